@@ -1,0 +1,3 @@
+//! The AWS operations, their table and the table of errors.
+
+pub mod error;

@@ -1,0 +1,56 @@
+//! The numbers of SQS, each with the unit in its name or type and the AWS page that states it.
+//!
+//! Pages: "Amazon SQS message quotas", "Amazon SQS queue quotas" and the API reference.
+
+use std::ops::RangeInclusive;
+
+/// Length of a queue's name in characters, `.fifo` included.
+pub const QUEUE_NAME_LENGTH: RangeInclusive<usize> = 1..=80;
+/// Largest message, and largest sum of a batch: body plus names, types and values of attributes.
+pub const MESSAGE_BYTES: usize = 1_048_576;
+/// MaximumMessageSize that a queue may set, in bytes.
+pub const MAXIMUM_MESSAGE_SIZE: RangeInclusive<u32> = 1_024..=1_048_576;
+/// Entries of a batch request.
+pub const BATCH_ENTRIES: usize = 10;
+/// Length of a batch entry's Id.
+pub const BATCH_ENTRY_ID_LENGTH: RangeInclusive<usize> = 1..=80;
+/// Attributes that a message may have.
+pub const MESSAGE_ATTRIBUTES: usize = 10;
+/// Length of a message attribute's name or data type in characters.
+pub const MESSAGE_ATTRIBUTE_NAME_LENGTH: usize = 256;
+/// Length of MessageGroupId, MessageDeduplicationId and ReceiveRequestAttemptId.
+pub const FIFO_ID_LENGTH: RangeInclusive<usize> = 1..=128;
+/// VisibilityTimeout in seconds.
+pub const VISIBILITY_TIMEOUT: RangeInclusive<i64> = 0..=43_200;
+/// DelaySeconds.
+pub const DELAY_SECONDS: RangeInclusive<i64> = 0..=900;
+/// WaitTimeSeconds and ReceiveMessageWaitTimeSeconds.
+pub const WAIT_TIME_SECONDS: RangeInclusive<i64> = 0..=20;
+/// MessageRetentionPeriod in seconds.
+pub const MESSAGE_RETENTION_PERIOD: RangeInclusive<i64> = 60..=1_209_600;
+/// KmsDataKeyReusePeriodSeconds.
+pub const KMS_DATA_KEY_REUSE_PERIOD: RangeInclusive<i64> = 60..=86_400;
+/// Messages that one receive may return.
+pub const RECEIVED_MESSAGES: RangeInclusive<i64> = 1..=10;
+/// Messages of one queue that may be in flight.
+pub const IN_FLIGHT_MESSAGES: i64 = 120_000;
+/// Tags of a queue.
+pub const TAGS: usize = 50;
+/// Length of a tag's key in characters.
+pub const TAG_KEY_LENGTH: RangeInclusive<usize> = 1..=128;
+/// Length of a tag's value in characters.
+pub const TAG_VALUE_LENGTH: usize = 256;
+/// Policy in bytes.
+pub const POLICY_BYTES: usize = 8_192;
+/// MaxResults of ListQueues and ListDeadLetterSourceQueues.
+pub const LIST_RESULTS: RangeInclusive<i64> = 1..=1_000;
+/// Five minutes, in milliseconds, in which a deduplication id or a receive attempt is remembered.
+pub const DEDUPLICATION_INTERVAL_MS: i64 = 300_000;
+/// Milliseconds between two purges of a queue, and between deleting and creating it again.
+pub const QUEUE_COOL_DOWN_MS: i64 = 60_000;
+/// maxReceiveCount of a redrive policy.
+pub const MAX_RECEIVE_COUNT: RangeInclusive<i64> = 1..=1_000;
+/// MaxNumberOfMessagesPerSecond of a message move task.
+pub const MOVE_TASK_RATE: RangeInclusive<i64> = 1..=500;
+/// MaxResults of ListMessageMoveTasks.
+pub const MOVE_TASK_RESULTS: RangeInclusive<i64> = 1..=10;

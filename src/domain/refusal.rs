@@ -1,0 +1,115 @@
+//! Why a call is refused, in AWS's vocabulary and without HTTP.
+//!
+//! A [`Refusal`] is a kind, which names a row of the table in `api::error`, and the sentence that
+//! the caller reads. What went wrong inside Squab travels as [`Kind::InternalFailure`], with the
+//! cause beside it for the log only.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The errors that SQS documents, and those of the framework in front of it. `api::error` turns
+/// each into its names in both protocols, its status and its fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub enum Kind {
+    // Modelled by SQS
+    QueueDoesNotExist,
+    QueueNameExists,
+    QueueDeletedRecently,
+    PurgeQueueInProgress,
+    MessageNotInflight,
+    ReceiptHandleIsInvalid,
+    EmptyBatchRequest,
+    TooManyEntriesInBatchRequest,
+    BatchEntryIdsNotDistinct,
+    BatchRequestTooLong,
+    InvalidBatchEntryId,
+    UnsupportedOperation,
+    OverLimit,
+    InvalidAttributeName,
+    InvalidAttributeValue,
+    InvalidMessageContents,
+    InvalidIdFormat,
+    ResourceNotFound,
+    InvalidAddress,
+    InvalidSecurity,
+    RequestThrottled,
+    // Of the framework
+    InvalidParameterValue,
+    MissingParameter,
+    AccessDenied,
+    InvalidAction,
+    MissingAction,
+    MalformedInput,
+    MalformedQueryString,
+    Serialization,
+    RequestTooLarge,
+    ServiceUnavailable,
+    InternalFailure,
+    // Of signatures
+    MissingAuthenticationToken,
+    InvalidClientTokenId,
+    ExpiredToken,
+    SignatureDoesNotMatch,
+    IncompleteSignature,
+}
+
+/// A call that is not carried out: its kind and the sentence for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The row of the error table.
+    pub kind: Kind,
+    /// What the caller reads.
+    pub message: Cow<'static, str>,
+    /// What only the log reads.
+    pub internal: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal of this kind with this sentence.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), internal: None }
+    }
+
+    /// "The request must contain the parameter X."
+    pub fn missing(parameter: &str) -> Self {
+        Self::new(
+            Kind::MissingParameter,
+            format!("The request must contain the parameter {parameter}."),
+        )
+    }
+
+    /// InvalidParameterValue with a sentence of its own.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::InvalidParameterValue, message)
+    }
+
+    /// "Value V for parameter P is invalid. Reason: R", the usual form of InvalidParameterValue.
+    pub fn invalid_value(value: impl fmt::Display, parameter: &str, reason: &str) -> Self {
+        Self::invalid(format!(
+            "Value {value} for parameter {parameter} is invalid. Reason: {reason}"
+        ))
+    }
+
+    /// A queue that is not there. The table of errors has the sentence, which differs by protocol.
+    pub fn no_such_queue() -> Self {
+        Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
+    }
+
+    /// A fault of ours: the caller learns nothing but that, the log learns the cause.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::InternalFailure,
+            message: Cow::Borrowed("We encountered an internal error. Please try again."),
+            internal: Some(cause.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,3 @@
+//! The `squab` program: arguments and start-up.
+
+fn main() {}
