@@ -2,10 +2,12 @@
 
 pub mod address;
 pub mod batch;
+pub mod fairness;
 pub mod limits;
 pub mod message_attributes;
 pub mod message_body;
 pub mod policy;
+pub mod receipt;
 pub mod queue_attributes;
 pub mod redrive;
 pub mod refusal;

@@ -1,1 +1,20 @@
-//! To be written.
+//! The verbs of a queue service, each over one transaction: read, decide, write.
+//!
+//! Invariants:
+//! - A refusal comes before the first write.
+//! - Time and ids come from the transaction; nothing here waits, sleeps or does I/O of its own.
+//! - Work is bounded: what may be long (a purge, a sweep, a move task) is done in pages.
+//! - A message stands in exactly one place, and its group's row always agrees with its messages.
+
+pub mod dead_letter;
+pub mod delete;
+pub mod move_tasks;
+pub mod places;
+pub mod queues;
+pub mod receive;
+pub mod send;
+pub mod sweep;
+pub mod visibility;
+
+/// Rows that one transaction touches on behalf of background work.
+pub const PAGE: i64 = 100;

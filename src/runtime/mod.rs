@@ -1,1 +1,88 @@
-//! To be written.
+//! What lives long: the store's thread, the clock, waiting receivers, and background work.
+
+pub mod clock;
+mod janitor;
+mod long_poll;
+pub mod waiters;
+
+use crate::domain::Refusal;
+use crate::store::{Driver, Error, Store, Txn};
+use clock::Clock;
+use std::sync::Arc;
+use tokio::sync::watch;
+use waiters::Waiters;
+
+/// The running service below HTTP. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    store: Store,
+    waiters: Arc<Waiters>,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Runtime {
+    /// Starts the store's thread and, on the current tokio runtime, the background tasks.
+    pub fn start(
+        driver: Box<dyn Driver>,
+        clock: Arc<dyn Clock>,
+        ids: fastrand::Rng,
+    ) -> Result<Self, Error> {
+        let runtime = Self::start_quietly(driver, clock, ids)?;
+        tokio::spawn(janitor::keep_time(runtime.clone()));
+        tokio::spawn(janitor::keep_house(runtime.clone()));
+        Ok(runtime)
+    }
+
+    /// Starts without background tasks: whoever calls [`Runtime::do_background_work`] decides when
+    /// that happens.
+    pub fn start_quietly(
+        driver: Box<dyn Driver>,
+        clock: Arc<dyn Clock>,
+        ids: fastrand::Rng,
+    ) -> Result<Self, Error> {
+        let waiters = Arc::new(Waiters::default());
+        let now = Arc::clone(&clock);
+        let store = Store::start(
+            driver,
+            Box::new(move || now.now_ms()),
+            ids,
+            Arc::clone(&waiters) as Arc<dyn crate::store::Observer>,
+        )?;
+        Ok(Self { store, waiters, clock, stopping: watch::Sender::new(false) })
+    }
+
+    /// Runs a job in a transaction and answers after its commit.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.store.run(work).await
+    }
+
+    /// The clock that everything here goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Answers everybody who waits, and lets nobody wait from now on.
+    pub fn stop_waiting(&self) {
+        self.stopping.send_replace(true);
+        self.waiters.wake_all();
+    }
+
+    /// Does all background work that is due now.
+    pub async fn do_background_work(&self) -> Result<(), Refusal> {
+        janitor::wake_due(self).await?;
+        janitor::do_work(self).await?;
+        janitor::sweep(self).await
+    }
+
+    /// Ends background work, waits for what was submitted, closes the database.
+    pub async fn close(self) {
+        self.stop_waiting();
+        let Self { store, .. } = self;
+        // Joining a thread blocks.
+        drop(tokio::task::spawn_blocking(move || store.close()).await);
+    }
+}

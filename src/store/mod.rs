@@ -1,1 +1,35 @@
-//! To be written.
+//! Rows and transactions. Nothing here knows a rule of SQS: it reads, inserts, updates and deletes
+//! rows, and commits many callers' work at once.
+//!
+//! - [`Txn`] is what the engine works with: typed rows, the time, fresh ids, effects.
+//! - [`Driver`] is what a database must offer; the SQL text lives beside the rows, once.
+//! - [`Store`] owns the writer thread and its group commit.
+//!
+//! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
+//! an answer is sent only after the transaction that it speaks of has been committed.
+
+mod backlogs;
+mod deduplication;
+mod driver;
+mod error;
+mod message_groups;
+mod messages;
+mod migrations;
+mod move_tasks;
+mod queues;
+mod receive_attempts;
+mod sqlite;
+mod txn;
+mod worker;
+
+pub use backlogs::Counts;
+pub use deduplication::Duplicate;
+pub use driver::{Driver, Row, Value};
+pub use error::Error;
+pub use message_groups::MessageGroup;
+pub use messages::{Content, Message, Place};
+pub use move_tasks::{MoveTask, MoveTaskStatus};
+pub use queues::Queue;
+pub use sqlite::{Durability, Location, Sqlite};
+pub use txn::{Effect, Ledger, Txn};
+pub use worker::{GiveBack, Observer, Store};

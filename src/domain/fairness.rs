@@ -1,0 +1,34 @@
+//! Fair queues: which message groups of a standard queue are noisy neighbours.
+//!
+//! AWS, "Amazon SQS fair queues": a tenant is its message group; it is noisy while it holds more
+//! than a tenth of the messages in flight, and not few; messages of quiet tenants are returned
+//! first. Of AWS's two measures Squab uses this one, and not the share of processing time.
+
+/// Messages in flight below which a group is never noisy.
+const FEW_IN_FLIGHT: i64 = 30;
+/// A group that nothing was sent to for so long is quiet again, in milliseconds.
+const QUIET_AFTER_MS: i64 = 300_000;
+
+/// Upper bound of noisy groups at one time: each holds more than a tenth of what is in flight.
+pub const NOISY_GROUPS: usize = 9;
+
+/// Whether a group is a noisy neighbour. Times in Unix milliseconds.
+pub fn is_noisy(group_in_flight: i64, queue_in_flight: i64, last_sent_at: i64, now: i64) -> bool {
+    group_in_flight >= FEW_IN_FLIGHT
+        && group_in_flight * 10 > queue_in_flight
+        && now - last_sent_at < QUIET_AFTER_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noisy_means_many_and_more_than_a_tenth() {
+        assert!(is_noisy(30, 30, 0, 0));
+        assert!(!is_noisy(29, 29, 0, 0), "few in flight");
+        assert!(!is_noisy(30, 300, 0, 0), "exactly a tenth");
+        assert!(is_noisy(31, 300, 0, 0));
+        assert!(!is_noisy(31, 31, 0, QUIET_AFTER_MS), "no send for five minutes");
+    }
+}

@@ -1,0 +1,180 @@
+//! Message move tasks: start, cancel, and one step of the work.
+
+use super::{PAGE, places};
+use crate::domain::address::QueueAddress;
+use crate::domain::{Kind, Refusal};
+use crate::store::{Effect, Message, MoveTask, MoveTaskStatus, Place, Queue, Txn};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What StartMessageMoveTask asks for.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The dead-letter queue.
+    pub source: QueueAddress,
+    /// Where to, if not back to where each message came from.
+    pub destination: Option<QueueAddress>,
+    /// MaxNumberOfMessagesPerSecond
+    pub max_per_second: Option<i64>,
+}
+
+/// Begins to move what a dead-letter queue shows now.
+pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
+    let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
+    if let Some(destination) = &start.destination
+        && tx.queue(destination)?.is_none()
+    {
+        return Err(not_found("DestinationArn"));
+    }
+    let source_arn = source.address.arn();
+    if tx.dead_letter_sources(&source_arn, "", 1)?.is_empty() {
+        return Err(Refusal::invalid("Source queue must be configured as a Dead Letter Queue."));
+    }
+    if tx.move_tasks(&source_arn, 1)?.iter().any(|task| task.status.is_active()) {
+        return Err(Refusal::invalid(
+            "There is already a task running. Only one active task is allowed for a source queue \
+             arn at a given time.",
+        ));
+    }
+    let now = tx.now();
+    let task = MoveTask {
+        id: tx.fresh_id(),
+        source_queue: source.id,
+        source_arn,
+        destination_arn: start.destination.as_ref().map(QueueAddress::arn),
+        max_per_second: start.max_per_second,
+        status: MoveTaskStatus::Running,
+        moved: 0,
+        to_move: super::queues::counts(tx, &source)?.ready,
+        started_at: now,
+        failure_reason: None,
+        boundary: tx.last_sequence()?,
+        cursor: 0,
+        next_at: now,
+    };
+    tx.put_move_task(&task)?;
+    tx.effect(Effect::Work);
+    Ok(task)
+}
+
+/// "The resource that you specified for the X parameter doesn't exist."
+pub fn not_found(parameter: &str) -> Refusal {
+    Refusal::new(
+        Kind::ResourceNotFound,
+        format!("The resource that you specified for the {parameter} parameter doesn't exist."),
+    )
+}
+
+/// Asks a task to stop. Tells how many messages it has moved.
+pub fn cancel(tx: &mut Txn<'_>, id: Uuid) -> Result<i64, Refusal> {
+    let Some(mut task) = tx.move_task(&id)? else {
+        return Err(Refusal::new(Kind::ResourceNotFound, "Task does not exist."));
+    };
+    if task.status != MoveTaskStatus::Running {
+        return Err(Refusal::invalid("Only active tasks can be cancelled."));
+    }
+    task.status = MoveTaskStatus::Cancelling;
+    task.next_at = tx.now();
+    tx.put_move_task(&task)?;
+    tx.effect(Effect::Work);
+    Ok(task.moved)
+}
+
+/// Does the next step of the task whose turn it is. Tells when the next step of any task is, in
+/// Unix milliseconds.
+pub fn step(tx: &mut Txn<'_>) -> Result<Option<i64>, Refusal> {
+    let Some(mut task) = tx.next_move_task()? else { return Ok(None) };
+    if task.next_at <= tx.now() {
+        advance(tx, &mut task)?;
+        tx.put_move_task(&task)?;
+    }
+    Ok(tx.next_move_task()?.map(|task| task.next_at))
+}
+
+fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
+    if task.status == MoveTaskStatus::Cancelling {
+        task.status = MoveTaskStatus::Cancelled;
+        return Ok(());
+    }
+    let Some(source) = tx.queue_by_id(task.source_queue)? else {
+        return fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+    };
+    let limit = task.max_per_second.unwrap_or(PAGE);
+    let page = tx.messages_between(source.backlog, task.cursor, task.boundary, limit)?;
+    let is_last = (page.len() as i64) < limit;
+    let mut destinations = HashMap::new();
+    for message in page {
+        task.cursor = message.sequence;
+        if !matches!(message.place, Place::Line(_)) {
+            continue;
+        }
+        if places::is_expired(&source, &message, tx.now()) {
+            places::discard(tx, &source, &message)?;
+            continue;
+        }
+        let Some(arn) = task.destination_arn.as_ref().or(message.dead_letter_source.as_ref())
+        else {
+            return fail(task, "CouldNotDetermineMessageSource");
+        };
+        let destination = match destinations.get(arn) {
+            Some(known) => known,
+            None => {
+                let found = match QueueAddress::from_arn(arn) {
+                    Some(address) => tx.queue(&address)?,
+                    None => None,
+                };
+                destinations.entry(arn.clone()).or_insert(found)
+            }
+        };
+        let Some(destination) = destination else {
+            return fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+        };
+        move_message(tx, &source, destination, message)?;
+        task.moved += 1;
+    }
+    if is_last {
+        task.status = MoveTaskStatus::Completed;
+    } else {
+        task.next_at = tx.now() + if task.max_per_second.is_some() { 1_000 } else { 0 };
+    }
+    Ok(())
+}
+
+fn fail(task: &mut MoveTask, reason: &str) -> Result<(), Refusal> {
+    task.status = MoveTaskStatus::Failed;
+    task.failure_reason = Some(reason.to_owned());
+    Ok(())
+}
+
+/// AWS: a moved message is a new one, with a new id and a new time of its send.
+fn move_message(
+    tx: &mut Txn<'_>,
+    source: &Queue,
+    destination: &Queue,
+    message: Message,
+) -> Result<(), Refusal> {
+    let mut group = places::group_of(tx, &message)?;
+    places::leave(tx, source, group.as_mut(), &message)?;
+    if let Some(group) = &mut group {
+        places::close(tx, source, group)?;
+    }
+    let sequence = tx.next_sequence()?;
+    let now = tx.now();
+    let delay_ms = i64::from(destination.attributes.delay_seconds) * 1_000;
+    let (place, rank) =
+        if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
+    let mut moved = Message {
+        sequence,
+        place,
+        rank,
+        group: 0,
+        content: message.content,
+        id: tx.fresh_id(),
+        sent_at: now,
+        receive_count: 0,
+        received_at: None,
+        first_received_at: None,
+        dead_letter_source: None,
+    };
+    places::arrive(tx, destination, group.as_ref().map(|group| group.name.as_str()), &mut moved)
+}

@@ -1,0 +1,297 @@
+//! Receive: release what is due, choose whose turn it is, hide what is given out.
+//!
+//! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
+//! give out as many as possible of the group with the oldest message, then of others.
+
+use super::{dead_letter, places};
+use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
+use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES};
+use crate::domain::receipt::Receipt;
+use crate::domain::redrive::to_dead_letter;
+use crate::domain::{Kind, Refusal};
+use crate::store::{Content, Message, MessageGroup, Place, Queue, Txn};
+
+/// Messages that one transaction looks at, most of which it may have to put elsewhere.
+const CANDIDATES: usize = 100;
+
+/// What a receive asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// MaxNumberOfMessages
+    pub max: usize,
+    /// Seconds; `None` for the queue's.
+    pub visibility_timeout: Option<i64>,
+    /// ReceiveRequestAttemptId, on FIFO queues.
+    pub attempt_id: Option<String>,
+    /// Whether the caller is ready to wait: then the in-flight limit of a standard queue is a
+    /// reason to wait, not an error.
+    pub may_wait: bool,
+}
+
+/// What a receive found.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    /// The messages, now in flight.
+    pub messages: Vec<Delivery>,
+    /// Whether messages may be there beyond those that were looked at.
+    pub more: bool,
+    /// When nothing was found: when a message will be ready by the passing of time, in Unix
+    /// milliseconds.
+    pub next_due: Option<i64>,
+}
+
+/// A message as it is given out.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its receipt handle says this.
+    pub receipt: Receipt,
+    /// The part that changes, as it is now.
+    pub message: Message,
+    /// The part that does not.
+    pub content: Content,
+    /// MessageGroupId
+    pub group: Option<String>,
+}
+
+/// Takes messages.
+pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
+    let timeout = request
+        .visibility_timeout
+        .unwrap_or_else(|| queue.attributes.visibility_timeout.into());
+    let until = tx.now() + timeout * 1_000;
+    if let Some(attempt) = &request.attempt_id
+        && let Some(messages) = repeat(tx, queue, attempt, until)?
+    {
+        return Ok(Received { messages, ..Received::default() });
+    }
+    let mut more = places::settle(tx, queue)?;
+    let in_flight = tx.counts(queue.backlog)?.in_flight;
+    let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0);
+    if room == 0 && !queue.attributes.fifo && !request.may_wait {
+        return Err(Refusal::new(
+            Kind::OverLimit,
+            format!("Too many messages in flight: {in_flight}, the limit is {IN_FLIGHT_MESSAGES}."),
+        ));
+    }
+    let mut taken = Taking {
+        queue,
+        until,
+        wanted: request.max.min(room),
+        in_flight,
+        candidates: CANDIDATES,
+        dead_letter_queue: None,
+        messages: Vec::new(),
+    };
+    more |= taken.run(tx)?;
+    let messages = taken.messages;
+    if let Some(attempt) = &request.attempt_id
+        && !messages.is_empty()
+    {
+        remember(tx, queue, attempt, &messages)?;
+    }
+    let next_due =
+        if messages.is_empty() && request.may_wait { tx.next_due(queue.backlog)? } else { None };
+    Ok(Received { messages, more, next_due })
+}
+
+/// Makes messages visible again that were given out to somebody who has gone.
+pub fn give_back(tx: &mut Txn<'_>, receipts: &[Receipt]) -> Result<(), Refusal> {
+    for receipt in receipts {
+        let Some(queue) = tx.queue_by_id(receipt.queue)? else { continue };
+        let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else { continue };
+        if message.place == Place::InFlight && message.receive_count == receipt.receive {
+            message.receive_count -= 1;
+            if message.receive_count == 0 {
+                message.first_received_at = None;
+            }
+            places::release(tx, &queue, &mut message)?;
+        }
+    }
+    Ok(())
+}
+
+/// One receive at work.
+struct Taking<'q> {
+    queue: &'q Queue,
+    until: i64,
+    wanted: usize,
+    in_flight: i64,
+    candidates: usize,
+    /// Looked up when the first message has to go there.
+    dead_letter_queue: Option<Option<Queue>>,
+    messages: Vec<Delivery>,
+}
+
+/// Whose turn it is, and how many of its messages may be taken before asking again.
+struct Turn {
+    group: Option<MessageGroup>,
+    limit: usize,
+}
+
+impl Taking<'_> {
+    /// Tells whether it stopped for having looked at enough.
+    fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+        while self.messages.len() < self.wanted {
+            if self.candidates == 0 {
+                return Ok(true);
+            }
+            let Some(mut turn) = self.next_turn(tx)? else { break };
+            let limit = turn.limit.min(self.candidates);
+            let place = turn.group.as_ref().map_or(0, |group| group.id);
+            let line = tx.line(self.queue.backlog, place, limit as i64)?;
+            if line.is_empty() {
+                break;
+            }
+            self.candidates -= line.len();
+            for message in line {
+                self.deal_with(tx, &mut turn, message)?;
+            }
+            if let Some(group) = &mut turn.group {
+                places::close(tx, self.queue, group)?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn next_turn(&self, tx: &mut Txn<'_>) -> Result<Option<Turn>, Refusal> {
+        let wanted = self.wanted - self.messages.len();
+        if self.queue.attributes.fifo {
+            let group = tx.ready_groups(self.queue.backlog, 1)?.pop();
+            return Ok(group.map(|group| Turn { group: Some(group), limit: wanted }));
+        }
+        let mut groups = tx.ready_groups(self.queue.backlog, NOISY_GROUPS as i64 + 1)?;
+        if groups.is_empty() {
+            return Ok(Some(Turn { group: None, limit: wanted }));
+        }
+        let now = tx.now();
+        let quiet = groups.iter().position(|group| {
+            !is_noisy(group.in_flight, self.in_flight, group.last_sent_at, now)
+        });
+        let ungrouped_head = tx.line_head(self.queue.backlog, 0)?;
+        let quiet_head = quiet.and_then(|index| groups[index].head);
+        let group = match (ungrouped_head, quiet_head, quiet) {
+            (Some(head), Some(of_group), _) if head < of_group => None,
+            (Some(_), None, _) => None,
+            (_, _, Some(index)) => Some(groups.swap_remove(index)),
+            (None, _, None) => groups.into_iter().min_by_key(|group| group.in_flight),
+        };
+        Ok(Some(Turn { group, limit: 1 }))
+    }
+
+    fn deal_with(
+        &mut self,
+        tx: &mut Txn<'_>,
+        turn: &mut Turn,
+        mut message: Message,
+    ) -> Result<(), Refusal> {
+        if places::is_expired(self.queue, &message, tx.now()) {
+            places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
+            tx.delete_content(message.content)?;
+            return Ok(());
+        }
+        let queue = self.queue;
+        if let Some(target) = self.dead_letter_target(tx, &message)? {
+            places::leave(tx, queue, turn.group.as_mut(), &message)?;
+            let group = turn.group.as_ref().map(|group| group.name.as_str());
+            return dead_letter::arrive(tx, queue, target, group, message);
+        }
+        places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
+        self.in_flight += 1;
+        self.messages.push(Delivery {
+            receipt: Receipt {
+                queue: self.queue.id,
+                sequence: message.sequence,
+                receive: message.receive_count,
+            },
+            content: tx.content(message.content)?,
+            group: turn.group.as_ref().map(|group| group.name.clone()),
+            message,
+        });
+        Ok(())
+    }
+
+    /// Where a message goes that has been received too often. If the dead-letter queue is gone the
+    /// message stays.
+    fn dead_letter_target(
+        &mut self,
+        tx: &mut Txn<'_>,
+        message: &Message,
+    ) -> Result<Option<&Queue>, Refusal> {
+        let Some(policy) = &self.queue.attributes.redrive_policy else { return Ok(None) };
+        if !to_dead_letter(message.receive_count, policy.max_receive_count) {
+            return Ok(None);
+        }
+        if self.dead_letter_queue.is_none() {
+            self.dead_letter_queue = Some(dead_letter::target(tx, self.queue)?);
+        }
+        Ok(self.dead_letter_queue.as_ref().and_then(Option::as_ref))
+    }
+}
+
+/// An attempt as it is remembered: for each message its sequence, receive and hidden-until.
+const RECORD_BYTES: usize = 24;
+
+fn remember(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    attempt: &str,
+    messages: &[Delivery],
+) -> Result<(), Refusal> {
+    let mut record = Vec::with_capacity(messages.len() * RECORD_BYTES);
+    for delivery in messages {
+        for number in
+            [delivery.message.sequence, delivery.message.receive_count, delivery.message.rank]
+        {
+            record.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+    let expires_at = tx.now() + DEDUPLICATION_INTERVAL_MS;
+    tx.remember_receive_attempt(queue.id, attempt, &record, expires_at)?;
+    Ok(())
+}
+
+/// The messages of an earlier receive with the same attempt id, hidden anew, if all of them are
+/// still in flight just as they were given out.
+fn repeat(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    attempt: &str,
+    until: i64,
+) -> Result<Option<Vec<Delivery>>, Refusal> {
+    let Some(record) = tx.receive_attempt(queue.id, attempt)? else { return Ok(None) };
+    let mut messages = Vec::with_capacity(record.len() / RECORD_BYTES);
+    for entry in record.chunks_exact(RECORD_BYTES) {
+        let [sequence, receive, hidden_until] = [0, 8, 16].map(|at| {
+            let mut number = [0; 8];
+            number.copy_from_slice(&entry[at..at + 8]);
+            i64::from_be_bytes(number)
+        });
+        let unchanged = tx.message(queue.backlog, sequence)?.filter(|message| {
+            message.place == Place::InFlight
+                && message.receive_count == receive
+                && message.rank == hidden_until
+                && message.rank > tx.now()
+        });
+        match unchanged {
+            Some(message) => messages.push(message),
+            None => return Ok(None),
+        }
+    }
+    let mut deliveries = Vec::with_capacity(messages.len());
+    for mut message in messages {
+        message.rank = until;
+        tx.update_message(queue.backlog, Place::InFlight, &message)?;
+        deliveries.push(Delivery {
+            receipt: Receipt {
+                queue: queue.id,
+                sequence: message.sequence,
+                receive: message.receive_count,
+            },
+            content: tx.content(message.content)?,
+            group: places::group_of(tx, &message)?.map(|group| group.name),
+            message,
+        });
+    }
+    remember(tx, queue, attempt, &deliveries)?;
+    Ok(Some(deliveries))
+}

@@ -1,0 +1,88 @@
+//! Send: deduplicate, store, put into line.
+
+use super::places;
+use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
+use crate::domain::queue_attributes::DeduplicationScope;
+use crate::domain::Refusal;
+use crate::store::{Content, Duplicate, Message, Place, Queue, Txn};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A message whose form has been checked.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What is stored unchanged. On FIFO queues the deduplication id is always there.
+    pub content: Content,
+    /// DelaySeconds; `None` for the queue's.
+    pub delay_seconds: Option<i64>,
+    /// MessageGroupId; on FIFO queues always there.
+    pub group: Option<String>,
+}
+
+/// What became of a message that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// MessageId; of the first message if this one is a duplicate.
+    pub id: Uuid,
+    /// Sequence, likewise.
+    pub sequence: i64,
+}
+
+/// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
+pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
+    let digest = deduplication_digest(queue, outgoing);
+    if let Some(digest) = &digest
+        && let Some(first) = tx.duplicate(queue.id, digest)?
+    {
+        return Ok(Sent { id: first.id, sequence: first.sequence });
+    }
+    let sequence = tx.next_sequence()?;
+    let id = tx.fresh_id();
+    let now = tx.now();
+    let delay_ms =
+        outgoing.delay_seconds.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
+    let (place, rank) =
+        if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
+    tx.insert_content(sequence, &outgoing.content)?;
+    places::arrive(
+        tx,
+        queue,
+        outgoing.group.as_deref(),
+        &mut Message {
+            sequence,
+            place,
+            rank,
+            group: 0,
+            content: sequence,
+            id,
+            sent_at: now,
+            receive_count: 0,
+            received_at: None,
+            first_received_at: None,
+            dead_letter_source: None,
+        },
+    )?;
+    if let Some(digest) = &digest {
+        let first = Duplicate { id, sequence };
+        tx.remember_deduplication(queue.id, digest, &first, now + DEDUPLICATION_INTERVAL_MS)?;
+    }
+    Ok(Sent { id, sequence })
+}
+
+/// Stands for a deduplication id within its scope. Records of the two scopes never meet, which is
+/// why a change of scope does not look back.
+fn deduplication_digest(queue: &Queue, outgoing: &Outgoing) -> Option<[u8; 16]> {
+    if !queue.attributes.fifo {
+        return None;
+    }
+    let id = outgoing.content.deduplication_id.as_deref()?;
+    let mut hash = Sha256::new();
+    if queue.attributes.deduplication_scope == DeduplicationScope::MessageGroup {
+        hash.update(outgoing.group.as_deref().unwrap_or_default());
+        hash.update([0]);
+    }
+    hash.update(id);
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.finalize()[..16]);
+    Some(digest)
+}

@@ -1,0 +1,64 @@
+//! Sweeping: what has expired is removed in pages, whether or not anybody asks for it.
+
+use super::{PAGE, places};
+use crate::domain::Refusal;
+use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, QUEUE_COOL_DOWN_MS};
+use crate::store::{Queue, Txn};
+
+/// Queues that one step looks at.
+const QUEUES: i64 = 50;
+/// How long an ended move task is still listed, in milliseconds.
+const ENDED_TASKS_MS: i64 = 30 * 24 * 3_600_000;
+
+/// Removes a page of a discarded backlog. Tells whether there is more to do.
+pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+    let Some(backlog) = tx.discarded_backlog()? else { return Ok(false) };
+    tx.empty_backlog(backlog, PAGE * 5)?;
+    Ok(true)
+}
+
+/// Forgets a page of records that are out of date. Tells whether there may be more.
+pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+    let limit = PAGE * 5;
+    let now = tx.now();
+    let forgotten = [
+        tx.forget_deduplication(limit)?,
+        tx.forget_receive_attempts(limit)?,
+        tx.forget_deleted_queues(now - QUEUE_COOL_DOWN_MS, limit)?,
+        tx.forget_move_tasks(now - ENDED_TASKS_MS, limit)?,
+    ];
+    Ok(forgotten.iter().any(|number| *number as i64 == limit))
+}
+
+/// Milliseconds between two sweeps: records are kept for five minutes, messages for a minute at
+/// least.
+pub const INTERVAL_MS: i64 = DEDUPLICATION_INTERVAL_MS / 10;
+
+/// Expires messages of the queues that follow `after`, by id. Tells where to go on.
+pub fn expire(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
+    let mut last = after;
+    for queue in tx.queues_after(after, QUEUES)? {
+        if expire_in(tx, &queue)? {
+            return Ok(Some(last));
+        }
+        last = queue.id;
+    }
+    Ok((last != after).then_some(last))
+}
+
+/// Removes a page of messages of one queue whose retention period has passed. Tells whether there
+/// may be more.
+pub fn expire_in(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+    let now = tx.now();
+    let first = tx.oldest_messages(queue.backlog, 1)?;
+    if !first.iter().any(|message| places::is_expired(queue, message, now)) {
+        return Ok(false);
+    }
+    let page = tx.oldest_messages(queue.backlog, PAGE)?;
+    let expired: Vec<_> =
+        page.iter().take_while(|message| places::is_expired(queue, message, now)).collect();
+    for message in &expired {
+        places::discard(tx, queue, message)?;
+    }
+    Ok(expired.len() as i64 == PAGE)
+}

@@ -1,0 +1,104 @@
+//! Work that nobody asked for: waking receivers when time makes messages ready, emptying what was
+//! purged, moving messages of move tasks, sweeping what has expired. All of it in pages, each a
+//! transaction of its own, so that callers are served in between.
+
+use super::Runtime;
+use crate::domain::Refusal;
+use crate::engine::{move_tasks, places, sweep};
+
+/// Runs until the server stops: at each due time, releases what became ready.
+pub(super) async fn keep_time(runtime: Runtime) {
+    let mut stopping = runtime.stopping.subscribe();
+    loop {
+        let next = runtime.waiters.next_due();
+        let sleep = async {
+            match next {
+                Some(at) => runtime.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {
+                if let Err(refusal) = wake_due(&runtime).await {
+                    report(&refusal);
+                }
+            }
+            () = runtime.waiters.due_changed.notified() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+    }
+}
+
+/// Runs until the server stops: does background work when there is some, and sweeps now and then.
+pub(super) async fn keep_house(runtime: Runtime) {
+    let mut stopping = runtime.stopping.subscribe();
+    let mut next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+    loop {
+        let next_step = match do_work(&runtime).await {
+            Ok(next) => next.unwrap_or(next_sweep),
+            Err(refusal) => {
+                report(&refusal);
+                next_sweep
+            }
+        };
+        tokio::select! {
+            () = runtime.clock.sleep_until(next_step.min(next_sweep)) => {}
+            () = runtime.waiters.work.notified() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        if runtime.clock.now_ms() >= next_sweep {
+            if let Err(refusal) = sweep(&runtime).await {
+                report(&refusal);
+            }
+            next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+        }
+    }
+}
+
+fn report(refusal: &Refusal) {
+    tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+}
+
+/// Releases the messages whose time has come in queues that somebody waits for.
+pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
+    for queue in runtime.waiters.take_due(runtime.clock.now_ms()) {
+        loop {
+            let (more, next_due) = runtime
+                .store
+                .run(move |tx| {
+                    let Some(queue) = tx.queue_by_id(queue)? else { return Ok((false, None)) };
+                    Ok((places::settle(tx, &queue)?, tx.next_due(queue.backlog)?))
+                })
+                .await?;
+            if let Some(at) = next_due {
+                runtime.waiters.due(queue, at);
+            }
+            if !more {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Empties discarded backlogs and advances move tasks until nothing is due. Tells when the next
+/// step of a move task is.
+pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
+    while runtime.store.run(sweep::empty_discarded).await? {}
+    loop {
+        let next = runtime.store.run(move_tasks::step).await?;
+        if next.is_none_or(|at| at > runtime.clock.now_ms()) {
+            return Ok(next);
+        }
+    }
+}
+
+/// Removes everything that has expired.
+pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
+    while runtime.store.run(sweep::forget).await? {}
+    let mut after = 0;
+    while let Some(next) = runtime.store.run(move |tx| sweep::expire(tx, after)).await? {
+        after = next;
+    }
+    Ok(())
+}

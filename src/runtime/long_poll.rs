@@ -1,0 +1,85 @@
+//! Receive with waiting: try, and if nothing is there wait for a reason to try again.
+
+use super::Runtime;
+use crate::domain::Refusal;
+use crate::domain::address::QueueAddress;
+use crate::engine::receive::{self, Delivery, Received, Request};
+use crate::engine::queues;
+use crate::store::GiveBack;
+
+impl Runtime {
+    /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
+    /// for the first message. If the caller is gone when messages come, they become visible again.
+    pub async fn receive(
+        &self,
+        address: QueueAddress,
+        request: Request,
+        wait_seconds: Option<i64>,
+    ) -> Result<Vec<Delivery>, Refusal> {
+        let first = self.try_receive(&address, &request, wait_seconds).await?;
+        if !first.received.messages.is_empty() || first.wait_seconds == 0 {
+            return Ok(first.received.messages);
+        }
+        // The line of receivers goes by the queue's id, which is known only now. Whatever arrived
+        // in between is found by the next attempt, which comes after joining.
+        let deadline = self.clock.now_ms() + first.wait_seconds * 1_000;
+        let mut timeout = self.clock.sleep_until(deadline);
+        let mut stopping = self.stopping.subscribe();
+        let ticket = self.waiters.join(first.queue);
+        loop {
+            let attempt = self.try_receive(&address, &request, wait_seconds).await?;
+            ticket.tried();
+            if !attempt.received.messages.is_empty() {
+                return Ok(attempt.received.messages);
+            }
+            if let Some(due) = attempt.received.next_due {
+                self.waiters.due(first.queue, due);
+            }
+            tokio::select! {
+                () = ticket.woken() => {}
+                () = &mut timeout => return Ok(Vec::new()),
+                _ = stopping.wait_for(|stopping| *stopping) => return Ok(Vec::new()),
+            }
+        }
+    }
+
+    /// Receives once, over as many transactions as it takes to look at everything.
+    async fn try_receive(
+        &self,
+        address: &QueueAddress,
+        request: &Request,
+        wait_seconds: Option<i64>,
+    ) -> Result<Attempt, Refusal> {
+        loop {
+            let (address, request) = (address.clone(), request.clone());
+            let work = move |tx: &mut crate::store::Txn<'_>| {
+                let queue = queues::find(tx, &address)?;
+                let wait_seconds = wait_seconds.unwrap_or_else(|| {
+                    queue.attributes.receive_message_wait_time_seconds.into()
+                });
+                let request = Request { may_wait: wait_seconds > 0, ..request.clone() };
+                let received = receive::receive(tx, &queue, &request)?;
+                Ok(Attempt { queue: queue.id, wait_seconds, received })
+            };
+            let attempt = self.store.run_or_return(work, give_back).await?;
+            if !attempt.received.messages.is_empty() || !attempt.received.more {
+                return Ok(attempt);
+            }
+        }
+    }
+}
+
+struct Attempt {
+    queue: i64,
+    wait_seconds: i64,
+    received: Received,
+}
+
+fn give_back(unwanted: Attempt) -> Option<GiveBack> {
+    let receipts: Vec<_> =
+        unwanted.received.messages.iter().map(|delivery| delivery.receipt).collect();
+    if receipts.is_empty() {
+        return None;
+    }
+    Some(Box::new(move |tx| receive::give_back(tx, &receipts)))
+}

@@ -1,0 +1,113 @@
+//! Backlogs: what a queue holds, and how much of it.
+
+use super::driver::Driver;
+use super::{Error, Txn};
+
+/// How many messages stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// In a line, ready to be received (FIFO: also those of a locked group).
+    pub ready: i64,
+    /// Received and not yet deleted or visible again.
+    pub in_flight: i64,
+    /// Under a delay.
+    pub delayed: i64,
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            ready: self.ready + other.ready,
+            in_flight: self.in_flight + other.in_flight,
+            delayed: self.delayed + other.delayed,
+        }
+    }
+
+    pub(super) fn add_to(self, driver: &mut dyn Driver, backlog: i64) -> Result<(), Error> {
+        if self == Self::default() {
+            return Ok(());
+        }
+        driver.execute(
+            "UPDATE backlogs SET ready = ready + ?2, in_flight = in_flight + ?3, \
+             delayed = delayed + ?4 WHERE id = ?1",
+            &[backlog.into(), self.ready.into(), self.in_flight.into(), self.delayed.into()],
+        )?;
+        Ok(())
+    }
+}
+
+impl Txn<'_> {
+    /// Makes an empty backlog.
+    pub fn insert_backlog(&mut self) -> Result<i64, Error> {
+        let id = self.next_sequence()?;
+        self.execute("INSERT INTO backlogs (id) VALUES (?1)", &[id.into()])?;
+        Ok(id)
+    }
+
+    /// Marks a backlog as one that nobody will ask for again.
+    pub fn discard_backlog(&mut self, backlog: i64) -> Result<(), Error> {
+        self.execute("UPDATE backlogs SET discarded = 1 WHERE id = ?1", &[backlog.into()])?;
+        Ok(())
+    }
+
+    /// A backlog that is to be emptied.
+    pub fn discarded_backlog(&mut self) -> Result<Option<i64>, Error> {
+        self.one("SELECT id FROM backlogs WHERE discarded = 1 ORDER BY id LIMIT 1", &[], |row| {
+            row.i64(0)
+        })
+    }
+
+    /// Deletes up to `limit` messages or groups of a backlog, and at last the backlog itself.
+    /// Tells whether anything is left.
+    pub fn empty_backlog(&mut self, backlog: i64, limit: i64) -> Result<bool, Error> {
+        let mut page = Vec::new();
+        self.query(
+            "SELECT sequence, content FROM messages WHERE backlog = ?1 ORDER BY sequence LIMIT ?2",
+            &[backlog.into(), limit.into()],
+            &mut |row| {
+                page.push((row.i64(0)?, row.i64(1)?));
+                Ok(())
+            },
+        )?;
+        if !page.is_empty() {
+            for (sequence, content) in page {
+                self.delete_message_row(backlog, sequence)?;
+                self.delete_content(content)?;
+            }
+            return Ok(true);
+        }
+        let groups = self.execute(
+            "DELETE FROM message_groups WHERE id IN \
+             (SELECT id FROM message_groups WHERE backlog = ?1 LIMIT ?2)",
+            &[backlog.into(), limit.into()],
+        )?;
+        if groups > 0 {
+            return Ok(true);
+        }
+        self.execute("DELETE FROM backlogs WHERE id = ?1", &[backlog.into()])?;
+        Ok(false)
+    }
+
+    /// How many messages a backlog has, and where.
+    pub fn counts(&mut self, backlog: i64) -> Result<Counts, Error> {
+        let stored = self
+            .one(
+                "SELECT ready, in_flight, delayed FROM backlogs WHERE id = ?1",
+                &[backlog.into()],
+                |row| {
+                    Ok(Counts { ready: row.i64(0)?, in_flight: row.i64(1)?, delayed: row.i64(2)? })
+                },
+            )?
+            .unwrap_or_default();
+        let pending = self.ledger.counts.iter().find(|(id, _)| *id == backlog);
+        Ok(pending.map_or(stored, |(_, counts)| stored.plus(*counts)))
+    }
+
+    /// Changes what [`Txn::counts`] tells.
+    pub fn count(&mut self, backlog: i64, change: Counts) {
+        match self.ledger.counts.iter_mut().find(|(id, _)| *id == backlog) {
+            Some((_, counts)) => *counts = counts.plus(change),
+            None => self.ledger.counts.push((backlog, change)),
+        }
+    }
+}

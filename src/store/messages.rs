@@ -1,0 +1,352 @@
+//! Messages: the part that moves about, and the contents that stay.
+
+use super::driver::{Row, Value};
+use super::{Counts, Error, Txn};
+use uuid::Uuid;
+
+/// Where a message stands. Numbers as in the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Not ready before its rank, a time.
+    Delayed,
+    /// Received; hidden until its rank, a time.
+    InFlight,
+    /// In a line, ordered by rank: 0 for messages without group, else the id of the group.
+    Line(i64),
+}
+
+impl Place {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Delayed => -2,
+            Self::InFlight => -1,
+            Self::Line(group) => group,
+        }
+    }
+
+    const fn from_number(number: i64) -> Self {
+        match number {
+            -2 => Self::Delayed,
+            -1 => Self::InFlight,
+            group => Self::Line(group),
+        }
+    }
+
+    const fn counts(self, number: i64) -> Counts {
+        match self {
+            Self::Delayed => Counts { ready: 0, in_flight: 0, delayed: number },
+            Self::InFlight => Counts { ready: 0, in_flight: number, delayed: 0 },
+            Self::Line(_) => Counts { ready: number, in_flight: 0, delayed: 0 },
+        }
+    }
+}
+
+/// The part of a message that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Names the message in its backlog; grows with every send.
+    pub sequence: i64,
+    /// Where it stands.
+    pub place: Place,
+    /// Its order there: a sequence in a line, elsewhere Unix milliseconds.
+    pub rank: i64,
+    /// Id of its message group, 0 for none.
+    pub group: i64,
+    /// Id of its content.
+    pub content: i64,
+    /// MessageId
+    pub id: Uuid,
+    /// Unix milliseconds; retention counts from here.
+    pub sent_at: i64,
+    /// How often it has been received.
+    pub receive_count: i64,
+    /// Unix milliseconds of the last receive.
+    pub received_at: Option<i64>,
+    /// Unix milliseconds of the first receive.
+    pub first_received_at: Option<i64>,
+    /// ARN of the queue that it left for a dead-letter queue.
+    pub dead_letter_source: Option<String>,
+}
+
+/// The part of a message that does not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// MessageBody
+    pub body: String,
+    /// Message attributes in their stored form, if there are any.
+    pub attributes: Option<Vec<u8>>,
+    /// SenderId
+    pub sender_id: String,
+    /// AWSTraceHeader
+    pub trace_header: Option<String>,
+    /// MessageDeduplicationId
+    pub deduplication_id: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "sequence, place, rank, message_group, content, message_id, sent_at, receive_count, \
+         received_at, first_received_at, dead_letter_source"
+    };
+}
+
+fn read(row: &dyn Row) -> Result<Message, Error> {
+    Ok(Message {
+        sequence: row.i64(0)?,
+        place: Place::from_number(row.i64(1)?),
+        rank: row.i64(2)?,
+        group: row.i64(3)?,
+        content: row.i64(4)?,
+        id: row.uuid(5)?,
+        sent_at: row.i64(6)?,
+        receive_count: row.i64(7)?,
+        received_at: row.int(8)?,
+        first_received_at: row.int(9)?,
+        dead_letter_source: row.optional_string(10)?,
+    })
+}
+
+impl Txn<'_> {
+    /// Adds a message to a backlog and counts it there.
+    pub fn insert_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
+        self.execute(
+            concat!(
+                "INSERT INTO messages (backlog, ",
+                columns!(),
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+            ),
+            &[
+                backlog.into(),
+                message.sequence.into(),
+                message.place.number().into(),
+                message.rank.into(),
+                message.group.into(),
+                message.content.into(),
+                (&message.id).into(),
+                message.sent_at.into(),
+                message.receive_count.into(),
+                message.received_at.into(),
+                message.first_received_at.into(),
+                message.dead_letter_source.as_ref().into(),
+            ],
+        )?;
+        self.count(backlog, message.place.counts(1));
+        Ok(())
+    }
+
+    /// Writes the place, rank and receives of a message that stood at `from`.
+    pub fn update_message(
+        &mut self,
+        backlog: i64,
+        from: Place,
+        message: &Message,
+    ) -> Result<(), Error> {
+        self.execute(
+            "UPDATE messages SET place = ?3, rank = ?4, receive_count = ?5, received_at = ?6, \
+             first_received_at = ?7 WHERE backlog = ?1 AND sequence = ?2",
+            &[
+                backlog.into(),
+                message.sequence.into(),
+                message.place.number().into(),
+                message.rank.into(),
+                message.receive_count.into(),
+                message.received_at.into(),
+                message.first_received_at.into(),
+            ],
+        )?;
+        self.count(backlog, from.counts(-1));
+        self.count(backlog, message.place.counts(1));
+        Ok(())
+    }
+
+    /// Takes a message out of a backlog; its content stays.
+    pub fn remove_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
+        self.delete_message_row(backlog, message.sequence)?;
+        self.count(backlog, message.place.counts(-1));
+        Ok(())
+    }
+
+    pub(super) fn delete_message_row(
+        &mut self,
+        backlog: i64,
+        sequence: i64,
+    ) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM messages WHERE backlog = ?1 AND sequence = ?2",
+            &[backlog.into(), sequence.into()],
+        )?;
+        Ok(())
+    }
+
+    /// One message.
+    pub fn message(&mut self, backlog: i64, sequence: i64) -> Result<Option<Message>, Error> {
+        self.one(
+            concat!("SELECT ", columns!(), " FROM messages WHERE backlog = ?1 AND sequence = ?2"),
+            &[backlog.into(), sequence.into()],
+            read,
+        )
+    }
+
+    /// The first messages of a line.
+    pub fn line(&mut self, backlog: i64, group: i64, limit: i64) -> Result<Vec<Message>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
+            ),
+            &[backlog.into(), group.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// The rank of the first message of a line.
+    pub fn line_head(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
+        self.one(
+            "SELECT rank FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT 1",
+            &[backlog.into(), group.into()],
+            |row| row.i64(0),
+        )
+    }
+
+    /// Messages at a place that is ordered by time, whose time has come, earliest first.
+    pub fn due(&mut self, backlog: i64, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
+        let now = self.now();
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3 \
+                 ORDER BY rank, sequence LIMIT ?4"
+            ),
+            &[backlog.into(), place.number().into(), now.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// How many messages at a place that is ordered by time are due.
+    pub fn count_due(&mut self, backlog: i64, place: Place) -> Result<i64, Error> {
+        let now = self.now();
+        let count = self.one(
+            "SELECT count(*) FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3",
+            &[backlog.into(), place.number().into(), now.into()],
+            |row| row.i64(0),
+        )?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// When the next message in flight or delayed becomes ready, Unix milliseconds.
+    pub fn next_due(&mut self, backlog: i64) -> Result<Option<i64>, Error> {
+        let in_flight = self.line_head(backlog, Place::InFlight.number())?;
+        let delayed = self.line_head(backlog, Place::Delayed.number())?;
+        Ok(match (in_flight, delayed) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        })
+    }
+
+    /// The sequence of the message whose delay ends first.
+    pub fn first_delayed(&mut self, backlog: i64) -> Result<Option<i64>, Error> {
+        self.one(
+            "SELECT sequence FROM messages WHERE backlog = ?1 AND place = ?2 \
+             ORDER BY rank, sequence LIMIT 1",
+            &[backlog.into(), Place::Delayed.number().into()],
+            |row| row.i64(0),
+        )
+    }
+
+    /// Messages by age, after a sequence and up to another, oldest first.
+    pub fn messages_between(
+        &mut self,
+        backlog: i64,
+        after: i64,
+        up_to: i64,
+        limit: i64,
+    ) -> Result<Vec<Message>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE backlog = ?1 AND sequence > ?2 AND sequence <= ?3 \
+                 ORDER BY sequence LIMIT ?4"
+            ),
+            &[backlog.into(), after.into(), up_to.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// The oldest messages of a backlog.
+    pub fn oldest_messages(&mut self, backlog: i64, limit: i64) -> Result<Vec<Message>, Error> {
+        self.messages_between(backlog, 0, i64::MAX, limit)
+    }
+
+    /// Messages by age, before a sequence, youngest first.
+    pub fn latest_messages(
+        &mut self,
+        backlog: i64,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<Message>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM messages WHERE backlog = ?1 AND sequence < ?2 \
+                 ORDER BY sequence DESC LIMIT ?3"
+            ),
+            &[backlog.into(), before.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// Adds a content.
+    pub fn insert_content(&mut self, id: i64, content: &Content) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO contents (id, body, attributes, sender_id, trace_header, \
+             deduplication_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &[
+                id.into(),
+                (&content.body).into(),
+                content.attributes.as_deref().map_or(Value::Null, Value::Blob),
+                (&content.sender_id).into(),
+                content.trace_header.as_ref().into(),
+                content.deduplication_id.as_ref().into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// A content.
+    pub fn content(&mut self, id: i64) -> Result<Content, Error> {
+        self.one(
+            "SELECT body, attributes, sender_id, trace_header, deduplication_id \
+             FROM contents WHERE id = ?1",
+            &[id.into()],
+            |row| {
+                Ok(Content {
+                    body: row.string(0)?,
+                    attributes: row.blob(1)?.map(<[u8]>::to_vec),
+                    sender_id: row.string(2)?,
+                    trace_header: row.optional_string(3)?,
+                    deduplication_id: row.optional_string(4)?,
+                })
+            },
+        )?
+        .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
+    }
+
+    /// Gives a content another deduplication id.
+    pub fn set_deduplication_id(&mut self, id: i64, to: &str) -> Result<(), Error> {
+        self.execute(
+            "UPDATE contents SET deduplication_id = ?2 WHERE id = ?1",
+            &[id.into(), to.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a content.
+    pub fn delete_content(&mut self, id: i64) -> Result<(), Error> {
+        self.execute("DELETE FROM contents WHERE id = ?1", &[id.into()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! SQLite as a [`Driver`]: one connection, in WAL mode, held by this process alone.
+
+use super::driver::{Driver, EachRow, Row, Value};
+use super::{Error, migrations};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use std::path::{Path, PathBuf};
+
+/// Name of the database file in the data directory.
+const FILE: &str = "squab.db";
+/// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
+const CACHE_KIB: i64 = 32 * 1024;
+/// Pages in the write-ahead log before they are copied into the file.
+const CHECKPOINT_PAGES: i64 = 4_000;
+/// Statements kept prepared; more than there are.
+const STATEMENTS: usize = 256;
+
+/// Where the rows are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In memory, gone with the process.
+    Memory,
+    /// In a file in this directory, which is made if need be.
+    Directory(PathBuf),
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A crash of the machine: every commit is on the disk before it is answered.
+    #[default]
+    Full,
+    /// A crash of the process, not of the machine.
+    Process,
+}
+
+/// A SQLite database.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the database and brings its schema up to date.
+    pub fn open(location: &Location, durability: Durability) -> Result<Self, Error> {
+        let mut connection = match location {
+            Location::Memory => Connection::open_in_memory().map_err(|error| failure(&error))?,
+            Location::Directory(directory) => open_file(directory)?,
+        };
+        let synchronous = match (location, durability) {
+            (Location::Memory, _) => "OFF",
+            (_, Durability::Full) => "FULL",
+            (_, Durability::Process) => "NORMAL",
+        };
+        configure(&connection, synchronous).map_err(|error| match (failure(&error), location) {
+            (Error::InUse(_), Location::Directory(directory)) => {
+                Error::InUse(directory.display().to_string())
+            }
+            (other, _) => other,
+        })?;
+        migrations::apply(&mut connection)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { connection })
+    }
+
+    /// Lets the file grow to this many pages and no further: a full disk, for tests.
+    pub fn limit_pages(&self, pages: i64) -> Result<(), Error> {
+        self.connection
+            .pragma_update(None, "max_page_count", pages)
+            .map_err(|error| failure(&error))
+    }
+}
+
+fn open_file(directory: &Path) -> Result<Connection, Error> {
+    std::fs::create_dir_all(directory).map_err(|error| {
+        Error::Unavailable(format!("cannot make the directory {}: {error}", directory.display()))
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = directory.join(FILE);
+    Connection::open_with_flags(&path, flags)
+        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
+}
+
+fn configure(connection: &Connection, synchronous: &str) -> rusqlite::Result<()> {
+    // Exclusive: a second server on the same file is refused at its first read, and the index of
+    // the write-ahead log stays in our own memory.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")
+}
+
+pub(super) fn failure(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::InUse("the database".into())
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
+            Error::Corrupt(error.to_string())
+        }
+        Some(_) => Error::Unavailable(error.to_string()),
+        None => Error::Corrupt(error.to_string()),
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(value),
+            Value::Text(value) => ValueRef::Text(value.as_bytes()),
+            Value::Blob(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+impl Driver for Sqlite {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.execute("BEGIN", &[]).map(drop)
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.execute("COMMIT", &[]).map(drop)
+    }
+
+    fn rollback(&mut self) {
+        // After some failures (a full disk) SQLite has rolled back by itself.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK", &[])
+        {
+            tracing::error!(%error, "cannot roll back");
+        }
+    }
+
+    fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<usize, Error> {
+        let run = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            for (index, parameter) in (1..).zip(parameters) {
+                statement.raw_bind_parameter(index, parameter)?;
+            }
+            statement.raw_execute()
+        };
+        run().map_err(|error| failure(&error))
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+        each: EachRow<'_>,
+    ) -> Result<(), Error> {
+        let mut statement =
+            self.connection.prepare_cached(sql).map_err(|error| failure(&error))?;
+        for (index, parameter) in (1..).zip(parameters) {
+            statement.raw_bind_parameter(index, parameter).map_err(|error| failure(&error))?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| failure(&error))? {
+            each(&SqliteRow(row))?;
+        }
+        Ok(())
+    }
+}
+
+struct SqliteRow<'r, 's>(&'r rusqlite::Row<'s>);
+
+impl SqliteRow<'_, '_> {
+    fn value(&self, column: usize) -> Result<ValueRef<'_>, Error> {
+        self.0.get_ref(column).map_err(|error| failure(&error))
+    }
+}
+
+fn wrong_type(column: usize) -> Error {
+    Error::Corrupt(format!("column {column} of a row has another type"))
+}
+
+impl Row for SqliteRow<'_, '_> {
+    fn int(&self, column: usize) -> Result<Option<i64>, Error> {
+        match self.value(column)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(value) => Ok(Some(value)),
+            _ => Err(wrong_type(column)),
+        }
+    }
+
+    fn text(&self, column: usize) -> Result<Option<&str>, Error> {
+        match self.value(column)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => {
+                std::str::from_utf8(bytes).map(Some).map_err(|_| wrong_type(column))
+            }
+            _ => Err(wrong_type(column)),
+        }
+    }
+
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, Error> {
+        match self.value(column)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(bytes) => Ok(Some(bytes)),
+            _ => Err(wrong_type(column)),
+        }
+    }
+}

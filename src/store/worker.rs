@@ -1,0 +1,287 @@
+//! Group commit: one thread takes whatever work is waiting, does it in one transaction, commits
+//! once, then answers everybody.
+//!
+//! A job that fails after it has written (or panics) spoils the transaction for all. It is rolled
+//! back, and each job then runs in a transaction of its own, so that only the culprit fails. This
+//! is rare: rules refuse before they write. It costs less than a savepoint for each job, and asks
+//! of jobs only that they can run twice, which a store with serialization failures asks as well.
+
+use super::driver::Driver;
+use super::txn::{Effect, Ledger, Txn};
+use super::Error;
+use crate::domain::Refusal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Jobs of one transaction at most: what one of them waits for the others stays bounded.
+const JOBS_PER_COMMIT: usize = 256;
+
+/// Hears of effects once they are true.
+pub trait Observer: Send + Sync {
+    /// Called on the store's thread after a commit: it must be quick.
+    fn committed(&self, effects: &[Effect]);
+}
+
+/// A handle on the writer thread. It ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Starts the writer thread. `now` tells Unix milliseconds; `ids` is what [`Txn::fresh_id`]
+    /// draws from.
+    pub fn start(
+        driver: Box<dyn Driver>,
+        now: Box<dyn Fn() -> i64 + Send>,
+        ids: fastrand::Rng,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, Error> {
+        let (jobs, waiting) = mpsc::channel();
+        let mut worker =
+            Worker { driver, now, ids, observer, latest: i64::MIN, effects: Vec::new() };
+        let thread = std::thread::Builder::new()
+            .name("squab-store".into())
+            .spawn(move || worker.run(&waiting))
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Self { jobs, thread: Arc::new(std::sync::Mutex::new(Some(thread))) })
+    }
+
+    /// Runs a job in a transaction and answers after its commit.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.run_or_return(work, |_| None).await
+    }
+
+    /// Runs a job. If nobody waits for its answer any more when that is there, `give_back` may
+    /// make another job of it: a receive whose client has gone makes its messages visible again.
+    pub async fn run_or_return<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
+        give_back: fn(T) -> Option<GiveBack>,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let job = Work { work, result: None, reply, give_back };
+        self.jobs.send(Box::new(job)).map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs a job that nobody waits for.
+    pub fn submit(&self, work: impl FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send + 'static) {
+        // A store that has been shut down has nothing left to do it for.
+        drop(self.jobs.send(Box::new(Unattended { work, failed: None })));
+    }
+
+    /// Waits until the writer thread has finished what was submitted and closed the database.
+    /// Call it with the last handle.
+    pub fn close(self) {
+        let Self { jobs, thread } = self;
+        drop(jobs);
+        let handle = thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(handle) = handle {
+            drop(handle.join());
+        }
+    }
+}
+
+/// What is done with an answer that nobody waits for.
+pub type GiveBack = Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send>;
+
+trait Job: Send {
+    /// Whether somebody waits for the answer.
+    fn is_wanted(&self) -> bool;
+    /// Does the work, again if need be. An error is the job's answer too.
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool;
+    /// Replaces the answer.
+    fn fail(&mut self, refusal: Refusal);
+    /// Sends the answer. Whoever is not there any more may leave work behind.
+    fn answer(self: Box<Self>) -> Option<GiveBack>;
+}
+
+struct Work<T, F> {
+    work: F,
+    result: Option<Result<T, Refusal>>,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+    give_back: fn(T) -> Option<GiveBack>,
+}
+
+impl<T, F> Job for Work<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
+        let result = (self.work)(txn);
+        let succeeded = result.is_ok();
+        self.result = Some(result);
+        succeeded
+    }
+
+    fn fail(&mut self, refusal: Refusal) {
+        self.result = Some(Err(refusal));
+    }
+
+    fn answer(self: Box<Self>) -> Option<GiveBack> {
+        let result = self.result.unwrap_or_else(|| Err(Error::Closed.into()));
+        match self.reply.send(result) {
+            Err(Ok(unwanted)) => (self.give_back)(unwanted),
+            Ok(()) | Err(Err(_)) => None,
+        }
+    }
+}
+
+struct Unattended<F> {
+    work: F,
+    failed: Option<Refusal>,
+}
+
+impl<F> Job for Unattended<F>
+where
+    F: FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
+        self.failed = (self.work)(txn).err();
+        self.failed.is_none()
+    }
+
+    fn fail(&mut self, refusal: Refusal) {
+        self.failed = Some(refusal);
+    }
+
+    fn answer(self: Box<Self>) -> Option<GiveBack> {
+        if let Some(refusal) = self.failed {
+            tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+        }
+        None
+    }
+}
+
+struct Worker {
+    driver: Box<dyn Driver>,
+    now: Box<dyn Fn() -> i64 + Send>,
+    ids: fastrand::Rng,
+    observer: Arc<dyn Observer>,
+    /// The latest time that a transaction has seen: time never runs backwards.
+    latest: i64,
+    effects: Vec<Effect>,
+}
+
+impl Worker {
+    fn run(&mut self, waiting: &mpsc::Receiver<Box<dyn Job>>) {
+        let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
+        while let Ok(first) = waiting.recv() {
+            jobs.push(first);
+            while jobs.len() < JOBS_PER_COMMIT
+                && let Ok(next) = waiting.try_recv()
+            {
+                jobs.push(next);
+            }
+            jobs.retain(|job| job.is_wanted());
+            self.commit_together(&mut jobs);
+            self.answer(&mut jobs);
+        }
+    }
+
+    /// Runs the jobs in one transaction; if one spoils it, each in a transaction of its own.
+    fn commit_together(&mut self, jobs: &mut [Box<dyn Job>]) {
+        match self.try_commit(jobs) {
+            Ok(()) => {}
+            Err(_) if jobs.len() > 1 => {
+                for job in jobs {
+                    self.commit_together(std::slice::from_mut(job));
+                }
+            }
+            Err(Spoiled::Job) => {}
+            Err(Spoiled::Store(error)) => {
+                tracing::error!(%error, "a transaction failed");
+                for job in jobs {
+                    job.fail(error.clone().into());
+                }
+            }
+        }
+    }
+
+    fn try_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Spoiled> {
+        let effects_before = self.effects.len();
+        let outcome = self.run_and_commit(jobs);
+        if outcome.is_err() {
+            self.driver.rollback();
+            self.effects.truncate(effects_before);
+        }
+        outcome
+    }
+
+    fn run_and_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Spoiled> {
+        let mut ledger = Ledger::default();
+        self.driver.begin().map_err(Spoiled::Store)?;
+        for job in jobs {
+            self.run_one(job.as_mut(), &mut ledger)?;
+        }
+        Txn::settle_ledger(self.driver.as_mut(), &mut ledger)
+            .and_then(|()| self.driver.commit())
+            .map_err(Spoiled::Store)
+    }
+
+    fn run_one(&mut self, job: &mut dyn Job, ledger: &mut Ledger) -> Result<(), Spoiled> {
+        self.latest = self.latest.max((self.now)());
+        let mut txn = Txn::new(self.driver.as_mut(), ledger, &mut self.ids, self.latest);
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut txn)));
+        let wrote = txn.wrote();
+        match outcome {
+            Ok(true) => {
+                self.effects.extend(txn.into_effects());
+                Ok(())
+            }
+            Ok(false) if wrote => Err(Spoiled::Job),
+            Ok(false) => Ok(()),
+            Err(_) => {
+                job.fail(Refusal::internal("a rule panicked"));
+                Err(Spoiled::Job)
+            }
+        }
+    }
+
+    /// Publishes the effects and answers everybody; does what those who left leave behind.
+    fn answer(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        if !self.effects.is_empty() {
+            self.observer.committed(&self.effects);
+            self.effects.clear();
+        }
+        let mut left_behind: Vec<Box<dyn Job>> = jobs
+            .drain(..)
+            .filter_map(Job::answer)
+            .map(|work| Box::new(Unattended { work, failed: None }) as Box<dyn Job>)
+            .collect();
+        if !left_behind.is_empty() {
+            self.commit_together(&mut left_behind);
+            self.answer(&mut left_behind);
+        }
+    }
+}
+
+/// Why a transaction cannot be committed as it is.
+enum Spoiled {
+    /// A job failed after it had written; its answer says why.
+    Job,
+    /// The database failed.
+    Store(Error),
+}
