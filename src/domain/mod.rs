@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod batch;
+pub mod digest;
+pub mod fifo;
 pub mod limits;
 pub mod message_attributes;
 pub mod message_body;
@@ -9,5 +11,6 @@ pub mod policy;
 pub mod queue_attributes;
 pub mod redrive;
 pub mod refusal;
+pub mod tags;
 
 pub use refusal::{Kind, Refusal};
