@@ -1,1 +1,392 @@
-//! To be written.
+//! Names, addresses, ARNs and URLs of queues.
+//!
+//! A [`QueueAddress`] says which queue is meant, not that there is one. It is read leniently: the
+//! URLs of other servers and of AWS name the same queue as ours, so that configuration survives a
+//! change of server. What a URL leaves out is filled in with the caller's own account and region.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::limits::QUEUE_NAME_LENGTH;
+use super::{Kind, Refusal};
+
+/// What the name of a FIFO queue ends with.
+pub const FIFO_SUFFIX: &str = ".fifo";
+
+/// A name that a queue may have: 1 to 80 of `A-Za-z0-9_-`, for a FIFO queue with `.fifo` at the
+/// end, which counts towards the 80.
+///
+/// AWS page: API_CreateQueue.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueName(String);
+
+impl QueueName {
+    /// Checks the name that CreateQueue was given; `fifo` says whether FifoQueue is true.
+    pub fn new(name: &str, fifo: bool) -> Result<Self, Refusal> {
+        if is_queue_name(name, fifo) { Ok(Self(name.to_owned())) } else { Err(bad_name(fifo)) }
+    }
+
+    /// Whether the name belongs to a FIFO queue.
+    pub fn is_fifo(&self) -> bool {
+        has_fifo_suffix(&self.0)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a name ends with `.fifo`.
+pub fn has_fifo_suffix(name: &str) -> bool {
+    name.ends_with(FIFO_SUFFIX)
+}
+
+/// The refusal of a name that does not fit the type of queue that is to be created.
+pub(super) fn bad_name(fifo: bool) -> Refusal {
+    Refusal::invalid(if fifo {
+        "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
+         underscores, must end with .fifo suffix and be 1 to 80 in length."
+    } else {
+        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+    })
+}
+
+fn is_queue_name(name: &str, fifo: bool) -> bool {
+    let stem = if fifo { name.strip_suffix(FIFO_SUFFIX) } else { Some(name) };
+    QUEUE_NAME_LENGTH.contains(&name.len())
+        && stem.is_some_and(|stem| !stem.is_empty() && stem.bytes().all(is_name_byte))
+}
+
+/// Whether a byte may stand in the name of a queue, a batch entry's Id or a permission's label.
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Which queue is meant: its account, region and name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct QueueAddress {
+    /// The twelve digits of the owner's account.
+    pub account: String,
+    /// The region, for instance `eu-west-1`.
+    pub region: String,
+    /// The queue's name, `.fifo` included.
+    pub name: String,
+}
+
+impl QueueAddress {
+    /// `arn:<partition>:sqs:<region>:<account>:<name>`
+    pub fn arn(&self) -> String {
+        let Self { account, region, name } = self;
+        format!("arn:{}:sqs:{region}:{account}:{name}", partition(region))
+    }
+
+    /// The queue that an ARN names; none when it is not the ARN of a queue.
+    pub fn from_arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':');
+        let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_queue = arn == "arn"
+            && partition.starts_with("aws")
+            && service == "sqs"
+            && !region.is_empty()
+            && is_account(account)
+            && !name.is_empty()
+            && parts.next().is_none();
+        is_queue.then(|| Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The queue that a QueueUrl names for a caller with this account and region: a URL with any
+    /// host, the path of one, or a bare name.
+    ///
+    /// Refused with InvalidAddress when it cannot be the address of a queue, and with
+    /// MissingParameter when it is empty.
+    pub fn from_url(queue_url: &str, account: &str, region: &str) -> Result<Self, Refusal> {
+        let address = match split_scheme(queue_url) {
+            Some(rest) => {
+                let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                let (host, path) = rest.split_at(host_end);
+                Self::from_path(path, account, region_of_host(host).unwrap_or(region))
+            }
+            None if queue_url.starts_with('/') => Self::from_path(queue_url, account, region),
+            None if queue_url.is_empty() => return Err(Refusal::missing("QueueUrl")),
+            None => from_bare_name(queue_url, account, region),
+        };
+        address.ok_or_else(|| {
+            Refusal::new(
+                Kind::InvalidAddress,
+                format!("The address {queue_url} is not valid for this endpoint."),
+            )
+        })
+    }
+
+    /// The queue that the path of a URL names for a caller with this account and region; none when
+    /// it is not the path of a queue.
+    ///
+    /// The paths are `/<account>/<name>`, also after one segment of a context path,
+    /// `/queue/<region>/<account>/<name>`, `/queue/<name>` and `/<name>`.
+    pub fn from_path(path: &str, account: &str, region: &str) -> Option<Self> {
+        let path = path.find(['?', '#']).map_or(path, |end| &path[..end]);
+        let path = path.strip_prefix('/')?;
+        let mut segments = path.split('/');
+        let mut next = || segments.next();
+        let segments = (next()?, next(), next(), next(), next());
+        match segments {
+            (name, None, ..) => from_bare_name(name, account, region),
+            ("queue", Some(name), None, ..) => from_segments(account, region, name),
+            (account, Some(name), None, ..) | (_, Some(account), Some(name), None, _)
+                if is_account(account) =>
+            {
+                from_segments(account, region, name)
+            }
+            ("queue", Some(region), Some(account), Some(name), None) if is_account(account) => {
+                from_segments(account, region, name)
+            }
+            _ => None,
+        }
+    }
+
+    /// The URL of this queue at a server, of which `base` is the URL without a slash at its end.
+    pub fn url(&self, base: &str) -> String {
+        let Self { account, name, .. } = self;
+        format!("{base}/{account}/{name}")
+    }
+}
+
+/// The partition that a region belongs to.
+pub fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// Whether a text is an account: twelve digits.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What follows `http://` or `https://`.
+fn split_scheme(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")).then_some(rest)
+}
+
+/// A name that stands alone has nothing around it that shows that a queue is meant, so it must look
+/// like the name of one.
+fn from_bare_name(name: &str, account: &str, region: &str) -> Option<QueueAddress> {
+    let looks_right = is_queue_name(name, has_fifo_suffix(name));
+    looks_right.then(|| QueueAddress {
+        account: account.to_owned(),
+        region: region.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+fn from_segments(account: &str, region: &str, name: &str) -> Option<QueueAddress> {
+    let (region, name) = (decoded(region)?, decoded(name)?);
+    (!region.is_empty() && !name.is_empty()).then(|| QueueAddress {
+        account: account.to_owned(),
+        region: region.into_owned(),
+        name: name.into_owned(),
+    })
+}
+
+fn decoded(segment: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(segment).decode_utf8().ok()
+}
+
+/// The region that a host tells: `<region>.…`, `sqs.<region>.…` with anything before it, and
+/// `queue.…`, which is us-east-1, but only in the domains where it is known to mean that: a
+/// container or a Kubernetes service may be called `queue` too.
+fn region_of_host(host: &str) -> Option<&str> {
+    let mut previous = None;
+    for label in host.split('.') {
+        let may_be_region = matches!(previous, None | Some("sqs" | "sqs-fips"));
+        if may_be_region && looks_like_region(label) {
+            return Some(label);
+        }
+        previous = Some(label);
+    }
+    let domain = host.strip_prefix("queue.")?;
+    let domain = domain.split_once(':').map_or(domain, |(domain, _port)| domain);
+    matches!(domain, "amazonaws.com" | "localhost.localstack.cloud").then_some("us-east-1")
+}
+
+/// Whether a text has the form of AWS's regions: `us-east-1`, `us-gov-west-1`, `ap-southeast-2`.
+fn looks_like_region(label: &str) -> bool {
+    let Some((place, number)) = label.rsplit_once('-') else { return false };
+    let mut words = place.split('-');
+    let continent = words.next().unwrap_or_default();
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    matches!(number.len(), 1 | 2)
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(continent.len(), 2..=4)
+        && is_word(continent)
+        && matches!(words.clone().count(), 1 | 2)
+        && words.all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(account: &str, region: &str, name: &str) -> QueueAddress {
+        QueueAddress { account: account.into(), region: region.into(), name: name.into() }
+    }
+
+    /// For a caller of account 000000000000 in eu-west-1.
+    fn from_url(url: &str) -> Result<QueueAddress, Refusal> {
+        QueueAddress::from_url(url, "000000000000", "eu-west-1")
+    }
+
+    #[test]
+    fn names_are_checked_by_type_of_queue() {
+        let standard =
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+        let fifo = "The name of a FIFO queue can only include alphanumeric characters, hyphens, \
+                    or underscores, must end with .fifo suffix and be 1 to 80 in length.";
+        for name in ["q", "A-z_09", &"a".repeat(80)] {
+            assert!(!QueueName::new(name, false).unwrap().is_fifo(), "{name}");
+        }
+        for name in ["q.fifo", &format!("{}.fifo", "a".repeat(75))] {
+            assert!(QueueName::new(name, true).unwrap().is_fifo(), "{name}");
+        }
+        for name in ["", "a b", "a.b", "q.fifo", "ü", &"a".repeat(81)] {
+            assert_eq!(QueueName::new(name, false).unwrap_err().message, standard, "{name}");
+        }
+        for name in ["", "q", ".fifo", "a.b.fifo", "q.FIFO", &format!("{}.fifo", "a".repeat(76))] {
+            assert_eq!(QueueName::new(name, true).unwrap_err().message, fifo, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_known_form_of_url_is_read() {
+        let usual = address("123456789012", "eu-west-1", "q");
+        let elsewhere = address("123456789012", "ap-southeast-2", "q");
+        let virginia = address("123456789012", "us-east-1", "q");
+        let own = address("000000000000", "eu-west-1", "q");
+        for (url, expected) in [
+            ("http://localhost:4566/123456789012/q", &usual),
+            ("https://127.0.0.1/123456789012/q", &usual),
+            ("HTTP://[::1]:4566/123456789012/q", &usual),
+            ("http://localhost:4566/123456789012/q?Action=SendMessage", &usual),
+            ("http://localhost:4566/context/123456789012/q", &usual),
+            ("http://queue:4566/123456789012/q", &usual),
+            ("http://queue.default.svc.cluster.local/123456789012/q", &usual),
+            ("http://sqs.default.svc.cluster.local/123456789012/q", &usual),
+            ("/123456789012/q", &usual),
+            ("https://sqs.ap-southeast-2.amazonaws.com/123456789012/q", &elsewhere),
+            ("https://sqs-fips.ap-southeast-2.amazonaws.com/123456789012/q", &elsewhere),
+            ("https://x.sqs.ap-southeast-2.vpce.amazonaws.com/123456789012/q", &elsewhere),
+            (
+                "http://sqs.ap-southeast-2.localhost.localstack.cloud:4566/123456789012/q",
+                &elsewhere,
+            ),
+            (
+                "http://ap-southeast-2.queue.localhost.localstack.cloud:4566/123456789012/q",
+                &elsewhere,
+            ),
+            ("http://ap-southeast-2.goaws.com:4100/123456789012/q", &elsewhere),
+            ("http://localhost:4566/queue/ap-southeast-2/123456789012/q", &elsewhere),
+            ("/queue/ap-southeast-2/123456789012/q", &elsewhere),
+            ("https://queue.amazonaws.com/123456789012/q", &virginia),
+            ("http://queue.localhost.localstack.cloud:4566/123456789012/q", &virginia),
+            ("http://localhost:9324/queue/q", &own),
+            ("http://localhost:9324/q", &own),
+            ("/queue/q", &own),
+            ("/q", &own),
+            ("q", &own),
+        ] {
+            assert_eq!(from_url(url).as_ref(), Ok(expected), "{url}");
+        }
+        assert_eq!(from_url("q.fifo").unwrap().name, "q.fifo");
+        assert_eq!(from_url("http://h/123456789012/a%20b%C3%BC").unwrap().name, "a bü");
+    }
+
+    #[test]
+    fn what_is_not_the_address_of_a_queue_is_refused() {
+        for url in [
+            "http://localhost:4566",
+            "http://localhost:4566/",
+            "http://localhost:4566//",
+            "http://localhost:4566/123456789012/",
+            "http://localhost:4566/123456789012/q/",
+            "http://localhost:4566/12345678901/q",
+            "http://localhost:4566/123456789012//",
+            "http://localhost:4566/a/b/c/d/e",
+            "http://localhost:4566/123456789012/%ff",
+            "ftp://localhost/123456789012/q",
+            "localhost:4566/123456789012/q",
+            "not a queue",
+            "/",
+        ] {
+            let refusal = from_url(url).unwrap_err();
+            assert_eq!(refusal.kind, Kind::InvalidAddress, "{url}");
+            let expected = format!("The address {url} is not valid for this endpoint.");
+            assert_eq!(refusal.message, expected);
+        }
+        assert_eq!(from_url("").unwrap_err(), Refusal::missing("QueueUrl"));
+    }
+
+    #[test]
+    fn arns_are_of_their_partition() {
+        for (region, arn) in [
+            ("eu-west-1", "arn:aws:sqs:eu-west-1:123456789012:q"),
+            ("cn-north-1", "arn:aws-cn:sqs:cn-north-1:123456789012:q"),
+            ("us-gov-west-1", "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q"),
+        ] {
+            let queue = address("123456789012", region, "q");
+            assert_eq!(queue.arn(), arn);
+            assert_eq!(QueueAddress::from_arn(arn), Some(queue));
+        }
+        for arn in [
+            "",
+            "arn:aws:sns:eu-west-1:123456789012:q",
+            "arn:aws:sqs:eu-west-1:123456789012:",
+            "arn:aws:sqs:eu-west-1:123456789012",
+            "arn:aws:sqs:eu-west-1:123456789012:q:r",
+            "arn:aws:sqs::123456789012:q",
+            "arn:aws:sqs:eu-west-1:me:q",
+            "http://localhost/123456789012/q",
+        ] {
+            assert_eq!(QueueAddress::from_arn(arn), None, "{arn}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_is_found_at_its_own_url(
+            account in "[0-9]{12}",
+            name in "[A-Za-z0-9_-]{1,75}(\\.fifo)?",
+            region in "[a-z]{2}-[a-z]{4,9}-[1-9]",
+            host in "(localhost|10\\.0\\.0\\.7|queue\\.svc|sqs)(:[0-9]{4})?",
+        ) {
+            let queue = address(&account, &region, &name);
+            let base = format!("http://{host}");
+            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&base), "x", &region)?, &queue);
+            let aws = format!("https://sqs.{region}.amazonaws.com");
+            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&aws), "x", "y")?, &queue);
+            prop_assert_eq!(QueueAddress::from_arn(&queue.arn()), Some(queue));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*", path in "(/[a-z0-9%.]{0,3}){0,6}") {
+            let _ = from_url(&text);
+            let _ = from_url(&format!("http://{text}"));
+            let _ = from_url(&format!("http://h{path}"));
+            let _ = QueueAddress::from_arn(&text);
+            let _ = QueueName::new(&text, true);
+        }
+    }
+}

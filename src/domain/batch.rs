@@ -1,1 +1,128 @@
-//! To be written.
+//! The rules that a batch request must meet as a whole, before any of its entries is looked at.
+
+use std::collections::HashSet;
+
+use super::address::is_name_byte;
+use super::limits::{BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_BYTES};
+use super::{Kind, Refusal};
+
+/// Checks the number of entries and their Ids: 1 to 10 entries, well-formed Ids, no Id twice.
+///
+/// `operation_entry_type` is AWS's name of the entry's type, for instance
+/// `SendMessageBatchRequestEntry`.
+pub fn check_entries<'a>(
+    operation_entry_type: &str,
+    ids: impl ExactSizeIterator<Item = Option<&'a str>>,
+) -> Result<(), Refusal> {
+    let sent = ids.len();
+    if sent == 0 {
+        return Err(Refusal::new(
+            Kind::EmptyBatchRequest,
+            format!("There should be at least one {operation_entry_type} in the request."),
+        ));
+    }
+    if sent > BATCH_ENTRIES {
+        return Err(Refusal::new(
+            Kind::TooManyEntriesInBatchRequest,
+            format!(
+                "Maximum number of entries per request are {BATCH_ENTRIES}. You have sent {sent}."
+            ),
+        ));
+    }
+    let Some(ids) = ids.map(|id| id.filter(|id| is_entry_id(id))).collect::<Option<Vec<_>>>()
+    else {
+        return Err(Refusal::new(
+            Kind::InvalidBatchEntryId,
+            "A batch entry id can only contain alphanumeric characters, hyphens and underscores. \
+             It can be at most 80 letters long.",
+        ));
+    };
+    let mut seen = HashSet::with_capacity(sent);
+    match ids.into_iter().find(|id| !seen.insert(*id)) {
+        None => Ok(()),
+        Some(id) => Err(Refusal::new(Kind::BatchEntryIdsNotDistinct, format!("Id {id} repeated."))),
+    }
+}
+
+/// Checks the sum in bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize
+/// does not matter here; it holds for each entry.
+pub fn check_total(bytes: usize) -> Result<(), Refusal> {
+    if bytes <= MESSAGE_BYTES {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Kind::BatchRequestTooLong,
+        format!(
+            "Batch requests cannot be longer than {MESSAGE_BYTES} bytes. You have sent {bytes} \
+             bytes."
+        ),
+    ))
+}
+
+fn is_entry_id(id: &str) -> bool {
+    BATCH_ENTRY_ID_LENGTH.contains(&id.len()) && id.bytes().all(is_name_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(ids: &[Option<&str>]) -> Result<(), (Kind, String)> {
+        check_entries("DeleteMessageBatchRequestEntry", ids.iter().copied())
+            .map_err(|refusal| (refusal.kind, refusal.message.into_owned()))
+    }
+
+    #[test]
+    fn ten_entries_with_long_ids_are_fine() {
+        let ids: Vec<String> = (0..10).map(|n| format!("{}_-{n}", "a".repeat(77))).collect();
+        assert_eq!(check(&ids.iter().map(|id| Some(id.as_str())).collect::<Vec<_>>()), Ok(()));
+    }
+
+    #[test]
+    fn the_number_of_entries_is_checked_before_their_ids() {
+        assert_eq!(
+            check(&[]),
+            Err((
+                Kind::EmptyBatchRequest,
+                "There should be at least one DeleteMessageBatchRequestEntry in the request."
+                    .into()
+            ))
+        );
+        assert_eq!(
+            check(&[Some("a:"); 11]),
+            Err((
+                Kind::TooManyEntriesInBatchRequest,
+                "Maximum number of entries per request are 10. You have sent 11.".into()
+            ))
+        );
+    }
+
+    #[test]
+    fn malformed_ids_come_before_repeated_ones() {
+        let malformed = "A batch entry id can only contain alphanumeric characters, hyphens and \
+                         underscores. It can be at most 80 letters long.";
+        let long = "testLongId".repeat(10);
+        for id in [Some(""), None, Some("invalid:id"), Some("ä"), Some(long.as_str())] {
+            assert_eq!(
+                check(&[Some("a"), Some("a"), id]),
+                Err((Kind::InvalidBatchEntryId, malformed.into())),
+                "{id:?}"
+            );
+        }
+        assert_eq!(
+            check(&[Some("b"), Some("a"), Some("a"), Some("b")]),
+            Err((Kind::BatchEntryIdsNotDistinct, "Id a repeated.".into()))
+        );
+    }
+
+    #[test]
+    fn the_sum_may_reach_the_limit() {
+        assert_eq!(check_total(1_048_576), Ok(()));
+        let refusal = check_total(1_048_577).unwrap_err();
+        assert_eq!(refusal.kind, Kind::BatchRequestTooLong);
+        assert_eq!(
+            refusal.message,
+            "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes."
+        );
+    }
+}

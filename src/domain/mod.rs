@@ -2,14 +2,17 @@
 
 pub mod address;
 pub mod batch;
+pub mod digest;
 pub mod fairness;
+pub mod fifo;
 pub mod limits;
 pub mod message_attributes;
 pub mod message_body;
 pub mod policy;
-pub mod receipt;
 pub mod queue_attributes;
+pub mod receipt;
 pub mod redrive;
 pub mod refusal;
+pub mod tags;
 
 pub use refusal::{Kind, Refusal};

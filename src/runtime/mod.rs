@@ -79,9 +79,9 @@ impl Runtime {
     }
 
     /// Ends background work, waits for what was submitted, closes the database.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.stop_waiting();
-        let Self { store, .. } = self;
+        let store = self.store.clone();
         // Joining a thread blocks.
         drop(tokio::task::spawn_blocking(move || store.close()).await);
     }

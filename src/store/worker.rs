@@ -24,10 +24,10 @@ pub trait Observer: Send + Sync {
     fn committed(&self, effects: &[Effect]);
 }
 
-/// A handle on the writer thread. It ends when the last handle is dropped.
+/// A handle on the writer thread. The thread ends with the last handle, or when told to.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: mpsc::Sender<Message>,
     thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -73,22 +73,16 @@ impl Store {
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         let job = Work { work, result: None, reply, give_back };
-        self.jobs.send(Box::new(job)).map_err(|_| Error::Closed)?;
+        self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Runs a job that nobody waits for.
-    pub fn submit(&self, work: impl FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send + 'static) {
-        // A store that has been shut down has nothing left to do it for.
-        drop(self.jobs.send(Box::new(Unattended { work, failed: None })));
-    }
-
     /// Waits until the writer thread has finished what was submitted and closed the database.
-    /// Call it with the last handle.
-    pub fn close(self) {
-        let Self { jobs, thread } = self;
-        drop(jobs);
-        let handle = thread.lock().ok().and_then(|mut thread| thread.take());
+    /// Whatever comes later is refused.
+    pub fn close(&self) {
+        // If that cannot be sent the thread has ended already.
+        drop(self.jobs.send(Message::Stop));
+        let handle = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(handle) = handle {
             drop(handle.join());
         }
@@ -97,6 +91,11 @@ impl Store {
 
 /// What is done with an answer that nobody waits for.
 pub type GiveBack = Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send>;
+
+enum Message {
+    Job(Box<dyn Job>),
+    Stop,
+}
 
 trait Job: Send {
     /// Whether somebody waits for the answer.
@@ -169,7 +168,7 @@ where
 
     fn answer(self: Box<Self>) -> Option<GiveBack> {
         if let Some(refusal) = self.failed {
-            tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+            tracing::error!(%refusal, cause = refusal.internal, "giving back failed");
         }
         None
     }
@@ -186,14 +185,18 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(&mut self, waiting: &mpsc::Receiver<Box<dyn Job>>) {
+    fn run(&mut self, waiting: &mpsc::Receiver<Message>) {
         let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
-        while let Ok(first) = waiting.recv() {
+        let mut stopping = false;
+        while !stopping && let Ok(Message::Job(first)) = waiting.recv() {
             jobs.push(first);
             while jobs.len() < JOBS_PER_COMMIT
-                && let Ok(next) = waiting.try_recv()
+                && let Ok(message) = waiting.try_recv()
             {
-                jobs.push(next);
+                match message {
+                    Message::Job(next) => jobs.push(next),
+                    Message::Stop => stopping = true,
+                }
             }
             jobs.retain(|job| job.is_wanted());
             self.commit_together(&mut jobs);
