@@ -169,11 +169,12 @@ impl Taking<'_> {
         });
         let ungrouped_head = tx.line_head(self.queue.backlog, 0)?;
         let quiet_head = quiet.and_then(|index| groups[index].head);
-        let group = match (ungrouped_head, quiet_head, quiet) {
-            (Some(head), Some(of_group), _) if head < of_group => None,
-            (Some(_), None, _) => None,
-            (_, _, Some(index)) => Some(groups.swap_remove(index)),
-            (None, _, None) => groups.into_iter().min_by_key(|group| group.in_flight),
+        let ungrouped_first = ungrouped_head
+            .is_some_and(|head| quiet_head.is_none_or(|of_group| head < of_group));
+        let group = match quiet {
+            _ if ungrouped_first => None,
+            Some(index) => Some(groups.swap_remove(index)),
+            None => groups.into_iter().min_by_key(|group| group.in_flight),
         };
         Ok(Some(Turn { group, limit: 1 }))
     }

@@ -8,7 +8,6 @@ use crate::engine::{move_tasks, places, sweep};
 
 /// Runs until the server stops: at each due time, releases what became ready.
 pub(super) async fn keep_time(runtime: Runtime) {
-    let mut stopping = runtime.stopping.subscribe();
     loop {
         let next = runtime.waiters.next_due();
         let sleep = async {
@@ -24,14 +23,13 @@ pub(super) async fn keep_time(runtime: Runtime) {
                 }
             }
             () = runtime.waiters.due_changed.notified() => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = runtime.stopped() => return,
         }
     }
 }
 
 /// Runs until the server stops: does background work when there is some, and sweeps now and then.
 pub(super) async fn keep_house(runtime: Runtime) {
-    let mut stopping = runtime.stopping.subscribe();
     let mut next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
     loop {
         let next_step = match do_work(&runtime).await {
@@ -44,7 +42,7 @@ pub(super) async fn keep_house(runtime: Runtime) {
         tokio::select! {
             () = runtime.clock.sleep_until(next_step.min(next_sweep)) => {}
             () = runtime.waiters.work.notified() => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = runtime.stopped() => return,
         }
         if runtime.clock.now_ms() >= next_sweep {
             if let Err(refusal) = sweep(&runtime).await {

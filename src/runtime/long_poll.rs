@@ -24,7 +24,6 @@ impl Runtime {
         // in between is found by the next attempt, which comes after joining.
         let deadline = self.clock.now_ms() + first.wait_seconds * 1_000;
         let mut timeout = self.clock.sleep_until(deadline);
-        let mut stopping = self.stopping.subscribe();
         let ticket = self.waiters.join(first.queue);
         loop {
             let attempt = self.try_receive(&address, &request, wait_seconds).await?;
@@ -38,7 +37,7 @@ impl Runtime {
             tokio::select! {
                 () = ticket.woken() => {}
                 () = &mut timeout => return Ok(Vec::new()),
-                _ = stopping.wait_for(|stopping| *stopping) => return Ok(Vec::new()),
+                () = self.stopped() => return Ok(Vec::new()),
             }
         }
     }

@@ -71,6 +71,11 @@ impl Runtime {
         self.waiters.wake_all();
     }
 
+    /// Completes when the server is stopping.
+    async fn stopped(&self) {
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+    }
+
     /// Does all background work that is due now.
     pub async fn do_background_work(&self) -> Result<(), Refusal> {
         janitor::wake_due(self).await?;

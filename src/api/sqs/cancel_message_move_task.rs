@@ -1,0 +1,34 @@
+//! CancelMessageMoveTask.
+//!
+//! AWS: API_CancelMessageMoveTask.
+
+use super::start_message_move_task::TaskHandle;
+use crate::api::{Context, required};
+use crate::domain::Refusal;
+use crate::engine::move_tasks::cancel;
+use serde::{Deserialize, Serialize};
+
+/// The input of CancelMessageMoveTask.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub task_handle: Option<String>,
+}
+
+/// The output of CancelMessageMoveTask.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub approximate_number_of_messages_moved: i64,
+}
+
+/// Asks a task to stop; what it has moved stays moved.
+pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let handle = required(input.task_handle.as_deref(), "TaskHandle")?;
+    let handle = TaskHandle::parse(handle)
+        .ok_or_else(|| Refusal::invalid("Value for parameter TaskHandle is invalid."))?;
+    let moved = cx.runtime.run(move |tx| cancel(tx, handle.task_id)).await?;
+    Ok(Output { approximate_number_of_messages_moved: moved })
+}

@@ -1,0 +1,50 @@
+//! CreateQueue.
+//!
+//! AWS: API_CreateQueue. Of an existing queue only the attributes given are compared, and tags
+//! not at all, as recorded from AWS.
+
+use crate::api::{Context, required};
+use crate::domain::address::{QueueName, has_fifo_suffix};
+use crate::domain::{Refusal, tags};
+use crate::engine::queues;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of CreateQueue.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_name: Option<String>,
+    pub attributes: Option<IndexMap<String, String>>,
+    /// The model has this member in lower case, unlike TagQueue.
+    #[serde(rename = "tags", alias = "Tags")]
+    pub tags: Option<IndexMap<String, String>>,
+}
+
+/// The output of CreateQueue.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub queue_url: String,
+}
+
+/// Creates a queue, or finds the one that is there.
+pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let name = required(input.queue_name.as_deref(), "QueueName")?;
+    let attributes = input.attributes.unwrap_or_default();
+    let fifo = attributes.get("FifoQueue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    QueueName::new(name, fifo)?;
+    debug_assert_eq!(has_fifo_suffix(name), fifo);
+    let tags = input.tags.unwrap_or_default();
+    tags::check(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+    tags::check_count(name, tags.len())?;
+    let address = cx.queue_named(name);
+    let url = address.url(&cx.base_url);
+    let cool_down = cx.cool_downs.recreate;
+    cx.runtime
+        .run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down))
+        .await?;
+    Ok(Output { queue_url: url })
+}

@@ -1,0 +1,62 @@
+//! GetQueueAttributes.
+//!
+//! AWS: API_GetQueueAttributes. The numbers of messages are exact.
+
+use crate::api::Context;
+use crate::domain::queue_attributes::is_known_name;
+use crate::domain::{Kind, Refusal};
+use crate::engine::queues;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetQueueAttributes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_url: Option<String>,
+    pub attribute_names: Option<Vec<String>>,
+}
+
+/// The output of GetQueueAttributes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub attributes: IndexMap<&'static str, String>,
+}
+
+/// Tells those attributes of a queue that are asked for and have a value.
+pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let address = cx.queue(input.queue_url.as_deref())?;
+    let names = input.attribute_names.unwrap_or_default();
+    cx.runtime
+        .run(move |tx| {
+            let queue = queues::find(tx, &address)?;
+            if let Some(name) = names.iter().find(|name| *name != "All" && !is_known_name(name)) {
+                return Err(Refusal::new(
+                    Kind::InvalidAttributeName,
+                    format!("Unknown Attribute {name}."),
+                ));
+            }
+            if names.is_empty() {
+                return Ok(Output { attributes: IndexMap::new() });
+            }
+            let counts = queues::counts(tx, &queue)?;
+            let mut attributes: IndexMap<_, _> = queue.attributes.shown().into_iter().collect();
+            attributes.extend([
+                ("QueueArn", queue.address.arn()),
+                ("ApproximateNumberOfMessages", counts.ready.to_string()),
+                ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
+                ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
+                ("CreatedTimestamp", (queue.created_at / 1_000).to_string()),
+                ("LastModifiedTimestamp", (queue.modified_at / 1_000).to_string()),
+            ]);
+            if !names.iter().any(|name| name == "All") {
+                attributes.retain(|name, _| names.iter().any(|asked| asked == name));
+            }
+            Ok(Output { attributes })
+        })
+        .await
+}

@@ -1,0 +1,37 @@
+//! GetQueueUrl.
+//!
+//! AWS: API_GetQueueUrl.
+
+use crate::api::{Context, required};
+use crate::domain::Refusal;
+use crate::engine::queues;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetQueueUrl.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_name: Option<String>,
+    #[serde(rename = "QueueOwnerAWSAccountId")]
+    pub queue_owner_aws_account_id: Option<String>,
+}
+
+/// The output of GetQueueUrl.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub queue_url: String,
+}
+
+/// Tells the URL of a queue.
+pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let mut address = cx.queue_named(required(input.queue_name.as_deref(), "QueueName")?);
+    if let Some(owner) = input.queue_owner_aws_account_id.filter(|owner| !owner.is_empty()) {
+        address.account = owner;
+    }
+    let queue_url = address.url(&cx.base_url);
+    cx.runtime.run(move |tx| queues::find(tx, &address)).await?;
+    Ok(Output { queue_url })
+}

@@ -1,0 +1,37 @@
+//! ListQueueTags.
+//!
+//! AWS: API_ListQueueTags.
+
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::engine::queues;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListQueueTags.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_url: Option<String>,
+}
+
+/// The output of ListQueueTags.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub tags: IndexMap<String, String>,
+}
+
+/// Lists the tags of a queue.
+pub async fn list_queue_tags(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let address = cx.queue(input.queue_url.as_deref())?;
+    cx.runtime
+        .run(move |tx| {
+            let queue = queues::find(tx, &address)?;
+            Ok(Output { tags: tx.tags(queue.id)?.into_iter().collect() })
+        })
+        .await
+}

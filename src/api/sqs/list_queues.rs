@@ -1,0 +1,49 @@
+//! ListQueues.
+//!
+//! AWS: API_ListQueues. Sorted by name, which AWS does not promise.
+
+use super::shapes::{max_results, next_token, page_after};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::LIST_RESULTS;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListQueues.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_name_prefix: Option<String>,
+    pub next_token: Option<String>,
+    pub max_results: Option<i64>,
+}
+
+/// The output of ListQueues.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queue_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// Lists the caller's queues. There is a token for more only if MaxResults was given.
+pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let asked = max_results(input.max_results, LIST_RESULTS)?;
+    let limit = asked.unwrap_or(*LIST_RESULTS.end());
+    let after = page_after(input.next_token.as_deref())?;
+    let prefix = input.queue_name_prefix.unwrap_or_default();
+    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let mut names = cx
+        .runtime
+        .run(move |tx| Ok(tx.queue_names(&account, &region, &prefix, &after, limit + 1)?))
+        .await?;
+    let more = names.len() as i64 > limit;
+    names.truncate(limit as usize);
+    let next_token = names.last().filter(|_| more && asked.is_some()).map(|last| next_token(last));
+    let queue_urls =
+        names.iter().map(|name| cx.queue_named(name).url(&cx.base_url)).collect();
+    Ok(Output { queue_urls, next_token })
+}

@@ -1,0 +1,197 @@
+//! ReceiveMessage.
+//!
+//! AWS: API_ReceiveMessage.
+
+use super::shapes::MessageAttributeValue;
+use crate::api::Context;
+use crate::domain::limits::{RECEIVED_MESSAGES, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS};
+use crate::domain::message_attributes::{
+    self, NameFilter, md5, md5_of_body, md5_of_encoded,
+};
+use crate::domain::{Kind, Refusal, fifo, queue_attributes};
+use crate::engine::receive::{Delivery, Request};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The input of ReceiveMessage.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_url: Option<String>,
+    pub attribute_names: Option<Vec<String>>,
+    pub message_system_attribute_names: Option<Vec<String>>,
+    pub message_attribute_names: Option<Vec<String>>,
+    pub max_number_of_messages: Option<i64>,
+    pub visibility_timeout: Option<i64>,
+    pub wait_time_seconds: Option<i64>,
+    pub receive_request_attempt_id: Option<String>,
+}
+
+/// The output of ReceiveMessage.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
+}
+
+/// A received message. Maps that nobody asked for, or that would be empty, are left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Message {
+    pub message_id: String,
+    pub receipt_handle: String,
+    #[serde(rename = "MD5OfBody")]
+    pub md5_of_body: String,
+    pub body: String,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub attributes: IndexMap<&'static str, String>,
+    #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
+    pub md5_of_message_attributes: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub message_attributes: BTreeMap<String, MessageAttributeValue>,
+}
+
+/// Receives messages, waiting for the first one if asked to.
+pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let address = cx.queue(input.queue_url.as_deref())?;
+    let names = input
+        .attribute_names
+        .iter()
+        .flatten()
+        .chain(input.message_system_attribute_names.iter().flatten());
+    let checked = check(&input).and_then(|()| SystemAttributes::named(names));
+    let asked = match checked {
+        Ok(asked) => asked,
+        // A queue that does not exist is told before a bad parameter.
+        Err(refusal) => {
+            cx.runtime.run(move |tx| crate::engine::queues::find(tx, &address)).await?;
+            return Err(refusal);
+        }
+    };
+    let request = Request {
+        max: input.max_number_of_messages.map_or(1, |max| max as usize),
+        visibility_timeout: input.visibility_timeout,
+        attempt_id: input.receive_request_attempt_id,
+        may_wait: false,
+    };
+    let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
+    let deliveries = cx.runtime.receive(address, request, input.wait_time_seconds).await?;
+    let messages = deliveries.into_iter().map(|delivery| shape(delivery, &asked, &filter));
+    Ok(Output { messages: messages.collect() })
+}
+
+fn check(input: &Input) -> Result<(), Refusal> {
+    if let Some(max) = input.max_number_of_messages
+        && !RECEIVED_MESSAGES.contains(&max)
+    {
+        let reason = "Must be between 1 and 10, if provided.";
+        return Err(Refusal::invalid_value(max, "MaxNumberOfMessages", reason));
+    }
+    if let Some(seconds) = input.wait_time_seconds
+        && !WAIT_TIME_SECONDS.contains(&seconds)
+    {
+        let reason = "Must be >= 0 and <= 20, if provided.";
+        return Err(Refusal::invalid_value(seconds, "WaitTimeSeconds", reason));
+    }
+    if let Some(seconds) = input.visibility_timeout
+        && !VISIBILITY_TIMEOUT.contains(&seconds)
+    {
+        let reason = "Must be >= 0 and <= 43200, if provided.";
+        return Err(Refusal::invalid_value(seconds, "VisibilityTimeout", reason));
+    }
+    match &input.receive_request_attempt_id {
+        Some(id) => fifo::check_receive_request_attempt_id(id),
+        None => Ok(()),
+    }
+}
+
+/// What a system attribute says of a message, if it says anything.
+type SystemAttribute = fn(&Delivery) -> Option<String>;
+
+/// MessageSystemAttributeName, in the order in which they are shown.
+const SYSTEM_ATTRIBUTES: &[(&str, SystemAttribute)] = &[
+    ("SenderId", |delivery| Some(delivery.content.sender_id.clone())),
+    ("SentTimestamp", |delivery| Some(delivery.message.sent_at.to_string())),
+    ("ApproximateReceiveCount", |delivery| Some(delivery.message.receive_count.to_string())),
+    ("ApproximateFirstReceiveTimestamp", |delivery| {
+        delivery.message.first_received_at.map(|at| at.to_string())
+    }),
+    // Only FIFO messages have a deduplication id, and all of them do.
+    ("SequenceNumber", |delivery| {
+        let is_fifo = delivery.content.deduplication_id.is_some();
+        is_fifo.then(|| fifo::sequence_number(delivery.message.sequence))
+    }),
+    ("MessageDeduplicationId", |delivery| delivery.content.deduplication_id.clone()),
+    ("MessageGroupId", |delivery| delivery.group.clone()),
+    ("AWSTraceHeader", |delivery| delivery.content.trace_header.clone()),
+    ("DeadLetterQueueSourceArn", |delivery| delivery.message.dead_letter_source.clone()),
+];
+
+/// The system attributes that were asked for, a bit each in the order of the table.
+struct SystemAttributes(u16);
+
+impl SystemAttributes {
+    fn named<'a>(names: impl Iterator<Item = &'a String>) -> Result<Self, Refusal> {
+        let mut asked = 0;
+        for name in names {
+            if name == "All" {
+                asked = u16::MAX;
+            } else if let Some(index) =
+                SYSTEM_ATTRIBUTES.iter().position(|(known, _)| known == name)
+            {
+                asked |= 1 << index;
+            } else if !queue_attributes::is_known_name(name) {
+                // The model lets AttributeNames name attributes of queues too; they say nothing.
+                return Err(Refusal::new(
+                    Kind::InvalidAttributeName,
+                    format!("Unknown Attribute {name}."),
+                ));
+            }
+        }
+        Ok(Self(asked))
+    }
+
+    fn of(&self, delivery: &Delivery) -> IndexMap<&'static str, String> {
+        let asked = SYSTEM_ATTRIBUTES.iter().enumerate().filter(|(i, _)| self.0 & (1 << i) != 0);
+        asked.filter_map(|(_, (name, value))| Some((*name, value(delivery)?))).collect()
+    }
+}
+
+fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> Message {
+    let attributes = asked.of(&delivery);
+    let (md5_of_message_attributes, message_attributes) =
+        match delivery.content.attributes.as_deref() {
+            Some(encoded) if !filter.is_empty() => select(encoded, filter),
+            _ => (None, BTreeMap::new()),
+        };
+    Message {
+        message_id: delivery.message.id.to_string(),
+        receipt_handle: delivery.receipt.handle(),
+        md5_of_body: md5_of_body(&delivery.content.body),
+        body: delivery.content.body,
+        attributes,
+        md5_of_message_attributes,
+        message_attributes,
+    }
+}
+
+/// The attributes that the filter lets through, and the sum over just these.
+fn select(
+    encoded: &[u8],
+    filter: &NameFilter,
+) -> (Option<String>, BTreeMap<String, MessageAttributeValue>) {
+    let mut attributes = message_attributes::decode(encoded).unwrap_or_default();
+    let sum = if filter.matches_all() {
+        md5_of_encoded(encoded)
+    } else {
+        attributes.retain(|name, _| filter.matches(name));
+        md5(&attributes)
+    };
+    let sum = (!attributes.is_empty()).then_some(sum);
+    (sum, attributes.into_iter().map(|(name, attribute)| (name, attribute.into())).collect())
+}

@@ -1,0 +1,33 @@
+//! RemovePermission.
+//!
+//! AWS: API_RemovePermission.
+
+use crate::api::{Context, required};
+use crate::domain::{Refusal, policy};
+use crate::engine::queues;
+use serde::Deserialize;
+
+/// The input of RemovePermission.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub queue_url: Option<String>,
+    pub label: Option<String>,
+}
+
+/// Removes a statement from the policy of a queue.
+pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
+    let address = cx.queue(input.queue_url.as_deref())?;
+    required(input.label.as_deref(), "Label")?;
+    let label = input.label.unwrap_or_default();
+    cx.runtime
+        .run(move |tx| {
+            let mut queue = queues::find(tx, &address)?;
+            queue.attributes.policy =
+                policy::remove_permission(queue.attributes.policy.as_deref(), &label)?;
+            queue.modified_at = tx.now();
+            Ok(tx.update_queue(&queue)?)
+        })
+        .await
+}

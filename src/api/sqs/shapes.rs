@@ -1,0 +1,160 @@
+//! Shapes that several operations share.
+
+use crate::api::error::row;
+use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
+use crate::domain::receipt::Receipt;
+use crate::domain::{Kind, Refusal};
+use crate::store::Queue;
+use crate::wire::Blob;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+/// MessageAttributeValue, and MessageSystemAttributeValue, which has the same members.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct MessageAttributeValue {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub string_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binary_value: Option<Blob>,
+    #[serde(skip_serializing)]
+    pub string_list_values: Option<Vec<String>>,
+    #[serde(skip_serializing)]
+    pub binary_list_values: Option<Vec<Blob>>,
+    pub data_type: Option<String>,
+}
+
+impl From<MessageAttributeValue> for Given {
+    fn from(value: MessageAttributeValue) -> Self {
+        Self {
+            data_type: value.data_type,
+            string_value: value.string_value,
+            binary_value: value.binary_value.map(|blob| blob.0),
+            has_list_values: value.string_list_values.is_some_and(|list| !list.is_empty())
+                || value.binary_list_values.is_some_and(|list| !list.is_empty()),
+        }
+    }
+}
+
+impl From<MessageAttribute> for MessageAttributeValue {
+    fn from(attribute: MessageAttribute) -> Self {
+        let (string_value, binary_value) = match attribute.value {
+            AttributeValue::Text(text) => (Some(text), None),
+            AttributeValue::Binary(bytes) => (None, Some(Blob(bytes))),
+        };
+        Self {
+            string_value,
+            binary_value,
+            data_type: Some(attribute.data_type),
+            ..Self::default()
+        }
+    }
+}
+
+/// BatchResultErrorEntry
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct BatchResultErrorEntry {
+    pub id: String,
+    pub sender_fault: bool,
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl BatchResultErrorEntry {
+    /// The entry for a refusal.
+    pub fn new(id: String, refusal: Refusal) -> Self {
+        let row = row(refusal.kind);
+        Self {
+            id,
+            sender_fault: row.sender,
+            code: row.query_code,
+            message: refusal.message.into_owned(),
+        }
+    }
+}
+
+/// What became of the entries of a batch.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct BatchOutput<T> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub successful: Vec<T>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<BatchResultErrorEntry>,
+}
+
+impl<T> BatchOutput<T> {
+    /// Sorts outcomes, each with the Id of its entry, into successful and failed ones.
+    pub fn new(outcomes: impl IntoIterator<Item = (String, Result<T, Refusal>)>) -> Self {
+        let mut output = Self { successful: Vec::new(), failed: Vec::new() };
+        for (id, outcome) in outcomes {
+            match outcome {
+                Ok(entry) => output.successful.push(entry),
+                Err(refusal) => output.failed.push(BatchResultErrorEntry::new(id, refusal)),
+            }
+        }
+        output
+    }
+}
+
+/// An entry of a batch that succeeded and has nothing more to say.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct SuccessfulEntry {
+    pub id: String,
+}
+
+/// Reads a receipt handle that was issued for this queue.
+pub fn receipt_for(queue: &Queue, handle: &str) -> Result<Receipt, Refusal> {
+    let receipt = Receipt::parse(handle).ok_or_else(|| {
+        Refusal::new(
+            Kind::ReceiptHandleIsInvalid,
+            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
+        )
+    })?;
+    if receipt.queue != queue.id {
+        return Err(Refusal::new(
+            Kind::ReceiptHandleIsInvalid,
+            format!("The receipt handle \"{handle}\" is not valid for this queue."),
+        ));
+    }
+    Ok(receipt)
+}
+
+/// The page after a NextToken: the name after which it begins.
+pub fn page_after(next_token: Option<&str>) -> Result<String, Refusal> {
+    let Some(token) = next_token.filter(|token| !token.is_empty()) else {
+        return Ok(String::new());
+    };
+    URL_SAFE_NO_PAD
+        .decode(token)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Refusal::invalid("Invalid or expired next token."))
+}
+
+/// The NextToken for what follows a name.
+pub fn next_token(after: &str) -> String {
+    URL_SAFE_NO_PAD.encode(after)
+}
+
+/// MaxResults, which must be within the limits of lists.
+pub fn max_results(
+    given: Option<i64>,
+    limits: std::ops::RangeInclusive<i64>,
+) -> Result<Option<i64>, Refusal> {
+    match given {
+        Some(number) if !limits.contains(&number) => Err(Refusal::invalid_value(
+            number,
+            "MaxResults",
+            &format!("Must be between {} and {}, if provided.", limits.start(), limits.end()),
+        )),
+        given => Ok(given),
+    }
+}

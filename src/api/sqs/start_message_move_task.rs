@@ -1,0 +1,91 @@
+//! StartMessageMoveTask, and the handle of a task.
+//!
+//! AWS: API_StartMessageMoveTask.
+
+use crate::api::{Context, required};
+use crate::domain::Refusal;
+use crate::domain::address::QueueAddress;
+use crate::domain::limits::MOVE_TASK_RATE;
+use crate::engine::move_tasks::{Start, not_found, start};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The input of StartMessageMoveTask.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub source_arn: Option<String>,
+    pub destination_arn: Option<String>,
+    pub max_number_of_messages_per_second: Option<i64>,
+}
+
+/// The output of StartMessageMoveTask.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub task_handle: String,
+}
+
+/// Begins to move the messages of a dead-letter queue.
+pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let source_arn = required(input.source_arn.as_deref(), "SourceArn")?;
+    if let Some(rate) = input.max_number_of_messages_per_second
+        && !MOVE_TASK_RATE.contains(&rate)
+    {
+        let reason = "Must be between 1 and 500, if provided.";
+        return Err(Refusal::invalid_value(rate, "MaxNumberOfMessagesPerSecond", reason));
+    }
+    let asked = Start {
+        source: owned(cx, source_arn, "SourceArn")?,
+        destination: match input.destination_arn.as_deref().filter(|arn| !arn.is_empty()) {
+            None => None,
+            Some(arn) => Some(owned(cx, arn, "DestinationArn")?),
+        },
+        max_per_second: input.max_number_of_messages_per_second,
+    };
+    let task = cx.runtime.run(move |tx| start(tx, &asked)).await?;
+    Ok(Output { task_handle: TaskHandle { task_id: task.id, source_arn: task.source_arn }.encode() })
+}
+
+/// The queue of an ARN, which must be one of the caller's own account.
+pub fn owned(cx: &Context, arn: &str, parameter: &str) -> Result<QueueAddress, Refusal> {
+    QueueAddress::from_arn(arn)
+        .filter(|address| address.account == cx.account)
+        .ok_or_else(|| not_found(parameter))
+}
+
+/// What a TaskHandle says; base64 of JSON, as AWS's handles are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskHandle {
+    /// Id of the task.
+    pub task_id: Uuid,
+    /// ARN of the queue that it empties.
+    pub source_arn: String,
+}
+
+impl TaskHandle {
+    /// The handle as clients see it.
+    pub fn encode(&self) -> String {
+        STANDARD.encode(
+            serde_json::json!({ "taskId": self.task_id.to_string(), "sourceArn": self.source_arn })
+                .to_string(),
+        )
+    }
+
+    /// Reads a handle.
+    pub fn parse(handle: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            task_id: String,
+            source_arn: String,
+        }
+        let fields: Fields = serde_json::from_slice(&STANDARD.decode(handle).ok()?).ok()?;
+        Some(Self { task_id: fields.task_id.parse().ok()?, source_arn: fields.source_arn })
+    }
+}
