@@ -676,6 +676,7 @@ mod tests {
         assert!(check_system([string("AWSTraceHeader", "Root=1")]).is_ok());
         assert!(check_system([string("Other", "x")]).is_err());
         assert!(check_system([string("AWSTraceHeader", "")]).is_err());
+        assert!(check_system([string("AWSTraceHeader", "\u{0}")]).is_err());
         assert!(check_system([typed_text("AWSTraceHeader", "Number", "1")]).is_err());
         assert!(check_system([binary("AWSTraceHeader", "Binary", b"1")]).is_err());
     }

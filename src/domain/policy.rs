@@ -29,25 +29,26 @@ fn are_statements(statements: &Value) -> bool {
     let statements = one_or_many(statements);
     let has_effect =
         |one: &Value| matches!(one["Effect"].as_str(), Some("Allow" | "Deny")) && one.is_object();
-    let sum = |count: fn(&Value) -> usize| statements.iter().map(count).sum::<usize>();
     statements.len() <= POLICY_STATEMENTS
         && statements.iter().all(has_effect)
-        && sum(|one| principals(&one["Principal"])) <= POLICY_PRINCIPALS
-        && sum(|one| conditions(&one["Condition"])) <= POLICY_CONDITIONS
+        && principals_of(statements) <= POLICY_PRINCIPALS
+        && conditions_of(statements) <= POLICY_CONDITIONS
 }
 
-/// Counts the principals of a statement: `"*"`, or one or many of each kind.
-fn principals(principal: &Value) -> usize {
-    match principal {
+/// Counts the principals of all statements: `"*"`, or one or many of each kind.
+fn principals_of(statements: &[Value]) -> usize {
+    let principals = statements.iter().map(|statement| match &statement["Principal"] {
         Value::Object(kinds) => kinds.values().map(|of_kind| one_or_many(of_kind).len()).sum(),
         other => one_or_many(other).len(),
-    }
+    });
+    principals.sum()
 }
 
-/// Counts the conditions of a statement: the keys of all of its operators.
-fn conditions(condition: &Value) -> usize {
-    let operators = condition.as_object().into_iter().flat_map(Map::values);
-    operators.filter_map(Value::as_object).map(Map::len).sum()
+/// Counts the conditions of all statements: the keys of their operators.
+fn conditions_of(statements: &[Value]) -> usize {
+    let conditions = statements.iter().filter_map(|statement| statement["Condition"].as_object());
+    let operators = conditions.flat_map(Map::values).filter_map(Value::as_object);
+    operators.map(Map::len).sum()
 }
 
 /// The elements of an array, or the one element that stands for an array of one.
@@ -95,6 +96,12 @@ pub fn add_permission(
     if count > POLICY_STATEMENTS {
         return Err(over_limit(format!(
             "{count} Statements were found, maximum allowed is {POLICY_STATEMENTS}."
+        )));
+    }
+    let count = principals_of(&statements);
+    if count > POLICY_PRINCIPALS {
+        return Err(over_limit(format!(
+            "{count} Principals were found, maximum allowed is {POLICY_PRINCIPALS}."
         )));
     }
     let text = with_statements(document, statements);
@@ -312,6 +319,8 @@ mod tests {
         let over = add(None, "l", &account, &["SendMessage"; 8]).unwrap_err();
         assert_eq!(over.kind, Kind::OverLimit);
         assert_eq!(over.message, "8 Actions were found, maximum allowed is 7.");
+        let over = add(None, "l", &["111111111111"; 51], &["*"]).unwrap_err();
+        assert_eq!(over.kind, Kind::OverLimit);
         for label in ["", "a b", &"a".repeat(81)] {
             assert!(add(None, label, &account, &["*"]).is_err(), "{label}");
         }
