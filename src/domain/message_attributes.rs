@@ -110,6 +110,7 @@ pub fn check_system(
                  'String'."
             )));
         };
+        check_characters(&name, "value", &text)?;
         let attribute =
             MessageAttribute { data_type: "String".to_owned(), value: AttributeValue::Text(text) };
         attributes.insert(name, attribute);
