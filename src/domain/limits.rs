@@ -54,3 +54,15 @@ pub const MAX_RECEIVE_COUNT: RangeInclusive<i64> = 1..=1_000;
 pub const MOVE_TASK_RATE: RangeInclusive<i64> = 1..=500;
 /// MaxResults of ListMessageMoveTasks.
 pub const MOVE_TASK_RESULTS: RangeInclusive<i64> = 1..=10;
+/// Statements of a policy.
+pub const POLICY_STATEMENTS: usize = 20;
+/// Principals of a policy.
+pub const POLICY_PRINCIPALS: usize = 50;
+/// Conditions of a policy.
+pub const POLICY_CONDITIONS: usize = 10;
+/// Actions that one AddPermission may name.
+pub const PERMISSION_ACTIONS: usize = 7;
+/// Length of a permission's label.
+pub const PERMISSION_LABEL_LENGTH: RangeInclusive<usize> = 1..=80;
+/// sourceQueueArns of a RedriveAllowPolicy with byQueue.
+pub const REDRIVE_SOURCES: RangeInclusive<usize> = 1..=10;

@@ -1,1 +1,396 @@
-//! To be written.
+//! The access policy of a queue as a document: what may be set, AddPermission, RemovePermission.
+//!
+//! Statements that Squab did not write are kept as they are and in their order. What a policy means
+//! for a request is not decided here.
+
+use serde_json::{Map, Value, json};
+
+use super::address::{is_account, is_name_byte};
+use super::limits::{
+    PERMISSION_ACTIONS, PERMISSION_LABEL_LENGTH, POLICY_BYTES, POLICY_CONDITIONS,
+    POLICY_PRINCIPALS, POLICY_STATEMENTS,
+};
+use super::{Kind, Refusal};
+
+/// Checks a Policy that is to be set: a JSON document with statements that allow or deny, within
+/// the limits of a policy. Refused with InvalidAttributeValue.
+pub fn check(text: &str) -> Result<(), Refusal> {
+    let is_valid = text.len() <= POLICY_BYTES
+        && serde_json::from_str(text).is_ok_and(|document: Map<String, Value>| {
+            document.get("Statement").is_some_and(are_statements)
+        });
+    if is_valid {
+        return Ok(());
+    }
+    Err(Refusal::new(Kind::InvalidAttributeValue, "Invalid value for the parameter Policy."))
+}
+
+fn are_statements(statements: &Value) -> bool {
+    let statements = one_or_many(statements);
+    let has_effect =
+        |one: &Value| matches!(one["Effect"].as_str(), Some("Allow" | "Deny")) && one.is_object();
+    statements.len() <= POLICY_STATEMENTS
+        && statements.iter().all(has_effect)
+        && principals_of(statements) <= POLICY_PRINCIPALS
+        && conditions_of(statements) <= POLICY_CONDITIONS
+}
+
+/// Counts the principals of all statements: `"*"`, or one or many of each kind.
+fn principals_of(statements: &[Value]) -> usize {
+    let principals = statements.iter().map(|statement| match &statement["Principal"] {
+        Value::Object(kinds) => kinds.values().map(|of_kind| one_or_many(of_kind).len()).sum(),
+        other => one_or_many(other).len(),
+    });
+    principals.sum()
+}
+
+/// Counts the conditions of all statements: the keys of their operators.
+fn conditions_of(statements: &[Value]) -> usize {
+    let conditions = statements.iter().filter_map(|statement| statement["Condition"].as_object());
+    let operators = conditions.flat_map(Map::values).filter_map(Value::as_object);
+    operators.map(Map::len).sum()
+}
+
+/// The elements of an array, or the one element that stands for an array of one.
+fn one_or_many(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The policy with one more statement, which allows these accounts these actions on the queue.
+///
+/// Actions are the names of operations or `*`. Refused with InvalidParameterValue,
+/// MissingParameter, or OverLimit. AWS page: API_AddPermission.
+pub fn add_permission(
+    policy: Option<&str>,
+    queue_arn: &str,
+    label: &str,
+    account_ids: &[String],
+    actions: &[String],
+) -> Result<String, Refusal> {
+    check_permission(label, account_ids, actions)?;
+    let mut document = match policy {
+        Some(policy) => read(policy)?,
+        None => Map::from_iter([
+            ("Version".to_owned(), json!("2012-10-17")),
+            ("Id".to_owned(), json!(format!("{queue_arn}/SQSDefaultPolicy"))),
+        ]),
+    };
+    let mut statements = take_statements(&mut document);
+    if statements.iter().any(|statement| has_label(statement, label)) {
+        return Err(Refusal::invalid_value(label, "Label", "Already exists."));
+    }
+    let accounts = account_ids.iter().map(|account| json!(format!("arn:aws:iam::{account}:root")));
+    let actions = actions.iter().map(|action| json!(format!("SQS:{action}")));
+    statements.push(json!({
+        "Sid": label,
+        "Effect": "Allow",
+        "Principal": { "AWS": one_or_array(accounts) },
+        "Action": one_or_array(actions),
+        "Resource": queue_arn,
+    }));
+    let count = statements.len();
+    if count > POLICY_STATEMENTS {
+        return Err(over_limit(format!(
+            "{count} Statements were found, maximum allowed is {POLICY_STATEMENTS}."
+        )));
+    }
+    let count = principals_of(&statements);
+    if count > POLICY_PRINCIPALS {
+        return Err(over_limit(format!(
+            "{count} Principals were found, maximum allowed is {POLICY_PRINCIPALS}."
+        )));
+    }
+    let text = with_statements(document, statements);
+    if text.len() > POLICY_BYTES {
+        return Err(over_limit(format!("A policy cannot be longer than {POLICY_BYTES} bytes.")));
+    }
+    Ok(text)
+}
+
+/// The policy without the statement of this label; none when no statement is left.
+///
+/// Refused with InvalidParameterValue when there is no such statement. AWS page:
+/// API_RemovePermission.
+pub fn remove_permission(policy: Option<&str>, label: &str) -> Result<Option<String>, Refusal> {
+    let mut document = policy.map(read).transpose()?.unwrap_or_default();
+    let mut statements = take_statements(&mut document);
+    let before = statements.len();
+    statements.retain(|statement| !has_label(statement, label));
+    if statements.len() == before {
+        return Err(Refusal::invalid_value(label, "Label", "can't find label."));
+    }
+    Ok((!statements.is_empty()).then(|| with_statements(document, statements)))
+}
+
+fn check_permission(
+    label: &str,
+    account_ids: &[String],
+    actions: &[String],
+) -> Result<(), Refusal> {
+    if label.is_empty() {
+        return Err(Refusal::missing("Label"));
+    }
+    if !PERMISSION_LABEL_LENGTH.contains(&label.len()) || !label.bytes().all(is_name_byte) {
+        return Err(Refusal::invalid_value(
+            label,
+            "Label",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
+        ));
+    }
+    if account_ids.is_empty() {
+        return Err(Refusal::missing("AWSAccountIds"));
+    }
+    if actions.is_empty() {
+        return Err(Refusal::missing("Actions"));
+    }
+    if actions.len() > PERMISSION_ACTIONS {
+        return Err(over_limit(format!(
+            "{} Actions were found, maximum allowed is {PERMISSION_ACTIONS}.",
+            actions.len()
+        )));
+    }
+    for action in actions {
+        let reason = match action.as_str() {
+            "*"
+            | "ChangeMessageVisibility"
+            | "ChangeMessageVisibilityBatch"
+            | "DeleteMessage"
+            | "DeleteMessageBatch"
+            | "GetQueueAttributes"
+            | "GetQueueUrl"
+            | "ListDeadLetterSourceQueues"
+            | "PurgeQueue"
+            | "ReceiveMessage"
+            | "SendMessage"
+            | "SendMessageBatch" => continue,
+            "AddPermission"
+            | "CancelMessageMoveTask"
+            | "CreateQueue"
+            | "DeleteQueue"
+            | "ListMessageMoveTasks"
+            | "ListQueues"
+            | "ListQueueTags"
+            | "RemovePermission"
+            | "SetQueueAttributes"
+            | "StartMessageMoveTask"
+            | "TagQueue"
+            | "UntagQueue" => "Only the queue owner is allowed to invoke this action.",
+            _ => "Please refer to the appropriate WSDL for a list of valid actions.",
+        };
+        return Err(Refusal::invalid_value(format!("SQS:{action}"), "ActionName", reason));
+    }
+    match account_ids.iter().find(|account| !is_account(account)) {
+        None => Ok(()),
+        Some(account) => {
+            let account = format!("[{account}]");
+            Err(Refusal::invalid_value(account, "PrincipalId", "Unable to verify."))
+        }
+    }
+}
+
+/// Reads a policy that was checked before it was stored.
+fn read(policy: &str) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_str(policy)
+        .map_err(|cause| Refusal::internal(format!("stored policy is not JSON: {cause}")))
+}
+
+fn take_statements(document: &mut Map<String, Value>) -> Vec<Value> {
+    match document.get_mut("Statement").map(Value::take) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(statements)) => statements,
+        Some(one) => vec![one],
+    }
+}
+
+/// Puts the statements where they were, or at the end.
+fn with_statements(mut document: Map<String, Value>, statements: Vec<Value>) -> String {
+    document.insert("Statement".to_owned(), Value::Array(statements));
+    Value::Object(document).to_string()
+}
+
+fn has_label(statement: &Value, label: &str) -> bool {
+    statement["Sid"].as_str() == Some(label)
+}
+
+fn one_or_array(values: impl Iterator<Item = Value>) -> Value {
+    let mut values: Vec<_> = values.collect();
+    if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) }
+}
+
+fn over_limit(message: String) -> Refusal {
+    Refusal::new(Kind::OverLimit, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:sqs:eu-west-1:000000000000:q";
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn add(
+        policy: Option<&str>,
+        label: &str,
+        accounts: &[&str],
+        actions: &[&str],
+    ) -> Result<String, Refusal> {
+        add_permission(policy, ARN, label, &texts(accounts), &texts(actions))
+    }
+
+    fn reason(refused: Result<String, Refusal>) -> String {
+        refused.unwrap_err().message.into_owned()
+    }
+
+    #[test]
+    fn the_first_permission_makes_the_default_policy() {
+        let policy = add(None, "one", &["111111111111"], &["SendMessage"]).unwrap();
+        assert_eq!(
+            policy,
+            concat!(
+                r#"{"Version":"2012-10-17","#,
+                r#""Id":"arn:aws:sqs:eu-west-1:000000000000:q/SQSDefaultPolicy","#,
+                r#""Statement":[{"Sid":"one","Effect":"Allow","#,
+                r#""Principal":{"AWS":"arn:aws:iam::111111111111:root"},"#,
+                r#""Action":"SQS:SendMessage","#,
+                r#""Resource":"arn:aws:sqs:eu-west-1:000000000000:q"}]}"#
+            )
+        );
+        assert_eq!(check(&policy), Ok(()));
+        assert_eq!(remove_permission(Some(&policy), "one"), Ok(None));
+    }
+
+    #[test]
+    fn several_accounts_and_actions_become_arrays() {
+        let accounts = ["111111111111", "222222222222"];
+        let policy = add(None, "two", &accounts, &["*", "SendMessage"]).unwrap();
+        let policy: Value = serde_json::from_str(&policy).unwrap();
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Action"], json!(["SQS:*", "SQS:SendMessage"]));
+        assert_eq!(
+            statement["Principal"]["AWS"],
+            json!(["arn:aws:iam::111111111111:root", "arn:aws:iam::222222222222:root"])
+        );
+    }
+
+    #[test]
+    fn foreign_statements_stay_as_they_are() {
+        let foreign = r#"{"Statement":{"z":1,"Effect":"Deny","a":[{}]},"Version":"2008-10-17"}"#;
+        let both = add(Some(foreign), "l", &["111111111111"], &["*"]).unwrap();
+        let start = r#"{"Statement":[{"z":1,"Effect":"Deny","a":[{}]},{"Sid":"l","#;
+        assert!(both.starts_with(start), "{both}");
+        assert_eq!(
+            remove_permission(Some(&both), "l").unwrap().unwrap(),
+            r#"{"Statement":[{"z":1,"Effect":"Deny","a":[{}]}],"Version":"2008-10-17"}"#
+        );
+    }
+
+    #[test]
+    fn refusals_of_permissions() {
+        let account = ["111111111111"];
+        let policy = add(None, "l", &account, &["*"]).unwrap();
+        assert_eq!(
+            reason(add(Some(&policy), "l", &account, &["*"])),
+            "Value l for parameter Label is invalid. Reason: Already exists."
+        );
+        assert_eq!(
+            remove_permission(Some(&policy), "m").unwrap_err().message,
+            "Value m for parameter Label is invalid. Reason: can't find label."
+        );
+        assert!(remove_permission(None, "l").is_err());
+        assert_eq!(
+            reason(add(None, "l", &account, &["CreateQueue"])),
+            "Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue \
+             owner is allowed to invoke this action."
+        );
+        assert!(add(None, "l", &account, &["Frobnicate"]).is_err());
+        assert_eq!(
+            reason(add(None, "l", &["x"], &["*"])),
+            "Value [x] for parameter PrincipalId is invalid. Reason: Unable to verify."
+        );
+        let over = add(None, "l", &account, &["SendMessage"; 8]).unwrap_err();
+        assert_eq!(over.kind, Kind::OverLimit);
+        assert_eq!(over.message, "8 Actions were found, maximum allowed is 7.");
+        let over = add(None, "l", &["111111111111"; 51], &["*"]).unwrap_err();
+        assert_eq!(over.kind, Kind::OverLimit);
+        for label in ["", "a b", &"a".repeat(81)] {
+            assert!(add(None, label, &account, &["*"]).is_err(), "{label}");
+        }
+        assert_eq!(add(None, "l", &[], &["*"]), Err(Refusal::missing("AWSAccountIds")));
+        assert_eq!(add(None, "l", &account, &[]), Err(Refusal::missing("Actions")));
+    }
+
+    #[test]
+    fn a_policy_has_at_most_twenty_statements() {
+        let mut policy = None;
+        for n in 0..20 {
+            let label = format!("l{n}");
+            policy = Some(add(policy.as_deref(), &label, &["111111111111"], &["*"]).unwrap());
+        }
+        let over = add(policy.as_deref(), "l20", &["111111111111"], &["*"]).unwrap_err();
+        assert_eq!(over.kind, Kind::OverLimit);
+        assert_eq!(check(&policy.unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn a_policy_must_be_a_document_within_limits() {
+        let statements =
+            |one: &str, count| format!(r#"{{"Statement":[{}]}}"#, vec![one; count].join(","));
+        let padded = |bytes: usize| {
+            let document = statements(r#"{"Effect":"Allow"}"#, 1);
+            format!("{document}{}", " ".repeat(bytes - document.len()))
+        };
+        let principals = |count| {
+            let principals = vec!["\"1\""; count].join(",");
+            statements(&format!(r#"{{"Effect":"Deny","Principal":{{"AWS":[{principals}]}}}}"#), 1)
+        };
+        let condition = r#"{"Effect":"Deny","Condition":{"ArnLike":{"aws:SourceArn":"x"}}}"#;
+        for policy in [
+            padded(8192),
+            principals(50),
+            statements(condition, 10),
+            statements(r#"{"Effect":"Allow","Principal":"*"}"#, 20),
+        ] {
+            assert_eq!(check(&policy), Ok(()), "{policy}");
+        }
+        for policy in [
+            padded(8193),
+            principals(51),
+            statements(condition, 11),
+            statements(r#"{"Effect":"Allow"}"#, 21),
+            statements(r#"{"Effect":"allow"}"#, 1),
+            statements("1", 1),
+            "{}".into(),
+            "[]".into(),
+            "x".into(),
+        ] {
+            let refusal = check(&policy).unwrap_err();
+            assert_eq!(refusal.kind, Kind::InvalidAttributeValue);
+            assert_eq!(refusal.message, "Invalid value for the parameter Policy.");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_document_is_taken_or_refused(
+            text in ".*",
+            statement in r#"([\[\]{}:,]|"Sid"|"Effect"|"Allow"|"Principal"|1){0,12}"#,
+            label in ".*",
+        ) {
+            for policy in [text, format!(r#"{{"Statement":{statement}}}"#)] {
+                let _ = check(&policy);
+                let _ = add(Some(&policy), "l", &["111111111111"], &["*"]);
+                let _ = add(None, &label, &[&label], &[&label]);
+                let _ = remove_permission(Some(&policy), &label);
+            }
+        }
+    }
+}

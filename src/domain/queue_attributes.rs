@@ -1,6 +1,17 @@
 //! The attributes of a queue: defaults, ranges, refusals, and how they are shown.
+//!
+//! All values travel as text. AWS pages: API_CreateQueue, API_SetQueueAttributes,
+//! API_GetQueueAttributes. Whether a RedrivePolicy's target exists is not known here: see
+//! [`check_target`](super::redrive::check_target).
 
+use std::ops::RangeInclusive;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::address::bad_name;
 use super::redrive::{RedriveAllowPolicy, RedrivePolicy};
+use super::{Kind, Refusal, limits, policy};
 
 /// Where a deduplication id must be unique: DeduplicationScope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,4 +52,724 @@ pub struct QueueAttributes {
     pub policy: Option<String>,
     pub redrive_policy: Option<RedrivePolicy>,
     pub redrive_allow_policy: Option<RedriveAllowPolicy>,
+}
+
+/// The name of an attribute of a queue. Read-only are QueueArn, the timestamps and the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub enum AttributeName {
+    VisibilityTimeout,
+    DelaySeconds,
+    MaximumMessageSize,
+    MessageRetentionPeriod,
+    ReceiveMessageWaitTimeSeconds,
+    SqsManagedSseEnabled,
+    KmsMasterKeyId,
+    KmsDataKeyReusePeriodSeconds,
+    Policy,
+    RedrivePolicy,
+    RedriveAllowPolicy,
+    FifoQueue,
+    ContentBasedDeduplication,
+    DeduplicationScope,
+    FifoThroughputLimit,
+    QueueArn,
+    CreatedTimestamp,
+    LastModifiedTimestamp,
+    ApproximateNumberOfMessages,
+    ApproximateNumberOfMessagesNotVisible,
+    ApproximateNumberOfMessagesDelayed,
+}
+
+impl AttributeName {
+    /// Every name, in the order in which attributes are shown.
+    pub const ALL: [Self; 21] = [
+        Self::VisibilityTimeout,
+        Self::DelaySeconds,
+        Self::MaximumMessageSize,
+        Self::MessageRetentionPeriod,
+        Self::ReceiveMessageWaitTimeSeconds,
+        Self::SqsManagedSseEnabled,
+        Self::KmsMasterKeyId,
+        Self::KmsDataKeyReusePeriodSeconds,
+        Self::Policy,
+        Self::RedrivePolicy,
+        Self::RedriveAllowPolicy,
+        Self::FifoQueue,
+        Self::ContentBasedDeduplication,
+        Self::DeduplicationScope,
+        Self::FifoThroughputLimit,
+        Self::QueueArn,
+        Self::CreatedTimestamp,
+        Self::LastModifiedTimestamp,
+        Self::ApproximateNumberOfMessages,
+        Self::ApproximateNumberOfMessagesNotVisible,
+        Self::ApproximateNumberOfMessagesDelayed,
+    ];
+
+    /// The name as AWS writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VisibilityTimeout => "VisibilityTimeout",
+            Self::DelaySeconds => "DelaySeconds",
+            Self::MaximumMessageSize => "MaximumMessageSize",
+            Self::MessageRetentionPeriod => "MessageRetentionPeriod",
+            Self::ReceiveMessageWaitTimeSeconds => "ReceiveMessageWaitTimeSeconds",
+            Self::SqsManagedSseEnabled => "SqsManagedSseEnabled",
+            Self::KmsMasterKeyId => "KmsMasterKeyId",
+            Self::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
+            Self::Policy => "Policy",
+            Self::RedrivePolicy => "RedrivePolicy",
+            Self::RedriveAllowPolicy => "RedriveAllowPolicy",
+            Self::FifoQueue => "FifoQueue",
+            Self::ContentBasedDeduplication => "ContentBasedDeduplication",
+            Self::DeduplicationScope => "DeduplicationScope",
+            Self::FifoThroughputLimit => "FifoThroughputLimit",
+            Self::QueueArn => "QueueArn",
+            Self::CreatedTimestamp => "CreatedTimestamp",
+            Self::LastModifiedTimestamp => "LastModifiedTimestamp",
+            Self::ApproximateNumberOfMessages => "ApproximateNumberOfMessages",
+            Self::ApproximateNumberOfMessagesNotVisible => "ApproximateNumberOfMessagesNotVisible",
+            Self::ApproximateNumberOfMessagesDelayed => "ApproximateNumberOfMessagesDelayed",
+        }
+    }
+
+    /// The attribute of this name. Names are case-sensitive.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|attribute| attribute.as_str() == name)
+    }
+}
+
+/// Whether GetQueueAttributes may be asked for this name: an attribute's, or `All`.
+pub fn is_known_name(name: &str) -> bool {
+    name == "All" || AttributeName::parse(name).is_some()
+}
+
+/// The refusal of a name that is unknown, or has no place where it was given.
+pub fn unknown_attribute(name: &str) -> Refusal {
+    Refusal::new(Kind::InvalidAttributeName, format!("Unknown Attribute {name}."))
+}
+
+/// Whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
+/// in any case of its letters; a standard queue has no such attribute.
+pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
+    let name = AttributeName::FifoQueue;
+    match given.get(name.as_str()).map(|value| boolean(name, value)) {
+        None => Ok(false),
+        Some(Ok(true)) => Ok(true),
+        Some(Ok(false)) => Err(unknown_attribute(name.as_str())),
+        Some(Err(refusal)) => Err(refusal),
+    }
+}
+
+impl QueueAttributes {
+    /// The attributes of a queue that was created without any.
+    pub fn defaults(fifo: bool) -> Self {
+        Self {
+            fifo,
+            visibility_timeout: 30,
+            delay_seconds: 0,
+            maximum_message_size: *limits::MAXIMUM_MESSAGE_SIZE.end(),
+            message_retention_period: 345_600,
+            receive_message_wait_time_seconds: 0,
+            content_based_deduplication: false,
+            deduplication_scope: DeduplicationScope::default(),
+            fifo_throughput_limit: FifoThroughputLimit::default(),
+            sqs_managed_sse_enabled: true,
+            kms_master_key_id: None,
+            kms_data_key_reuse_period_seconds: None,
+            policy: None,
+            redrive_policy: None,
+            redrive_allow_policy: None,
+        }
+    }
+
+    /// The attributes of a new queue; `fifo_name` says whether its name ends with `.fifo`.
+    ///
+    /// Refused with InvalidAttributeName, InvalidAttributeValue, or InvalidParameterValue for a
+    /// RedrivePolicy and for a name that does not fit FifoQueue.
+    pub fn create(fifo_name: bool, given: &IndexMap<String, String>) -> Result<Self, Refusal> {
+        let fifo = asks_for_fifo(given)?;
+        if fifo != fifo_name {
+            return Err(bad_name(fifo));
+        }
+        let mut attributes = Self::defaults(fifo);
+        for (name, value) in given {
+            if name != AttributeName::FifoQueue.as_str() {
+                attributes.assign(name, value)?;
+            }
+        }
+        attributes.settle(given)?;
+        Ok(attributes)
+    }
+
+    /// Sets all of these attributes, or none of them when one is refused. An empty text removes
+    /// KmsMasterKeyId, Policy, RedrivePolicy or RedriveAllowPolicy.
+    ///
+    /// Refused as in [`create`](Self::create), and with MissingParameter when nothing is given.
+    pub fn set(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
+        if given.is_empty() {
+            return Err(Refusal::missing("Attribute.Name"));
+        }
+        let mut attributes = self.clone();
+        for (name, value) in given {
+            attributes.assign(name, value)?;
+        }
+        attributes.settle(given)?;
+        *self = attributes;
+        Ok(())
+    }
+
+    /// The first of the given attributes whose value is not the current one. Attributes that were
+    /// not given do not matter, nor does the spelling of numbers and JSON. A value that no queue can
+    /// have is a difference.
+    pub fn first_difference(&self, given: &IndexMap<String, String>) -> Option<String> {
+        given.iter().find(|(name, value)| !self.has(name, value)).map(|(name, _)| name.clone())
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        if name == AttributeName::FifoQueue.as_str() {
+            return boolean(AttributeName::FifoQueue, value) == Ok(self.fifo);
+        }
+        let mut other = self.clone();
+        if other.assign(name, value).is_err() {
+            return false;
+        }
+        let json = |text: &Option<String>| {
+            text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
+        };
+        match AttributeName::parse(name) {
+            Some(AttributeName::Policy) => json(&self.policy) == json(&other.policy),
+            Some(AttributeName::RedrivePolicy) => {
+                match (&self.redrive_policy, &other.redrive_policy) {
+                    (Some(current), Some(given)) => current.means_same(given),
+                    (current, given) => current.is_none() && given.is_none(),
+                }
+            }
+            Some(AttributeName::RedriveAllowPolicy) => {
+                let permission = |policy: &Option<RedriveAllowPolicy>| {
+                    policy.as_ref().map(|policy| policy.permission.clone())
+                };
+                permission(&self.redrive_allow_policy) == permission(&other.redrive_allow_policy)
+            }
+            Some(AttributeName::KmsDataKeyReusePeriodSeconds) => {
+                self.reuse_period() == other.reuse_period()
+            }
+            _ => *self == other,
+        }
+    }
+
+    /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
+    /// Those that have no value, or none for this type of queue, are left out. A queue created
+    /// with what is shown has the same attributes.
+    pub fn shown(&self) -> Vec<(&'static str, String)> {
+        AttributeName::ALL
+            .into_iter()
+            .filter_map(|name| self.value(name).map(|value| (name.as_str(), value)))
+            .collect()
+    }
+
+    /// The value of one settable attribute as it is shown; none for the read-only ones.
+    pub fn value(&self, name: AttributeName) -> Option<String> {
+        match name {
+            AttributeName::VisibilityTimeout => Some(self.visibility_timeout.to_string()),
+            AttributeName::DelaySeconds => Some(self.delay_seconds.to_string()),
+            AttributeName::MaximumMessageSize => Some(self.maximum_message_size.to_string()),
+            AttributeName::MessageRetentionPeriod => {
+                Some(self.message_retention_period.to_string())
+            }
+            AttributeName::ReceiveMessageWaitTimeSeconds => {
+                Some(self.receive_message_wait_time_seconds.to_string())
+            }
+            AttributeName::SqsManagedSseEnabled => Some(self.sqs_managed_sse_enabled.to_string()),
+            AttributeName::KmsMasterKeyId => self.kms_master_key_id.clone(),
+            AttributeName::KmsDataKeyReusePeriodSeconds => {
+                self.reuse_period().map(|period| period.to_string())
+            }
+            AttributeName::Policy => self.policy.clone(),
+            AttributeName::RedrivePolicy => {
+                self.redrive_policy.as_ref().map(|policy| policy.text.clone())
+            }
+            AttributeName::RedriveAllowPolicy => {
+                self.redrive_allow_policy.as_ref().map(|policy| policy.text.clone())
+            }
+            AttributeName::FifoQueue => self.fifo.then(|| "true".to_owned()),
+            AttributeName::ContentBasedDeduplication => {
+                self.fifo.then(|| self.content_based_deduplication.to_string())
+            }
+            AttributeName::DeduplicationScope => self.fifo.then(|| {
+                match self.deduplication_scope {
+                    DeduplicationScope::Queue => "queue",
+                    DeduplicationScope::MessageGroup => "messageGroup",
+                }
+                .to_owned()
+            }),
+            AttributeName::FifoThroughputLimit => self.fifo.then(|| {
+                match self.fifo_throughput_limit {
+                    FifoThroughputLimit::PerQueue => "perQueue",
+                    FifoThroughputLimit::PerMessageGroupId => "perMessageGroupId",
+                }
+                .to_owned()
+            }),
+            AttributeName::QueueArn
+            | AttributeName::CreatedTimestamp
+            | AttributeName::LastModifiedTimestamp
+            | AttributeName::ApproximateNumberOfMessages
+            | AttributeName::ApproximateNumberOfMessagesNotVisible
+            | AttributeName::ApproximateNumberOfMessagesDelayed => None,
+        }
+    }
+
+    /// Without a key there is no reuse of a key.
+    fn reuse_period(&self) -> Option<u32> {
+        self.kms_master_key_id.as_ref().and(self.kms_data_key_reuse_period_seconds)
+    }
+
+    /// Takes over one value, as far as it can be judged by itself.
+    fn assign(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let attribute = AttributeName::parse(name).ok_or_else(|| unknown_attribute(name))?;
+        let seconds = |range| integer(attribute, value, range);
+        match attribute {
+            AttributeName::VisibilityTimeout => {
+                self.visibility_timeout = seconds(limits::VISIBILITY_TIMEOUT)?;
+            }
+            AttributeName::DelaySeconds => self.delay_seconds = seconds(limits::DELAY_SECONDS)?,
+            AttributeName::MessageRetentionPeriod => {
+                self.message_retention_period = seconds(limits::MESSAGE_RETENTION_PERIOD)?;
+            }
+            AttributeName::ReceiveMessageWaitTimeSeconds => {
+                self.receive_message_wait_time_seconds = seconds(limits::WAIT_TIME_SECONDS)?;
+            }
+            AttributeName::KmsDataKeyReusePeriodSeconds => {
+                self.kms_data_key_reuse_period_seconds =
+                    Some(seconds(limits::KMS_DATA_KEY_REUSE_PERIOD)?);
+            }
+            AttributeName::MaximumMessageSize => {
+                let (least, most) = limits::MAXIMUM_MESSAGE_SIZE.into_inner();
+                self.maximum_message_size =
+                    integer(attribute, value, i64::from(least)..=i64::from(most))?;
+            }
+            AttributeName::SqsManagedSseEnabled => {
+                self.sqs_managed_sse_enabled = boolean(attribute, value)?;
+            }
+            AttributeName::KmsMasterKeyId => {
+                self.kms_master_key_id = unless_empty(value, |key| Ok(key.to_owned()))?;
+            }
+            AttributeName::Policy => {
+                self.policy =
+                    unless_empty(value, |text| policy::check(text).map(|()| text.to_owned()))?;
+            }
+            AttributeName::RedrivePolicy => {
+                self.redrive_policy = unless_empty(value, RedrivePolicy::parse)?;
+            }
+            AttributeName::RedriveAllowPolicy => {
+                self.redrive_allow_policy = unless_empty(value, RedriveAllowPolicy::parse)?;
+            }
+            AttributeName::ContentBasedDeduplication if self.fifo => {
+                self.content_based_deduplication = boolean(attribute, value)?;
+            }
+            AttributeName::DeduplicationScope if self.fifo => {
+                self.deduplication_scope = match value {
+                    "queue" => DeduplicationScope::Queue,
+                    "messageGroup" => DeduplicationScope::MessageGroup,
+                    _ => return Err(invalid(attribute)),
+                };
+            }
+            AttributeName::FifoThroughputLimit if self.fifo => {
+                self.fifo_throughput_limit = match value {
+                    "perQueue" => FifoThroughputLimit::PerQueue,
+                    "perMessageGroupId" => FifoThroughputLimit::PerMessageGroupId,
+                    _ => return Err(invalid(attribute)),
+                };
+            }
+            AttributeName::FifoQueue
+            | AttributeName::ContentBasedDeduplication
+            | AttributeName::DeduplicationScope
+            | AttributeName::FifoThroughputLimit
+            | AttributeName::QueueArn
+            | AttributeName::CreatedTimestamp
+            | AttributeName::LastModifiedTimestamp
+            | AttributeName::ApproximateNumberOfMessages
+            | AttributeName::ApproximateNumberOfMessagesNotVisible
+            | AttributeName::ApproximateNumberOfMessagesDelayed => {
+                return Err(unknown_attribute(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the rules between attributes, after all given values were taken over.
+    fn settle(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
+        if self.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId
+            && self.deduplication_scope != DeduplicationScope::MessageGroup
+        {
+            return Err(Refusal::new(
+                Kind::InvalidAttributeValue,
+                "The perMessageGroupId value is allowed only when the value for \
+                 DeduplicationScope is messageGroup.",
+            ));
+        }
+        if self.kms_master_key_id.is_none() {
+            self.kms_data_key_reuse_period_seconds = None;
+            return Ok(());
+        }
+        let asks_for_managed_sse = self.sqs_managed_sse_enabled
+            && given.contains_key(AttributeName::SqsManagedSseEnabled.as_str());
+        if asks_for_managed_sse {
+            return Err(Refusal::new(
+                Kind::InvalidAttributeName,
+                "You can use one type of server-side encryption (SSE) at one time. You can either \
+                 enable KMS SSE or SQS SSE.",
+            ));
+        }
+        self.sqs_managed_sse_enabled = false;
+        self.kms_data_key_reuse_period_seconds.get_or_insert(DEFAULT_KEY_REUSE_SECONDS);
+        Ok(())
+    }
+}
+
+const DEFAULT_KEY_REUSE_SECONDS: u32 = 300;
+
+fn invalid(attribute: AttributeName) -> Refusal {
+    Refusal::new(
+        Kind::InvalidAttributeValue,
+        format!("Invalid value for the parameter {}.", attribute.as_str()),
+    )
+}
+
+fn integer(
+    attribute: AttributeName,
+    value: &str,
+    range: RangeInclusive<i64>,
+) -> Result<u32, Refusal> {
+    let value = value.parse().ok().filter(|value| range.contains(value));
+    value.and_then(|value| u32::try_from(value).ok()).ok_or_else(|| invalid(attribute))
+}
+
+fn boolean(attribute: AttributeName, value: &str) -> Result<bool, Refusal> {
+    if value.eq_ignore_ascii_case("true") {
+        Ok(true)
+    } else if value.eq_ignore_ascii_case("false") {
+        Ok(false)
+    } else {
+        Err(invalid(attribute))
+    }
+}
+
+fn unless_empty<T>(
+    value: &str,
+    read: impl FnOnce(&str) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn given<const N: usize>(pairs: [(&str, &str); N]) -> IndexMap<String, String> {
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn standard() -> QueueAttributes {
+        QueueAttributes::create(false, &given([])).unwrap()
+    }
+
+    fn fifo() -> QueueAttributes {
+        QueueAttributes::create(true, &given([("FifoQueue", "True")])).unwrap()
+    }
+
+    /// Sets the attributes and tells how the queue is shown afterwards, by name.
+    fn set<const N: usize>(queue: &mut QueueAttributes, pairs: [(&str, &str); N]) -> String {
+        queue.set(&given(pairs)).unwrap();
+        shown(queue)
+    }
+
+    fn shown(queue: &QueueAttributes) -> String {
+        let mut shown = queue.shown();
+        shown.sort_unstable();
+        shown.iter().flat_map(|(name, value)| [name, "=", value, "\n"]).collect()
+    }
+
+    fn refused<const N: usize>(
+        queue: &QueueAttributes,
+        pairs: [(&str, &str); N],
+    ) -> (Kind, String) {
+        let mut changed = queue.clone();
+        let refusal = changed.set(&given(pairs)).unwrap_err();
+        assert_eq!(changed, *queue);
+        (refusal.kind, refusal.message.into_owned())
+    }
+
+    const NEW_STANDARD_QUEUE: &str = "DelaySeconds=0\nMaximumMessageSize=1048576\n\
+        MessageRetentionPeriod=345600\nReceiveMessageWaitTimeSeconds=0\n\
+        SqsManagedSseEnabled=true\nVisibilityTimeout=30\n";
+
+    #[test]
+    fn new_queues_show_what_aws_shows() {
+        assert_eq!(shown(&standard()), NEW_STANDARD_QUEUE);
+        let fifo = QueueAttributes::create(
+            true,
+            &given([
+                ("FifoQueue", "true"),
+                ("SqsManagedSseEnabled", "true"),
+                ("ContentBasedDeduplication", "true"),
+            ]),
+        );
+        assert_eq!(
+            shown(&fifo.unwrap()),
+            "ContentBasedDeduplication=true\nDeduplicationScope=queue\nDelaySeconds=0\n\
+             FifoQueue=true\nFifoThroughputLimit=perQueue\nMaximumMessageSize=1048576\n\
+             MessageRetentionPeriod=345600\nReceiveMessageWaitTimeSeconds=0\n\
+             SqsManagedSseEnabled=true\nVisibilityTimeout=30\n"
+        );
+    }
+
+    #[test]
+    fn content_based_deduplication_can_be_switched_both_ways() {
+        let mut queue = fifo();
+        for value in ["true", "false"] {
+            let shown = set(&mut queue, [("ContentBasedDeduplication", value)]);
+            assert!(shown.contains(&format!("ContentBasedDeduplication={value}\n")));
+        }
+    }
+
+    #[test]
+    fn a_kms_key_replaces_the_managed_encryption() {
+        let mut queue = standard();
+        let both = [("KmsMasterKeyId", "testKeyId"), ("KmsDataKeyReusePeriodSeconds", "6000")];
+        let with_key = set(&mut queue, both);
+        assert_eq!(
+            with_key,
+            "DelaySeconds=0\nKmsDataKeyReusePeriodSeconds=6000\nKmsMasterKeyId=testKeyId\n\
+             MaximumMessageSize=1048576\nMessageRetentionPeriod=345600\n\
+             ReceiveMessageWaitTimeSeconds=0\nSqsManagedSseEnabled=false\nVisibilityTimeout=30\n"
+        );
+        let mut same = standard();
+        let all_three = [both[0], both[1], ("SqsManagedSseEnabled", "false")];
+        assert_eq!(set(&mut same, all_three), with_key);
+
+        let removed =
+            set(&mut queue, [("KmsMasterKeyId", ""), ("KmsDataKeyReusePeriodSeconds", "300")]);
+        assert_eq!(
+            removed,
+            NEW_STANDARD_QUEUE.replace("SqsManagedSseEnabled=true", "SqsManagedSseEnabled=false")
+        );
+        assert_eq!(set(&mut queue, [("SqsManagedSseEnabled", "true")]), NEW_STANDARD_QUEUE);
+        let without_period = set(&mut queue, [("KmsMasterKeyId", "k")]);
+        assert!(without_period.contains("KmsDataKeyReusePeriodSeconds=300\n"));
+    }
+
+    #[test]
+    fn two_kinds_of_encryption_at_once_are_refused() {
+        let expected = (
+            Kind::InvalidAttributeName,
+            "You can use one type of server-side encryption (SSE) at one time. You can either \
+             enable KMS SSE or SQS SSE."
+                .to_owned(),
+        );
+        let both = [("SqsManagedSseEnabled", "true"), ("KmsMasterKeyId", "k")];
+        assert_eq!(refused(&standard(), both), expected);
+        let mut queue = standard();
+        set(&mut queue, [("KmsMasterKeyId", "k")]);
+        assert_eq!(refused(&queue, [("SqsManagedSseEnabled", "true")]), expected);
+        let switched = set(&mut queue, [("SqsManagedSseEnabled", "true"), ("KmsMasterKeyId", "")]);
+        assert_eq!(switched, NEW_STANDARD_QUEUE);
+    }
+
+    #[test]
+    fn values_must_be_within_their_range() {
+        for (name, least, most) in [
+            ("VisibilityTimeout", 0, 43_200),
+            ("DelaySeconds", 0, 900),
+            ("MaximumMessageSize", 1_024, 1_048_576),
+            ("MessageRetentionPeriod", 60, 1_209_600),
+            ("ReceiveMessageWaitTimeSeconds", 0, 20),
+            ("KmsDataKeyReusePeriodSeconds", 60, 86_400),
+        ] {
+            let mut queue = standard();
+            set(&mut queue, [("KmsMasterKeyId", "k")]);
+            for value in [least, most] {
+                let shown = set(&mut queue, [(name, &value.to_string())]);
+                assert!(shown.contains(&format!("{name}={value}\n")), "{shown}");
+            }
+            for value in
+                [(least - 1).to_string(), (most + 1).to_string(), String::new(), "x".into()]
+            {
+                let message = format!("Invalid value for the parameter {name}.");
+                let expected = (Kind::InvalidAttributeValue, message);
+                assert_eq!(refused(&queue, [("DelaySeconds", "1"), (name, &value)]), expected);
+            }
+        }
+        for name in ["SqsManagedSseEnabled", "ContentBasedDeduplication", "DeduplicationScope"] {
+            assert_eq!(refused(&fifo(), [(name, "yes")]).0, Kind::InvalidAttributeValue);
+        }
+    }
+
+    #[test]
+    fn names_out_of_place_are_unknown() {
+        let unknown =
+            |name: &str| (Kind::InvalidAttributeName, format!("Unknown Attribute {name}."));
+        for name in [
+            "Foo",
+            "All",
+            "visibilityTimeout",
+            "QueueArn",
+            "ApproximateNumberOfMessages",
+            "FifoQueue",
+            "ContentBasedDeduplication",
+            "DeduplicationScope",
+            "FifoThroughputLimit",
+        ] {
+            assert_eq!(refused(&standard(), [(name, "true")]), unknown(name));
+        }
+        assert_eq!(refused(&fifo(), [("FifoQueue", "true")]), unknown("FifoQueue"));
+        let refusal = QueueAttributes::create(false, &given([("FifoQueue", "false")])).unwrap_err();
+        assert_eq!((refusal.kind, refusal.message.into_owned()), unknown("FifoQueue"));
+        assert!(QueueAttributes::create(false, &given([("FifoQueue", "x")])).is_err());
+        assert_eq!(refused(&standard(), []).1, Refusal::missing("Attribute.Name").message);
+        assert!(is_known_name("All") && is_known_name("QueueArn") && !is_known_name("Foo"));
+    }
+
+    #[test]
+    fn name_and_fifo_queue_must_agree() {
+        let refusal = QueueAttributes::create(true, &given([])).unwrap_err();
+        assert!(refusal.message.starts_with("Can only include"));
+        let refusal = QueueAttributes::create(false, &given([("FifoQueue", "true")])).unwrap_err();
+        assert!(refusal.message.contains("must end with .fifo suffix"));
+    }
+
+    #[test]
+    fn throughput_per_group_needs_deduplication_per_group() {
+        let expected = (
+            Kind::InvalidAttributeValue,
+            "The perMessageGroupId value is allowed only when the value for DeduplicationScope is \
+             messageGroup."
+                .to_owned(),
+        );
+        let mut queue = fifo();
+        assert_eq!(refused(&queue, [("FifoThroughputLimit", "perMessageGroupId")]), expected);
+        let both =
+            [("FifoThroughputLimit", "perMessageGroupId"), ("DeduplicationScope", "messageGroup")];
+        let shown = set(&mut queue, both);
+        assert!(shown.contains("DeduplicationScope=messageGroup\n"));
+        assert!(shown.contains("FifoThroughputLimit=perMessageGroupId\n"));
+        assert_eq!(refused(&queue, [("DeduplicationScope", "queue")]), expected);
+        let back =
+            set(&mut queue, [("DeduplicationScope", "queue"), ("FifoThroughputLimit", "perQueue")]);
+        assert_eq!(back, self::shown(&fifo()));
+    }
+
+    #[test]
+    fn documents_are_echoed_and_removed_by_an_empty_text() {
+        let redrive = r#"{"maxReceiveCount": "3", "deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:d"}"#;
+        let allow = r#"{ "redrivePermission": "denyAll" }"#;
+        let policy = r#"{ "Statement": [] }"#;
+        let mut queue = standard();
+        let documents =
+            [("RedrivePolicy", redrive), ("RedriveAllowPolicy", allow), ("Policy", policy)];
+        let with_documents = set(&mut queue, documents);
+        for (name, text) in documents {
+            assert!(with_documents.contains(&format!("{name}={text}\n")));
+        }
+        let none = [("RedrivePolicy", ""), ("RedriveAllowPolicy", ""), ("Policy", "")];
+        assert_eq!(set(&mut queue, none), NEW_STANDARD_QUEUE);
+        assert_eq!(
+            refused(&queue, [("Policy", "x")]),
+            (Kind::InvalidAttributeValue, "Invalid value for the parameter Policy.".to_owned())
+        );
+        assert_eq!(refused(&queue, [("RedrivePolicy", "x")]).0, Kind::InvalidParameterValue);
+    }
+
+    #[test]
+    fn only_given_attributes_are_compared_with_current_values() {
+        let original = given([("ReceiveMessageWaitTimeSeconds", "1"), ("DelaySeconds", "1")]);
+        let mut queue = QueueAttributes::create(false, &original).unwrap();
+        let difference =
+            |queue: &QueueAttributes, given: &_| queue.first_difference(given).unwrap_or_default();
+        assert_eq!(difference(&queue, &given([])), "");
+        assert_eq!(difference(&queue, &given([("DelaySeconds", "1")])), "");
+        assert_eq!(difference(&queue, &original), "");
+        let other = given([("ReceiveMessageWaitTimeSeconds", "1"), ("DelaySeconds", "2")]);
+        assert_eq!(difference(&queue, &other), "DelaySeconds");
+        set(&mut queue, [("DelaySeconds", "2")]);
+        assert_eq!(difference(&queue, &original), "DelaySeconds");
+        assert_eq!(difference(&queue, &other), "");
+    }
+
+    #[test]
+    fn spelling_makes_no_difference() {
+        let arn = "arn:aws:sqs:eu-west-1:000000000000:d";
+        let mut queue = fifo();
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny"}]}"#;
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":3}}"#);
+        let allow = r#"{"redrivePermission":"denyAll"}"#;
+        let current = [
+            ("Policy", policy),
+            ("RedrivePolicy", &redrive),
+            ("RedriveAllowPolicy", allow),
+            ("KmsMasterKeyId", "k"),
+        ];
+        set(&mut queue, current);
+        assert_eq!(queue.first_difference(&given(current)), None);
+        let redrive = format!(r#"{{ "maxReceiveCount": "3", "deadLetterTargetArn": "{arn}" }}"#);
+        let respelled = given([
+            ("FifoQueue", "TRUE"),
+            ("VisibilityTimeout", "030"),
+            ("ContentBasedDeduplication", "False"),
+            ("Policy", r#"{ "Statement":[{"Effect":"Deny"}], "Version":"2012-10-17" }"#),
+            ("RedrivePolicy", &redrive),
+            ("RedriveAllowPolicy", r#"{ "redrivePermission" : "denyAll" }"#),
+            ("KmsDataKeyReusePeriodSeconds", "300"),
+        ]);
+        assert_eq!(queue.first_difference(&respelled), None);
+        for (name, value) in [
+            ("Policy", r#"{"Statement":[{"Effect":"Allow"}]}"#),
+            ("RedrivePolicy", &redrive.replace('3', "4")),
+            ("RedrivePolicy", ""),
+            ("RedriveAllowPolicy", ""),
+            ("KmsDataKeyReusePeriodSeconds", "60"),
+            ("KmsMasterKeyId", "l"),
+            ("FifoQueue", "false"),
+            ("Foo", "x"),
+        ] {
+            assert_eq!(queue.first_difference(&given([(name, value)])).as_deref(), Some(name));
+        }
+        let without_key = given([("KmsDataKeyReusePeriodSeconds", "60"), ("KmsMasterKeyId", "")]);
+        assert_eq!(standard().first_difference(&without_key), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_values_are_taken_or_refused(
+            values in prop::collection::vec(
+                (prop::sample::select(AttributeName::ALL.to_vec()), "true|[0-9]{0,5}|.{0,9}"),
+                1..6,
+            ),
+            fifo in any::<bool>(),
+        ) {
+            let given: IndexMap<_, _> = values
+                .into_iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value))
+                .collect();
+            if let Ok(created) = QueueAttributes::create(fifo, &given) {
+                let shown: IndexMap<_, _> = created
+                    .shown()
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
+                prop_assert_eq!(&QueueAttributes::create(fifo, &shown)?, &created);
+                prop_assert_eq!(created.first_difference(&shown), None);
+                let mut set = QueueAttributes::defaults(fifo);
+                let settable: IndexMap<_, _> =
+                    given.into_iter().filter(|(name, _)| name != "FifoQueue").collect();
+                if !settable.is_empty() {
+                    prop_assert_eq!(set.set(&settable), Ok(()));
+                    prop_assert_eq!(set, created);
+                }
+            }
+        }
+    }
 }
