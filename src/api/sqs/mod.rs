@@ -1,0 +1,3 @@
+//! The operations of SQS.
+
+pub mod dialect;
