@@ -40,9 +40,9 @@ pub fn decode<T: DeserializeOwned>(
     // Stable, so that the first of several values counts, as in `Params::get`.
     pairs.sort_by(|(left, _), (right, _)| compare(left, right));
     // What lies below a name follows it directly.
-    let conflict = pairs.windows(2).find(|pair| {
-        pair[1].0.strip_prefix(pair[0].0).is_some_and(|below| below.starts_with('.'))
-    });
+    let conflict = pairs
+        .windows(2)
+        .find(|pair| pair[1].0.strip_prefix(pair[0].0).is_some_and(|below| below.starts_with('.')));
     if let Some([(value, _), (structure, _)]) = conflict {
         return Err(Malformed::new(format!(
             "The parameter {value} must not be given together with {structure}."
@@ -461,7 +461,8 @@ mod tests {
 
     #[test]
     fn scalars_are_parsed_and_the_unknown_is_ignored() {
-        let read = flattened("Action=First&Number=-5&Small=200&Flag=True&Text=&X-Amz-Date=x&A.1.B=");
+        let read =
+            flattened("Action=First&Number=-5&Small=200&Flag=True&Text=&X-Amz-Date=x&A.1.B=");
         let expected = Input {
             text: Some(String::new()),
             number: Some(-5),
@@ -551,8 +552,10 @@ mod tests {
     /// Comparisons rather than time: the sorted order of hostile names stays a total order.
     #[test]
     fn hostile_names_decode() {
-        let body: Vec<String> =
-            (0..4_000).rev().map(|i| format!("FirstEntry.{}{i}.Id=x", "0".repeat(i % 200))).collect();
+        let body: Vec<String> = (0..4_000)
+            .rev()
+            .map(|i| format!("FirstEntry.{}{i}.Id=x", "0".repeat(i % 200)))
+            .collect();
         let read = flattened(&body.join("&")).unwrap();
         assert_eq!(read.entries.unwrap().len(), 4_000);
         let dots: Vec<String> = (0..4_000).map(|i| format!("{}", ".".repeat(i % 16))).collect();
@@ -562,9 +565,8 @@ mod tests {
     /// What an SDK sends for this input.
     fn parameters(input: &Input, dialect: &Dialect) -> Vec<(String, String)> {
         let flat = dialect.collections == Collections::Flattened;
-        let pick = |flattened: &str, wrapped: &str| {
-            (if flat { flattened } else { wrapped }).to_owned()
-        };
+        let pick =
+            |flattened: &str, wrapped: &str| (if flat { flattened } else { wrapped }).to_owned();
         let mut pairs = Vec::new();
         let mut put = |name: String, value: &str| pairs.push((name, value.to_owned()));
         let attributes = |prefix: &str, attributes: &BTreeMap<String, Attribute>| {
@@ -641,15 +643,8 @@ mod tests {
             option::of(some_attributes()),
             option::of(vec(item, 1..12)),
         )
-            .prop_map(|((text, number, small), flag, names, tags, attributes, entries)| Input {
-                text,
-                number,
-                small,
-                flag,
-                names,
-                tags,
-                attributes,
-                entries,
+            .prop_map(|((text, number, small), flag, names, tags, attributes, entries)| {
+                Input { text, number, small, flag, names, tags, attributes, entries }
             })
     }
 

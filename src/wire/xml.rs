@@ -27,7 +27,10 @@ pub fn response<T: Serialize>(
     xml.open_root(&root);
     if let Some(output) = output {
         let result = Element { xml: &mut xml, name: &format!("{operation}Result") };
-        #[expect(clippy::expect_used, reason = "outputs are plain structs, and all types can be written")]
+        #[expect(
+            clippy::expect_used,
+            reason = "outputs are plain structs, and all types can be written"
+        )]
         output.serialize(result).expect("an output is representable in XML");
     }
     let metadata = xml.open("ResponseMetadata");
@@ -551,11 +554,7 @@ mod tests {
         let empty = Output::default();
         for (dialect, output, result) in [
             (&FLATTENED, Some(&empty), "<FirstResult/>"),
-            (
-                &WRAPPED,
-                Some(&empty),
-                "<FirstResult><Entries/><Tags/><Attributes/></FirstResult>",
-            ),
+            (&WRAPPED, Some(&empty), "<FirstResult><Entries/><Tags/><Attributes/></FirstResult>"),
             (&FLATTENED, None, ""),
             (&WRAPPED, None, ""),
         ] {
@@ -602,12 +601,12 @@ mod tests {
         let (mut inside, mut text) = (false, String::new());
         loop {
             match reader.read_event().unwrap() {
-                Event::Start(start) => inside = start.name().as_ref() == element.as_bytes(),
+                Event::Start(start) => inside = start.name().as_ref() == element,
                 Event::End(_) => inside = false,
-                Event::Text(part) if inside => text.push_str(&part.decode().unwrap()),
+                Event::Text(part) if inside => text.push_str(&part),
                 Event::GeneralRef(reference) if inside => {
-                    let name = reference.decode().unwrap();
-                    text.push_str(&quick_xml::escape::unescape(&format!("&{name};")).unwrap());
+                    let escaped = format!("&{};", &*reference);
+                    text.push_str(&quick_xml::escape::unescape(&escaped).unwrap());
                 }
                 Event::Eof => return text,
                 _ => {}
