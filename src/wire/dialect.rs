@@ -70,6 +70,7 @@ impl Member {
     }
 
     /// The same in one operation only.
+    #[must_use]
     pub const fn of(self, operation: &'static str) -> Self {
         Self { operation: Some(operation), ..self }
     }
@@ -100,17 +101,17 @@ pub(super) mod samples {
             Member::list("Names", &["OneName", "Name"]),
             Member::list("Entries", &["FirstEntry"]).of("First"),
             Member::list("Entries", &["SecondEntry"]).of("Second"),
-            Member::map("Attributes", &["Attribute"], NAME_VALUE),
+            Member::map("MessageAttributes", &["MessageAttribute"], NAME_VALUE),
             Member::map("tags", &["Tag"], Entry { key: "Key", value: "Value" }),
         ],
     };
 
     /// As SNS has it.
     pub static WRAPPED: Dialect = Dialect {
-        namespace: "urn:wrapped",
+        namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
         declaration: false,
         error_detail: false,
         collections: Collections::Wrapped,
-        members: &[Member::map("Attributes", &["Attributes"], NAME_VALUE)],
+        members: &[Member::map("MessageAttributes", &["MessageAttributes"], NAME_VALUE)],
     };
 }

@@ -49,6 +49,10 @@ fn refusal(error: &serde_json::Error) -> Malformed {
 }
 
 /// The body of an answer.
+///
+/// # Panics
+///
+/// Not for structs that derive `Serialize` and whose maps have text for keys, as outputs are.
 pub fn encode<T: Serialize>(output: &T) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "outputs are plain structs with text keys in maps")]
     serde_json::to_vec(output).expect("an output is representable in JSON")

@@ -16,6 +16,10 @@ use super::dialect::{Collections, Dialect, Entry};
 
 /// The body of an answer: `<OpResponse><OpResult>…</OpResult><ResponseMetadata>…`, without an
 /// `OpResult` when the operation has no output.
+///
+/// # Panics
+///
+/// Not for types that derive `Serialize`, as outputs do.
 pub fn response<T: Serialize>(
     operation: &str,
     request_id: &str,
@@ -495,7 +499,7 @@ mod tests {
         flag: Option<bool>,
         entries: Vec<Item>,
         tags: BTreeMap<String, String>,
-        attributes: BTreeMap<String, Item>,
+        message_attributes: BTreeMap<String, Item>,
     }
 
     #[derive(Default, Serialize)]
@@ -513,7 +517,7 @@ mod tests {
             flag: Some(true),
             entries: vec![item(), Item::default()],
             tags: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
-            attributes: BTreeMap::from([("n".to_owned(), item())]),
+            message_attributes: BTreeMap::from([("n".to_owned(), item())]),
         }
     }
 
@@ -528,7 +532,7 @@ mod tests {
             "<Text/><Number>-1</Number><Flag>true</Flag>",
             "<SecondEntry><Id>i</Id><Bytes>AP8=</Bytes></SecondEntry><SecondEntry/>",
             "<Tags><key>k</key><value>v</value></Tags>",
-            "<Attribute><Name>n</Name><Value><Id>i</Id><Bytes>AP8=</Bytes></Value></Attribute>",
+            "<MessageAttribute><Name>n</Name><Value><Id>i</Id><Bytes>AP8=</Bytes></Value></MessageAttribute>",
             "</SecondResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata>",
             "</SecondResponse>",
         );
@@ -538,12 +542,12 @@ mod tests {
     #[test]
     fn wrapped() {
         let expected = concat!(
-            r#"<SecondResponse xmlns="urn:wrapped"><SecondResult>"#,
+            r#"<SecondResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><SecondResult>"#,
             "<Text/><Number>-1</Number><Flag>true</Flag>",
             "<Entries><member><Id>i</Id><Bytes>AP8=</Bytes></member><member/></Entries>",
             "<Tags><entry><key>k</key><value>v</value></entry></Tags>",
-            "<Attributes><entry><Name>n</Name><Value><Id>i</Id><Bytes>AP8=</Bytes></Value></entry>",
-            "</Attributes></SecondResult><ResponseMetadata><RequestId>id</RequestId>",
+            "<MessageAttributes><entry><Name>n</Name><Value><Id>i</Id><Bytes>AP8=</Bytes></Value></entry>",
+            "</MessageAttributes></SecondResult><ResponseMetadata><RequestId>id</RequestId>",
             "</ResponseMetadata></SecondResponse>",
         );
         assert_eq!(write("Second", &WRAPPED, Some(&full())), expected);
@@ -551,10 +555,16 @@ mod tests {
 
     #[test]
     fn empty_and_absent_outputs() {
+        #[derive(Serialize)]
+        struct NoMembers {}
         let empty = Output::default();
         for (dialect, output, result) in [
             (&FLATTENED, Some(&empty), "<FirstResult/>"),
-            (&WRAPPED, Some(&empty), "<FirstResult><Entries/><Tags/><Attributes/></FirstResult>"),
+            (
+                &WRAPPED,
+                Some(&empty),
+                "<FirstResult><Entries/><Tags/><MessageAttributes/></FirstResult>",
+            ),
             (&FLATTENED, None, ""),
             (&WRAPPED, None, ""),
         ] {
@@ -565,10 +575,42 @@ mod tests {
             );
             assert_eq!(write("First", dialect, output), expected);
         }
-        #[derive(Serialize)]
-        struct NoMembers {}
         let body = response("TagResource", "id", &WRAPPED, Some(&NoMembers {}));
         assert!(String::from_utf8(body).unwrap().contains("<TagResourceResult/>"));
+    }
+
+    #[test]
+    fn answers_of_sns() {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct PublishBatch {
+            failed: Vec<Published>,
+            successful: Vec<Published>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Published {
+            id: &'static str,
+            message_id: &'static str,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Topic {
+            attributes: BTreeMap<&'static str, &'static str>,
+        }
+        let successful = vec![Published { id: "1", message_id: "…" }];
+        let output = PublishBatch { failed: Vec::new(), successful };
+        let body = response("PublishBatch", "…", &WRAPPED, Some(&output));
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/><Successful><member><Id>1</Id><MessageId>…</MessageId></member></Successful></PublishBatchResult><ResponseMetadata><RequestId>…</RequestId></ResponseMetadata></PublishBatchResponse>"#
+        );
+        let output = Topic { attributes: BTreeMap::from([("TopicArn", "…")]) };
+        let body = response("GetTopicAttributes", "…", &WRAPPED, Some(&output));
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"<GetTopicAttributesResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><GetTopicAttributesResult><Attributes><entry><key>TopicArn</key><value>…</value></entry></Attributes></GetTopicAttributesResult><ResponseMetadata><RequestId>…</RequestId></ResponseMetadata></GetTopicAttributesResponse>"#
+        );
     }
 
     #[test]
@@ -590,7 +632,7 @@ mod tests {
         );
         assert_eq!(
             body(&WRAPPED, false),
-            "<ErrorResponse xmlns=\"urn:wrapped\"><Error><Type>Receiver</Type><Code>Code</Code><Message>a &lt; \u{FFFD}</Message></Error><RequestId>id</RequestId></ErrorResponse>"
+            "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Receiver</Type><Code>Code</Code><Message>a &lt; \u{FFFD}</Message></Error><RequestId>id</RequestId></ErrorResponse>"
         );
     }
 

@@ -232,6 +232,7 @@ mod tests {
 
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
+    #[expect(clippy::struct_field_names, reason = "AWS's names")]
     struct Message {
         message_id: &'static str,
         receipt_handle: &'static str,
