@@ -1,1 +1,97 @@
-//! To be written.
+//! The AWS protocols as serde codecs: AWS JSON 1.0, AWS Query and its XML answers.
+//!
+//! An operation has one input and one output struct, named as in AWS JSON, and is served in both
+//! protocols. What Query and XML call the members is data: a [`dialect::Dialect`] for each
+//! service. Nothing here knows an operation, an HTTP header or a status.
+//!
+//! Everything that is decoded comes from outside: cost grows at most as n log n with the size of
+//! a request, nothing panics, and a refusal is a [`Malformed`].
+
+pub mod dialect;
+pub mod form;
+pub mod json;
+pub mod query;
+pub mod xml;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Which protocol a caller speaks; it is answered in the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// AWS JSON 1.0: a JSON object each way.
+    Json,
+    /// AWS Query: form parameters in, XML out.
+    Query,
+}
+
+/// A request that cannot be decoded. What it displays is safe to show to the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(String);
+
+impl Malformed {
+    /// Bytes of a sentence. It may quote the request, whose size must not become the answer's.
+    const LONGEST: usize = 400;
+
+    /// A refusal with this sentence, cut where it is overlong.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        let mut sentence = sentence.into();
+        if sentence.len() > Self::LONGEST {
+            sentence.truncate(sentence.floor_char_boundary(Self::LONGEST));
+            sentence.push('…');
+        }
+        Self(sentence)
+    }
+}
+
+impl serde::de::Error for Malformed {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+}
+
+/// Bytes that travel as text in Base64 with padding (RFC 4648 §4) in both protocols.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Blob(pub Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(&self.0, &STANDARD))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Base64;
+
+        impl serde::de::Visitor<'_> for Base64 {
+            type Value = Blob;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text in Base64")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Blob, E> {
+                STANDARD.decode(text).map(Blob).map_err(|_| E::custom("not valid Base64"))
+            }
+        }
+
+        deserializer.deserialize_str(Base64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlong_sentence_is_cut_between_characters() {
+        let sentence = Malformed::new("é".repeat(100_000)).to_string();
+        assert_eq!(sentence, format!("{}…", "é".repeat(200)));
+    }
+}

@@ -1,0 +1,117 @@
+//! How a service writes its members in AWS Query parameters and in XML, as data.
+//!
+//! Structs are named as in AWS JSON. The services of AWS Query differ from that, and from each
+//! other, only in the names and the nesting of lists and maps, so a table of those is all that a
+//! service has to bring.
+
+/// The habits of one service.
+#[derive(Debug)]
+pub struct Dialect {
+    /// `xmlns` of every answer.
+    pub namespace: &'static str,
+    /// Whether `<?xml version="1.0"?>` comes first.
+    pub declaration: bool,
+    /// Whether an error holds an empty `<Detail/>`.
+    pub error_detail: bool,
+    /// How lists and maps are nested.
+    pub collections: Collections,
+    /// The lists and maps whose names or parts differ from the defaults of `collections`.
+    pub members: &'static [Member],
+}
+
+/// How lists and maps are nested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collections {
+    /// `Name.1` and `Name.1.key`; in XML a repeated `<Name>`, so an empty list is nothing at all.
+    Flattened,
+    /// `Name.member.1` and `Name.entry.1.key`; in XML `<Name><member/></Name>` and
+    /// `<Name><entry/></Name>`, so an empty list is an empty element.
+    Wrapped,
+}
+
+/// A list or map that is called otherwise in AWS Query than in AWS JSON.
+///
+/// Requests are read leniently: the name in JSON is understood too.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// The operation for which this holds, or none when it holds for all.
+    pub operation: Option<&'static str>,
+    /// The name in JSON.
+    pub name: &'static str,
+    /// The names in a request, most telling first; answers are written with the first.
+    pub called: &'static [&'static str],
+    /// What key and value of a map are called.
+    pub entry: Entry,
+}
+
+/// What the two parts of a map's entry are called.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The key's name.
+    pub key: &'static str,
+    /// The value's name.
+    pub value: &'static str,
+}
+
+impl Entry {
+    /// The usual names of AWS Query.
+    pub const DEFAULT: Self = Self { key: "key", value: "value" };
+}
+
+impl Member {
+    /// A list, in all operations.
+    pub const fn list(name: &'static str, called: &'static [&'static str]) -> Self {
+        Self { operation: None, name, called, entry: Entry::DEFAULT }
+    }
+
+    /// A map, in all operations.
+    pub const fn map(name: &'static str, called: &'static [&'static str], entry: Entry) -> Self {
+        Self { operation: None, name, called, entry }
+    }
+
+    /// The same in one operation only.
+    #[must_use]
+    pub const fn of(self, operation: &'static str) -> Self {
+        Self { operation: Some(operation), ..self }
+    }
+}
+
+impl Dialect {
+    /// The row of a member of an operation, at whatever depth it stands.
+    pub fn member(&self, operation: &str, name: &str) -> Option<&'static Member> {
+        self.members.iter().find(|member| {
+            member.name == name && member.operation.is_none_or(|only| only == operation)
+        })
+    }
+}
+
+/// Two dialects for the tests of this module's neighbours, which know no service.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::{Collections, Dialect, Entry, Member};
+
+    const NAME_VALUE: Entry = Entry { key: "Name", value: "Value" };
+
+    pub static FLATTENED: Dialect = Dialect {
+        namespace: "urn:flattened",
+        declaration: true,
+        error_detail: true,
+        collections: Collections::Flattened,
+        members: &[
+            Member::list("Names", &["OneName", "Name"]),
+            Member::list("Entries", &["FirstEntry"]).of("First"),
+            Member::list("Entries", &["SecondEntry"]).of("Second"),
+            Member::map("MessageAttributes", &["MessageAttribute"], NAME_VALUE),
+            Member::map("tags", &["Tag"], Entry { key: "Key", value: "Value" }),
+        ],
+    };
+
+    /// As SNS has it.
+    pub static WRAPPED: Dialect = Dialect {
+        namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+        declaration: false,
+        error_detail: false,
+        collections: Collections::Wrapped,
+        members: &[Member::map("MessageAttributes", &["MessageAttributes"], NAME_VALUE)],
+    };
+}
