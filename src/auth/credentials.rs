@@ -48,8 +48,8 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     /// Reads a string. Anything else is refused without repeating it, as serde's own refusal would.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer) {
-            Ok(toml::Value::String(text)) => Ok(Self(text)),
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Self(text)),
             _ => Err(serde::de::Error::custom("secrets must be strings in quotation marks")),
         }
     }
@@ -439,6 +439,7 @@ mod tests {
             ("credential = []".to_owned(), "no credentials found"),
             (entry("secret = \"hush\""), "line 4: unknown field `secret`"),
             (entry("account = 123456789012"), "line 4: invalid type"),
+            (entry("session_token = [\"hush\"]"), "line 4: secrets must be strings"),
             (entry("account = \"12\""), "the account of access key A must be 12 digits"),
             (entry("user = \"a b\""), "the user of access key A must have"),
             (
