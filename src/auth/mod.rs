@@ -1,1 +1,20 @@
-//! To be written.
+//! Who calls: AWS Signature Version 4, verified as AWS does, and the keys to verify with.
+//!
+//! Pure: no clock, no environment, no I/O; time is an argument in Unix milliseconds. The one thing
+//! remembered between calls is derived signing keys (see [`signing_keys`]), which changes speed and
+//! nothing else. Secrets are compared in constant time and never reach a log or an error.
+//!
+//! The arithmetic is that of `aws-sigv4`; what is ours is the reading of requests that others
+//! signed. Permissions are not decided here: a [`Caller`] says who, not what is allowed.
+
+pub mod account;
+pub mod amz_date;
+pub mod authorization;
+pub mod canonical_request;
+pub mod credentials;
+pub mod presigned;
+pub mod signing_keys;
+pub mod verify;
+
+pub use credentials::{Credential, Credentials, CredentialsError, Secret};
+pub use verify::{Caller, Mode, Principal, Request, identify};

@@ -1,0 +1,81 @@
+//! Which account an access key id belongs to when no configuration says so.
+
+/// The account of callers whose access key id names none.
+pub const DEFAULT_ACCOUNT: &str = "000000000000";
+
+/// The 12-digit account of an access key id.
+///
+/// An id of 12 digits is itself the account. Ids that begin with `LKIA` or `LSIA` carry it in the
+/// way that AWS's own ids do: of the base32 text after the prefix the first bit is set and the
+/// next 40 bits are the account. Every other id, AWS's `AKIA` and `ASIA` ids among them, is in
+/// [`DEFAULT_ACCOUNT`], so that real keys used by mistake do not scatter queues over accounts.
+pub fn account_of(access_key_id: &str) -> String {
+    if is_account(access_key_id) {
+        return access_key_id.to_owned();
+    }
+    let encoded = access_key_id.strip_prefix("LKIA").or_else(|| access_key_id.strip_prefix("LSIA"));
+    encoded.and_then(decode).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+}
+
+/// Whether the text is an account id: 12 ASCII digits.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The account in the base32 half of an access key id: 16 characters, of which the first 9 matter.
+fn decode(encoded: &str) -> Option<String> {
+    if encoded.len() < 16 || !encoded.is_ascii() {
+        return None;
+    }
+    let mut bits = 0_u64;
+    for byte in encoded.bytes().take(9) {
+        let five = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'2'..=b'7' => byte - b'2' + 26,
+            _ => return None,
+        };
+        bits = bits << 5 | u64::from(five);
+    }
+    // 45 bits: the mark, the account, and four bits of something else
+    let marked = bits >> 44 == 1;
+    let account = bits >> 4 & ((1 << 40) - 1);
+    (marked && account <= 999_999_999_999).then(|| format!("{account:012}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twelve_digits_are_the_account_and_all_else_is_the_default() {
+        assert_eq!(account_of("123456789012"), "123456789012");
+        for id in
+            ["test", "", "12345678901", "1234567890123", "12345678901x", "AKIAIOSFODNN7EXAMPLE"]
+        {
+            assert_eq!(account_of(id), DEFAULT_ACCOUNT, "{id}");
+        }
+    }
+
+    #[test]
+    fn encoded_accounts_are_decoded() {
+        // A published pair of AWS: ASIAY34FZKBOKMUTVV7A belongs to 609629065308
+        assert_eq!(account_of("LSIAY34FZKBOKMUTVV7A"), "609629065308");
+        assert_eq!(account_of("LKIAY34FZKBOKMUTVV7A"), "609629065308");
+        assert_eq!(account_of("LKIAQAAAAAAAGMKEM7X5"), "000000000000");
+        assert_eq!(account_of("ASIAY34FZKBOKMUTVV7A"), DEFAULT_ACCOUNT);
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_in_the_default_account() {
+        // Too short, outside the alphabet, without the mark, more than 12 digits, not ASCII
+        for id in [
+            "LKIAY34F",
+            "LKIAY34FZKBOKMUTVV1A".replace('Y', "1").as_str(),
+            "LKIAA34FZKBOKMUTVV7A",
+            "LKIA7777777777777777",
+            "LKIAéééééééééééé",
+        ] {
+            assert_eq!(account_of(id), DEFAULT_ACCOUNT, "{id}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What a request claims: whose key signed it, when, for what, and with which signature.
+//!
+//! This file reads the `Authorization` header, `presigned` the query. Nothing is believed here.
+//! Form: IAM User Guide, "Create a signed AWS API request", step 5.
+
+use std::borrow::Cow;
+
+use hyper::http::{HeaderMap, header};
+
+use super::amz_date::AmzDate;
+use crate::domain::{Kind, Refusal};
+
+/// The only algorithm that AWS verifies for these services.
+pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The header with the time of the signature.
+pub const X_AMZ_DATE: &str = "x-amz-date";
+/// The header with the session token of temporary credentials.
+pub const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
+
+/// Longest piece of a request that a refusal repeats, in characters.
+const EXCERPT_CHARS: usize = 1_024;
+
+/// The parts of a signature, from a header or a query.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    /// The credential as a whole, `access key id/day/region/service/terminator`.
+    pub credential: &'a str,
+    /// The credential in its parts.
+    pub scope: Scope<'a>,
+    /// Names of the headers that are signed, separated by semicolons.
+    pub signed_headers: &'a str,
+    /// The signature, in hexadecimal when it is one.
+    pub signature: &'a str,
+    /// When it was signed.
+    pub time: AmzDate,
+    /// For how many seconds after `time` it holds; only presigned requests say so.
+    pub expires_s: Option<i64>,
+    /// The session token of temporary credentials.
+    pub session_token: Option<&'a [u8]>,
+}
+
+/// The five parts of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// Whose key.
+    pub access_key_id: &'a str,
+    /// The day as `yyyymmdd`.
+    pub day: &'a str,
+    /// The region; any text.
+    pub region: &'a str,
+    /// The service, such as `sqs`.
+    pub service: &'a str,
+    /// Always `aws4_request`.
+    pub terminator: &'a str,
+}
+
+impl<'a> Scope<'a> {
+    /// Splits a credential at its slashes.
+    pub fn parse(credential: &'a str) -> Result<Self, Refusal> {
+        let mut parts = credential.split('/');
+        let mut next = || parts.next();
+        let five = (next(), next(), next(), next(), next(), next());
+        let (Some(access_key_id), Some(day), Some(region), Some(service), Some(terminator), None) =
+            five
+        else {
+            return Err(incomplete(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. \
+                 keyid/date/region/service/term, got '{}'.",
+                excerpt(credential)
+            )));
+        };
+        Ok(Self { access_key_id, day, region, service, terminator })
+    }
+}
+
+/// Reads an `Authorization` header. Its refusals come in AWS's order: a part that is no
+/// `key=value`, the parts that are missing, the algorithm, the credential, the date.
+pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
+    if let Some(part) = parts(authorization).find(|part| !part.contains('=')) {
+        return Err(incomplete(format!(
+            "'{}' not a valid key=value pair (missing equal-sign) in Authorization header: '{}'.",
+            excerpt(part),
+            excerpt(authorization)
+        )));
+    }
+    let credential = parameter(authorization, "Credential");
+    let signature = parameter(authorization, "Signature");
+    let signed_headers = parameter(authorization, "SignedHeaders");
+    let date = headers.get(X_AMZ_DATE).or_else(|| headers.get(header::DATE));
+    let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
+        (credential, signature, signed_headers, date)
+    else {
+        let required = [
+            (credential.is_some(), "'Credential' parameter"),
+            (signature.is_some(), "'Signature' parameter"),
+            (signed_headers.is_some(), "'SignedHeaders' parameter"),
+            (date.is_some(), "existence of either a 'X-Amz-Date' or a 'Date' header"),
+        ];
+        let mut message = String::new();
+        for (_, what) in required.iter().filter(|(is_there, _)| !is_there) {
+            message.push_str("Authorization header requires ");
+            message.push_str(what);
+            message.push_str(". ");
+        }
+        message.push_str("Authorization=");
+        message.push_str(&excerpt(authorization));
+        return Err(incomplete(message));
+    };
+    check_algorithm(split_algorithm(authorization).0)?;
+    let scope = Scope::parse(credential)?;
+    let date = date.to_str().unwrap_or_default();
+    let time =
+        AmzDate::parse(date).or_else(|| AmzDate::parse_http(date)).ok_or_else(|| no_date(date))?;
+    let session_token = headers.get(X_AMZ_SECURITY_TOKEN).map(header::HeaderValue::as_bytes);
+    Ok(Claim { credential, scope, signed_headers, signature, time, expires_s: None, session_token })
+}
+
+/// The value of a parameter of an `Authorization` header; the first one counts, an empty one does
+/// not.
+pub fn parameter<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
+    parts(authorization)
+        .filter_map(|part| part.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+        .filter(|value| !value.is_empty())
+}
+
+/// What follows the algorithm. Clients separate parts by commas, spaces or both.
+fn parts(authorization: &str) -> impl Iterator<Item = &str> {
+    split_algorithm(authorization).1.split([',', ' ', '\t']).filter(|part| !part.is_empty())
+}
+
+fn split_algorithm(authorization: &str) -> (&str, &str) {
+    let trimmed = authorization.trim();
+    trimmed.split_once([' ', '\t']).unwrap_or((trimmed, ""))
+}
+
+/// Refuses every algorithm but [`ALGORITHM`].
+pub(super) fn check_algorithm(algorithm: &str) -> Result<(), Refusal> {
+    if algorithm == ALGORITHM {
+        return Ok(());
+    }
+    Err(incomplete(format!(
+        "Unsupported AWS 'algorithm': '{}' (only {ALGORITHM} for now).",
+        excerpt(algorithm)
+    )))
+}
+
+/// The refusal of a date that cannot be read.
+pub(super) fn no_date(text: &str) -> Refusal {
+    incomplete(format!(
+        "Date must be in ISO-8601 'basic format'. Got '{}'. \
+         See http://en.wikipedia.org/wiki/ISO_8601",
+        excerpt(text)
+    ))
+}
+
+/// A signature that is not all there.
+pub(super) fn incomplete(message: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(Kind::IncompleteSignature, message)
+}
+
+/// A piece of the request for a refusal: bounded, and without characters that could forge a line
+/// of a log or cannot stand in XML.
+pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
+    if text.len() <= EXCERPT_CHARS && !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    Cow::Owned(text.chars().take(EXCERPT_CHARS).map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CREDENTIAL: &str = "AKID/20150830/us-east-1/sqs/aws4_request";
+
+    fn dated(name: &'static str, value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        headers
+    }
+
+    fn refusal(authorization: &str, headers: &HeaderMap) -> String {
+        let refusal = parse(authorization, headers).err().unwrap();
+        assert_eq!(refusal.kind, Kind::IncompleteSignature);
+        refusal.message.into_owned()
+    }
+
+    #[test]
+    fn separators_are_commas_spaces_or_both() {
+        let headers = dated("x-amz-date", "20150830T123600Z");
+        for separator in [",", ", ", " ", " ,\t"] {
+            let text = format!(
+                "AWS4-HMAC-SHA256 Credential={CREDENTIAL}{separator}SignedHeaders=a;host{separator}Signature=ab"
+            );
+            let claim = parse(&text, &headers).ok().unwrap();
+            assert_eq!(claim.credential, CREDENTIAL);
+            assert_eq!(claim.scope.access_key_id, "AKID");
+            assert_eq!(claim.scope.region, "us-east-1");
+            assert_eq!((claim.signed_headers, claim.signature), ("a;host", "ab"));
+            assert_eq!(claim.time.to_string(), "20150830T123600Z");
+            assert!(claim.expires_s.is_none() && claim.session_token.is_none());
+        }
+    }
+
+    #[test]
+    fn the_date_header_stands_in_for_x_amz_date() {
+        let text = format!("AWS4-HMAC-SHA256 Credential={CREDENTIAL},SignedHeaders=h,Signature=a");
+        for date in ["Sun, 30 Aug 2015 12:36:00 GMT", "20150830T123600Z"] {
+            let mut headers = dated("date", date);
+            let claim = parse(&text, &headers).ok().unwrap();
+            assert_eq!(claim.time.to_string(), "20150830T123600Z");
+            headers.insert("x-amz-date", HeaderValue::from_static("20150831T000000Z"));
+            let claim = parse(&text, &headers).ok().unwrap();
+            assert_eq!(claim.time.to_string(), "20150831T000000Z");
+        }
+    }
+
+    #[test]
+    fn missing_parts_are_told_one_by_one() {
+        let none = HeaderMap::new();
+        let requires = "Authorization header requires";
+        let all = format!(
+            "{requires} 'Credential' parameter. {requires} 'Signature' parameter. \
+             {requires} 'SignedHeaders' parameter. \
+             {requires} existence of either a 'X-Amz-Date' or a 'Date' header. Authorization="
+        );
+        for text in ["", "AWS4-HMAC-SHA256", "Basic dXNlcjpwYXNzd29yZA=="] {
+            assert_eq!(refusal(text, &none), format!("{all}{text}"));
+        }
+        let headers = dated("x-amz-date", "20150830T123600Z");
+        let text = format!("AWS4-HMAC-SHA256 Credential={CREDENTIAL}, Signature=a, SignedHeaders=");
+        assert_eq!(
+            refusal(&text, &headers),
+            format!("{requires} 'SignedHeaders' parameter. Authorization={text}")
+        );
+    }
+
+    #[test]
+    fn a_part_without_equal_sign_is_refused_first() {
+        assert_eq!(
+            refusal("Bearer abc", &HeaderMap::new()),
+            "'abc' not a valid key=value pair (missing equal-sign) in Authorization header: \
+             'Bearer abc'."
+        );
+    }
+
+    #[test]
+    fn other_algorithms_are_refused() {
+        let headers = dated("x-amz-date", "20150830T123600Z");
+        let text = format!("AWS4-HMAC-SHA1 Credential={CREDENTIAL},SignedHeaders=h,Signature=a");
+        assert_eq!(
+            refusal(&text, &headers),
+            "Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA1' (only AWS4-HMAC-SHA256 for now)."
+        );
+    }
+
+    #[test]
+    fn a_credential_has_five_parts() {
+        let headers = dated("x-amz-date", "20150830T123600Z");
+        for credential in ["AKID", "a/b/c/d", "a/b/c/d/e/f"] {
+            let text =
+                format!("AWS4-HMAC-SHA256 Credential={credential},SignedHeaders=h,Signature=a");
+            assert_eq!(
+                refusal(&text, &headers),
+                format!(
+                    "Credential must have exactly 5 slash-delimited elements, e.g. \
+                     keyid/date/region/service/term, got '{credential}'."
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_must_be_one() {
+        let text = format!("AWS4-HMAC-SHA256 Credential={CREDENTIAL},SignedHeaders=h,Signature=a");
+        assert_eq!(
+            refusal(&text, &dated("x-amz-date", "yesterday")),
+            "Date must be in ISO-8601 'basic format'. Got 'yesterday'. \
+             See http://en.wikipedia.org/wiki/ISO_8601"
+        );
+    }
+
+    #[test]
+    fn refusals_repeat_a_bounded_part_of_the_request() {
+        assert!(refusal(&"x".repeat(1 << 20), &HeaderMap::new()).chars().count() < 1_500);
+        assert_eq!(excerpt("a\u{8}\nb"), "a\u{fffd}\u{fffd}b");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}", date in "[ -~]{0,40}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("date", HeaderValue::from_str(&date).unwrap());
+            let _ = parse(&text, &headers);
+            let text = format!("AWS4-HMAC-SHA256 {text}, Credential=a/b/c/d/e, SignedHeaders={text}");
+            let _ = parse(&text, &headers);
+        }
+    }
+}

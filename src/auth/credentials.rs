@@ -1,0 +1,532 @@
+//! The keys that Squab knows, and the two forms of file that hold them.
+//!
+//! Squab's own form is TOML, one `[[credential]]` table for each key; the other is the shared
+//! credentials file of the AWS tools, with `[profile]` sections. The content tells which it is.
+//! Secrets have no text form: neither `Debug` nor an error shows them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq;
+
+use super::account::{account_of, is_account};
+use super::signing_keys::SigningKeys;
+
+/// Length of an access key id in bytes; the upper bound is IAM's.
+pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;
+
+/// A text that is never shown: a secret access key or a session token.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for arithmetic only.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it equals this text, in time that does not depend on where they differ.
+    pub(super) fn equals(&self, other: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(other).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Reads a string. Anything else is refused without repeating it, as serde's own refusal would.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            _ => Err(serde::de::Error::custom("secrets must be strings in quotation marks")),
+        }
+    }
+}
+
+/// One key with what it stands for.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The public half, which a request names.
+    pub access_key_id: String,
+    /// The private half, which signs.
+    pub secret_access_key: Secret,
+    /// When set, requests must carry the equal `X-Amz-Security-Token`.
+    pub session_token: Option<Secret>,
+    /// The account that acts, 12 digits.
+    pub account: String,
+    /// The name of the user who acts; the account itself acts when there is none.
+    pub user: Option<String>,
+    /// When a temporary key ends, in Unix milliseconds; configured keys never do.
+    pub expires_at_ms: Option<i64>,
+}
+
+impl Credential {
+    /// A key for the account that its id names (see [`account_of`]).
+    pub fn new(
+        access_key_id: impl Into<String>,
+        secret_access_key: impl Into<String>,
+    ) -> Result<Self, CredentialsError> {
+        let access_key_id = access_key_id.into();
+        let secret_access_key = Secret::new(secret_access_key);
+        // A slash would end the id inside a credential scope, a comma or a space the parameter
+        let printable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',');
+        if !ACCESS_KEY_ID_LENGTH.contains(&access_key_id.len())
+            || !access_key_id.bytes().all(printable)
+        {
+            return Err(CredentialsError::AccessKeyId);
+        }
+        if secret_access_key.0.is_empty() {
+            return Err(CredentialsError::EmptySecret { access_key_id });
+        }
+        let account = account_of(&access_key_id);
+        Ok(Self {
+            access_key_id,
+            secret_access_key,
+            session_token: None,
+            account,
+            user: None,
+            expires_at_ms: None,
+        })
+    }
+
+    /// The key of `SQUAB_ACCESS_KEY_ID` and `SQUAB_SECRET_ACCESS_KEY`, whose values are given here;
+    /// `None` when neither is set. Empty values count as unset.
+    pub fn from_environment(
+        access_key_id: Option<&str>,
+        secret_access_key: Option<&str>,
+    ) -> Result<Option<Self>, CredentialsError> {
+        let set = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+        match (set(access_key_id), set(secret_access_key)) {
+            (Some(id), Some(secret)) => Self::new(id, secret).map(Some),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(CredentialsError::HalfEnvironment("SQUAB_SECRET_ACCESS_KEY")),
+            (None, Some(_)) => Err(CredentialsError::HalfEnvironment("SQUAB_ACCESS_KEY_ID")),
+        }
+    }
+
+    /// Adds what is optional in a file. Empty session tokens count as none.
+    fn complete(
+        mut self,
+        account: Option<String>,
+        session_token: Option<Secret>,
+        user: Option<String>,
+    ) -> Result<Self, CredentialsError> {
+        if let Some(account) = account {
+            if !is_account(&account) {
+                return Err(CredentialsError::Account { access_key_id: self.access_key_id });
+            }
+            self.account = account;
+        }
+        if user.as_ref().is_some_and(|user| !is_user(user)) {
+            return Err(CredentialsError::User { access_key_id: self.access_key_id });
+        }
+        self.session_token = session_token.filter(|token| !token.0.is_empty());
+        self.user = user;
+        Ok(self)
+    }
+
+    /// Whether both are the same key in every respect, so that naming it twice does no harm.
+    fn is_same(&self, other: &Self) -> bool {
+        let token = |credential: &Self| credential.session_token.clone().map(|token| token.0);
+        self.secret_access_key.equals(other.secret_access_key.0.as_bytes())
+            && token(self) == token(other)
+            && self.account == other.account
+            && self.user == other.user
+    }
+}
+
+/// Whether IAM would take it as the name of a user: up to 64 of `A-Za-z0-9+=,.@_-`.
+fn is_user(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
+}
+
+/// What is wrong with configured credentials. Never shows a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the sentences say it")]
+pub enum CredentialsError {
+    #[error("line {line}: {reason}")]
+    Malformed { line: usize, reason: String },
+    #[error(
+        "no credentials found: expected [[credential]] tables with access_key_id and \
+         secret_access_key, or [profile] sections with aws_access_key_id and aws_secret_access_key"
+    )]
+    Nothing,
+    #[error("profile {profile} (line {line}) has {present} but no {missing}")]
+    HalfProfile { profile: String, line: usize, present: &'static str, missing: &'static str },
+    #[error("access key {access_key_id} is given twice with different values")]
+    Twice { access_key_id: String },
+    #[error(
+        "an access key id must have 1 to 128 printable ASCII characters, none of them a slash, \
+         a comma or a space"
+    )]
+    AccessKeyId,
+    #[error("the secret of access key {access_key_id} is empty")]
+    EmptySecret { access_key_id: String },
+    #[error("the account of access key {access_key_id} must be 12 digits")]
+    Account { access_key_id: String },
+    #[error(
+        "the user of access key {access_key_id} must have 1 to 64 letters, digits or characters \
+         of +=,.@_-"
+    )]
+    User { access_key_id: String },
+    #[error("{0} is not set, but its other half is")]
+    HalfEnvironment(&'static str),
+}
+
+/// The keys that Squab knows, by access key id.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    known: HashMap<String, Known>,
+    pub(super) signing_keys: SigningKeys,
+}
+
+#[derive(Debug)]
+struct Known {
+    credential: Credential,
+    reported: AtomicBool,
+}
+
+impl Credentials {
+    /// Reads a credentials file of either form. A file without any key is an error: whoever names
+    /// a file wants the keys in it.
+    pub fn parse(text: &str) -> Result<Self, CredentialsError> {
+        let found = if is_toml(text) { parse_toml(text)? } else { parse_profiles(text)? };
+        let mut credentials = Self::default();
+        for credential in found {
+            if credentials.get(&credential.access_key_id).is_some_and(|it| !it.is_same(&credential))
+            {
+                return Err(CredentialsError::Twice { access_key_id: credential.access_key_id });
+            }
+            credentials.insert(credential);
+        }
+        if credentials.is_empty() { Err(CredentialsError::Nothing) } else { Ok(credentials) }
+    }
+
+    /// Adds a key, in place of the one with the same id.
+    pub fn insert(&mut self, credential: Credential) {
+        self.signing_keys.clear();
+        let id = credential.access_key_id.clone();
+        self.known.insert(id, Known { credential, reported: AtomicBool::new(false) });
+    }
+
+    /// Forgets the temporary keys that have ended by now.
+    pub fn remove_expired(&mut self, now_ms: i64) {
+        self.known.retain(|_, it| it.credential.expires_at_ms.is_none_or(|end| end > now_ms));
+    }
+
+    /// The key with this id.
+    pub fn get(&self, access_key_id: &str) -> Option<&Credential> {
+        self.known.get(access_key_id).map(|it| &it.credential)
+    }
+
+    /// Whether no key is known.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Whether a wrong signature of this key has been reported already.
+    pub(super) fn is_reported(&self, access_key_id: &str) -> bool {
+        self.known.get(access_key_id).is_some_and(|it| it.reported.load(Ordering::Relaxed))
+    }
+
+    /// Notes that a wrong signature of this key is being reported; true for the first to ask.
+    pub(super) fn report(&self, access_key_id: &str) -> bool {
+        self.known.get(access_key_id).is_some_and(|it| !it.reported.swap(true, Ordering::Relaxed))
+    }
+}
+
+/// Whether the first line that says anything is one of Squab's own form.
+fn is_toml(text: &str) -> bool {
+    significant_lines(text)
+        .next()
+        .is_some_and(|(_, line)| line.starts_with("[[") || line.starts_with("credential"))
+}
+
+/// The lines that are neither blank nor comments, trimmed, with their numbers from 1.
+fn significant_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    (1..)
+        .zip(text.lines().map(str::trim))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with(['#', ';']))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    credential: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    access_key_id: String,
+    secret_access_key: Secret,
+    account: Option<String>,
+    session_token: Option<Secret>,
+    user: Option<String>,
+}
+
+fn parse_toml(text: &str) -> Result<Vec<Credential>, CredentialsError> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        // Only the reason: the whole error quotes the line, and a secret may stand there
+        let offset = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
+        CredentialsError::Malformed { line, reason: error.message().to_owned() }
+    })?;
+    let complete = |entry: Entry| {
+        Credential::new(entry.access_key_id, entry.secret_access_key.0)?.complete(
+            entry.account,
+            entry.session_token,
+            entry.user,
+        )
+    };
+    file.credential.into_iter().map(complete).collect()
+}
+
+#[derive(Default)]
+struct Profile {
+    name: String,
+    line: usize,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    session_token: Option<String>,
+    account: Option<String>,
+}
+
+impl Profile {
+    /// Its key; none when it has no keys at all, such as a profile that only names a role.
+    fn credential(self) -> Result<Option<Credential>, CredentialsError> {
+        const ID: &str = "aws_access_key_id";
+        const SECRET: &str = "aws_secret_access_key";
+        let (profile, line) = (self.name, self.line);
+        match (self.access_key_id, self.secret_access_key) {
+            (Some(id), Some(secret)) => Credential::new(id, secret)?
+                .complete(self.account, self.session_token.map(Secret), None)
+                .map(Some),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                Err(CredentialsError::HalfProfile { profile, line, present: ID, missing: SECRET })
+            }
+            (None, Some(_)) => {
+                Err(CredentialsError::HalfProfile { profile, line, present: SECRET, missing: ID })
+            }
+        }
+    }
+}
+
+/// Reads a shared credentials file. Keys that say nothing about credentials (`region`, `role_arn`,
+/// nested settings) are passed over, as the AWS tools do.
+/// Format: AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
+fn parse_profiles(text: &str) -> Result<Vec<Credential>, CredentialsError> {
+    let malformed =
+        |line, reason: &str| CredentialsError::Malformed { line, reason: reason.into() };
+    let mut profiles: Vec<Profile> = Vec::new();
+    for (line, content) in significant_lines(text) {
+        if let Some(section) = content.strip_prefix('[') {
+            let (name, _) = section
+                .split_once(']')
+                .ok_or_else(|| malformed(line, "a section must end with a closing bracket"))?;
+            profiles.push(Profile { name: name.trim().to_owned(), line, ..Profile::default() });
+            continue;
+        }
+        let (key, value) = content
+            .split_once('=')
+            .ok_or_else(|| malformed(line, "neither a [profile] section nor key = value"))?;
+        let profile = profiles
+            .last_mut()
+            .ok_or_else(|| malformed(line, "a key must follow a [profile] section"))?;
+        let value = value.trim().to_owned();
+        match key.trim().to_ascii_lowercase().as_str() {
+            "aws_access_key_id" => profile.access_key_id = Some(value),
+            "aws_secret_access_key" => profile.secret_access_key = Some(value),
+            "aws_session_token" => profile.session_token = Some(value),
+            "aws_account_id" => profile.account = Some(value),
+            _ => {}
+        }
+    }
+    profiles.into_iter().filter_map(|profile| profile.credential().transpose()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOML: &str = r#"
+        # two people
+        [[credential]]
+        access_key_id = "AKIDEXAMPLE"
+        secret_access_key = "hush-hush"
+
+        [[credential]]
+        access_key_id = "ASIDEXAMPLE"
+        secret_access_key = "hush-hush"
+        account = "123456789012"
+        session_token = "hush-token"
+        user = "alice"
+    "#;
+
+    const PROFILES: &str = "\
+        ; made by aws configure\n\
+        [default]\n\
+        aws_access_key_id = 111122223333\n\
+        aws_secret_access_key=hush=hush\n\
+        region = eu-west-1\n\
+        s3 =\n\
+          max_concurrent_requests = 20\n\
+        \n\
+        [temporary]\n\
+        AWS_ACCESS_KEY_ID = ASIDEXAMPLE\n\
+        AWS_SECRET_ACCESS_KEY = hush-hush\n\
+        aws_session_token = hush-token\n\
+        aws_account_id = 123456789012\n\
+        [role]\n\
+        role_arn = arn:aws:iam::123456789012:role/x\n";
+
+    fn error(text: &str) -> String {
+        Credentials::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn toml_is_read() {
+        let credentials = Credentials::parse(TOML).unwrap();
+        let plain = credentials.get("AKIDEXAMPLE").unwrap();
+        assert_eq!(plain.secret_access_key.expose(), "hush-hush");
+        assert_eq!((plain.account.as_str(), plain.user.as_deref()), ("000000000000", None));
+        assert!(plain.session_token.is_none() && plain.expires_at_ms.is_none());
+        let full = credentials.get("ASIDEXAMPLE").unwrap();
+        assert_eq!((full.account.as_str(), full.user.as_deref()), ("123456789012", Some("alice")));
+        assert!(full.session_token.as_ref().unwrap().equals(b"hush-token"));
+        assert!(credentials.get("other").is_none());
+    }
+
+    #[test]
+    fn profiles_are_read() {
+        let credentials = Credentials::parse(PROFILES).unwrap();
+        assert_eq!(credentials.known.len(), 2);
+        let plain = credentials.get("111122223333").unwrap();
+        assert_eq!(plain.secret_access_key.expose(), "hush=hush");
+        assert_eq!(plain.account, "111122223333");
+        assert!(plain.session_token.is_none());
+        let temporary = credentials.get("ASIDEXAMPLE").unwrap();
+        assert_eq!(temporary.account, "123456789012");
+        assert!(temporary.session_token.as_ref().unwrap().equals(b"hush-token"));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        let entry = |more: &str| {
+            format!("[[credential]]\naccess_key_id = \"A\"\nsecret_access_key = \"hush\"\n{more}")
+        };
+        for (text, expected) in [
+            (String::new(), "no credentials found"),
+            ("# nothing\n".to_owned(), "no credentials found"),
+            ("[credential]\naccess_key_id = \"A\"".to_owned(), "no credentials found"),
+            ("credential = []".to_owned(), "no credentials found"),
+            (entry("secret = \"hush\""), "line 4: unknown field `secret`"),
+            (entry("account = 123456789012"), "line 4: invalid type"),
+            (entry("session_token = [\"hush\"]"), "line 4: secrets must be strings"),
+            (entry("account = \"12\""), "the account of access key A must be 12 digits"),
+            (entry("user = \"a b\""), "the user of access key A must have"),
+            (
+                "[[credential]]\naccess_key_id = \"A\"".to_owned(),
+                "missing field `secret_access_key`",
+            ),
+            (entry("").replace("\"A\"", "\"A/B\""), "an access key id must have"),
+            (entry("").replace("\"A\"", "\"\""), "an access key id must have"),
+            (entry("").replace("hush", ""), "the secret of access key A is empty"),
+            (entry("") + &entry("").replace("hush", "hushed"), "access key A is given twice"),
+            (
+                "[p]\naws_access_key_id = A".to_owned(),
+                "profile p (line 1) has aws_access_key_id but no aws_secret_access_key",
+            ),
+            (
+                "[p]\naws_secret_access_key = hush".to_owned(),
+                "profile p (line 1) has aws_secret_access_key but no aws_access_key_id",
+            ),
+            ("[p\n".to_owned(), "line 1: a section must end"),
+            ("aws_access_key_id = A".to_owned(), "line 1: a key must follow"),
+            ("[p]\n\nhush".to_owned(), "line 3: neither"),
+        ] {
+            let error = error(&text);
+            assert!(error.contains(expected), "{error}\n{text}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_key_in_two_profiles_is_one_key() {
+        let text = "[a]\naws_access_key_id=A\naws_secret_access_key=s\n".to_owned();
+        assert!(Credentials::parse(&(text.clone() + &text.replace("[a]", "[b]"))).is_ok());
+    }
+
+    #[test]
+    fn the_environment_gives_both_halves_or_none() {
+        assert!(Credential::from_environment(None, Some("")).unwrap().is_none());
+        let credential = Credential::from_environment(Some("A"), Some("s")).unwrap().unwrap();
+        assert_eq!(credential.secret_access_key.expose(), "s");
+        let error = Credential::from_environment(Some("A"), None).unwrap_err().to_string();
+        assert_eq!(error, "SQUAB_SECRET_ACCESS_KEY is not set, but its other half is");
+        let error = Credential::from_environment(None, Some("hush")).unwrap_err().to_string();
+        assert_eq!(error, "SQUAB_ACCESS_KEY_ID is not set, but its other half is");
+    }
+
+    #[test]
+    fn secrets_have_no_text_form() {
+        let credentials = Credentials::parse(TOML).unwrap();
+        let shown = format!("{credentials:?} {:#?}", credentials.get("ASIDEXAMPLE"));
+        assert!(shown.contains("alice") && !shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn temporary_keys_come_and_go() {
+        let mut credentials = Credentials::default();
+        let mut key = Credential::new("ASIATEMPORARY", "s").unwrap();
+        key.expires_at_ms = Some(1_000);
+        credentials.insert(key);
+        credentials.remove_expired(999);
+        assert!(!credentials.is_empty());
+        credentials.remove_expired(1_000);
+        assert!(credentials.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_signature_is_reported_once_for_each_key() {
+        let credentials = Credentials::parse(TOML).unwrap();
+        assert!(credentials.report("AKIDEXAMPLE") && !credentials.report("AKIDEXAMPLE"));
+        assert!(credentials.is_reported("AKIDEXAMPLE") && !credentials.is_reported("ASIDEXAMPLE"));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_neither_panic_nor_tell_secrets(
+            toml in any::<bool>(),
+            at in 0..400_usize,
+            cut in 0..8_usize,
+            put in "[\\[\\]\"'=\\\\\n#{}, é1a]{0,4}",
+        ) {
+            let mut text: Vec<char> = if toml { TOML } else { PROFILES }.chars().collect();
+            let start = at.min(text.len());
+            let end = (start + cut).min(text.len());
+            text.splice(start..end, put.chars());
+            if let Err(error) = Credentials::parse(&text.into_iter().collect::<String>()) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("hush"), "{}", shown);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Signing keys that were derived before, so that a busy client costs one HMAC a call and not five.
+//!
+//! Only the keys of requests whose signature proved right are kept, so nobody without a secret can
+//! fill the map, and it never holds more than [`CAPACITY`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Keys that are kept: a key is per access key id, day, region and service, so this is far beyond
+/// what a deployment uses in a day.
+pub const CAPACITY: usize = 256;
+
+/// An HMAC-SHA256 signing key, shown to nobody.
+#[derive(Clone, Copy)]
+pub struct SigningKey([u8; 32]);
+
+impl SigningKey {
+    /// Derives the key of a credential scope; `None` before 1970.
+    pub fn derive(secret: &str, unix_s: i64, region: &str, service: &str) -> Option<Self> {
+        let since_epoch = std::time::Duration::from_secs(u64::try_from(unix_s).ok()?);
+        let day = std::time::UNIX_EPOCH.checked_add(since_epoch)?;
+        let key = aws_sigv4::sign::v4::generate_signing_key(secret, day, region, service);
+        key.as_ref().try_into().ok().map(Self)
+    }
+
+    /// The signature of a string to sign, in lower-case hexadecimal.
+    pub fn sign(&self, string_to_sign: &str) -> String {
+        aws_sigv4::sign::v4::calculate_signature(self.0, string_to_sign.as_bytes())
+    }
+}
+
+/// The keys by credential: `access key id/day/region/service/aws4_request`.
+#[derive(Default)]
+pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
+
+impl SigningKeys {
+    /// The key of a credential, when it is known.
+    pub fn get(&self, credential: &str) -> Option<SigningKey> {
+        self.lock().get(credential).copied()
+    }
+
+    /// Keeps the key of a credential whose signature proved right. A full map starts anew: keys of
+    /// past days make up most of it.
+    pub fn keep(&self, credential: &str, key: SigningKey) {
+        let mut keys = self.lock();
+        if keys.len() >= CAPACITY {
+            keys.clear();
+        }
+        keys.insert(credential.to_owned(), key);
+    }
+
+    /// Forgets all, because a secret has changed.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, SigningKey>> {
+        // Each change of the map is a single call, so a panic elsewhere leaves it whole
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKeys(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_key_is_derived() {
+        let key = SigningKey::derive(
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            1_440_892_800,
+            "us-east-1",
+            "iam",
+        )
+        .unwrap();
+        let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
+    }
+
+    #[test]
+    fn the_map_is_bounded() {
+        let keys = SigningKeys::default();
+        for n in 0..CAPACITY * 3 {
+            keys.keep(&n.to_string(), SigningKey([0; 32]));
+            assert!(keys.lock().len() <= CAPACITY);
+        }
+        assert!(keys.get(&(CAPACITY * 3 - 1).to_string()).is_some());
+        keys.clear();
+        assert!(keys.lock().is_empty());
+    }
+
+    #[test]
+    fn a_day_before_1970_has_no_key() {
+        assert!(SigningKey::derive("secret", -1, "r", "s").is_none());
+    }
+}
