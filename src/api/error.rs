@@ -4,7 +4,9 @@
 //! Sources: the service model of SQS (API version 2012-11-05), the common errors of the API
 //! reference, and answers recorded from AWS.
 
-use crate::domain::Kind;
+use crate::domain::{Kind, Refusal};
+use crate::wire::Protocol;
+use std::borrow::Cow;
 
 /// One row: the names of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,4 +117,19 @@ pub const fn row(kind: Kind) -> Row {
             coral("IncompleteSignatureException", "IncompleteSignature", 400)
         }
     }
+}
+
+/// The sentence that a caller reads. AWS tells of a missing queue in other words in AWS Query.
+pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
+    match (refusal.kind, protocol) {
+        (Kind::QueueDoesNotExist, Protocol::Query) => {
+            "The specified queue does not exist for this wsdl version.".into()
+        }
+        _ => refusal.message.clone(),
+    }
+}
+
+/// Every code that a request may fail with, for metrics.
+pub fn query_codes() -> Vec<&'static str> {
+    Kind::ALL.iter().map(|kind| row(*kind).query_code).collect()
 }

@@ -54,6 +54,49 @@ pub enum Kind {
     IncompleteSignature,
 }
 
+impl Kind {
+    /// All kinds.
+    pub const ALL: &'static [Self] = &[
+        Self::QueueDoesNotExist,
+        Self::QueueNameExists,
+        Self::QueueDeletedRecently,
+        Self::PurgeQueueInProgress,
+        Self::MessageNotInflight,
+        Self::ReceiptHandleIsInvalid,
+        Self::EmptyBatchRequest,
+        Self::TooManyEntriesInBatchRequest,
+        Self::BatchEntryIdsNotDistinct,
+        Self::BatchRequestTooLong,
+        Self::InvalidBatchEntryId,
+        Self::UnsupportedOperation,
+        Self::OverLimit,
+        Self::InvalidAttributeName,
+        Self::InvalidAttributeValue,
+        Self::InvalidMessageContents,
+        Self::InvalidIdFormat,
+        Self::ResourceNotFound,
+        Self::InvalidAddress,
+        Self::InvalidSecurity,
+        Self::RequestThrottled,
+        Self::InvalidParameterValue,
+        Self::MissingParameter,
+        Self::AccessDenied,
+        Self::InvalidAction,
+        Self::MissingAction,
+        Self::MalformedInput,
+        Self::MalformedQueryString,
+        Self::Serialization,
+        Self::RequestTooLarge,
+        Self::ServiceUnavailable,
+        Self::InternalFailure,
+        Self::MissingAuthenticationToken,
+        Self::InvalidClientTokenId,
+        Self::ExpiredToken,
+        Self::SignatureDoesNotMatch,
+        Self::IncompleteSignature,
+    ];
+}
+
 /// A call that is not carried out: its kind and the sentence for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -27,8 +27,8 @@ pub struct Output {
 /// Asks a task to stop; what it has moved stays moved.
 pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let handle = required(input.task_handle.as_deref(), "TaskHandle")?;
-    let handle = TaskHandle::parse(handle)
+    let id = TaskHandle::parse(handle)
         .ok_or_else(|| Refusal::invalid("Value for parameter TaskHandle is invalid."))?;
-    let moved = cx.runtime.run(move |tx| cancel(tx, handle.task_id)).await?;
+    let moved = cx.runtime.run(move |tx| cancel(tx, id)).await?;
     Ok(Output { approximate_number_of_messages_moved: moved })
 }

@@ -4,7 +4,8 @@
 //! not at all, as recorded from AWS.
 
 use crate::api::{Context, required};
-use crate::domain::address::{QueueName, has_fifo_suffix};
+use crate::domain::address::QueueName;
+use crate::domain::queue_attributes::asks_for_fifo;
 use crate::domain::{Refusal, tags};
 use crate::engine::queues;
 use indexmap::IndexMap;
@@ -34,9 +35,7 @@ pub struct Output {
 pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let name = required(input.queue_name.as_deref(), "QueueName")?;
     let attributes = input.attributes.unwrap_or_default();
-    let fifo = attributes.get("FifoQueue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    QueueName::new(name, fifo)?;
-    debug_assert_eq!(has_fifo_suffix(name), fifo);
+    QueueName::new(name, asks_for_fifo(&attributes))?;
     let tags = input.tags.unwrap_or_default();
     tags::check(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
     tags::check_count(name, tags.len())?;

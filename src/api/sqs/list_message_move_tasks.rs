@@ -65,9 +65,9 @@ pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Outpu
 }
 
 fn entry(task: MoveTask) -> Entry {
-    let handle = TaskHandle { task_id: task.id, source_arn: task.source_arn.clone() };
     Entry {
-        task_handle: (task.status == MoveTaskStatus::Running).then(|| handle.encode()),
+        task_handle: (task.status == MoveTaskStatus::Running)
+            .then(|| TaskHandle::of(&task).encode()),
         status: task.status.name(),
         source_arn: task.source_arn,
         destination_arn: task.destination_arn,

@@ -7,6 +7,8 @@ use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::MOVE_TASK_RATE;
 use crate::engine::move_tasks::{Start, not_found, start};
+use crate::store::MoveTask;
+use crate::wire::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,7 @@ pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Outpu
         max_per_second: input.max_number_of_messages_per_second,
     };
     let task = cx.runtime.run(move |tx| start(tx, &asked)).await?;
-    Ok(Output { task_handle: TaskHandle { task_id: task.id, source_arn: task.source_arn }.encode() })
+    Ok(Output { task_handle: TaskHandle::of(&task).encode() })
 }
 
 /// The queue of an ARN, which must be one of the caller's own account.
@@ -62,30 +64,24 @@ pub fn owned(cx: &Context, arn: &str, parameter: &str) -> Result<QueueAddress, R
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskHandle {
-    /// Id of the task.
-    pub task_id: Uuid,
-    /// ARN of the queue that it empties.
-    pub source_arn: String,
+    task_id: String,
+    source_arn: String,
 }
 
 impl TaskHandle {
-    /// The handle as clients see it.
-    pub fn encode(&self) -> String {
-        STANDARD.encode(
-            serde_json::json!({ "taskId": self.task_id.to_string(), "sourceArn": self.source_arn })
-                .to_string(),
-        )
+    /// The handle of a task.
+    pub fn of(task: &MoveTask) -> Self {
+        Self { task_id: task.id.to_string(), source_arn: task.source_arn.clone() }
     }
 
-    /// Reads a handle.
-    pub fn parse(handle: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields {
-            task_id: String,
-            source_arn: String,
-        }
-        let fields: Fields = serde_json::from_slice(&STANDARD.decode(handle).ok()?).ok()?;
-        Some(Self { task_id: fields.task_id.parse().ok()?, source_arn: fields.source_arn })
+    /// The handle as clients see it.
+    pub fn encode(&self) -> String {
+        STANDARD.encode(json::encode(self))
+    }
+
+    /// The id of the task that a handle names.
+    pub fn parse(handle: &str) -> Option<Uuid> {
+        let handle: Self = json::decode(&STANDARD.decode(handle).ok()?).ok()?;
+        handle.task_id.parse().ok()
     }
 }
