@@ -115,7 +115,7 @@ fn parse_queue(
         }
     }
     queue.dead_letter_queue = redrive(source, &queue, dead_letter_queue, max_receive_count)?;
-    if name.ends_with(".fifo") {
+    if name.strip_suffix(".fifo").is_some() {
         // CreateQueue wants it said; here the name says it.
         queue.attributes.entry("FifoQueue".to_owned()).or_insert_with(|| "true".to_owned());
     }
