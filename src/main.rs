@@ -1,3 +1,59 @@
 //! The `squab` program: arguments and start-up.
+//!
+//! Exit status: 0 after a clean end, 1 after a failure, such as an address in use, 2 when the
+//! settings cannot be used.
 
-fn main() {}
+use std::process::ExitCode;
+
+use squab::config::{self, Action, ConfigError, Settings};
+use squab::server::{self, health, logging};
+
+/// Requests allocate small and often, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const FAILURE: u8 = 1;
+const UNUSABLE_SETTINGS: u8 = 2;
+
+fn main() -> ExitCode {
+    let invocation = match config::load(std::env::args_os(), std::env::vars_os()) {
+        Ok(invocation) => invocation,
+        Err(ConfigError::Arguments(error)) => error.exit(),
+        Err(error) => return fail(UNUSABLE_SETTINGS, &error),
+    };
+    match invocation.action {
+        Action::Serve => serve(invocation.settings, &invocation.warnings),
+        Action::Health => ask_health(&invocation.settings),
+    }
+}
+
+fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
+    if let Err(error) = logging::start(settings.log_format, &settings.log_level) {
+        return fail(FAILURE, &error);
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(FAILURE, &error),
+    };
+    match runtime.block_on(server::run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &error),
+    }
+}
+
+fn ask_health(settings: &Settings) -> ExitCode {
+    let Some(address) = settings.listen.first() else { return ExitCode::from(FAILURE) };
+    match health::ask(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => fail(FAILURE, &reason),
+    }
+}
+
+/// One sentence on standard error, also when logging has not begun.
+fn fail(status: u8, reason: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("squab: {reason}");
+    ExitCode::from(status)
+}

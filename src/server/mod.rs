@@ -1,1 +1,285 @@
-//! To be written.
+//! The shell of the process: what stands between the sockets and the gateway.
+//!
+//! [`run`] is the program from its settings to its end. A request passes through [`Shell`], which
+//! answers for health and metrics itself and gives everything else to the gateway, without a
+//! router, a boxed layer or a task of its own: calls of AWS operations pay two comparisons.
+
+pub mod health;
+pub mod listener;
+pub mod logging;
+pub mod metrics;
+pub mod shutdown;
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Request, Response, StatusCode};
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tracing::info;
+
+use crate::config::{Settings, Storage};
+use listener::{BindError, Bound, Limits};
+use metrics::Metrics;
+use shutdown::Signals;
+
+/// Why the program could not start or go on; each reads as a sentence for whoever started it.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system refuses to tell of signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what runs, at most for the grace of the settings;
+/// a second signal ends it at once.
+///
+/// `Ready.` goes to standard output, alone on its line, once every address is bound and every
+/// declared queue exists.
+pub async fn run(settings: Settings) -> Result<(), StartError> {
+    let mut signals = Signals::install().map_err(StartError::Signals)?;
+    let bound = Bound::bind(&settings.listen).await?;
+
+    // THE JOINT: the store, the engine and the gateway are made here from the settings, then
+    // `settings.queues` are created, in their order. Until then every call is answered 404.
+    // Once receivers have been released, later ones must not wait either: requests that came
+    // before the end of their connection are still answered.
+    let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
+    let gateway = |_request: Request<Body>| async { not_found() };
+    let release_waiting_receivers = || ();
+    let keys = usize::from(settings.access_key.is_some());
+
+    log_start(&settings, &bound.addresses(), keys);
+    announce_readiness();
+
+    let limits = Limits {
+        connections: settings.max_connections,
+        header_timeout: settings.header_timeout,
+        grace: settings.shutdown_grace,
+    };
+    let open = metrics.connections();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = bound.serve(shell(gateway, metrics), limits, open, async {
+        // An error means that the sender is gone, which is as good a reason to stop.
+        let _ = stopped.await;
+    });
+    let told = async {
+        let name = signals.next().await;
+        info!("{name}: no new connections; running requests may finish");
+        release_waiting_receivers();
+        let _ = stop.send(());
+        let name = signals.next().await;
+        info!("{name} again: not waiting for running requests");
+    };
+    tokio::select! {
+        () = serving => {}
+        () = told => {}
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// The service that each connection is served with: health, metrics, and the gateway, in which a
+/// panic ends one request and nothing else.
+pub fn shell<G, F>(
+    gateway: G,
+    metrics: Arc<Metrics>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static
+where
+    G: Fn(Request<Body>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send,
+{
+    let shell = Arc::new(Shell { gateway, metrics });
+    service_fn(move |request| {
+        let shell = Arc::clone(&shell);
+        async move { Ok(shell.answer(request).await) }
+    })
+}
+
+struct Shell<G> {
+    gateway: G,
+    metrics: Arc<Metrics>,
+}
+
+impl<G, F> Shell<G>
+where
+    G: Fn(Request<Body>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        if let Some(response) = health::respond(request.method(), request.uri().path()) {
+            return response;
+        }
+        if request.uri().path() == "/metrics" && request.method() == Method::GET {
+            return self.metrics.respond().await;
+        }
+        let answer = async { (self.gateway)(request.map(Body::new)).await };
+        unless_it_panics(answer).await.unwrap_or_else(|| {
+            self.metrics.count_panic();
+            internal_failure()
+        })
+    }
+}
+
+/// The future's output, or `None` when it panics; the panic hook of [`logging`] has logged why.
+///
+/// What the panicking future held may be in any state. The gateway shares only what lives behind
+/// transactions or locks of its own, so that nobody meets what was left half done.
+async fn unless_it_panics<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |context| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// A panic can come before the protocol of the request is known, so this is the JSON answer, and
+/// clients of the Query protocol go by its status.
+fn internal_failure() -> Response<Body> {
+    let body = r#"{"__type":"com.amazon.coral.service#InternalFailure","message":"The request processing has failed because of an unknown error, exception or failure."}"#;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    headers.insert("x-amzn-query-error", HeaderValue::from_static("InternalFailure;Receiver"));
+    response
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// The one line that says what is being served.
+fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
+    let listen: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let (data, durability) = match &settings.storage {
+        Storage::Directory { path, durability } => {
+            (path.display().to_string(), durability.to_string())
+        }
+        Storage::Ephemeral => ("none".to_owned(), "ephemeral".to_owned()),
+    };
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = listen.join(","),
+        data,
+        durability,
+        auth = %settings.auth,
+        keys,
+        "squab serves"
+    );
+}
+
+/// Programs that start Squab wait for this line.
+fn announce_readiness() {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(b"Ready.\n").and_then(|()| stdout.flush()) {
+        tracing::warn!("cannot write `Ready.` to standard output: {error}");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use prometheus_client::metrics::gauge::Gauge;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Serves this gateway on a free port until the returned sender is used or dropped.
+    async fn serve<G, F>(gateway: G) -> (SocketAddr, oneshot::Sender<()>, Arc<Metrics>)
+    where
+        G: Fn(Request<Body>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let bound = Bound::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+        let address = bound.addresses()[0];
+        let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
+        let limits = Limits {
+            connections: 10,
+            header_timeout: Duration::from_secs(100),
+            grace: Duration::ZERO,
+        };
+        let service = shell(gateway, Arc::clone(&metrics));
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
+            let _ = stopped.await;
+        }));
+        (address, stop, metrics)
+    }
+
+    /// Sends these bytes on a connection of its own and returns all that comes back.
+    async fn talk(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn closing(first_line: &str) -> String {
+        format!("{first_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn health_and_metrics_are_answered_before_the_gateway_and_the_rest_by_it() {
+        let (address, _stop, _) = serve(|request: Request<Body>| async move {
+            Response::new(Body::from(format!("gateway {} {}", request.method(), request.uri())))
+        })
+        .await;
+        for (request, body) in [
+            ("GET /health", "OK\n"),
+            ("POST /health", "gateway POST /health"),
+            ("POST /", "gateway POST /"),
+            ("GET /000000000000/q?Action=X", "gateway GET /000000000000/q?Action=X"),
+        ] {
+            let answer = talk(address, &closing(request)).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{request}: {answer}");
+        }
+        let head = talk(address, &closing("HEAD /_localstack/health")).await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
+        let answer = talk(address, &closing("GET /metrics")).await;
+        assert!(answer.ends_with("# EOF\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_request_and_neither_its_connection_nor_the_server() {
+        let (address, _stop, metrics) = serve(|request: Request<Body>| async move {
+            tokio::task::yield_now().await;
+            assert!(request.uri().path() != "/bug", "a bug");
+            Response::new(Body::from("fine"))
+        })
+        .await;
+        let both = format!("POST /bug HTTP/1.1\r\nHost: x\r\n\r\n{}", closing("POST /"));
+        let answers = talk(address, &both).await;
+        assert!(answers.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{answers}");
+        assert!(answers.contains("x-amzn-query-error: InternalFailure;Receiver\r\n"));
+        assert!(answers.contains("com.amazon.coral.service#InternalFailure"));
+        assert!(answers.ends_with("\r\n\r\nfine"), "{answers}");
+        assert!(metrics.render().await.contains("squab_panics_total 1\n"));
+    }
+}

@@ -1,0 +1,113 @@
+//! The TOML file: the same options as the flags, and the table of queues.
+//!
+//! An unknown key is an error: a setting that is silently ignored costs its user an afternoon.
+
+use clap::Args;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::suggestion::did_you_mean;
+use super::{DeclaredQueue, Options, queues};
+
+/// The key of the table of queues.
+const QUEUES: &str = "queues";
+
+/// What is wrong with the file, and on which line, counted from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub line: usize,
+    pub message: String,
+}
+
+/// The text of the file, to say on which line something stands.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a>(pub &'a str);
+
+impl Source<'_> {
+    /// A fault of what stands at this byte.
+    pub fn fault(self, at: usize, message: impl Into<String>) -> Fault {
+        let before = self.0.get(..at).unwrap_or(self.0);
+        Fault { line: 1 + before.matches('\n').count(), message: message.into() }
+    }
+}
+
+/// Reads the options and the queues, these in an order in which they can be created.
+pub(super) fn parse(text: &str) -> Result<(Options, Vec<DeclaredQueue>), Fault> {
+    let source = Source(text);
+    let fault = |error: toml::de::Error| {
+        source.fault(error.span().map_or(0, |span| span.start), error.message())
+    };
+    let table = DeTable::parse(text).map_err(fault)?;
+    refuse_unknown_keys(source, table.get_ref())?;
+    let options = toml::from_str::<Options>(text).map_err(fault)?;
+    let queues = match table.get_ref().get(QUEUES) {
+        None => Vec::new(),
+        Some(declared) => queues::parse(source, as_table(source, QUEUES, declared)?)?,
+    };
+    Ok((options, queues))
+}
+
+/// The table that this key must hold.
+pub(super) fn as_table<'t, 'i>(
+    source: Source<'_>,
+    key: &str,
+    value: &'t Spanned<DeValue<'i>>,
+) -> Result<&'t DeTable<'i>, Fault> {
+    value
+        .get_ref()
+        .as_table()
+        .ok_or_else(|| source.fault(value.span().start, format!("`{key}` must be a table")))
+}
+
+fn refuse_unknown_keys(source: Source<'_>, table: &DeTable<'_>) -> Result<(), Fault> {
+    let command = Options::augment_args(clap::Command::new("squab"));
+    let known: Vec<&str> = command
+        .get_arguments()
+        .map(|argument| argument.get_id().as_str())
+        .chain(std::iter::once(QUEUES))
+        .collect();
+    for key in table.keys() {
+        let name = key.get_ref().as_ref();
+        if !known.contains(&name) {
+            let hint = did_you_mean(name, known.iter().copied());
+            return Err(source.fault(key.span().start, format!("unknown key `{name}`{hint}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (usize, String) {
+        let fault = parse(text).unwrap_err();
+        (fault.line, fault.message)
+    }
+
+    #[test]
+    fn one_address_needs_no_list() {
+        let (options, _) = parse("listen = '0.0.0.0:1,0.0.0.0:2'").unwrap();
+        assert_eq!(options.listen.unwrap(), ["0.0.0.0:1", "0.0.0.0:2"]);
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_told_with_its_line() {
+        let (line, message) = fault("region = 'r'\ndurability = 'fully'\n");
+        assert_eq!(line, 2);
+        assert!(message.contains("`full` or `process`"), "{message}");
+        assert_eq!(fault("\n\nlisten = 5").0, 3);
+        assert_eq!(fault("queues = 5"), (1, "`queues` must be a table".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_told_with_its_line() {
+        assert_eq!(fault("region = 'r'\nlisten 5\n").0, 2);
+    }
+
+    #[test]
+    fn the_file_cannot_name_another_file_nor_hold_a_secret() {
+        assert!(fault("config = 'x'").1.starts_with("unknown key `config`"));
+        assert!(fault("secret_access_key = 'x'").1.starts_with("unknown key `secret_access_key`"));
+    }
+}

@@ -1,0 +1,832 @@
+//! The settings of the program: flags, environment, file, defaults, in this order of precedence.
+//!
+//! Each setting is one field of [`Options`]: the flag `--max-body-bytes`, the environment variable
+//! `SQUAB_MAX_BODY_BYTES` and the key `max_body_bytes` of the file are all made from its name and
+//! read by the same parsers, so that none can be forgotten. [`load`] resolves them into
+//! [`Settings`], which is all that the rest of the program sees.
+//!
+//! Nothing here reads the process's environment or arguments: both are inputs. Secrets come from
+//! the environment or from the credentials file, never from the command line, and are shown by
+//! no `Debug`.
+
+mod file;
+mod queues;
+mod suggestion;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, FromArgMatches, Parser, ValueEnum};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+pub use queues::DeclaredQueue;
+use suggestion::did_you_mean;
+
+/// What every variable of Squab's in the environment begins with.
+const ENVIRONMENT_PREFIX: &str = "SQUAB_";
+/// The variable with the id of the one key that the environment may give.
+const ACCESS_KEY_ID: &str = "SQUAB_ACCESS_KEY_ID";
+/// The variable with the secret of the one key that the environment may give.
+const SECRET_ACCESS_KEY: &str = "SQUAB_SECRET_ACCESS_KEY";
+
+const AFTER_HELP: &str = "\
+Every option can also be given in the environment (--max-body-bytes as SQUAB_MAX_BODY_BYTES) and, \
+but for --config, in the file (max_body_bytes = …). Flags win over the environment, the \
+environment over the file. SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY add one key to those of \
+the credentials file.";
+
+/// Amazon SQS and SNS in one small program, with its state in SQLite.
+#[derive(Debug, Parser)]
+#[command(name = "squab", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = AFTER_HELP)]
+struct CommandLine {
+    #[command(subcommand)]
+    subcommand: Option<Subcommand>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Serve; what `squab` does when no command is named
+    #[command(after_help = AFTER_HELP)]
+    Serve(Box<Sources>),
+    /// Ask the server that these settings describe whether it is healthy: exit status 0 or 1
+    #[command(after_help = AFTER_HELP)]
+    Health(Box<Sources>),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+struct Sources {
+    /// A TOML file with settings, and with queues that are to exist at start
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The settings as one source gives them: what it does not mention is `None`.
+///
+/// The first line of each comment is also what `--help` says.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default)]
+struct Options {
+    /// Address and port to listen on; repeatable, or a list with commas [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    listen: Option<Vec<String>>,
+
+    /// Directory that holds the state; made when it is missing [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Keep the state in memory only; wins over --data and --durability [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    ephemeral: Option<bool>,
+
+    /// What an answer promises: to survive a power cut, or a crash of the program [default: full]
+    #[arg(long, value_name = "LEVEL")]
+    durability: Option<Durability>,
+
+    /// Which signatures are verified [default: strict when keys are configured, else off]
+    #[arg(long, value_name = "MODE")]
+    auth: Option<AuthMode>,
+
+    /// File with the access keys that may sign requests
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+
+    /// Region of requests that do not say theirs [default: us-east-1]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// How log lines on stderr are written [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// What is logged: error, warn, info, debug, trace, or directives per module [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+
+    /// Connections open at once; further ones wait to be accepted [default: 10000]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+
+    /// Largest body of a request in bytes [default: 8388608]
+    #[arg(long, value_name = "BYTES")]
+    max_body_bytes: Option<usize>,
+
+    /// Seconds until the head of the next request must have arrived [default: 100]
+    #[arg(long, value_name = "SECONDS")]
+    header_timeout: Option<u32>,
+
+    /// Seconds that running requests get to finish after SIGTERM or SIGINT [default: 8]
+    #[arg(long, value_name = "SECONDS")]
+    shutdown_grace: Option<u32>,
+
+    /// Refuse a second PurgeQueue within 60 s, as AWS does [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    delay_purge_retry: Option<bool>,
+
+    /// Refuse to create a queue deleted less than 60 s ago, as AWS does [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    delay_recently_deleted: Option<bool>,
+
+    /// Base of the queue URLs in answers [default: the scheme and host of the request]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Believe X-Forwarded-Proto and X-Forwarded-Host of a proxy in front [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    trust_forwarded: Option<bool>,
+}
+
+impl Options {
+    /// These options, and where they say nothing those of `below`.
+    fn over(self, below: Self) -> Self {
+        Self {
+            listen: self.listen.or(below.listen),
+            data: self.data.or(below.data),
+            ephemeral: self.ephemeral.or(below.ephemeral),
+            durability: self.durability.or(below.durability),
+            auth: self.auth.or(below.auth),
+            credentials: self.credentials.or(below.credentials),
+            region: self.region.or(below.region),
+            log_format: self.log_format.or(below.log_format),
+            log_level: self.log_level.or(below.log_level),
+            max_connections: self.max_connections.or(below.max_connections),
+            max_body_bytes: self.max_body_bytes.or(below.max_body_bytes),
+            header_timeout: self.header_timeout.or(below.header_timeout),
+            shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
+            delay_purge_retry: self.delay_purge_retry.or(below.delay_purge_retry),
+            delay_recently_deleted: self.delay_recently_deleted.or(below.delay_recently_deleted),
+            public_url: self.public_url.or(below.public_url),
+            trust_forwarded: self.trust_forwarded.or(below.trust_forwarded),
+        }
+    }
+}
+
+/// `listen = "…"` as well as `listen = ["…", "…"]`.
+fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected an address or a list of addresses")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(one) => one.split(',').map(str::to_owned).collect(),
+        OneOrMany::Many(many) => many,
+    }))
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// A power cut: the state is synced to the disk before the answer
+    #[default]
+    Full,
+    /// A crash of the program, but not of the machine
+    Process,
+}
+
+/// Which requests must carry a valid signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthMode {
+    /// None: signatures are read for their account and region only
+    Off,
+    /// Those signed with a configured key; other keys pass
+    KnownKeys,
+    /// All
+    Strict,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+macro_rules! display_as_value {
+    ($($type:ty),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+            }
+        }
+    )*};
+}
+display_as_value!(Durability, AuthMode, LogFormat);
+
+/// Where the state lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In a directory.
+    Directory {
+        /// The directory; default `./data`, below the working directory, as database servers that
+        /// are started by hand have it. The container image uses `/data`.
+        path: PathBuf,
+        /// Default [`Durability::Full`].
+        durability: Durability,
+    },
+    /// In memory, gone with the process.
+    Ephemeral,
+}
+
+/// One key from the environment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// The access key id; not a secret.
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The resolved settings, which the rest of the program reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Each `HOST:PORT` to listen on; default `127.0.0.1:4566`. Port 0 lets the system choose.
+    pub listen: Vec<String>,
+    /// Where the state lives; default the directory `./data`.
+    pub storage: Storage,
+    /// Default [`AuthMode::Strict`] with a credentials file or a key in the environment, else
+    /// [`AuthMode::Off`].
+    pub auth: AuthMode,
+    /// File with access keys; default none.
+    pub credentials_file: Option<PathBuf>,
+    /// The key of `SQUAB_ACCESS_KEY_ID` and `SQUAB_SECRET_ACCESS_KEY`; default none.
+    pub access_key: Option<AccessKey>,
+    /// Region of unsigned requests; default `us-east-1`.
+    pub region: String,
+    /// Default [`LogFormat::Text`].
+    pub log_format: LogFormat,
+    /// A level, or directives as `tracing_subscriber::EnvFilter` reads them; default `info`.
+    pub log_level: String,
+    /// Connections open at once on all addresses together; default 10,000. A waiting receiver
+    /// holds one.
+    pub max_connections: usize,
+    /// Largest body of a request in bytes; default 8 MiB: a message or batch of 1 MiB grows up to
+    /// sixfold when JSON escapes every byte, and what surrounds it needs some room.
+    pub max_body_bytes: usize,
+    /// Time until the head of the next request must have arrived, idling between two requests
+    /// included; default 100 s, more than the 90 s after which common clients themselves close
+    /// an idle connection, so that no request meets a closing one.
+    pub header_timeout: Duration,
+    /// Time that running requests get to finish at shutdown; default 8 s, less than the 10 s after
+    /// which `docker stop` kills.
+    pub shutdown_grace: Duration,
+    /// Whether a second PurgeQueue within 60 s is refused, as AWS does; default false.
+    pub delay_purge_retry: bool,
+    /// Whether CreateQueue within 60 s of DeleteQueue is refused, as AWS does; default false.
+    pub delay_recently_deleted: bool,
+    /// Base of queue URLs, `http://host:port`, without a slash at the end; default none, which
+    /// means the scheme and host of each request.
+    pub public_url: Option<String>,
+    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed; default false.
+    pub trust_forwarded: bool,
+    /// Queues that are to exist at start, each after the dead-letter queue that it names; default
+    /// none.
+    pub queues: Vec<DeclaredQueue>,
+}
+
+/// What the program was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Serve until told to stop.
+    Serve,
+    /// Ask a running server for its health.
+    Health,
+}
+
+/// The program's arguments and environment, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    /// What to do.
+    pub action: Action,
+    /// With which settings.
+    pub settings: Settings,
+    /// Sentences to log once logging works, such as unknown variables of the environment.
+    pub warnings: Vec<String>,
+}
+
+/// Why the settings cannot be used; each reads as a sentence for whoever started the program.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Arguments that clap refuses; also `--help` and `--version`, which are no failure.
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file of `--config`.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file can be read but not used.
+    #[error("{}:{line}: {message}", path.display())]
+    File {
+        /// The file of `--config`.
+        path: PathBuf,
+        /// The line to blame, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A variable of the environment cannot be used.
+    #[error("{variable} in the environment: {message}")]
+    Environment {
+        /// Its name.
+        variable: String,
+        /// What is wrong with it; never quotes a secret.
+        message: String,
+    },
+    /// A value is understood but makes no sense.
+    #[error("{setting}: {message}")]
+    Value {
+        /// The setting as the file spells it.
+        setting: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// Understands the arguments (the program's name first) and the environment, and reads the file
+/// that they name.
+pub fn load(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, ConfigError> {
+    let command_line = CommandLine::try_parse_from(arguments)?;
+    let (action, flags) = match command_line.subcommand {
+        None => (Action::Serve, command_line.sources),
+        Some(Subcommand::Serve(sources)) => (Action::Serve, *sources),
+        Some(Subcommand::Health(sources)) => (Action::Health, *sources),
+    };
+    let environment = Environment::read(environment)?;
+    let (file, queues) = match flags.config.or(environment.sources.config) {
+        None => (Options::default(), Vec::new()),
+        Some(path) => {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+            file::parse(&text).map_err(|fault| ConfigError::File {
+                path,
+                line: fault.line,
+                message: fault.message,
+            })?
+        }
+    };
+    let options = flags.options.over(environment.sources.options).over(file);
+    let settings = resolve(options, environment.access_key, queues)?;
+    Ok(Invocation { action, settings, warnings: environment.warnings })
+}
+
+/// What the environment says.
+struct Environment {
+    sources: Sources,
+    access_key: Option<AccessKey>,
+    warnings: Vec<String>,
+}
+
+impl Environment {
+    /// A variable with an empty value counts as unset: templates of containers leave such behind.
+    fn read(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut given: BTreeMap<String, OsString> = variables
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, value)| name.starts_with(ENVIRONMENT_PREFIX) && !value.is_empty())
+            .collect();
+        let access_key = access_key(given.remove(ACCESS_KEY_ID), given.remove(SECRET_ACCESS_KEY))?;
+
+        let command = Sources::augment_args(clap::Command::new("squab").no_binary_name(true));
+        let mut sources = Sources::default();
+        let mut known = vec![ACCESS_KEY_ID.to_owned(), SECRET_ACCESS_KEY.to_owned()];
+        for argument in command.get_arguments() {
+            let Some(flag) = argument.get_long() else { continue };
+            let variable = format!("{ENVIRONMENT_PREFIX}{}", shouted(flag));
+            if let Some(value) = given.remove(&variable) {
+                let one = parse_variable(&command, flag, &value).map_err(|error| {
+                    ConfigError::Environment { variable: variable.clone(), message: said(&error) }
+                })?;
+                sources.config = one.config.or(sources.config);
+                sources.options = one.options.over(sources.options);
+            }
+            known.push(variable);
+        }
+        let warnings = given
+            .into_keys()
+            .filter(|name| !is_kubernetes_service_link(name))
+            .map(|name| {
+                let hint = did_you_mean(&name, known.iter().map(String::as_str));
+                format!("{name} in the environment is no setting of Squab and is ignored{hint}")
+            })
+            .collect();
+        Ok(Self { sources, access_key, warnings })
+    }
+}
+
+/// `max-body-bytes` as `MAX_BODY_BYTES`.
+fn shouted(flag: &str) -> String {
+    flag.to_ascii_uppercase().replace('-', "_")
+}
+
+/// Reads a variable exactly as its flag would be read.
+fn parse_variable(
+    command: &clap::Command,
+    flag: &str,
+    value: &OsStr,
+) -> Result<Sources, clap::Error> {
+    let mut argument = OsString::from(format!("--{flag}="));
+    argument.push(value);
+    Sources::from_arg_matches(&command.clone().try_get_matches_from([argument])?)
+}
+
+/// clap's sentence without what only fits a terminal.
+fn said(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let sentence = text.trim_start_matches("error: ");
+    sentence.split("\n\nFor more information").next().unwrap_or(sentence).trim_end().to_owned()
+}
+
+/// Variables that Kubernetes gives to every pod beside a Service named `squab`: nobody's mistake.
+fn is_kubernetes_service_link(name: &str) -> bool {
+    let rest = name.strip_prefix(ENVIRONMENT_PREFIX).unwrap_or_default();
+    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+}
+
+fn access_key(
+    id: Option<OsString>,
+    secret: Option<OsString>,
+) -> Result<Option<AccessKey>, ConfigError> {
+    let text = |variable: &str, value: OsString| {
+        value.into_string().map_err(|_| ConfigError::Environment {
+            variable: variable.to_owned(),
+            message: "not UTF-8".to_owned(),
+        })
+    };
+    let missing = |variable: &str, other: &str| ConfigError::Environment {
+        variable: variable.to_owned(),
+        message: format!("missing, while {other} is set"),
+    };
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(id), Some(secret)) => Ok(Some(AccessKey {
+            id: text(ACCESS_KEY_ID, id)?,
+            secret: text(SECRET_ACCESS_KEY, secret)?,
+        })),
+        (Some(_), None) => Err(missing(SECRET_ACCESS_KEY, ACCESS_KEY_ID)),
+        (None, Some(_)) => Err(missing(ACCESS_KEY_ID, SECRET_ACCESS_KEY)),
+    }
+}
+
+fn resolve(
+    options: Options,
+    access_key: Option<AccessKey>,
+    queues: Vec<DeclaredQueue>,
+) -> Result<Settings, ConfigError> {
+    let has_keys = access_key.is_some() || options.credentials.is_some();
+    let storage = if options.ephemeral.unwrap_or(false) {
+        Storage::Ephemeral
+    } else {
+        Storage::Directory {
+            path: options.data.unwrap_or_else(|| PathBuf::from("./data")),
+            durability: options.durability.unwrap_or_default(),
+        }
+    };
+    Ok(Settings {
+        listen: addresses(options.listen)?,
+        storage,
+        auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
+        credentials_file: options.credentials,
+        access_key,
+        region: options.region.unwrap_or_else(|| "us-east-1".to_owned()),
+        log_format: options.log_format.unwrap_or_default(),
+        log_level: log_level(options.log_level)?,
+        max_connections: at_least_one("max_connections", options.max_connections, 10_000)?,
+        max_body_bytes: at_least_one("max_body_bytes", options.max_body_bytes, 8 * 1024 * 1024)?,
+        header_timeout: Duration::from_secs(u64::from(at_least_one(
+            "header_timeout",
+            options.header_timeout,
+            100,
+        )?)),
+        shutdown_grace: Duration::from_secs(u64::from(options.shutdown_grace.unwrap_or(8))),
+        delay_purge_retry: options.delay_purge_retry.unwrap_or(false),
+        delay_recently_deleted: options.delay_recently_deleted.unwrap_or(false),
+        public_url: options.public_url.map(public_url).transpose()?,
+        trust_forwarded: options.trust_forwarded.unwrap_or(false),
+        queues,
+    })
+}
+
+fn addresses(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let Some(given) = given else { return Ok(vec!["127.0.0.1:4566".to_owned()]) };
+    let addresses: Vec<String> =
+        given.iter().map(|address| address.trim().to_owned()).filter(|a| !a.is_empty()).collect();
+    let refuse = |message: String| ConfigError::Value { setting: "listen", message };
+    if addresses.is_empty() {
+        return Err(refuse("no address given".to_owned()));
+    }
+    for address in &addresses {
+        let is_complete = address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !is_complete {
+            return Err(refuse(format!(
+                "`{address}` is not an address and port such as 0.0.0.0:4566"
+            )));
+        }
+    }
+    Ok(addresses)
+}
+
+fn log_level(given: Option<String>) -> Result<String, ConfigError> {
+    let level = given.unwrap_or_else(|| "info".to_owned());
+    match tracing_subscriber::EnvFilter::builder().parse(&level) {
+        Ok(_) => Ok(level),
+        Err(error) => Err(ConfigError::Value {
+            setting: "log_level",
+            message: format!("`{level}` is neither a level nor a list of directives: {error}"),
+        }),
+    }
+}
+
+fn at_least_one<N: Default + PartialEq>(
+    setting: &'static str,
+    given: Option<N>,
+    default: N,
+) -> Result<N, ConfigError> {
+    let value = given.unwrap_or(default);
+    if value == N::default() {
+        return Err(ConfigError::Value { setting, message: "must be at least 1".to_owned() });
+    }
+    Ok(value)
+}
+
+fn public_url(given: String) -> Result<String, ConfigError> {
+    let url = given.trim_end_matches('/');
+    let is_base = url.parse::<hyper::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some()
+            && uri.query().is_none()
+    });
+    if !is_base {
+        return Err(ConfigError::Value {
+            setting: "public_url",
+            message: format!("`{given}` is not a base such as https://queues.example.com"),
+        });
+    }
+    Ok(url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn load_with(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Invocation, ConfigError> {
+        load(
+            std::iter::once("squab").chain(arguments.iter().copied()).map(OsString::from),
+            environment.iter().map(|(name, value)| (name.into(), value.into())),
+        )
+    }
+
+    fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Settings {
+        load_with(arguments, environment).unwrap().settings
+    }
+
+    fn refusal(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        load_with(arguments, environment).unwrap_err().to_string()
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn bare_squab_serves_on_the_loopback_address_from_a_directory_without_verification() {
+        let invocation = load_with(&[], &[]).unwrap();
+        assert_eq!(invocation.action, Action::Serve);
+        let settings = invocation.settings;
+        assert_eq!(settings.listen, ["127.0.0.1:4566"]);
+        let storage = Storage::Directory { path: "./data".into(), durability: Durability::Full };
+        assert_eq!(settings.storage, storage);
+        assert_eq!(settings.auth, AuthMode::Off);
+    }
+
+    #[test]
+    fn options_may_stand_with_or_without_the_serve_command() {
+        let expected = ["0.0.0.0:1", "0.0.0.0:2", "[::]:3"];
+        let listen = ["--listen", "0.0.0.0:1", "--listen", "0.0.0.0:2,[::]:3"];
+        assert_eq!(settings(&listen, &[]).listen, expected);
+        let mut served = vec!["serve"];
+        served.extend(listen);
+        assert_eq!(settings(&served, &[]).listen, expected);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+        let file = file("region = 'file'\nmax_body_bytes = 3\nlog_level = 'warn'\n");
+        let path = file.path().to_str().unwrap();
+        let environment =
+            [("SQUAB_CONFIG", path), ("SQUAB_REGION", "env"), ("SQUAB_MAX_BODY_BYTES", "2")];
+        let settings = settings(&["--region", "flag"], &environment);
+        assert_eq!(settings.region, "flag");
+        assert_eq!(settings.max_body_bytes, 2);
+        assert_eq!(settings.log_level, "warn");
+        assert_eq!(settings.max_connections, 10_000);
+    }
+
+    /// A field forgotten in `Options::over` would lose what the environment or the file says.
+    #[test]
+    fn every_option_arrives_from_the_environment_and_from_the_file() {
+        let by_environment = settings(
+            &[],
+            &[
+                ("SQUAB_LISTEN", "0.0.0.0:1,0.0.0.0:2"),
+                ("SQUAB_DATA", "/d"),
+                ("SQUAB_EPHEMERAL", "0"),
+                ("SQUAB_DURABILITY", "process"),
+                ("SQUAB_AUTH", "known-keys"),
+                ("SQUAB_CREDENTIALS", "/c"),
+                ("SQUAB_REGION", "r"),
+                ("SQUAB_LOG_FORMAT", "json"),
+                ("SQUAB_LOG_LEVEL", "squab=debug"),
+                ("SQUAB_MAX_CONNECTIONS", "5"),
+                ("SQUAB_MAX_BODY_BYTES", "6"),
+                ("SQUAB_HEADER_TIMEOUT", "7"),
+                ("SQUAB_SHUTDOWN_GRACE", "0"),
+                ("SQUAB_DELAY_PURGE_RETRY", "yes"),
+                ("SQUAB_DELAY_RECENTLY_DELETED", "1"),
+                ("SQUAB_PUBLIC_URL", "https://q.example/"),
+                ("SQUAB_TRUST_FORWARDED", "true"),
+            ],
+        );
+        let expected = Settings {
+            listen: vec!["0.0.0.0:1".to_owned(), "0.0.0.0:2".to_owned()],
+            storage: Storage::Directory { path: "/d".into(), durability: Durability::Process },
+            auth: AuthMode::KnownKeys,
+            credentials_file: Some("/c".into()),
+            access_key: None,
+            region: "r".to_owned(),
+            log_format: LogFormat::Json,
+            log_level: "squab=debug".to_owned(),
+            max_connections: 5,
+            max_body_bytes: 6,
+            header_timeout: Duration::from_secs(7),
+            shutdown_grace: Duration::ZERO,
+            delay_purge_retry: true,
+            delay_recently_deleted: true,
+            public_url: Some("https://q.example".to_owned()),
+            trust_forwarded: true,
+            queues: Vec::new(),
+        };
+        assert_eq!(by_environment, expected);
+
+        let file = file(
+            "listen = ['0.0.0.0:1', '0.0.0.0:2']\ndata = '/d'\nephemeral = false\n\
+             durability = 'process'\nauth = 'known-keys'\ncredentials = '/c'\nregion = 'r'\n\
+             log_format = 'json'\nlog_level = 'squab=debug'\nmax_connections = 5\n\
+             max_body_bytes = 6\nheader_timeout = 7\nshutdown_grace = 0\n\
+             delay_purge_retry = true\ndelay_recently_deleted = true\n\
+             public_url = 'https://q.example/'\ntrust_forwarded = true\n",
+        );
+        assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
+    }
+
+    #[test]
+    fn an_ephemeral_server_needs_no_directory_even_when_one_is_named() {
+        let image = [("SQUAB_DATA", "/data"), ("SQUAB_DURABILITY", "full")];
+        assert_eq!(settings(&["--ephemeral"], &image).storage, Storage::Ephemeral);
+    }
+
+    #[test]
+    fn keys_make_verification_strict_unless_a_mode_is_named() {
+        let key = [("SQUAB_ACCESS_KEY_ID", "AKIA1"), ("SQUAB_SECRET_ACCESS_KEY", "hush")];
+        assert_eq!(settings(&[], &key).auth, AuthMode::Strict);
+        assert_eq!(settings(&["--credentials", "/keys"], &[]).auth, AuthMode::Strict);
+        assert_eq!(settings(&["--auth", "off"], &key).auth, AuthMode::Off);
+    }
+
+    #[test]
+    fn half_a_key_is_refused_and_its_secret_not_told() {
+        let said = refusal(&[], &[("SQUAB_SECRET_ACCESS_KEY", "hush")]);
+        assert_eq!(
+            said,
+            "SQUAB_ACCESS_KEY_ID in the environment: missing, while SQUAB_SECRET_ACCESS_KEY is set"
+        );
+    }
+
+    #[test]
+    fn debug_output_tells_the_id_of_a_key_but_not_its_secret() {
+        let key = [("SQUAB_ACCESS_KEY_ID", "AKIA1"), ("SQUAB_SECRET_ACCESS_KEY", "hush")];
+        let invocation = load_with(&[], &key).unwrap();
+        let shown = format!("{invocation:?} {invocation:#?}");
+        assert!(shown.contains("AKIA1"));
+        assert!(!shown.contains("hush"));
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_no_option() {
+        assert!(load_with(&["--secret-access-key", "hush"], &[]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_variable_is_told_with_what_was_meant() {
+        let warnings = load_with(&[], &[("SQUAB_LISTENS", "x"), ("OTHER", "y")]).unwrap().warnings;
+        let expected = "SQUAB_LISTENS in the environment is no setting of Squab and is ignored; \
+                        did you mean `SQUAB_LISTEN`?";
+        assert_eq!(warnings, [expected]);
+    }
+
+    #[test]
+    fn the_variables_that_kubernetes_adds_are_no_mistake() {
+        let links = [
+            ("SQUAB_PORT", "tcp://10.0.0.1:4566"),
+            ("SQUAB_PORT_4566_TCP_ADDR", "10.0.0.1"),
+            ("SQUAB_SERVICE_HOST", "10.0.0.1"),
+        ];
+        assert!(load_with(&[], &links).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let settings = settings(&[], &[("SQUAB_LISTEN", ""), ("SQUAB_ACCESS_KEY_ID", "")]);
+        assert_eq!(settings.listen, ["127.0.0.1:4566"]);
+    }
+
+    #[test]
+    fn a_bad_variable_is_named_with_the_values_that_would_do() {
+        let said = refusal(&[], &[("SQUAB_DURABILITY", "fulll")]);
+        assert!(said.starts_with("SQUAB_DURABILITY in the environment: invalid value 'fulll'"));
+        assert!(said.contains("full, process"), "{said}");
+        assert!(!said.contains("--help"), "{said}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_an_error_with_its_line_and_what_was_meant() {
+        let file = file("region = 'r'\n\nmax-body-bytes = 1\n");
+        let path = file.path().to_str().unwrap();
+        assert_eq!(
+            refusal(&["--config", path], &[]),
+            format!("{path}:3: unknown key `max-body-bytes`; did you mean `max_body_bytes`?")
+        );
+    }
+
+    #[test]
+    fn values_without_sense_are_refused_with_a_reason() {
+        for (arguments, expected) in [
+            (
+                ["--listen", "4566"],
+                "listen: `4566` is not an address and port such as 0.0.0.0:4566",
+            ),
+            (["--max-connections", "0"], "max_connections: must be at least 1"),
+            (
+                ["--public-url", "queues.example"],
+                "public_url: `queues.example` is not a base such as https://queues.example.com",
+            ),
+        ] {
+            assert_eq!(refusal(&arguments, &[]), expected);
+        }
+        let said = refusal(&["--log-level", "squab=loud"], &[]);
+        assert!(said.starts_with("log_level: `squab=loud` is neither a level nor"), "{said}");
+    }
+
+    #[test]
+    fn health_reads_the_same_settings() {
+        let invocation = load_with(&["health"], &[("SQUAB_LISTEN", "0.0.0.0:9324")]).unwrap();
+        assert_eq!(invocation.action, Action::Health);
+        assert_eq!(invocation.settings.listen, ["0.0.0.0:9324"]);
+    }
+}

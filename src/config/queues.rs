@@ -1,0 +1,391 @@
+//! The queues that the file declares, to exist when the server is ready.
+//!
+//! ```toml
+//! [queues.orders]
+//! VisibilityTimeout = 60
+//! tags = { team = "shop" }
+//! dead_letter_queue = "orders-dlq"
+//! max_receive_count = 5
+//!
+//! [queues.orders-dlq]
+//! ```
+//!
+//! Only the shape is decided here. Names, attributes and their values are AWS's rules, applied when
+//! the queues are created.
+
+use indexmap::IndexMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::file::{Fault, Source, as_table};
+use super::suggestion::did_you_mean;
+use crate::domain::limits::MAX_RECEIVE_COUNT;
+
+/// A queue that is to exist at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredQueue {
+    /// The name, with `.fifo` for a FIFO queue.
+    pub name: String,
+    /// 12 digits; the default account when `None`.
+    pub account: Option<String>,
+    /// The region of the settings when `None`.
+    pub region: Option<String>,
+    /// Attributes as CreateQueue takes them. `FifoQueue` is there whenever the name ends in
+    /// `.fifo`; `RedrivePolicy` is not, when `dead_letter_queue` stands for it.
+    pub attributes: IndexMap<String, String>,
+    /// Tags as CreateQueue takes them.
+    pub tags: IndexMap<String, String>,
+    /// The name of the dead-letter queue, in the same account and region, and maxReceiveCount. It
+    /// may be a queue that is not declared but exists already.
+    pub dead_letter_queue: Option<(String, u32)>,
+}
+
+/// The settable attributes, as the API reference of CreateQueue names them.
+const ATTRIBUTES: [&str; 15] = [
+    "VisibilityTimeout",
+    "DelaySeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "Policy",
+    "RedrivePolicy",
+    "RedriveAllowPolicy",
+    "FifoQueue",
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoThroughputLimit",
+    "SqsManagedSseEnabled",
+    "KmsMasterKeyId",
+    "KmsDataKeyReusePeriodSeconds",
+];
+
+/// The keys of a queue that are not attributes.
+const KEYS: [&str; 6] =
+    ["attributes", "tags", "dead_letter_queue", "max_receive_count", "account", "region"];
+
+/// Reads `[queues.…]`, each queue after the dead-letter queue that it names.
+pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredQueue>, Fault> {
+    let mut declared = IndexMap::new();
+    for (name, value) in table {
+        let queue = parse_queue(source, name.get_ref(), value)?;
+        declared.insert(queue.name.clone(), (name.span().start, queue));
+    }
+    dead_letter_queues_first(source, declared)
+}
+
+fn parse_queue(
+    source: Source<'_>,
+    name: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<DeclaredQueue, Fault> {
+    let mut queue = DeclaredQueue {
+        name: name.to_owned(),
+        account: None,
+        region: None,
+        attributes: IndexMap::new(),
+        tags: IndexMap::new(),
+        dead_letter_queue: None,
+    };
+    let mut dead_letter_queue = None;
+    let mut max_receive_count = None;
+    for (key, value) in as_table(source, &format!("queues.{name}"), value)? {
+        let at = key.span().start;
+        match key.get_ref().as_ref() {
+            "attributes" => {
+                for (attribute, value) in as_table(source, "attributes", value)? {
+                    insert_attribute(source, &mut queue, attribute, value)?;
+                }
+            }
+            "tags" => {
+                for (tag, value) in as_table(source, "tags", value)? {
+                    queue.tags.insert(tag.get_ref().to_string(), text(source, tag, value)?);
+                }
+            }
+            "dead_letter_queue" => dead_letter_queue = Some((at, string(source, key, value)?)),
+            "max_receive_count" => max_receive_count = Some((at, text(source, key, value)?)),
+            "account" => queue.account = Some(account(source, key, value)?),
+            "region" => queue.region = Some(string(source, key, value)?),
+            "fifo" if value.get_ref().is_table() => {
+                return Err(source.fault(
+                    at,
+                    format!("write [queues.\"{name}.fifo\"] with quotes: the name has a dot"),
+                ));
+            }
+            _ => insert_attribute(source, &mut queue, key, value)?,
+        }
+    }
+    queue.dead_letter_queue = redrive(source, &queue, dead_letter_queue, max_receive_count)?;
+    if name.strip_suffix(".fifo").is_some() {
+        // CreateQueue wants it said; here the name says it.
+        queue.attributes.entry("FifoQueue".to_owned()).or_insert_with(|| "true".to_owned());
+    }
+    Ok(queue)
+}
+
+fn insert_attribute(
+    source: Source<'_>,
+    queue: &mut DeclaredQueue,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<(), Fault> {
+    let name = key.get_ref().as_ref();
+    let at = key.span().start;
+    if !ATTRIBUTES.contains(&name) {
+        let hint = did_you_mean(name, ATTRIBUTES.iter().chain(&KEYS).copied());
+        let queue = &queue.name;
+        return Err(source.fault(at, format!("unknown key `{name}` of queue `{queue}`{hint}")));
+    }
+    if queue.attributes.insert(name.to_owned(), text(source, key, value)?).is_some() {
+        return Err(source.fault(at, format!("`{name}` is given twice")));
+    }
+    Ok(())
+}
+
+/// A number, a truth value or text, as the text that the API takes.
+fn text(
+    source: Source<'_>,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        _ => Err(source.fault(
+            value.span().start,
+            format!("`{}` must be text, a whole number, true or false", key.get_ref()),
+        )),
+    }
+}
+
+fn string(
+    source: Source<'_>,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
+        source.fault(value.span().start, format!("`{}` must be text", key.get_ref()))
+    })
+}
+
+fn account(
+    source: Source<'_>,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    value
+        .get_ref()
+        .as_str()
+        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            let message = format!("`{}` must be text of 12 digits", key.get_ref());
+            source.fault(value.span().start, message)
+        })
+}
+
+/// Each of these with the byte at which it stands.
+fn redrive(
+    source: Source<'_>,
+    queue: &DeclaredQueue,
+    dead_letter_queue: Option<(usize, String)>,
+    max_receive_count: Option<(usize, String)>,
+) -> Result<Option<(String, u32)>, Fault> {
+    match (dead_letter_queue, max_receive_count) {
+        (None, None) => Ok(None),
+        (Some((at, _)), None) => {
+            Err(source.fault(at, "`dead_letter_queue` needs a `max_receive_count` beside it"))
+        }
+        (None, Some((at, _))) => {
+            Err(source.fault(at, "`max_receive_count` needs a `dead_letter_queue` beside it"))
+        }
+        (Some((at, _)), Some(_)) if queue.attributes.contains_key("RedrivePolicy") => {
+            Err(source.fault(at, "`dead_letter_queue` and `RedrivePolicy` say the same: give one"))
+        }
+        (Some((_, name)), Some((at, count))) => {
+            let count = count
+                .parse::<u32>()
+                .ok()
+                .filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count)))
+                .ok_or_else(|| {
+                    let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
+                    source.fault(at, format!("`max_receive_count` must be {low} to {high}"))
+                })?;
+            Ok(Some((name, count)))
+        }
+    }
+}
+
+/// Orders the queues so that each dead-letter queue comes before the queues that name it.
+///
+/// A circle is refused: it has no such order, and a message that nobody can process would go
+/// round in it for ever.
+fn dead_letter_queues_first(
+    source: Source<'_>,
+    mut declared: IndexMap<String, (usize, DeclaredQueue)>,
+) -> Result<Vec<DeclaredQueue>, Fault> {
+    let mut ordered = Vec::with_capacity(declared.len());
+    while let Some((first, _)) = declared.first() {
+        let mut chain = vec![first.clone()];
+        while let Some(next) = chain
+            .last()
+            .and_then(|name| declared.get(name))
+            .and_then(|(_, queue)| queue.dead_letter_queue.as_ref())
+            .map(|(name, _)| name)
+            .filter(|name| declared.contains_key(*name))
+        {
+            if chain.contains(next) {
+                let at = declared.get(next).map_or(0, |(at, _)| *at);
+                let circle = format!("{} → {next}", chain.join(" → "));
+                let message = format!("dead-letter queues that go in a circle: {circle}");
+                return Err(source.fault(at, message));
+            }
+            chain.push(next.clone());
+        }
+        for name in chain.iter().rev() {
+            ordered.extend(declared.shift_remove(name).map(|(_, queue)| queue));
+        }
+    }
+    Ok(ordered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file;
+    use super::*;
+
+    fn queues(text: &str) -> Vec<DeclaredQueue> {
+        file::parse(text).unwrap().1
+    }
+
+    fn fault(text: &str) -> (usize, String) {
+        let fault = file::parse(text).unwrap_err();
+        (fault.line, fault.message)
+    }
+
+    fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn attributes_may_be_a_table_or_plain_keys_of_any_simple_kind() {
+        let queues = queues(
+            "[queues.orders]\n\
+             attributes = { VisibilityTimeout = '60' }\n\
+             DelaySeconds = 1_0\n\
+             SqsManagedSseEnabled = false\n\
+             tags = { team = 'shop', tier = 2 }\n\
+             account = '123456789012'\n\
+             region = 'eu-west-1'\n\
+             dead_letter_queue = 'elsewhere'\n\
+             max_receive_count = 5\n",
+        );
+        let expected = DeclaredQueue {
+            name: "orders".to_owned(),
+            account: Some("123456789012".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            attributes: map(&[
+                ("VisibilityTimeout", "60"),
+                ("DelaySeconds", "10"),
+                ("SqsManagedSseEnabled", "false"),
+            ]),
+            tags: map(&[("team", "shop"), ("tier", "2")]),
+            dead_letter_queue: Some(("elsewhere".to_owned(), 5)),
+        };
+        assert_eq!(queues, [expected]);
+    }
+
+    #[test]
+    fn a_name_ending_in_fifo_declares_a_fifo_queue() {
+        let queues = queues("[queues.'a.fifo']\n[queues.b]\n");
+        assert_eq!(queues[0].attributes, map(&[("FifoQueue", "true")]));
+        assert_eq!(queues[1].attributes, map(&[]));
+    }
+
+    #[test]
+    fn dead_letter_queues_come_first_in_whatever_order_they_are_written() {
+        let text = |names: [&str; 4]| {
+            names
+                .map(|name| match name {
+                    "last" => "[queues.last]\n".to_owned(),
+                    "first" | "other" => format!(
+                        "[queues.{name}]\ndead_letter_queue = 'middle'\nmax_receive_count = 1\n"
+                    ),
+                    _ => "[queues.middle]\ndead_letter_queue='last'\nmax_receive_count=1\n".into(),
+                })
+                .concat()
+        };
+        for names in [
+            ["first", "middle", "other", "last"],
+            ["last", "middle", "first", "other"],
+            ["other", "last", "first", "middle"],
+            ["middle", "first", "last", "other"],
+        ] {
+            let queues = queues(&text(names));
+            assert_eq!(queues.len(), 4);
+            let position =
+                |wanted: &str| queues.iter().position(|queue| queue.name == wanted).unwrap();
+            assert!(position("last") < position("middle"), "{names:?}");
+            assert!(position("middle") < position("first"), "{names:?}");
+            assert!(position("middle") < position("other"), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_circle_of_dead_letter_queues_is_refused() {
+        let text = "[queues.a]\ndead_letter_queue = 'b'\nmax_receive_count = 1\n\
+                    [queues.b]\ndead_letter_queue = 'a'\nmax_receive_count = 1\n";
+        let message = "dead-letter queues that go in a circle: a → b → a";
+        assert_eq!(fault(text), (1, message.to_owned()));
+        let own = "[queues.a]\ndead_letter_queue = 'a'\nmax_receive_count = 1\n";
+        assert_eq!(fault(own).1, "dead-letter queues that go in a circle: a → a");
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_queue_is_told_with_its_line_and_what_was_meant() {
+        let message = "unknown key `visibility_timeout` of queue `q`; \
+                       did you mean `VisibilityTimeout`?";
+        assert_eq!(fault("[queues.q]\nvisibility_timeout = 1\n"), (2, message.to_owned()));
+        let message = "unknown key `dead_letter` of queue `q`; did you mean `dead_letter_queue`?";
+        assert_eq!(fault("[queues.q]\n\ndead_letter = 1\n"), (3, message.to_owned()));
+        let message = "unknown key `Colour` of queue `q`";
+        assert_eq!(fault("[queues.q]\nattributes = { Colour = 1 }"), (2, message.to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (text, message) in [
+            (
+                "[queues.orders.fifo]\nDelaySeconds = 1\n",
+                "write [queues.\"orders.fifo\"] with quotes: the name has a dot",
+            ),
+            (
+                "[queues.q]\nDelaySeconds = 1.5\n",
+                "`DelaySeconds` must be text, a whole number, true or false",
+            ),
+            ("[queues.q]\naccount = 123456789012\n", "`account` must be text of 12 digits"),
+            (
+                "[queues.q]\nDelaySeconds = 1\nattributes = { DelaySeconds = 2 }\n",
+                "`DelaySeconds` is given twice",
+            ),
+            (
+                "[queues.q]\ndead_letter_queue = 'd'\n",
+                "`dead_letter_queue` needs a `max_receive_count` beside it",
+            ),
+            (
+                "[queues.q]\nmax_receive_count = 3\n",
+                "`max_receive_count` needs a `dead_letter_queue` beside it",
+            ),
+            (
+                "[queues.q]\ndead_letter_queue = 'd'\nmax_receive_count = 1001\n",
+                "`max_receive_count` must be 1 to 1000",
+            ),
+            (
+                "[queues.q]\ndead_letter_queue = 'd'\nmax_receive_count = 1\nRedrivePolicy = '{}'\n",
+                "`dead_letter_queue` and `RedrivePolicy` say the same: give one",
+            ),
+        ] {
+            assert_eq!(fault(text).1, message);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Sockets: binding, accepting within a limit, HTTP/1.1 connections, and their end.
+//!
+//! All addresses are bound before any connection is served. One loop accepts for all of them, so
+//! that one limit holds for all and no listener can starve another. Each connection is one task,
+//! which also runs its requests.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+/// First pause after a failure to accept, doubled with each further one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause after failures to accept.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An address that cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// The address as the settings give it.
+    pub address: String,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections open at once, of all listeners together; at least 1. While so many are open
+    /// none is accepted: the system queues or refuses further ones.
+    pub connections: usize,
+    /// Time until the head of the next request must have arrived, idling included.
+    pub header_timeout: Duration,
+    /// Time that running requests get to finish at shutdown.
+    pub grace: Duration,
+}
+
+/// Listeners that are bound and do not accept yet: connections to them wait.
+#[derive(Debug)]
+pub struct Bound(Vec<TcpListener>);
+
+impl Bound {
+    /// Binds every `HOST:PORT`, or none.
+    pub async fn bind(addresses: &[String]) -> Result<Self, BindError> {
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|source| BindError { address: address.clone(), source })?;
+            listeners.push(listener);
+        }
+        Ok(Self(listeners))
+    }
+
+    /// The addresses bound, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop`, then refuses new connections, closes idle ones, and lets running
+    /// requests finish within the grace; what still runs then is dropped. `open` follows the
+    /// number of connections.
+    pub async fn serve<S, B>(
+        mut self,
+        service: S,
+        limits: Limits,
+        open: Gauge,
+        stop: impl Future<Output = ()>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
+    {
+        // The number of headers keeps its default of 100: one set by hand makes hyper allocate
+        // for each request.
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+        let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        let (close, closing) = watch::channel(());
+        let mut connections = JoinSet::new();
+        let mut pause = SHORTEST_PAUSE;
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = async {
+                    let permit = Arc::clone(&permits).acquire_owned().await;
+                    self.accept().await.map(|stream| (stream, permit))
+                } => accepted,
+            };
+            match accepted {
+                Ok((stream, permit)) => {
+                    pause = SHORTEST_PAUSE;
+                    if let Err(error) = stream.set_nodelay(true) {
+                        debug!("cannot disable Nagle's algorithm: {error}");
+                    }
+                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+                    let closing = closing.clone();
+                    let open = OpenConnection::count(&open);
+                    connections.spawn(async move {
+                        drive(connection, closing).await;
+                        drop((open, permit));
+                    });
+                }
+                Err(error) if is_of_the_connection(&error) => {
+                    debug!("a connection ended before it was accepted: {error}");
+                }
+                Err(error) => {
+                    // Out of file descriptors or memory: only time, or the end of connections,
+                    // can help.
+                    warn!("cannot accept connections, trying again in {pause:?}: {error}");
+                    tokio::select! {
+                        biased;
+                        () = &mut stop => break,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+            }
+        }
+
+        drop(self);
+        close.send_replace(());
+        let all_ended = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(limits.grace, all_ended).await.is_err() {
+            warn!("{} connections had to be cut", connections.len());
+            connections.shutdown().await;
+        }
+    }
+
+    /// The next connection of any listener. Each time the listeners are asked in another order.
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        std::future::poll_fn(|context| {
+            for (index, listener) in self.0.iter().enumerate() {
+                if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                    self.0.rotate_left(index + 1);
+                    return Poll::Ready(accepted.map(|(stream, _)| stream));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Counts a connection as open while it lives, however it ends.
+struct OpenConnection(Gauge);
+
+impl OpenConnection {
+    fn count(open: &Gauge) -> Self {
+        open.inc();
+        Self(open.clone())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Runs a connection to its end; once `closing` says so, only what has begun is finished.
+async fn drive<S, B>(
+    connection: http1::Connection<TokioIo<TcpStream>, S>,
+    mut closing: watch::Receiver<()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Error: std::error::Error + Send + Sync> + 'static,
+{
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!("a connection ended early: {error}");
+    }
+}
+
+/// Failures of one connection, which say nothing of the next.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body_util::Full;
+    use hyper::body::Bytes;
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A server whose every request waits until the test lets it go.
+    struct Server {
+        addresses: Vec<SocketAddr>,
+        arrived: Arc<AtomicUsize>,
+        arrival: Arc<Notify>,
+        release: Arc<Notify>,
+        open: Gauge,
+        stop: Option<oneshot::Sender<()>>,
+        serving: JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start(listeners: usize, connections: usize) -> Self {
+            let limits = Limits {
+                connections,
+                header_timeout: Duration::from_secs(100),
+                grace: Duration::from_secs(8),
+            };
+            let bound = Bound::bind(&vec!["127.0.0.1:0".to_owned(); listeners]).await.unwrap();
+            let addresses = bound.addresses();
+            let arrived = Arc::new(AtomicUsize::new(0));
+            let (arrival, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let open = Gauge::default();
+            let service = service_fn({
+                let (arrived, arrival) = (Arc::clone(&arrived), Arc::clone(&arrival));
+                let release = Arc::clone(&release);
+                move |_request| {
+                    let (arrived, arrival) = (Arc::clone(&arrived), Arc::clone(&arrival));
+                    let release = Arc::clone(&release);
+                    async move {
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                        arrival.notify_one();
+                        release.notified().await;
+                        Ok(Response::new(Full::new(Bytes::from_static(b"done"))))
+                    }
+                }
+            });
+            let (stop, stopped) = oneshot::channel();
+            let serving = tokio::spawn(bound.serve(service, limits, open.clone(), async {
+                let _ = stopped.await;
+            }));
+            Self { addresses, arrived, arrival, release, open, stop: Some(stop), serving }
+        }
+
+        async fn request(&self, listener: usize) -> TcpStream {
+            let mut stream = TcpStream::connect(self.addresses[listener]).await.unwrap();
+            stream.write_all(REQUEST).await.unwrap();
+            stream
+        }
+
+        fn stop(&mut self) {
+            self.stop.take().unwrap().send(()).unwrap();
+        }
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_finishes_a_running_request_closes_idle_connections_and_refuses_new_ones() {
+        let mut server = Server::start(1, 10).await;
+        let idle = TcpStream::connect(server.addresses[0]).await.unwrap();
+        let running = server.request(0).await;
+        server.arrival.notified().await;
+        assert_eq!(server.open.get(), 2);
+
+        let began = Instant::now();
+        server.stop();
+        assert_eq!(rest(idle).await, "");
+        let refused = TcpStream::connect(server.addresses[0]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(!server.serving.is_finished());
+
+        server.release.notify_one();
+        let answer = rest(running).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+        server.serving.await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(8));
+        assert_eq!(server.open.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_cuts_a_request_that_outlasts_the_grace() {
+        let mut server = Server::start(1, 10).await;
+        let running = server.request(0).await;
+        server.arrival.notified().await;
+        let began = Instant::now();
+        server.stop();
+        server.serving.await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 8);
+        assert_eq!(rest(running).await, "");
+        assert_eq!(server.open.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_limit_further_connections_wait_on_whichever_listener() {
+        let server = Server::start(2, 1).await;
+        let first = server.request(1).await;
+        server.arrival.notified().await;
+        let second = server.request(0).await;
+        // All that can happen has happened once the paused clock has to be moved on.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
+        assert_eq!(server.open.get(), 1);
+
+        drop(first);
+        server.arrival.notified().await;
+        assert_eq!(server.arrived.load(Ordering::SeqCst), 2);
+        assert_eq!(server.open.get(), 1);
+        drop(second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_arrive_in_time_ends_its_connection_and_a_slow_answer_does_not() {
+        let server = Server::start(1, 10).await;
+        let slow_answer = server.request(0).await;
+        server.arrival.notified().await;
+        let mut slow_head = TcpStream::connect(server.addresses[0]).await.unwrap();
+        slow_head.write_all(b"POST / HTTP/1.1\r\nHo").await.unwrap();
+        let began = Instant::now();
+        assert_eq!(rest(slow_head).await, "");
+        assert_eq!(began.elapsed().as_secs(), 100);
+
+        tokio::time::sleep(Duration::from_secs(1_000)).await;
+        server.release.notify_one();
+        let answer = rest(slow_answer).await;
+        assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let bound = Bound::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+        let taken = bound.addresses()[0].to_string();
+        let error = Bound::bind(std::slice::from_ref(&taken)).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot listen on {taken}: ")), "{error}");
+    }
+
+    #[test]
+    fn only_failures_of_one_connection_are_passed_over() {
+        assert!(is_of_the_connection(&io::ErrorKind::ConnectionAborted.into()));
+        let too_many_open_files = io::Error::from_raw_os_error(24);
+        assert!(!is_of_the_connection(&too_many_open_files));
+    }
+}

@@ -1,0 +1,352 @@
+//! What Prometheus reads from `GET /metrics`, in the OpenMetrics text format.
+//!
+//! Counting a request takes a few atomic additions: the handles of each operation are made once
+//! and found by index. The depths of queues are not counted but asked for at each scrape, so that
+//! they cannot disagree with the state.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the histogram in seconds: from what a send in memory takes to more than the
+/// longest wait of a receive, 20 s.
+const BUCKETS: [f64; 18] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 20.0, 30.0,
+];
+
+/// The operation of a request that names none, or an unknown one.
+const UNKNOWN: &str = "unknown";
+/// The result of a request that failed with a code that was not announced.
+const OTHER: &str = "other";
+
+/// How much waits in one queue, at the time of a scrape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// 12 digits.
+    pub account: String,
+    /// The queue's region.
+    pub region: String,
+    /// The queue's name.
+    pub name: String,
+    /// Messages that a receive may return.
+    pub visible: u64,
+    /// Messages received and neither deleted nor visible again.
+    pub in_flight: u64,
+    /// Messages whose delay has not passed.
+    pub delayed: u64,
+    /// Milliseconds since the oldest message was sent; `None` in an empty queue.
+    pub oldest_age_ms: Option<i64>,
+}
+
+type QueueDepths =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<QueueDepth>> + Send>> + Send + Sync>;
+
+/// The metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    /// One for each operation, then one for unknown operations.
+    operations: Vec<Operation>,
+    errors: Vec<&'static str>,
+    connections: Gauge,
+    panics: Counter,
+    queue_depths: QueueDepths,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// The handles of one operation, each made when it is first needed: most operations never meet
+/// most errors, and a series for each pair would be a thousand that say nothing.
+struct Operation {
+    service: &'static str,
+    name: &'static str,
+    duration: OnceLock<Histogram>,
+    /// `ok`, then one for each error code, then `other`.
+    results: Vec<OnceLock<Counter>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    service: &'static str,
+    operation: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    service: &'static str,
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    account: String,
+    region: String,
+    queue: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueStateLabels {
+    account: String,
+    region: String,
+    queue: String,
+    state: &'static str,
+}
+
+impl Metrics {
+    /// Metrics for these operations, each with its service (`("sqs", "SendMessage")`), which may
+    /// fail with these AWS error codes. `queue_depths` is asked at each scrape.
+    pub fn new<Q, F>(
+        operations: &[(&'static str, &'static str)],
+        errors: &[&'static str],
+        queue_depths: Q,
+    ) -> Self
+    where
+        Q: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<QueueDepth>> + Send + 'static,
+    {
+        let requests = Family::<RequestLabels, Counter>::default();
+        let durations =
+            Family::<OperationLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                Histogram::new(BUCKETS)
+            });
+        let connections = Gauge::default();
+        let panics = Counter::default();
+        let mut registry = Registry::with_prefix("squab");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", version);
+        registry.register("connections", "Connections open", connections.clone());
+        registry.register("requests", "Requests answered", requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Seconds from the head of a request to its answer, waiting for messages included",
+            durations.clone(),
+        );
+        registry.register("panics", "Requests ended by a bug in Squab", panics.clone());
+        let operations = operations
+            .iter()
+            .copied()
+            .chain(std::iter::once((UNKNOWN, UNKNOWN)))
+            .map(|(service, name)| Operation {
+                service,
+                name,
+                duration: OnceLock::new(),
+                results: std::iter::repeat_with(OnceLock::new).take(errors.len() + 2).collect(),
+            })
+            .collect();
+        Self {
+            registry,
+            requests,
+            durations,
+            operations,
+            errors: errors.to_vec(),
+            connections,
+            panics,
+            queue_depths: Box::new(move || Box::pin(queue_depths())),
+        }
+    }
+
+    /// Counts an answered request.
+    ///
+    /// `operation` is the index in the list given to [`Metrics::new`], `None` when the request
+    /// names no operation that exists; a failure is its AWS error code.
+    pub fn record(
+        &self,
+        operation: Option<usize>,
+        result: Result<(), &'static str>,
+        elapsed: Duration,
+    ) {
+        let known = operation.and_then(|index| self.operations.get(index));
+        let Some(operation) = known.or(self.operations.last()) else { return };
+        let (slot, result) = match result {
+            Ok(()) => (0, "ok"),
+            Err(code) => match self.errors.iter().position(|known| *known == code) {
+                Some(index) => (index + 1, code),
+                None => (self.errors.len() + 1, OTHER),
+            },
+        };
+        let Operation { service, name, .. } = *operation;
+        if let Some(counter) = operation.results.get(slot) {
+            let labels = RequestLabels { service, operation: name, result };
+            counter.get_or_init(|| self.requests.get_or_create_owned(&labels)).inc();
+        }
+        let labels = OperationLabels { service, operation: name };
+        operation
+            .duration
+            .get_or_init(|| self.durations.get_or_create_owned(&labels))
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a request that ended in a panic.
+    pub fn count_panic(&self) {
+        self.panics.inc();
+    }
+
+    /// The gauge of open connections, which the listener keeps.
+    pub fn connections(&self) -> Gauge {
+        self.connections.clone()
+    }
+
+    /// The text of all metrics.
+    pub async fn render(&self) -> String {
+        let queues = queue_registry((self.queue_depths)().await);
+        let mut text = String::new();
+        let written = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &queues))
+            .and_then(|()| encode_eof(&mut text));
+        if let Err(error) = written {
+            tracing::error!("cannot write the metrics: {error}");
+        }
+        text
+    }
+
+    /// The answer to `GET /metrics`.
+    pub async fn respond(&self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.render().await));
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
+        response
+    }
+}
+
+/// Made anew for each scrape, so that deleted queues leave nothing behind.
+fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
+    let messages = Family::<QueueStateLabels, Gauge>::default();
+    let oldest = Family::<QueueLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+    for depth in depths {
+        let QueueDepth { account, region, name: queue, .. } = depth;
+        for (state, count) in
+            [("visible", depth.visible), ("in_flight", depth.in_flight), ("delayed", depth.delayed)]
+        {
+            let labels = QueueStateLabels {
+                account: account.clone(),
+                region: region.clone(),
+                queue: queue.clone(),
+                state,
+            };
+            messages.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        if let Some(age_ms) = depth.oldest_age_ms {
+            let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+            oldest.get_or_create(&QueueLabels { account, region, queue }).set(age.as_secs_f64());
+        }
+    }
+    let mut registry = Registry::with_prefix("squab");
+    registry.register("queue_messages", "Messages in the queue", messages);
+    registry.register(
+        "queue_oldest_message_age_seconds",
+        "Seconds since the oldest message in the queue was sent",
+        oldest,
+    );
+    registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATIONS: [(&str, &str); 2] = [("sqs", "SendMessage"), ("sqs", "ReceiveMessage")];
+
+    async fn lines(metrics: &Metrics, beginning: &str) -> Vec<String> {
+        let text = metrics.render().await;
+        let mut lines: Vec<String> =
+            text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_by_operation_and_result() {
+        let metrics = Metrics::new(&OPERATIONS, &["InvalidParameterValue"], || async { vec![] });
+        metrics.record(Some(0), Ok(()), Duration::from_micros(90));
+        metrics.record(Some(0), Ok(()), Duration::from_millis(3));
+        metrics.record(Some(1), Err("InvalidParameterValue"), Duration::ZERO);
+        metrics.record(Some(1), Err("Unheard"), Duration::ZERO);
+        metrics.record(None, Err("Unheard"), Duration::ZERO);
+        metrics.record(Some(7), Ok(()), Duration::ZERO);
+        assert_eq!(
+            lines(&metrics, "squab_requests_total").await,
+            [
+                r#"squab_requests_total{service="sqs",operation="ReceiveMessage",result="InvalidParameterValue"} 1"#,
+                r#"squab_requests_total{service="sqs",operation="ReceiveMessage",result="other"} 1"#,
+                r#"squab_requests_total{service="sqs",operation="SendMessage",result="ok"} 2"#,
+                r#"squab_requests_total{service="unknown",operation="unknown",result="ok"} 1"#,
+                r#"squab_requests_total{service="unknown",operation="unknown",result="other"} 1"#,
+            ]
+        );
+        let text = metrics.render().await;
+        for line in [
+            r#"squab_request_duration_seconds_count{service="sqs",operation="SendMessage"} 2"#,
+            r#"squab_request_duration_seconds_bucket{le="0.0001",service="sqs",operation="SendMessage"} 1"#,
+            r#"squab_request_duration_seconds_bucket{le="0.005",service="sqs",operation="SendMessage"} 2"#,
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn queues_are_shown_as_they_are_at_each_scrape() {
+        let depth = QueueDepth {
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            name: "orders".to_owned(),
+            visible: 3,
+            in_flight: 2,
+            delayed: 1,
+            oldest_age_ms: Some(1_500),
+        };
+        let empty = QueueDepth { name: "empty".to_owned(), oldest_age_ms: None, ..depth.clone() };
+        let metrics = Metrics::new(&[], &[], move || {
+            let depths = vec![depth.clone(), empty.clone()];
+            async move { depths }
+        });
+        let at = r#"account="000000000000",region="us-east-1",queue="orders""#;
+        let messages = format!("squab_queue_messages{{{at}");
+        assert_eq!(
+            lines(&metrics, &messages).await,
+            [
+                format!(r#"{messages},state="delayed"}} 1"#),
+                format!(r#"{messages},state="in_flight"}} 2"#),
+                format!(r#"{messages},state="visible"}} 3"#),
+            ]
+        );
+        assert_eq!(
+            lines(&metrics, "squab_queue_oldest_message_age_seconds").await,
+            [format!("squab_queue_oldest_message_age_seconds{{{at}}} 1.5")]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_text_is_one_openmetrics_document() {
+        let metrics = Metrics::new(&[], &[], || async { vec![] });
+        let _open = metrics.connections().inc();
+        let text = metrics.render().await;
+        let build = format!("squab_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
+        assert!(text.contains("squab_connections 1\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        assert_eq!(text.matches("# EOF").count(), 1);
+        assert_eq!(metrics.respond().await.headers()[CONTENT_TYPE], CONTENT);
+    }
+}
