@@ -113,11 +113,6 @@ pub static OPERATIONS: &[Operation] = operations! { Sqs, sqs::dialect::SQS;
     queue  UntagQueue                   => sqs::untag_queue::untag_queue -> ();
 };
 
-/// The operation of a name.
-pub fn find(service: Service, name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.service == service && operation.name == name)
-}
-
 impl Payload {
     fn decode<I: DeserializeOwned>(
         &self,

@@ -5,10 +5,9 @@
 //! answer carries a request id; what is our fault is logged with it, and never told.
 
 use crate::api::error::{message, row};
-use crate::api::operations::{OPERATIONS, Operation, Payload, Service, find};
+use crate::api::operations::{OPERATIONS, Payload, Service};
 use crate::api::{Context, CoolDowns};
 use crate::auth::{self, Caller, Credentials, Mode};
-use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
 use crate::runtime::clock::{Clock, SystemClock};
@@ -21,6 +20,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, H
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 const JSON_CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -30,7 +30,8 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
 const SQS_TARGET: &str = "AmazonSQS.";
 const TRACE_ID: &str = "x-amzn-trace-id";
-const SNS_VERSION: &str = "2010-03-31";
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the gateway must know of the settings.
 #[derive(Debug)]
@@ -59,21 +60,6 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
 }
 
-/// What was found out about a request before its operation runs.
-struct Call {
-    protocol: Protocol,
-    operation: &'static Operation,
-    payload: Payload,
-}
-
-/// A request that calls no operation.
-enum NoCall {
-    /// Refused, in a protocol.
-    Refused(Protocol, Refusal),
-    /// Not meant for this service at all, such as a browser's.
-    NotFound,
-}
-
 impl Gateway {
     /// A gateway to a running service.
     pub fn new(runtime: Arc<Runtime>, settings: GatewaySettings, metrics: Arc<Metrics>) -> Self {
@@ -85,50 +71,218 @@ impl Gateway {
         let started = Instant::now();
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
-        let (protocol, index, outcome) = match self.read(&parts, body).await {
-            Err(NoCall::NotFound) => return not_found(request_id),
-            Err(NoCall::Refused(protocol, refusal)) => (protocol, None, Err(refusal)),
-            Ok(call) => {
-                let index = OPERATIONS.iter().position(|known| std::ptr::eq(known, call.operation));
-                let protocol = call.protocol;
-                (protocol, index, self.run(&parts, call, &request_id).await)
-            }
-        };
+        let Some(protocol) = protocol_of(&parts) else { return not_found(&request_id) };
+        let mut operation = None;
+        let outcome = self.answer(protocol, &parts, body, &request_id, &mut operation).await;
         let code = outcome.as_ref().map(drop).map_err(|refusal| row(refusal.kind).query_code);
-        self.metrics.record(index, code, started.elapsed());
+        self.metrics.record(operation, code, started.elapsed());
         match outcome {
-            Ok(body) => respond(StatusCode::OK, protocol, request_id, body),
-            Err(refusal) => refuse(&refusal, protocol, request_id),
+            Ok(body) => respond(StatusCode::OK, protocol, &request_id, body),
+            Err(refusal) => refuse(&refusal, protocol, &request_id),
         }
     }
 
-    /// Reads the body and finds the operation; verifies the signature in between.
-    async fn read(&self, parts: &Parts, body: Body) -> Result<Call, NoCall> {
-        let target = header(&parts.headers, TARGET);
-        let is_json = target.is_some()
-            || header(&parts.headers, CONTENT_TYPE.as_str())
-                .is_some_and(|content| content.starts_with("application/x-amz-json"));
-        let protocol = if is_json { Protocol::Json } else { Protocol::Query };
-        let refused = |refusal| NoCall::Refused(protocol, refusal);
-        let body = self.read_body(parts, body).await.map_err(refused)?;
-        if is_json {
-            let name = target.and_then(|target| target.strip_prefix(SQS_TARGET));
-            let operation = name.and_then(|name| find(Service::Sqs, name)).ok_or_else(|| {
-                refused(unknown_action(target.unwrap_or_default()))
-            });
-            // A caller without a good signature does not learn which operations there are.
-            if operation.is_err() {
-                self.identify(parts, &body, Service::Sqs).map_err(refused)?;
+    /// The encoded answer. `found` is set to the operation's place in the table as soon as that
+    /// is known.
+    async fn answer(
+        &self,
+        protocol: Protocol,
+        parts: &Parts,
+        body: Body,
+        request_id: &str,
+        found: &mut Option<usize>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let body = self.read_body(parts, body).await?;
+        let (action, payload) = match protocol {
+            Protocol::Json => (action_of_target(parts), Payload::Json(body.clone())),
+            Protocol::Query => {
+                let params = Params::parse(parts.uri.query(), &body).map_err(|malformed| {
+                    Refusal::new(Kind::MalformedQueryString, malformed.to_string())
+                })?;
+                (action_of_params(&params), Payload::Query(params))
             }
-            self.check_method(parts).map_err(refused)?;
-            return Ok(Call { protocol, operation: operation?, payload: Payload::Json(body) });
+        };
+        let caller = self.identify(parts, &body, Service::Sqs)?;
+        let action = action?;
+        let index = OPERATIONS
+            .iter()
+            .position(|known| known.service == Service::Sqs && known.name == action)
+            .ok_or_else(|| unknown_action(&action))?;
+        *found = Some(index);
+        let operation = &OPERATIONS[index];
+        let path = parts.uri.path();
+        if protocol == Protocol::Query && path != "/" && !operation.has_queue {
+            return Err(unknown_action(&action));
         }
-        if parts.method != Method::GET && parts.method != Method::POST {
-            return Err(NoCall::NotFound);
-        }
-        let params = Params::parse(parts.uri.query(), &body).map_err(|malformed| {
-            refused(Refusal::new(Kind::MalformedQueryString, malformed.to_string()))
-        })?;
-        todo!()
+        let cx = self.context(parts, caller);
+        (operation.run)(cx, payload, request_id.to_owned()).await
     }
+
+    async fn read_body(&self, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
+        let limit = self.settings.max_body_bytes;
+        let too_large = || {
+            Refusal::new(
+                Kind::RequestTooLarge,
+                format!("The request is larger than this server accepts: {limit} bytes."),
+            )
+        };
+        let announced = header(&parts.headers, CONTENT_LENGTH.as_str())
+            .and_then(|length| length.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
+        match collected.await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Refusal::new(Kind::Serialization, "The request's body is cut off.")),
+            Err(_) => Err(Refusal::new(Kind::Serialization, "The request's body took too long.")),
+        }
+    }
+
+    fn identify(&self, parts: &Parts, body: &[u8], service: Service) -> Result<Caller, Refusal> {
+        let request = auth::Request {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+            body,
+            service: service.name(),
+        };
+        // Signatures go by real time, whatever the clock of the queues shows.
+        auth::identify(self.settings.mode, &self.settings.credentials, &request, SystemClock.now_ms())
+    }
+
+    fn context(&self, parts: &Parts, caller: Caller) -> Context {
+        Context {
+            runtime: Arc::clone(&self.runtime),
+            cool_downs: self.settings.cool_downs,
+            region: caller.region.unwrap_or_else(|| self.settings.region.clone()),
+            sender_id: caller.account.clone(),
+            account: caller.account,
+            base_url: self.base_url(parts),
+            path: parts.uri.path().to_owned(),
+            trace_header: header(&parts.headers, TRACE_ID).map(str::to_owned),
+        }
+    }
+
+    /// Queue URLs begin with the address that the caller has used, so that they work inside and
+    /// outside a container network alike.
+    fn base_url(&self, parts: &Parts) -> String {
+        if let Some(url) = &self.settings.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let forwarded = |name| {
+            let value = header(&parts.headers, name).filter(|_| self.settings.trust_forwarded)?;
+            value.split(',').next().map(str::trim)
+        };
+        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
+        let host = forwarded("x-forwarded-host")
+            .or_else(|| header(&parts.headers, HOST.as_str()))
+            .or_else(|| parts.uri.authority().map(hyper::http::uri::Authority::as_str))
+            .unwrap_or("localhost");
+        format!("{scheme}://{host}")
+    }
+}
+
+/// Which protocol a request speaks, or none if it cannot be an AWS call.
+fn protocol_of(parts: &Parts) -> Option<Protocol> {
+    let is_json = parts.headers.contains_key(TARGET)
+        || header(&parts.headers, CONTENT_TYPE.as_str())
+            .is_some_and(|content| content.starts_with("application/x-amz-json"));
+    let has_query = parts.uri.query().is_some_and(|query| !query.is_empty());
+    match (parts.method.as_str(), is_json) {
+        ("POST", true) => Some(Protocol::Json),
+        ("POST", false) => Some(Protocol::Query),
+        ("GET", _) if has_query => Some(Protocol::Query),
+        _ => None,
+    }
+}
+
+fn action_of_target(parts: &Parts) -> Result<String, Refusal> {
+    let target = header(&parts.headers, TARGET)
+        .ok_or_else(|| Refusal::new(Kind::MissingAction, "The request must contain the header X-Amz-Target."))?;
+    match target.strip_prefix(SQS_TARGET) {
+        Some(action) => Ok(action.to_owned()),
+        None => Err(unknown_action(target)),
+    }
+}
+
+fn action_of_params(params: &Params) -> Result<String, Refusal> {
+    params.get("Action").filter(|action| !action.is_empty()).map(str::to_owned).ok_or_else(|| {
+        Refusal::new(Kind::MissingAction, "The request must contain the parameter Action.")
+    })
+}
+
+fn unknown_action(action: &str) -> Refusal {
+    Refusal::new(
+        Kind::InvalidAction,
+        format!("The action {action} is not valid for this endpoint."),
+    )
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Request ids are no state: nothing depends on them, and nothing repeats them.
+fn fresh_request_id() -> String {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
+}
+
+fn respond(
+    status: StatusCode,
+    protocol: Protocol,
+    request_id: &str,
+    body: Vec<u8>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        match protocol {
+            Protocol::Json => JSON_CONTENT,
+            Protocol::Query => XML_CONTENT,
+        },
+    );
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn refuse(refusal: &Refusal, protocol: Protocol, request_id: &str) -> Response<Body> {
+    let row = row(refusal.kind);
+    if let Some(cause) = &refusal.internal {
+        tracing::error!(request_id, cause, "a request failed");
+    } else {
+        tracing::debug!(request_id, code = row.query_code, message = %refusal.message, "refused");
+    }
+    let message = message(refusal, protocol);
+    let body = match protocol {
+        Protocol::Json => json::error_body(row.namespace, row.json_type, &message),
+        Protocol::Query => xml::error_body(
+            Service::Sqs.dialect(),
+            row.sender,
+            row.query_code,
+            &message,
+            request_id,
+        ),
+    };
+    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = respond(status, protocol, request_id, body);
+    if protocol == Protocol::Json {
+        let fault = if row.sender { "Sender" } else { "Receiver" };
+        if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", row.query_code)) {
+            response.headers_mut().insert(QUERY_ERROR, value);
+        }
+    }
+    response
+}
+
+/// What AWS answers to a bare GET.
+fn not_found(request_id: &str) -> Response<Body> {
+    let body = b"<UnknownOperationException/>\n".to_vec();
+    respond(StatusCode::NOT_FOUND, Protocol::Query, request_id, body)
 }

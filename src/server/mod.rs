@@ -4,6 +4,8 @@
 //! answers for health and metrics itself and gives everything else to the gateway, without a
 //! router, a boxed layer or a task of its own: calls of AWS operations pay two comparisons.
 
+pub mod assembly;
+pub mod gateway;
 pub mod health;
 pub mod listener;
 pub mod logging;
@@ -28,6 +30,8 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::config::{Settings, Storage};
+use crate::runtime::clock::SystemClock;
+use assembly::{Assembly, AssemblyError};
 use listener::{BindError, Bound, Limits};
 use metrics::Metrics;
 use shutdown::Signals;
@@ -38,6 +42,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The service cannot be put together.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
     /// The system refuses to tell of signals.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] std::io::Error),
@@ -52,16 +59,9 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     let bound = Bound::bind(&settings.listen).await?;
 
-    // THE JOINT: the store, the engine and the gateway are made here from the settings, then
-    // `settings.queues` are created, in their order. Until then every call is answered 404.
-    // Once receivers have been released, later ones must not wait either: requests that came
-    // before the end of their connection are still answered.
-    let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
-    let gateway = |_request: Request<Body>| async { not_found() };
-    let release_waiting_receivers = || ();
-    let keys = usize::from(settings.access_key.is_some());
+    let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
 
-    log_start(&settings, &bound.addresses(), keys);
+    log_start(&settings, &bound.addresses(), assembly.keys);
     announce_readiness();
 
     let limits = Limits {
@@ -69,16 +69,21 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         header_timeout: settings.header_timeout,
         grace: settings.shutdown_grace,
     };
-    let open = metrics.connections();
+    let open = assembly.metrics.connections();
+    let gateway = Arc::clone(&assembly.gateway);
+    let gateway = move |request| {
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.handle(request).await }
+    };
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = bound.serve(shell(gateway, metrics), limits, open, async {
+    let serving = bound.serve(shell(gateway, Arc::clone(&assembly.metrics)), limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
         let _ = stopped.await;
     });
     let told = async {
         let name = signals.next().await;
         info!("{name}: no new connections; running requests may finish");
-        release_waiting_receivers();
+        assembly.runtime.stop_waiting();
         let _ = stop.send(());
         let name = signals.next().await;
         info!("{name} again: not waiting for running requests");
@@ -87,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         () = serving => {}
         () = told => {}
     }
+    assembly.runtime.close().await;
     info!("stopped");
     Ok(())
 }
@@ -161,12 +167,6 @@ fn internal_failure() -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
     headers.insert("x-amzn-query-error", HeaderValue::from_static("InternalFailure;Receiver"));
-    response
-}
-
-fn not_found() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 

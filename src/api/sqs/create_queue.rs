@@ -35,7 +35,7 @@ pub struct Output {
 pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let name = required(input.queue_name.as_deref(), "QueueName")?;
     let attributes = input.attributes.unwrap_or_default();
-    QueueName::new(name, asks_for_fifo(&attributes))?;
+    QueueName::new(name, asks_for_fifo(&attributes)?)?;
     let tags = input.tags.unwrap_or_default();
     tags::check(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
     tags::check_count(name, tags.len())?;

@@ -1,0 +1,227 @@
+//! The service below the listener, put together from the settings: store, runtime, gateway,
+//! metrics, and the queues that are to exist at start.
+
+use crate::api::CoolDowns;
+use crate::api::error::query_codes;
+use crate::api::operations::OPERATIONS;
+use crate::auth::account::DEFAULT_ACCOUNT;
+use crate::auth::{Credential, Credentials, Mode};
+use crate::config::{self, AuthMode, DeclaredQueue, Settings, Storage};
+use crate::domain::Refusal;
+use crate::domain::address::{QueueAddress, QueueName};
+use crate::domain::queue_attributes::asks_for_fifo;
+use crate::engine::queues;
+use crate::runtime::Runtime;
+use crate::runtime::clock::Clock;
+use crate::server::gateway::{Gateway, GatewaySettings};
+use crate::server::metrics::{Metrics, QueueDepth};
+use crate::store::{self, Durability, Location, Sqlite};
+use indexmap::IndexMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Queues whose depth one transaction reads.
+const DEPTHS_PER_PAGE: i64 = 200;
+
+/// The running service.
+#[derive(Debug, Clone)]
+pub struct Assembly {
+    /// Everything below HTTP.
+    pub runtime: Arc<Runtime>,
+    /// What answers AWS calls.
+    pub gateway: Arc<Gateway>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How many access keys are known.
+    pub keys: usize,
+}
+
+/// Why the service cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The credentials file cannot be used.
+    #[error("the credentials file {}: {reason}", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; no secret is in it.
+        reason: String,
+    },
+    /// The key of the environment cannot be used.
+    #[error("the access key in the environment: {0}")]
+    AccessKey(String),
+    /// A declared queue cannot be made.
+    #[error("the declared queue {name}: {reason}")]
+    Queue {
+        /// Its name.
+        name: String,
+        /// What AWS would say.
+        reason: String,
+    },
+}
+
+impl Assembly {
+    /// Opens the store, starts the background tasks on the current tokio runtime, and makes the
+    /// declared queues.
+    pub async fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AssemblyError> {
+        let credentials = read_credentials(settings)?;
+        let keys = credentials.len();
+        let (location, durability) = match &settings.storage {
+            Storage::Ephemeral => (Location::Memory, Durability::Process),
+            Storage::Directory { path, durability } => (
+                Location::Directory(path.clone()),
+                match durability {
+                    config::Durability::Full => Durability::Full,
+                    config::Durability::Process => Durability::Process,
+                },
+            ),
+        };
+        let driver = Box::new(Sqlite::open(&location, durability)?);
+        let runtime = Arc::new(Runtime::start(driver, clock, fastrand::Rng::new())?);
+        for queue in &settings.queues {
+            declare(&runtime, settings, queue).await?;
+        }
+        let operations: Vec<_> =
+            OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
+        let depths_of = Arc::clone(&runtime);
+        let metrics = Arc::new(Metrics::new(&operations, &query_codes(), move || {
+            queue_depths(Arc::clone(&depths_of))
+        }));
+        let gateway = Gateway::new(
+            Arc::clone(&runtime),
+            GatewaySettings {
+                region: settings.region.clone(),
+                mode: match settings.auth {
+                    AuthMode::Off => Mode::Off,
+                    AuthMode::KnownKeys => Mode::KnownKeys,
+                    AuthMode::Strict => Mode::Strict,
+                },
+                credentials,
+                cool_downs: CoolDowns {
+                    purge: settings.delay_purge_retry,
+                    recreate: settings.delay_recently_deleted,
+                },
+                public_url: settings.public_url.clone(),
+                trust_forwarded: settings.trust_forwarded,
+                max_body_bytes: settings.max_body_bytes,
+            },
+            Arc::clone(&metrics),
+        );
+        Ok(Self { runtime, gateway: Arc::new(gateway), metrics, keys })
+    }
+}
+
+fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
+    let mut credentials = match &settings.credentials_file {
+        None => Credentials::default(),
+        Some(path) => {
+            let refuse =
+                |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
+            let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+            Credentials::parse(&text).map_err(|error| refuse(error.to_string()))?
+        }
+    };
+    if let Some(key) = &settings.access_key {
+        let credential = Credential::from_environment(&key.id, &key.secret)
+            .map_err(|error| AssemblyError::AccessKey(error.to_string()))?;
+        credentials.insert(credential);
+    }
+    Ok(credentials)
+}
+
+/// Makes a declared queue, or changes the attributes of the one that is there.
+async fn declare(
+    runtime: &Runtime,
+    settings: &Settings,
+    declared: &DeclaredQueue,
+) -> Result<(), AssemblyError> {
+    let refuse = |refusal: Refusal| AssemblyError::Queue {
+        name: declared.name.clone(),
+        reason: refusal.internal.unwrap_or_else(|| refusal.message.into_owned()),
+    };
+    let address = QueueAddress {
+        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
+        name: declared.name.clone(),
+    };
+    let mut attributes = declared.attributes.clone();
+    if let Some((name, max_receive_count)) = &declared.dead_letter_queue {
+        let target = QueueAddress { name: name.clone(), ..address.clone() };
+        let policy = serde_json::json!({
+            "deadLetterTargetArn": target.arn(),
+            "maxReceiveCount": max_receive_count,
+        });
+        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
+    }
+    asks_for_fifo(&attributes)
+        .and_then(|fifo| QueueName::new(&declared.name, fifo))
+        .map_err(refuse)?;
+    let tags = declared.tags.clone();
+    runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await.map_err(refuse)
+}
+
+fn put_queue(
+    tx: &mut store::Txn<'_>,
+    address: &QueueAddress,
+    attributes: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    let Some(existing) = tx.queue(address)? else {
+        return queues::create(tx, address, attributes, tags, false).map(drop);
+    };
+    let mut changed = attributes.clone();
+    changed.shift_remove("FifoQueue");
+    if existing.attributes.first_difference(attributes).is_some() {
+        queues::set_attributes(tx, address, &changed)?;
+    }
+    for (key, value) in tags {
+        tx.set_tag(existing.id, key, value)?;
+    }
+    Ok(())
+}
+
+/// The depths of all queues, read a page at a time.
+async fn queue_depths(runtime: Arc<Runtime>) -> Vec<QueueDepth> {
+    let mut depths = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = runtime
+            .run(move |tx| {
+                let mut page = Vec::new();
+                for queue in tx.queues_after(after, DEPTHS_PER_PAGE)? {
+                    page.push((queue.id, depth(tx, queue)?));
+                }
+                Ok(page)
+            })
+            .await;
+        match page {
+            Ok(page) if page.is_empty() => return depths,
+            Ok(page) => depths.extend(page.into_iter().map(|(id, depth)| {
+                after = id;
+                depth
+            })),
+            Err(refusal) => {
+                tracing::error!(cause = refusal.internal, "cannot read the depths of queues");
+                return depths;
+            }
+        }
+    }
+}
+
+fn depth(tx: &mut store::Txn<'_>, queue: store::Queue) -> Result<QueueDepth, Refusal> {
+    let counts = queues::counts(tx, &queue)?;
+    let oldest = tx.oldest_messages(queue.backlog, 1)?;
+    let number = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok(QueueDepth {
+        account: queue.address.account,
+        region: queue.address.region,
+        name: queue.address.name,
+        visible: number(counts.ready),
+        in_flight: number(counts.in_flight),
+        delayed: number(counts.delayed),
+        oldest_age_ms: oldest.first().map(|message| tx.now() - message.sent_at),
+    })
+}
