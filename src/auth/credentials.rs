@@ -283,7 +283,7 @@ fn parse_toml(text: &str) -> Result<Vec<Credential>, CredentialsError> {
     let file: File = toml::from_str(text).map_err(|error| {
         // Only the reason: the whole error quotes the line, and a secret may stand there
         let offset = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = 1 + text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
+        let line = text.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
         CredentialsError::Malformed { line, reason: error.message().to_owned() }
     })?;
     let complete = |entry: Entry| {

@@ -80,8 +80,11 @@ mod tests {
             "iam",
         )
         .unwrap();
-        let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
+        let published = [
+            0xc4af_b1cc_5771_d871_763a_393e_44b7_0357_u128,
+            0x1b55_cc28_424d_1a5e_86da_6ed3_c154_a4b9,
+        ];
+        assert_eq!(key.0.to_vec(), published.map(u128::to_be_bytes).concat());
     }
 
     #[test]
