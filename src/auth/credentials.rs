@@ -101,21 +101,6 @@ impl Credential {
         })
     }
 
-    /// The key of `SQUAB_ACCESS_KEY_ID` and `SQUAB_SECRET_ACCESS_KEY`, whose values are given here;
-    /// `None` when neither is set. Empty values count as unset.
-    pub fn from_environment(
-        access_key_id: Option<&str>,
-        secret_access_key: Option<&str>,
-    ) -> Result<Option<Self>, CredentialsError> {
-        let set = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
-        match (set(access_key_id), set(secret_access_key)) {
-            (Some(id), Some(secret)) => Self::new(id, secret).map(Some),
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(CredentialsError::HalfEnvironment("SQUAB_SECRET_ACCESS_KEY")),
-            (None, Some(_)) => Err(CredentialsError::HalfEnvironment("SQUAB_ACCESS_KEY_ID")),
-        }
-    }
-
     /// Adds what is optional in a file. Empty session tokens count as none.
     fn complete(
         mut self,
@@ -182,8 +167,6 @@ pub enum CredentialsError {
          of +=,.@_-"
     )]
     User { access_key_id: String },
-    #[error("{0} is not set, but its other half is")]
-    HalfEnvironment(&'static str),
 }
 
 /// The keys that Squab knows, by access key id.
@@ -230,6 +213,11 @@ impl Credentials {
     /// The key with this id.
     pub fn get(&self, access_key_id: &str) -> Option<&Credential> {
         self.known.get(access_key_id).map(|it| &it.credential)
+    }
+
+    /// How many keys are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// Whether no key is known.
@@ -472,17 +460,6 @@ mod tests {
     fn the_same_key_in_two_profiles_is_one_key() {
         let text = "[a]\naws_access_key_id=A\naws_secret_access_key=s\n".to_owned();
         assert!(Credentials::parse(&(text.clone() + &text.replace("[a]", "[b]"))).is_ok());
-    }
-
-    #[test]
-    fn the_environment_gives_both_halves_or_none() {
-        assert!(Credential::from_environment(None, Some("")).unwrap().is_none());
-        let credential = Credential::from_environment(Some("A"), Some("s")).unwrap().unwrap();
-        assert_eq!(credential.secret_access_key.expose(), "s");
-        let error = Credential::from_environment(Some("A"), None).unwrap_err().to_string();
-        assert_eq!(error, "SQUAB_SECRET_ACCESS_KEY is not set, but its other half is");
-        let error = Credential::from_environment(None, Some("hush")).unwrap_err().to_string();
-        assert_eq!(error, "SQUAB_ACCESS_KEY_ID is not set, but its other half is");
     }
 
     #[test]

@@ -109,11 +109,8 @@ pub fn leave(
 pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
     let was_blocked = group.head.is_none();
     let locked = queue.attributes.fifo && group.in_flight > 0;
-    group.head = if locked || group.size == 0 {
-        None
-    } else {
-        tx.line_head(queue.backlog, group.id)?
-    };
+    group.head =
+        if locked || group.size == 0 { None } else { tx.line_head(queue.backlog, group.id)? };
     if was_blocked && group.head.is_some() {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     }
@@ -143,8 +140,7 @@ pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(),
 /// Puts a message that was in flight or delayed (back) into its line.
 pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
     let from = message.place;
-    let to_the_back =
-        !queue.attributes.fifo && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
+    let to_the_back = !queue.attributes.fifo && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
     message.rank = if to_the_back { tx.next_sequence()? } else { message.sequence };
     message.place = Place::Line(message.group);
     tx.update_message(queue.backlog, from, message)?;

@@ -101,11 +101,7 @@ fn check_redrive_target(
         Some(address) => tx.queue(&address)?,
     };
     let target = target.as_ref().map(|target| {
-        (
-            &target.address,
-            target.attributes.fifo,
-            target.attributes.redrive_allow_policy.as_ref(),
-        )
+        (&target.address, target.attributes.fifo, target.attributes.redrive_allow_policy.as_ref())
     });
     check_target(source, attributes.fifo, policy, target)
 }

@@ -55,9 +55,8 @@ pub struct Delivery {
 
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
-    let timeout = request
-        .visibility_timeout
-        .unwrap_or_else(|| queue.attributes.visibility_timeout.into());
+    let timeout =
+        request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
     if let Some(attempt) = &request.attempt_id
         && let Some(messages) = repeat(tx, queue, attempt, until)?
@@ -164,13 +163,13 @@ impl Taking<'_> {
             return Ok(Some(Turn { group: None, limit: wanted }));
         }
         let now = tx.now();
-        let quiet = groups.iter().position(|group| {
-            !is_noisy(group.in_flight, self.in_flight, group.last_sent_at, now)
-        });
+        let quiet = groups
+            .iter()
+            .position(|group| !is_noisy(group.in_flight, self.in_flight, group.last_sent_at, now));
         let ungrouped_head = tx.line_head(self.queue.backlog, 0)?;
         let quiet_head = quiet.and_then(|index| groups[index].head);
-        let ungrouped_first = ungrouped_head
-            .is_some_and(|head| quiet_head.is_none_or(|of_group| head < of_group));
+        let ungrouped_first =
+            ungrouped_head.is_some_and(|head| quiet_head.is_none_or(|of_group| head < of_group));
         let group = match quiet {
             _ if ungrouped_first => None,
             Some(index) => Some(groups.swap_remove(index)),

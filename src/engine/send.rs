@@ -1,9 +1,9 @@
 //! Send: deduplicate, store, put into line.
 
 use super::places;
+use crate::domain::Refusal;
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::queue_attributes::DeduplicationScope;
-use crate::domain::Refusal;
 use crate::store::{Content, Duplicate, Message, Place, Queue, Txn};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

@@ -17,9 +17,8 @@ pub fn change_visibility(
 ) -> Result<(), Refusal> {
     let message = tx.message(queue.backlog, receipt.sequence)?;
     let now = tx.now();
-    let in_flight = |message: &crate::store::Message| {
-        message.place == Place::InFlight && message.rank > now
-    };
+    let in_flight =
+        |message: &crate::store::Message| message.place == Place::InFlight && message.rank > now;
     let mut message = match message {
         Some(message) if in_flight(&message) => message,
         Some(_) if queue.attributes.fifo => return Err(expired(handle)),

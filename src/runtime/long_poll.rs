@@ -3,8 +3,8 @@
 use super::Runtime;
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
-use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::engine::queues;
+use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::store::GiveBack;
 
 impl Runtime {
@@ -53,9 +53,8 @@ impl Runtime {
             let (address, request) = (address.clone(), request.clone());
             let work = move |tx: &mut crate::store::Txn<'_>| {
                 let queue = queues::find(tx, &address)?;
-                let wait_seconds = wait_seconds.unwrap_or_else(|| {
-                    queue.attributes.receive_message_wait_time_seconds.into()
-                });
+                let wait_seconds = wait_seconds
+                    .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
                 let request = Request { may_wait: wait_seconds > 0, ..request.clone() };
                 let received = receive::receive(tx, &queue, &request)?;
                 Ok(Attempt { queue: queue.id, wait_seconds, received })

@@ -73,7 +73,8 @@ impl Waiters {
     /// Queues that are due by a time; they are noted no more.
     pub(super) fn take_due(&self, now: i64) -> Vec<i64> {
         let mut state = self.state();
-        let due = state.queues.iter_mut().filter(|(_, waiting)| waiting.due.is_some_and(|at| at <= now));
+        let due =
+            state.queues.iter_mut().filter(|(_, waiting)| waiting.due.is_some_and(|at| at <= now));
         due.map(|(queue, waiting)| {
             waiting.due = None;
             *queue

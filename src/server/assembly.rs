@@ -118,14 +118,13 @@ fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
     let mut credentials = match &settings.credentials_file {
         None => Credentials::default(),
         Some(path) => {
-            let refuse =
-                |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
+            let refuse = |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
             Credentials::parse(&text).map_err(|error| refuse(error.to_string()))?
         }
     };
     if let Some(key) = &settings.access_key {
-        let credential = Credential::from_environment(&key.id, &key.secret)
+        let credential = Credential::new(key.id.clone(), key.secret.clone())
             .map_err(|error| AssemblyError::AccessKey(error.to_string()))?;
         credentials.insert(credential);
     }

@@ -113,7 +113,7 @@ impl Txn<'_> {
                     group.head.into(),
                     group.size.into(),
                     group.in_flight.into(),
-                        group.last_sent_at.into(),
+                    group.last_sent_at.into(),
                 ],
             )?;
         }

@@ -166,11 +166,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    pub(super) fn delete_message_row(
-        &mut self,
-        backlog: i64,
-        sequence: i64,
-    ) -> Result<(), Error> {
+    pub(super) fn delete_message_row(&mut self, backlog: i64, sequence: i64) -> Result<(), Error> {
         self.execute(
             "DELETE FROM messages WHERE backlog = ?1 AND sequence = ?2",
             &[backlog.into(), sequence.into()],

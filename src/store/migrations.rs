@@ -9,9 +9,8 @@ const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_queues_and_mes
 /// Brings the file to the latest version, or refuses one that a later program has written.
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
     let unavailable = |error: rusqlite::Error| super::sqlite::failure(&error);
-    let found: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(unavailable)?;
+    let found: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(Error::Newer { found, known });

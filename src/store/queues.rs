@@ -131,11 +131,7 @@ impl Txn<'_> {
 
     /// The queue of this id.
     pub fn queue_by_id(&mut self, id: i64) -> Result<Option<Queue>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM queues WHERE id = ?1"),
-            &[id.into()],
-            read,
-        )
+        self.one(concat!("SELECT ", columns!(), " FROM queues WHERE id = ?1"), &[id.into()], read)
     }
 
     /// Adds a queue.
@@ -238,7 +234,14 @@ impl Txn<'_> {
         self.all(
             "SELECT name FROM queues WHERE account = ?1 AND region = ?2 AND name >= ?3 \
              AND name < ?4 AND name > ?5 ORDER BY name LIMIT ?6",
-            &[account.into(), region.into(), prefix.into(), (&end).into(), after.into(), limit.into()],
+            &[
+                account.into(),
+                region.into(),
+                prefix.into(),
+                (&end).into(),
+                after.into(),
+                limit.into(),
+            ],
             |row| row.string(0),
         )
     }

@@ -4,11 +4,7 @@ use super::{Error, Txn};
 
 impl Txn<'_> {
     /// The messages of an attempt, in the engine's form, if it is not out of date.
-    pub fn receive_attempt(
-        &mut self,
-        queue: i64,
-        attempt: &str,
-    ) -> Result<Option<Vec<u8>>, Error> {
+    pub fn receive_attempt(&mut self, queue: i64, attempt: &str) -> Result<Option<Vec<u8>>, Error> {
         let now = self.now();
         self.one(
             "SELECT messages FROM receive_attempts \

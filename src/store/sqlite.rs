@@ -154,8 +154,7 @@ impl Driver for Sqlite {
         parameters: &[Value<'_>],
         each: EachRow<'_>,
     ) -> Result<(), Error> {
-        let mut statement =
-            self.connection.prepare_cached(sql).map_err(|error| failure(&error))?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failure(&error))?;
         for (index, parameter) in (1..).zip(parameters) {
             statement.raw_bind_parameter(index, parameter).map_err(|error| failure(&error))?;
         }

@@ -6,9 +6,9 @@
 //! is rare: rules refuse before they write. It costs less than a savepoint for each job, and asks
 //! of jobs only that they can run twice, which a store with serialization failures asks as well.
 
+use super::Error;
 use super::driver::Driver;
 use super::txn::{Effect, Ledger, Txn};
-use super::Error;
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};

@@ -30,13 +30,8 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
         .run(move |tx| {
             let mut queue = queues::find(tx, &address)?;
             let policy = queue.attributes.policy.as_deref();
-            queue.attributes.policy = Some(policy::add_permission(
-                policy,
-                &address.arn(),
-                &label,
-                &accounts,
-                &actions,
-            )?);
+            queue.attributes.policy =
+                Some(policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?);
             queue.modified_at = tx.now();
             Ok(tx.update_queue(&queue)?)
         })

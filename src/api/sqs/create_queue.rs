@@ -42,8 +42,6 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address = cx.queue_named(name);
     let url = address.url(&cx.base_url);
     let cool_down = cx.cool_downs.recreate;
-    cx.runtime
-        .run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down))
-        .await?;
+    cx.runtime.run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
     Ok(Output { queue_url: url })
 }

@@ -5,9 +5,7 @@
 use super::shapes::MessageAttributeValue;
 use crate::api::Context;
 use crate::domain::limits::{RECEIVED_MESSAGES, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS};
-use crate::domain::message_attributes::{
-    self, NameFilter, md5, md5_of_body, md5_of_encoded,
-};
+use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Kind, Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
 use indexmap::IndexMap;

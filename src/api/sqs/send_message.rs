@@ -10,8 +10,8 @@ use crate::domain::message_attributes::{
 };
 use crate::domain::queue_attributes::QueueAttributes;
 use crate::domain::{Kind, Refusal, batch, fifo, message_body};
-use crate::engine::send::{Outgoing, Sent, send};
 use crate::engine::queues;
+use crate::engine::send::{Outgoing, Sent, send};
 use crate::store::{Content, Queue, Txn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,8 +92,7 @@ pub async fn send_message_batch(
     let total = entries.iter().map(size_as_given).sum();
     let ids: Vec<String> =
         entries.iter().map(|entry| entry.id.clone().unwrap_or_default()).collect();
-    let mut prepared: Vec<_> =
-        entries.into_iter().map(|entry| Prepared::new(cx, entry)).collect();
+    let mut prepared: Vec<_> = entries.into_iter().map(|entry| Prepared::new(cx, entry)).collect();
     let (outcomes, fifo) = cx
         .runtime
         .run(move |tx| {
@@ -182,9 +181,8 @@ impl Prepared {
         if let Some(id) = &message.message_deduplication_id {
             fifo::check_message_deduplication_id(id)?;
         }
-        let attributes = given(message.message_attributes, |given| {
-            message_attributes::check(given)
-        })?;
+        let attributes =
+            given(message.message_attributes, |given| message_attributes::check(given))?;
         let system = given(message.message_system_attributes, |given| {
             message_attributes::check_system(given)
         })?;

@@ -44,12 +44,7 @@ impl From<MessageAttribute> for MessageAttributeValue {
             AttributeValue::Text(text) => (Some(text), None),
             AttributeValue::Binary(bytes) => (None, Some(Blob(bytes))),
         };
-        Self {
-            string_value,
-            binary_value,
-            data_type: Some(attribute.data_type),
-            ..Self::default()
-        }
+        Self { string_value, binary_value, data_type: Some(attribute.data_type), ..Self::default() }
     }
 }
 
