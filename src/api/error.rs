@@ -95,9 +95,10 @@ pub const fn row(kind: Kind) -> Row {
         Kind::AccessDenied => coral("AccessDeniedException", "AccessDenied", 403),
         Kind::InvalidAction => coral("UnknownOperationException", "InvalidAction", 400),
         Kind::MissingAction => coral("UnknownOperationException", "MissingAction", 400),
-        Kind::MalformedInput => coral("SerializationException", "MalformedInput", 400),
+        Kind::MalformedInput | Kind::Serialization => {
+            coral("SerializationException", "MalformedInput", 400)
+        }
         Kind::MalformedQueryString => coral("SerializationException", "MalformedQueryString", 404),
-        Kind::Serialization => coral("SerializationException", "MalformedInput", 400),
         Kind::RequestTooLarge => {
             coral("RequestEntityTooLargeException", "RequestEntityTooLarge", 413)
         }

@@ -97,7 +97,8 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
         return Ok(());
     }
     let Some(source) = tx.queue_by_id(task.source_queue)? else {
-        return fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+        fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+        return Ok(());
     };
     let limit = task.max_per_second.unwrap_or(PAGE);
     let page = tx.messages_between(source.backlog, task.cursor, task.boundary, limit)?;
@@ -114,20 +115,20 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
         }
         let Some(arn) = task.destination_arn.as_ref().or(message.dead_letter_source.as_ref())
         else {
-            return fail(task, "CouldNotDetermineMessageSource");
+            fail(task, "CouldNotDetermineMessageSource");
+            return Ok(());
         };
-        let destination = match destinations.get(arn) {
-            Some(known) => known,
-            None => {
-                let found = match QueueAddress::from_arn(arn) {
-                    Some(address) => tx.queue(&address)?,
-                    None => None,
-                };
-                destinations.entry(arn.clone()).or_insert(found)
-            }
-        };
+        if !destinations.contains_key(arn) {
+            let found = match QueueAddress::from_arn(arn) {
+                Some(address) => tx.queue(&address)?,
+                None => None,
+            };
+            destinations.insert(arn.clone(), found);
+        }
+        let destination = destinations.get(arn).and_then(Option::as_ref);
         let Some(destination) = destination else {
-            return fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+            fail(task, "AWS.SimpleQueueService.NonExistentQueue");
+            return Ok(());
         };
         move_message(tx, &source, destination, message)?;
         task.moved += 1;
@@ -140,10 +141,9 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn fail(task: &mut MoveTask, reason: &str) -> Result<(), Refusal> {
+fn fail(task: &mut MoveTask, reason: &str) {
     task.status = MoveTaskStatus::Failed;
     task.failure_reason = Some(reason.to_owned());
-    Ok(())
 }
 
 /// AWS: a moved message is a new one, with a new id and a new time of its send.

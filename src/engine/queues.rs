@@ -1,7 +1,7 @@
 //! Queues: create, find, change, purge, delete, and how much they hold.
 
 use super::{PAGE, places, sweep};
-use crate::domain::address::QueueAddress;
+use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::limits::QUEUE_COOL_DOWN_MS;
 use crate::domain::queue_attributes::QueueAttributes;
 use crate::domain::redrive::check_target;
@@ -23,7 +23,7 @@ pub fn create(
     tags: &IndexMap<String, String>,
     cool_down: bool,
 ) -> Result<Queue, Refusal> {
-    let attributes = QueueAttributes::create(address.name.ends_with(".fifo"), given)?;
+    let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
     if let Some(existing) = tx.queue(address)? {
         return match existing.attributes.first_difference(given) {
             None => Ok(existing),

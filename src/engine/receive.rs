@@ -10,6 +10,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::redrive::to_dead_letter;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Content, Message, MessageGroup, Place, Queue, Txn};
+use std::cell::OnceCell;
 
 /// Messages that one transaction looks at, most of which it may have to put elsewhere.
 const CANDIDATES: usize = 100;
@@ -78,7 +79,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         wanted: request.max.min(room),
         in_flight,
         candidates: CANDIDATES,
-        dead_letter_queue: None,
+        dead_letter_queue: OnceCell::new(),
         messages: Vec::new(),
     };
     more |= taken.run(tx)?;
@@ -117,7 +118,7 @@ struct Taking<'q> {
     in_flight: i64,
     candidates: usize,
     /// Looked up when the first message has to go there.
-    dead_letter_queue: Option<Option<Queue>>,
+    dead_letter_queue: OnceCell<Option<Queue>>,
     messages: Vec<Delivery>,
 }
 
@@ -189,11 +190,10 @@ impl Taking<'_> {
             tx.delete_content(message.content)?;
             return Ok(());
         }
-        let queue = self.queue;
         if let Some(target) = self.dead_letter_target(tx, &message)? {
-            places::leave(tx, queue, turn.group.as_mut(), &message)?;
+            places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
             let group = turn.group.as_ref().map(|group| group.name.as_str());
-            return dead_letter::arrive(tx, queue, target, group, message);
+            return dead_letter::arrive(tx, self.queue, target, group, message);
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
@@ -213,7 +213,7 @@ impl Taking<'_> {
     /// Where a message goes that has been received too often. If the dead-letter queue is gone the
     /// message stays.
     fn dead_letter_target(
-        &mut self,
+        &self,
         tx: &mut Txn<'_>,
         message: &Message,
     ) -> Result<Option<&Queue>, Refusal> {
@@ -221,10 +221,11 @@ impl Taking<'_> {
         if !to_dead_letter(message.receive_count, policy.max_receive_count) {
             return Ok(None);
         }
-        if self.dead_letter_queue.is_none() {
-            self.dead_letter_queue = Some(dead_letter::target(tx, self.queue)?);
+        if let Some(known) = self.dead_letter_queue.get() {
+            return Ok(known.as_ref());
         }
-        Ok(self.dead_letter_queue.as_ref().and_then(Option::as_ref))
+        let target = dead_letter::target(tx, self.queue)?;
+        Ok(self.dead_letter_queue.get_or_init(|| target).as_ref())
     }
 }
 

@@ -31,7 +31,7 @@ const TARGET: &str = "x-amz-target";
 const SQS_TARGET: &str = "AmazonSQS.";
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the gateway must know of the settings.
 #[derive(Debug)]

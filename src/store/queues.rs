@@ -90,12 +90,11 @@ fn read(row: &dyn Row) -> Result<Queue, Error> {
     })
 }
 
-/// The values of the settable columns, in the order of the table.
-fn settable(queue: &Queue) -> [Value<'_>; 17] {
+/// The values of the columns that may change, in the order of the table.
+fn settable(queue: &Queue) -> [Value<'_>; 16] {
     let attributes = &queue.attributes;
     let redrive = attributes.redrive_policy.as_ref();
     [
-        attributes.fifo.into(),
         attributes.visibility_timeout.into(),
         attributes.delay_seconds.into(),
         attributes.maximum_message_size.into(),
@@ -136,7 +135,18 @@ impl Txn<'_> {
 
     /// Adds a queue.
     pub fn insert_queue(&mut self, queue: &Queue) -> Result<(), Error> {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = settable(queue);
+        let mut values = vec![
+            queue.id.into(),
+            (&queue.address.account).into(),
+            (&queue.address.region).into(),
+            (&queue.address.name).into(),
+            queue.backlog.into(),
+            queue.created_at.into(),
+            queue.modified_at.into(),
+            queue.purged_at.into(),
+            queue.attributes.fifo.into(),
+        ];
+        values.extend(settable(queue));
         self.execute(
             concat!(
                 "INSERT INTO queues (",
@@ -144,40 +154,20 @@ impl Txn<'_> {
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
                  ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)"
             ),
-            &[
-                queue.id.into(),
-                (&queue.address.account).into(),
-                (&queue.address.region).into(),
-                (&queue.address.name).into(),
-                queue.backlog.into(),
-                queue.created_at.into(),
-                queue.modified_at.into(),
-                queue.purged_at.into(),
-                a,
-                b,
-                c,
-                d,
-                e,
-                f,
-                g,
-                h,
-                i,
-                j,
-                k,
-                l,
-                m,
-                n,
-                o,
-                p,
-                q,
-            ],
+            &values,
         )?;
         Ok(())
     }
 
     /// Writes what may change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
-        let [_, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = settable(queue);
+        let mut values = vec![
+            queue.id.into(),
+            queue.backlog.into(),
+            queue.modified_at.into(),
+            queue.purged_at.into(),
+        ];
+        values.extend(settable(queue));
         self.execute(
             "UPDATE queues SET backlog = ?2, modified_at = ?3, purged_at = ?4, \
              visibility_timeout = ?5, delay_seconds = ?6, maximum_message_size = ?7, \
@@ -187,28 +177,7 @@ impl Txn<'_> {
              kms_reuse_period_seconds = ?15, policy = ?16, redrive_policy = ?17, \
              dead_letter_target_arn = ?18, max_receive_count = ?19, redrive_allow_policy = ?20 \
              WHERE id = ?1",
-            &[
-                queue.id.into(),
-                queue.backlog.into(),
-                queue.modified_at.into(),
-                queue.purged_at.into(),
-                b,
-                c,
-                d,
-                e,
-                f,
-                g,
-                h,
-                i,
-                j,
-                k,
-                l,
-                m,
-                n,
-                o,
-                p,
-                q,
-            ],
+            &values,
         )?;
         Ok(())
     }

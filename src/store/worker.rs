@@ -72,7 +72,7 @@ impl Store {
         give_back: fn(T) -> Option<GiveBack>,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let job = Work { work, result: None, reply, give_back };
+        let job = Work { run: work, result: None, reply, give_back };
         self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
@@ -109,7 +109,7 @@ trait Job: Send {
 }
 
 struct Work<T, F> {
-    work: F,
+    run: F,
     result: Option<Result<T, Refusal>>,
     reply: oneshot::Sender<Result<T, Refusal>>,
     give_back: fn(T) -> Option<GiveBack>,
@@ -125,7 +125,7 @@ where
     }
 
     fn run(&mut self, txn: &mut Txn<'_>) -> bool {
-        let result = (self.work)(txn);
+        let result = (self.run)(txn);
         let succeeded = result.is_ok();
         self.result = Some(result);
         succeeded
@@ -207,13 +207,12 @@ impl Worker {
     /// Runs the jobs in one transaction; if one spoils it, each in a transaction of its own.
     fn commit_together(&mut self, jobs: &mut [Box<dyn Job>]) {
         match self.try_commit(jobs) {
-            Ok(()) => {}
             Err(_) if jobs.len() > 1 => {
                 for job in jobs {
                     self.commit_together(std::slice::from_mut(job));
                 }
             }
-            Err(Spoiled::Job) => {}
+            Ok(()) | Err(Spoiled::Job) => {}
             Err(Spoiled::Store(error)) => {
                 tracing::error!(%error, "a transaction failed");
                 for job in jobs {

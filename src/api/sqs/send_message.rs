@@ -181,11 +181,8 @@ impl Prepared {
         if let Some(id) = &message.message_deduplication_id {
             fifo::check_message_deduplication_id(id)?;
         }
-        let attributes =
-            given(message.message_attributes, |given| message_attributes::check(given))?;
-        let system = given(message.message_system_attributes, |given| {
-            message_attributes::check_system(given)
-        })?;
+        let attributes = given(message.message_attributes, message_attributes::check)?;
+        let system = given(message.message_system_attributes, message_attributes::check_system)?;
         let sum = |attributes: &MessageAttributes| {
             let encoded = message_attributes::encode(attributes);
             (!attributes.is_empty()).then_some(encoded)
