@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest.register_assert_rewrite("suite.service")  # so that its assertions say what they saw
+
 from suite import behaviours, clients, server
 from suite.service import Service
 

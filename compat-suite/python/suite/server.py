@@ -44,12 +44,13 @@ class Server:
     """A running program. `arguments` come after `--listen`; by default the state is in memory."""
 
     def __init__(self, *arguments, port=None):
+        executable = program()
         self.port = port or free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._folder = Path(tempfile.mkdtemp(prefix="squab-compat-"))
         self._ready = threading.Event()
         command = [
-            program(),
+            executable,
             "--listen",
             f"127.0.0.1:{self.port}",
             *(arguments or ("--ephemeral",)),

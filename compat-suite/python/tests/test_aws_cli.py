@@ -20,14 +20,13 @@ def aws(endpoint, tmp_path):
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": endpoint,
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_PAGER": "",
     }
     program = Path(sys.executable).with_name("aws")
 
     def run(*arguments, fails=False):
-        command = [str(program), "sqs", *arguments, "--output", "json"]
+        command = [str(program), "sqs", *arguments, "--endpoint-url", endpoint, "--output", "json"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert (done.returncode != 0) == fails, done.stderr
         if fails:

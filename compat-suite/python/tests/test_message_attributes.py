@@ -161,8 +161,10 @@ def test_numbers_keep_their_digits(sqs, number):
 @pytest.mark.behaviour("attributes-16")
 def test_list_values(json_sqs):
     codes = ("AWS.SimpleQueueService.UnsupportedOperation", "InvalidParameterValue")
+    attributes = {"l": {"DataType": "String", "StringListValues": ["a", "b"]}}
+    url = json_sqs.queue().url
     with json_sqs.refuses(codes):
-        sent(json_sqs, {"l": {"DataType": "String", "StringListValues": ["a", "b"]}})
+        json_sqs.send_message(QueueUrl=url, MessageBody="m", MessageAttributes=attributes)
 
 
 @pytest.mark.behaviour("attributes-17")

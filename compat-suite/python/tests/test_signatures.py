@@ -90,7 +90,7 @@ def test_unknown_key(strict, credentials):
 @pytest.mark.behaviour("signatures-04")
 def test_no_signature(strict):
     for request in requests(strict, KNOWN):
-        request.headers.pop("Authorization", None)
+        del request.headers["Authorization"]  # which is none of the presigned one
         request.url = re.sub(r"&X-Amz-[^&]*", "", request.url)
         check(send(request), "MissingAuthenticationToken", "MissingAuthenticationTokenException")
 
