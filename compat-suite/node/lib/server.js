@@ -41,8 +41,11 @@ function freePort() {
 export async function startServer() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'squab-compat-'));
+  // Only these arguments count: not the environment, and not the working directory either.
+  const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('SQUAB_'));
   const child = spawn(program(), ['--listen', `127.0.0.1:${port}`, '--ephemeral'], {
     cwd: folder,
+    env: Object.fromEntries(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';

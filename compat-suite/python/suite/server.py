@@ -55,10 +55,12 @@ class Server:
             f"127.0.0.1:{self.port}",
             *(arguments or ("--ephemeral",)),
         ]
-        # In its own folder: a default data directory must not end up in the repository.
+        # Only these arguments count: not the environment, and not the working directory either.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SQUAB_")}
         self._process = subprocess.Popen(
             command,
             cwd=self._folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=(self._folder / "stderr").open("wb"),
