@@ -164,12 +164,15 @@ def test_handle_outlives_the_timeout(sqs):
 
 
 @pytest.mark.behaviour("messages-18")
-def test_fifo_members_on_a_standard_queue(sqs):
-    queue = sqs.queue()
+def test_deduplication_id_on_a_standard_queue(sqs):
     with sqs.refuses("InvalidParameterValue"):
-        queue.send(dedup="d")
+        sqs.queue().send(dedup="d")
+
+
+@pytest.mark.behaviour("messages-18")
+def test_receive_attempt_on_a_standard_queue(sqs):
     with sqs.refuses("InvalidParameterValue"):
-        queue.receive(ReceiveRequestAttemptId="attempt")
+        sqs.queue().receive(ReceiveRequestAttemptId="attempt")
 
 
 @pytest.mark.behaviour("messages-19")
