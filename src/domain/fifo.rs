@@ -20,6 +20,12 @@ pub fn check_receive_request_attempt_id(id: &str) -> Result<(), Refusal> {
     check_id("ReceiveRequestAttemptId", id)
 }
 
+/// Refuses a parameter that the other type of queue has.
+pub fn not_for_this_type(value: impl std::fmt::Display, parameter: &str) -> Refusal {
+    const REASON: &str = "The request include parameter that is not valid for this queue type.";
+    Refusal::invalid_value(value, parameter, REASON)
+}
+
 fn check_id(parameter: &str, id: &str) -> Result<(), Refusal> {
     if FIFO_ID_LENGTH.contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());

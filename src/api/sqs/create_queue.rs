@@ -19,7 +19,7 @@ pub struct Input {
     pub queue_name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
     /// The model has this member in lower case, unlike TagQueue.
-    #[serde(rename = "tags", alias = "Tags")]
+    #[serde(rename = "tags")]
     pub tags: Option<IndexMap<String, String>>,
 }
 
