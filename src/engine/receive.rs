@@ -5,6 +5,7 @@
 
 use super::{dead_letter, places};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
+use crate::domain::fifo::not_for_this_type;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES};
 use crate::domain::receipt::Receipt;
 use crate::domain::redrive::to_dead_letter;
@@ -56,6 +57,11 @@ pub struct Delivery {
 
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
+    if let Some(attempt) = &request.attempt_id
+        && !queue.attributes.fifo
+    {
+        return Err(not_for_this_type(attempt, "ReceiveRequestAttemptId"));
+    }
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;

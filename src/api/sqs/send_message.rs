@@ -247,15 +247,11 @@ fn check_for_fifo(
     message: &Prepared,
     in_batch: bool,
 ) -> Result<(), Refusal> {
-    const NOT_FOR_THIS_TYPE: &str =
-        "The request include parameter that is not valid for this queue type.";
     let deduplication_id = message.explicit_deduplication_id.as_deref();
     if !queue.fifo {
         return match deduplication_id {
             None => Ok(()),
-            Some(id) => {
-                Err(Refusal::invalid_value(id, "MessageDeduplicationId", NOT_FOR_THIS_TYPE))
-            }
+            Some(id) => Err(fifo::not_for_this_type(id, "MessageDeduplicationId")),
         };
     }
     if message.outgoing.group.is_none() {
@@ -267,9 +263,7 @@ fn check_for_fifo(
         fifo::deduplication_id(None, false, "")?;
     }
     match message.outgoing.delay_seconds {
-        Some(seconds) if seconds > 0 => {
-            Err(Refusal::invalid_value(seconds, "DelaySeconds", NOT_FOR_THIS_TYPE))
-        }
+        Some(seconds) if seconds > 0 => Err(fifo::not_for_this_type(seconds, "DelaySeconds")),
         _ => Ok(()),
     }
 }
