@@ -2,6 +2,7 @@
 
 use super::driver::{Driver, EachRow, Row, Value};
 use super::{Error, migrations};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use std::path::{Path, PathBuf};
@@ -84,6 +85,9 @@ fn open_file(directory: &Path) -> Result<Connection, Error> {
 }
 
 fn configure(connection: &Connection, synchronous: &str) -> rusqlite::Result<()> {
+    // Plans must not depend on the values of parameters: where they do, SQLite prepares a
+    // statement anew whenever a value changes, which costs more than running it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Exclusive: a second server on the same file is refused at its first read, and the index of
     // the write-ahead log stays in our own memory.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
