@@ -1,0 +1,240 @@
+//! Measuring in rounds: each lane's slice of time lies between two slices of the floor, so that
+//! what else the machine does hits both alike, and a ratio is of neighbours only.
+
+use crate::process::{Server, processor_time};
+use crate::scenario::{self, Queue, Scenario, Shape, Tally};
+use crate::{Result, now};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A scenario on a server.
+pub struct Lane {
+    pub label: String,
+    pub scenario: Scenario,
+    pub server: Rc<Server>,
+    pub connections: usize,
+    /// A queue that is there already, with messages waiting; else each round has a fresh one.
+    pub queue: Option<Queue>,
+}
+
+/// For how long, and with which messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub shape: Shape,
+    /// Of one lane, in all its rounds together.
+    pub time: Duration,
+    pub rounds: u32,
+}
+
+/// What has been measured of one lane, or of the floor.
+pub struct Measured {
+    pub label: String,
+    pub connections: usize,
+    pub time: Duration,
+    /// Its latencies are sorted.
+    pub tally: Tally,
+    /// Throughput divided by that of the floor beside it, in each round; sorted.
+    pub ratios: Vec<f64>,
+    /// Processor time of the server and of this program while it was measured.
+    pub server_time: Option<Duration>,
+    pub client_time: Option<Duration>,
+}
+
+impl Measured {
+    fn new(label: String, connections: usize) -> Self {
+        let tally = Tally::default();
+        let (server_time, client_time) = (Some(Duration::ZERO), Some(Duration::ZERO));
+        let (time, ratios) = (Duration::ZERO, Vec::new());
+        Self { label, connections, time, tally, ratios, server_time, client_time }
+    }
+
+    fn add(&mut self, slice: Slice) {
+        self.time += slice.time;
+        self.tally.add(slice.tally);
+        self.server_time = self.server_time.zip(slice.server_time).map(|(a, b)| a + b);
+        self.client_time = self.client_time.zip(slice.client_time).map(|(a, b)| a + b);
+    }
+
+    fn finish(&mut self) {
+        self.tally.latencies.sort_unstable();
+        self.ratios.sort_unstable_by(f64::total_cmp);
+    }
+
+    pub fn requests_per_second(&self) -> f64 {
+        self.tally.requests as f64 / self.time.as_secs_f64()
+    }
+
+    pub fn messages_per_second(&self) -> f64 {
+        self.tally.messages as f64 / self.time.as_secs_f64()
+    }
+
+    /// The median over the rounds.
+    pub fn ratio(&self) -> Option<f64> {
+        self.ratios.get(self.ratios.len() / 2).copied()
+    }
+
+    /// Milliseconds.
+    pub fn latency(&self, quantile: f64) -> Option<f64> {
+        let last = self.tally.latencies.len().checked_sub(1)?;
+        let at = (quantile * last as f64).round() as usize;
+        Some(f64::from(self.tally.latencies[at]) / 1e6)
+    }
+
+    /// Microseconds of processor time that a request costs.
+    pub fn cost(&self, time: Option<Duration>) -> Option<f64> {
+        let requests = self.tally.requests as f64;
+        time.filter(|_| requests > 0.0).map(|time| time.as_secs_f64() * 1e6 / requests)
+    }
+}
+
+/// What one slice of time has brought.
+struct Slice {
+    time: Duration,
+    tally: Tally,
+    server_time: Option<Duration>,
+    client_time: Option<Duration>,
+}
+
+impl Slice {
+    async fn of(
+        server: &Server,
+        time: Duration,
+        work: impl Future<Output = Result<Tally>>,
+    ) -> Result<Self> {
+        let client = || processor_time(std::process::id());
+        let before = (server.processor_time(), client());
+        let began = now();
+        let tally = work.await?;
+        let elapsed = began.elapsed();
+        let since = |after: Option<Duration>, before: Option<Duration>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        let server_time = since(server.processor_time(), before.0);
+        let client_time = since(client(), before.1);
+        // What ends after the deadline is not counted, but a scenario may count to its very end.
+        let time = if elapsed > time * 2 { elapsed } else { time };
+        Ok(Self { time, tally, server_time, client_time })
+    }
+
+    fn throughput(&self, in_messages: bool) -> f64 {
+        let done = if in_messages { self.tally.messages } else { self.tally.requests };
+        done as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// Measures all lanes. The floor comes first in the answer.
+pub async fn measure(floor: &Server, lanes: &[Lane], plan: Plan) -> Result<Vec<Measured>> {
+    let slice = plan.time / plan.rounds;
+    let usual = lanes.first().map_or(0, |lane| lane.connections);
+    let mut of_floor = Measured::new("floor".into(), usual);
+    let mut of_lanes: Vec<_> =
+        lanes.iter().map(|lane| Measured::new(lane.label.clone(), lane.connections)).collect();
+    for _ in 0..plan.rounds {
+        for (lane, measured) in lanes.iter().zip(&mut of_lanes) {
+            let floor_slice = || {
+                let work = scenario::run_floor(floor, lane.connections, plan.shape, slice / 2);
+                Slice::of(floor, slice / 2, work)
+            };
+            let queue = match &lane.queue {
+                Some(queue) => queue.clone(),
+                None => lane.fresh_queue(plan.shape).await?,
+            };
+            let before = floor_slice().await?;
+            let work = scenario::run(lane.scenario, &queue, lane.connections, slice);
+            let done = Slice::of(&lane.server, slice, work).await?;
+            let after = floor_slice().await?;
+            let beside = f64::midpoint(before.throughput(false), after.throughput(false));
+            if lane.scenario != Scenario::Wakeup {
+                measured.ratios.push(done.throughput(lane.scenario.counts_messages()) / beside);
+            }
+            measured.add(done);
+            if lane.connections == usual {
+                of_floor.add(before);
+                of_floor.add(after);
+            }
+            if lane.queue.is_none() {
+                queue.delete().await?;
+            }
+            lane.server.settle().await;
+        }
+    }
+    let mut all = vec![of_floor];
+    all.extend(of_lanes);
+    all.iter_mut().for_each(Measured::finish);
+    Ok(all)
+}
+
+impl Lane {
+    async fn fresh_queue(&self, shape: Shape) -> Result<Queue> {
+        Queue::create(&self.server, &fresh_name(), self.scenario, shape).await
+    }
+}
+
+/// The name of a queue that nobody has used.
+pub fn fresh_name() -> String {
+    format!("load-{:032x}", fastrand::u128(..))
+}
+
+/// Prints what was measured as a table.
+pub fn print_table(all: &[Measured]) {
+    println!(
+        "{:<22} {:>5} {:>10} {:>10} {:>7} {:>13} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
+        "scenario",
+        "conns",
+        "requests/s",
+        "messages/s",
+        "/floor",
+        "(min to max)",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "max ms",
+        "server µs",
+        "client µs"
+    );
+    for one in all {
+        let number = |value: Option<f64>, decimals: usize| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+        };
+        let spread = one.ratios.first().zip(one.ratios.last());
+        println!(
+            "{:<22} {:>5} {:>10.0} {:>10.0} {:>7} {:>13} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
+            one.label,
+            one.connections,
+            one.requests_per_second(),
+            one.messages_per_second(),
+            number(one.ratio(), 3),
+            spread.map_or_else(String::new, |(min, max)| format!("{min:.3}-{max:.3}")),
+            number(one.latency(0.5), 3),
+            number(one.latency(0.9), 3),
+            number(one.latency(0.99), 3),
+            number(one.latency(1.0), 3),
+            number(one.cost(one.server_time), 1),
+            number(one.cost(one.client_time), 1),
+        );
+    }
+}
+
+/// The same as JSON.
+pub fn as_json(all: &[Measured]) -> serde_json::Value {
+    all.iter()
+        .map(|one| {
+            serde_json::json!({
+                "scenario": one.label,
+                "connections": one.connections,
+                "requests_per_second": one.requests_per_second(),
+                "messages_per_second": one.messages_per_second(),
+                "ratio_to_floor": one.ratio(),
+                "ratios": one.ratios,
+                "latency_ms": {
+                    "p50": one.latency(0.5),
+                    "p90": one.latency(0.9),
+                    "p99": one.latency(0.99),
+                    "max": one.latency(1.0),
+                },
+                "server_us_per_request": one.cost(one.server_time),
+                "client_us_per_request": one.cost(one.client_time),
+            })
+        })
+        .collect()
+}
