@@ -26,8 +26,9 @@ impl Runtime {
         let mut timeout = self.clock.sleep_until(deadline);
         let ticket = self.waiters.join(first.queue);
         loop {
+            let tokens = ticket.tokens();
             let attempt = self.try_receive(&address, &request, wait_seconds).await?;
-            ticket.tried();
+            ticket.spend(tokens);
             if !attempt.received.messages.is_empty() {
                 return Ok(attempt.received.messages);
             }

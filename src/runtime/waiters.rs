@@ -10,9 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Tokens that one waiter holds at most: one that it acts upon, one that came meanwhile.
-const TOKENS: u32 = 2;
-
 /// All waiting receivers of the process.
 #[derive(Debug, Default)]
 pub struct Waiters {
@@ -109,20 +106,29 @@ impl State {
 }
 
 impl Waiting {
+    /// Gives a token each to those who have none, the longest waiting first. What is left over
+    /// goes to the first of all: its receive may have come too early to find what this is about.
     fn wake(&mut self, count: usize) {
         let mut left = count;
-        for tokens in 0..TOKENS {
-            for receiver in self.receivers.values_mut() {
-                if left == 0 {
-                    return;
-                }
-                if receiver.tokens == tokens {
-                    receiver.tokens += 1;
-                    receiver.bell.notify_one();
-                    left -= 1;
-                }
+        for receiver in self.receivers.values_mut().filter(|receiver| receiver.tokens == 0) {
+            if left == 0 {
+                return;
             }
+            receiver.give_token();
+            left -= 1;
         }
+        if left > 0
+            && let Some(first) = self.receivers.values_mut().next()
+        {
+            first.give_token();
+        }
+    }
+}
+
+impl Receiver {
+    fn give_token(&mut self) {
+        self.tokens = self.tokens.saturating_add(1);
+        self.bell.notify_one();
     }
 }
 
@@ -176,17 +182,19 @@ impl Ticket {
         }
     }
 
-    /// Says that a receive has been tried on account of a wake-up.
-    pub fn tried(&self) {
+    /// Says that a receive has been tried on account of so many tokens, which were there before
+    /// it began. A token that came meanwhile stays: that receive may not have seen its cause.
+    pub fn spend(&self, tokens: u32) {
         let mut state = self.waiters.state();
         let receiver =
             state.queues.get_mut(&self.queue).and_then(|w| w.receivers.get_mut(&self.number));
         if let Some(receiver) = receiver {
-            receiver.tokens = receiver.tokens.saturating_sub(1);
+            receiver.tokens = receiver.tokens.saturating_sub(tokens);
         }
     }
 
-    fn tokens(&self) -> u32 {
+    /// The tokens at hand.
+    pub fn tokens(&self) -> u32 {
         let state = self.waiters.state();
         let receiver = state.queues.get(&self.queue).and_then(|w| w.receivers.get(&self.number));
         receiver.map_or(0, |receiver| receiver.tokens)
@@ -239,9 +247,13 @@ mod tests {
     fn a_wake_up_during_a_receive_is_kept() {
         let waiters = Arc::new(Waiters::default());
         let only = waiters.join(1);
-        ready(&waiters, 1);
-        ready(&waiters, 1); // while the receive caused by the first is on its way
-        only.tried();
+        ready(&waiters, 1); // while the first receive, which nobody caused, is on its way
+        only.spend(0);
+        assert_eq!(only.tokens(), 1);
+        ready(&waiters, 1); // before the second
+        let before = only.tokens();
+        ready(&waiters, 1); // while the second is on its way
+        only.spend(before);
         assert_eq!(only.tokens(), 1);
     }
 
