@@ -55,6 +55,15 @@ pub struct Delivery {
 
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
+    if let Some(attempt) = &request.attempt_id
+        && !queue.attributes.fifo
+    {
+        return Err(Refusal::invalid_value(
+            attempt,
+            "ReceiveRequestAttemptId",
+            "The request include parameter that is not valid for this queue type.",
+        ));
+    }
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
