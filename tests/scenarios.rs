@@ -68,6 +68,7 @@ macro_rules! scenarios {
 scenarios! {
     visibility delay retention attributes_of_messages batches in_flight_limit fair_queues purge cool_downs fifo_order fifo_handles fifo_deduplication fifo_attempts fifo_delay
     dead_letters dead_letters_fifo redrive_policies move_tasks
+    long_polling long_polling_fifo by_itself queues addresses permissions
 }
 
 /// Runs one file; panics at the first line whose answer is not the expected one.
