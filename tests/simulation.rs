@@ -208,7 +208,7 @@ impl Simulation {
             deduplication_id = Some(id);
         }
         let delay = match self.random.u32(..4) {
-            0 if !fifo => Some(self.random.i64(..20)),
+            0 if !fifo => Some(self.random.i64(0..20)),
             1 => Some(0),
             _ => None,
         };
@@ -398,10 +398,10 @@ impl Simulation {
 
     async fn pass(&mut self) -> Step {
         let ms = match self.random.u32(..20) {
-            0 => self.random.i64(..20_000_000),
-            1..4 => self.random.i64(..400_000),
-            4..12 => self.random.i64(..30) * 1_000,
-            _ => self.random.i64(..3_000),
+            0 => self.random.i64(0..20_000_000),
+            1..4 => self.random.i64(0..400_000),
+            4..12 => self.random.i64(0..30) * 1_000,
+            _ => self.random.i64(0..3_000),
         };
         self.service.pass(ms).await;
         self.oracle.pass(ms);

@@ -61,7 +61,8 @@ pub struct Message {
     hidden_until: i64,
     receives: i64,
     first_received_at: Option<i64>,
-    latest_handle: Option<String>,
+    /// Of its receives since it came to this queue.
+    handles: Vec<String>,
     source: Option<String>,
 }
 
@@ -78,6 +79,10 @@ pub struct Received {
 }
 
 impl Message {
+    fn is_named(&self, body: &str, handle: &str) -> bool {
+        self.body == body && self.handles.iter().any(|known| known == handle)
+    }
+
     fn is_in_flight(&self, now: i64) -> bool {
         self.hidden_until > now
     }
@@ -169,7 +174,7 @@ impl Oracle {
             hidden_until: 0,
             receives: 0,
             first_received_at: None,
-            latest_handle: None,
+            handles: Vec::new(),
             source: None,
         });
         Ok(())
@@ -246,7 +251,7 @@ impl Oracle {
         let now = self.now;
         let mut message = self.queue(source).remove(body).expect("a message that was there");
         message.source = Some(source.to_owned());
-        message.latest_handle = None;
+        message.handles.clear();
         message.ready_at = 0;
         message.hidden_until = 0;
         if self.queues[source].attributes.fifo {
@@ -276,7 +281,7 @@ impl Oracle {
                 hidden_until: 0,
                 receives: 0,
                 first_received_at: None,
-                latest_handle: None,
+                handles: Vec::new(),
                 source: None,
                 ..message
             });
@@ -287,10 +292,9 @@ impl Oracle {
     pub fn deleted(&mut self, name: &str, body: &str, handle: &str) -> bool {
         let now = self.now;
         let queue = self.queue(name);
-        let Some(message) = queue.messages.iter().find(|message| message.body == body) else {
-            return true;
-        };
-        let is_latest = message.latest_handle.as_deref() == Some(handle);
+        let found = queue.messages.iter().find(|message| message.is_named(body, handle));
+        let Some(message) = found else { return true };
+        let is_latest = message.handles.last().is_some_and(|latest| latest == handle);
         let may = is_latest && (!queue.attributes.fifo || message.is_in_flight(now));
         if may {
             queue.remove(body);
@@ -303,11 +307,11 @@ impl Oracle {
         let now = self.now;
         let queue = self.queue(name);
         let fifo = queue.attributes.fifo;
-        let found = queue.messages.iter_mut().find(|message| message.body == body);
+        let found = queue.messages.iter_mut().find(|message| message.is_named(body, handle));
         let Some(message) = found.filter(|message| message.is_in_flight(now)) else {
             return false;
         };
-        if fifo && message.latest_handle.as_deref() != Some(handle) {
+        if fifo && message.handles.last().is_none_or(|latest| latest != handle) {
             return false;
         }
         message.hidden_until = now + timeout * 1_000;
@@ -362,7 +366,7 @@ impl Queue {
         message.receives += 1;
         message.hidden_until = until;
         let first = *message.first_received_at.get_or_insert(now);
-        message.latest_handle = Some(received.handle.clone());
+        message.handles.push(received.handle.clone());
         let told = message.told.get_or_insert_with(|| received.told.clone());
         told.sequence_number =
             told.sequence_number.take().or_else(|| received.told.sequence_number.clone());
