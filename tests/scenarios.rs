@@ -32,13 +32,20 @@
 //! `none` says that it is left out. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)`
 //! stand for what they name.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod service;
 
 use serde_json::{Map, Value, json};
 use service::{Answer, Caller, EPOCH, Failure, Service};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;
-use squab::domain::address::QueueAddress;
+use squab::domain::address::{QueueAddress, has_fifo_suffix};
 use squab::runtime::clock::ManualClock;
 use squab::store::{Counts, Location};
 use std::collections::HashMap;
@@ -87,7 +94,10 @@ fn run(file: &str, text: &str) {
             let (request, expected) = line.split_once("->").unwrap_or((line, "ok"));
             let (request, expected) = (request.trim(), expected.trim());
             if let Err(got) = conversation.say(request, expected).await {
-                panic!("\ntests/scenarios/{file}:{number}: {request}\n  expected: {expected}\n       got: {got}\n");
+                panic!(
+                    "\ntests/scenarios/{file}:{number}: {request}\n  expected: {expected}\n       \
+                     got: {got}\n"
+                );
             }
         }
     });
@@ -126,7 +136,6 @@ struct Conversation {
 
 /// `Err` is what came instead of what was expected.
 type Verdict = Result<(), String>;
-
 
 impl Conversation {
     fn new(service: Service, by_itself: bool) -> Self {
@@ -231,8 +240,17 @@ impl Conversation {
             name if self.waiting.contains_key(name) => self.waited(name, &expected).await,
             unknown => Err(format!("there is no such request as {unknown}")),
         };
-        self.service.settle().await;
+        self.settle().await;
         verdict
+    }
+
+    /// Returns when everybody who has a reason to do something has done it. The executor has one
+    /// thread and the store takes jobs in turn: what was waiting to run has run after a round.
+    async fn settle(&self) {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+            drop(self.service.runtime.run(|_| Ok(())).await);
+        }
     }
 
     /// An operation that answers nothing.
@@ -243,7 +261,7 @@ impl Conversation {
 
     async fn create(&mut self, name: &str, arguments: &str, expected: &str) -> Verdict {
         let (mut attributes, tags) = self.attributes(arguments);
-        if name.ends_with(".fifo") {
+        if has_fifo_suffix(name) {
             attributes.insert("FifoQueue".into(), "true".into());
         }
         let mut input = json!({"QueueName": name, "Attributes": attributes});
@@ -296,9 +314,10 @@ impl Conversation {
                 Some(attributes) => {
                     let shown = attributes.iter().map(|(name, value)| {
                         let value = value.as_str().unwrap();
-                        let value = match name.ends_with("Timestamp") {
-                            true => since_epoch(value.parse::<i64>().unwrap() * 1_000),
-                            false => value.to_owned(),
+                        let value = if name.ends_with("Timestamp") {
+                            since_epoch(value.parse::<i64>().unwrap() * 1_000)
+                        } else {
+                            value.to_owned()
                         };
                         format!("{name}={value}")
                     });
@@ -306,9 +325,10 @@ impl Conversation {
                 }
             },
         };
-        let expected = match expected.starts_with("error ") {
-            true => expected.to_owned(),
-            false => sorted(expected.split_whitespace().map(str::to_owned).collect()),
+        let expected = if expected.starts_with("error ") {
+            expected.to_owned()
+        } else {
+            sorted(expected.split_whitespace().map(str::to_owned).collect())
         };
         compare(&text, &expected)
     }
@@ -355,10 +375,8 @@ impl Conversation {
                 name => {
                     let name = name.strip_prefix("attr.").expect("a parameter of a message");
                     let (data_type, value) = value.split_once(':').expect("TYPE:VALUE");
-                    let member = match data_type.starts_with("Binary") {
-                        true => "BinaryValue",
-                        false => "StringValue",
-                    };
+                    let is_binary = data_type.starts_with("Binary");
+                    let member = if is_binary { "BinaryValue" } else { "StringValue" };
                     let attribute = json!({"DataType": data_type, member: long(value)});
                     attributes.insert(name.to_owned(), attribute);
                 }
@@ -393,9 +411,8 @@ impl Conversation {
         let ids: Vec<Value> = entries.iter().map(|entry| entry["Id"].clone()).collect();
         let input = json!({"QueueUrl": self.url(queue), "Entries": entries});
         let answer = self.service.call(&self.caller, "SendMessageBatch", &input).await;
-        let got = self.entries(answer, &ids, |this, index, entry| {
-            this.sent(queue, &bodies[index], entry)
-        });
+        let got = self
+            .entries(answer, &ids, |this, index, entry| this.sent(queue, &bodies[index], entry));
         compare_items(&got, expected)
     }
 
@@ -499,7 +516,7 @@ impl Conversation {
             "MessageAttributeNames": ["All"],
         });
         let list = |value: &str| {
-            Value::from_iter(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned))
+            value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Value>()
         };
         for (name, value) in pairs(arguments) {
             let number = || Value::from(value.parse::<i64>().unwrap());
@@ -559,7 +576,7 @@ impl Conversation {
         let or_new = |id: &Value| Some(label(id.as_str()?).unwrap_or_else(|| "new".into()));
         let time = |name: &str| Some(since_epoch(system[name].as_str()?.parse().unwrap()));
         let hash = Sha256::digest(message["Body"].as_str().unwrap());
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let dedup = system["MessageDeduplicationId"].as_str().map(|id| match label(id) {
             Some(label) => format!("id:{label}"),
             None if id == hash => "content".into(),
@@ -856,9 +873,8 @@ fn sorted(mut words: Vec<String>) -> String {
 
 /// `x*5` is `xxxxx`; `%20` and the like are the characters with these numbers, in hexadecimal.
 fn long(text: &str) -> String {
-    let repeated = text.split_once('*').and_then(|(unit, count)| {
-        Some(unit.repeat(count.parse().ok()?))
-    });
+    let repeated =
+        text.split_once('*').and_then(|(unit, count)| Some(unit.repeat(count.parse().ok()?)));
     let text = repeated.unwrap_or_else(|| text.to_owned());
     percent_encoding::percent_decode_str(&text).decode_utf8().unwrap().into_owned()
 }

@@ -4,6 +4,13 @@
 //! `SQUAB_SIMULATION_SEED` and `SQUAB_SIMULATION_STEPS` choose another run; with
 //! `SQUAB_SIMULATION_RUNS` a campaign goes through that many seeds from there on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod oracle;
 mod service;
 
@@ -12,7 +19,7 @@ use serde_json::{Map, Value, json};
 use service::{Answer, Caller, EPOCH, Service};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;
-use squab::domain::address::QueueAddress;
+use squab::domain::address::{QueueAddress, has_fifo_suffix};
 use squab::runtime::clock::ManualClock;
 use squab::store::Location;
 use std::collections::HashSet;
@@ -111,10 +118,7 @@ impl Simulation {
 
     fn fail(&self, step: u64, complaint: &str) -> ! {
         let told = self.log[self.log.len().saturating_sub(TOLD)..].join("\n  ");
-        panic!(
-            "SQUAB_SIMULATION_SEED={} step {step}: {complaint}\nafter\n  {told}\n",
-            self.seed
-        );
+        panic!("SQUAB_SIMULATION_SEED={} step {step}: {complaint}\nafter\n  {told}\n", self.seed);
     }
 
     async fn step(&mut self) -> Step {
@@ -152,7 +156,7 @@ impl Simulation {
 
     async fn create(&mut self, name: &str, incarnation: u32) -> Step {
         let attributes = Attributes {
-            fifo: name.ends_with(".fifo"),
+            fifo: has_fifo_suffix(name),
             visibility: 30,
             delay: 0,
             retention: 345_600,
@@ -192,7 +196,8 @@ impl Simulation {
         let mut explicit = None;
         if fifo && content_deduplication && self.random.bool() {
             // The body of a message that may have gone already, if that makes a duplicate.
-            let again = format!("m{}", self.random.u64(self.bodies.saturating_sub(20)..self.bodies));
+            let again =
+                format!("m{}", self.random.u64(self.bodies.saturating_sub(20)..self.bodies));
             let group = group.as_deref().unwrap_or_default();
             if self.oracle.duplicate(queue, group, &content_hash(&again)).is_some() {
                 body = again;
@@ -200,10 +205,7 @@ impl Simulation {
             deduplication_id = Some(content_hash(&body));
         } else if fifo {
             let few = self.random.u32(..3) == 0;
-            let id = match few {
-                true => format!("d{}", self.random.u32(..6)),
-                false => format!("d-{body}"),
-            };
+            let id = if few { format!("d{}", self.random.u32(..6)) } else { format!("d-{body}") };
             explicit = Some(id.clone());
             deduplication_id = Some(id);
         }
@@ -238,8 +240,7 @@ impl Simulation {
         if self.oracle.queues[queue].messages.len() + 10 >= FULL {
             return Ok(());
         }
-        let messages: Vec<_> =
-            (0..self.random.u32(1..=10)).map(|_| self.message(queue)).collect();
+        let messages: Vec<_> = (0..self.random.u32(1..=10)).map(|_| self.message(queue)).collect();
         let mut entries: Vec<_> = messages.iter().map(Outgoing::input).collect();
         for (index, entry) in entries.iter_mut().enumerate() {
             entry["Id"] = index.to_string().into();
@@ -353,8 +354,7 @@ impl Simulation {
             let input = json!({"QueueUrl": held.queue, "ReceiptHandle": held.handle});
             let succeeded = self.call("DeleteMessage", &input).await.is_ok();
             let is_of_queue = self.oracle.queues[&held.queue].incarnation == held.incarnation;
-            let right =
-                is_of_queue && self.oracle.deleted(&held.queue, &held.body, &held.handle);
+            let right = is_of_queue && self.oracle.deleted(&held.queue, &held.body, &held.handle);
             if succeeded != right {
                 return Err(format!("{held:?}: it should be {right} that this succeeds"));
             }
@@ -429,8 +429,7 @@ impl Simulation {
         }
         if let Some(dead) = dead {
             let count = self.random.i64(1..=4);
-            attributes.dead_letters =
-                (self.random.u32(..4) > 0).then(|| (dead.to_owned(), count));
+            attributes.dead_letters = (self.random.u32(..4) > 0).then(|| (dead.to_owned(), count));
             given["RedrivePolicy"] = match &attributes.dead_letters {
                 None => "".into(),
                 Some((target, count)) => json!({
@@ -565,7 +564,7 @@ impl Outgoing {
 }
 
 fn content_hash(body: &str) -> String {
-    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(body).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn told(message: &Value, attributes: &Value) -> Sent {

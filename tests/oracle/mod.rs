@@ -119,7 +119,6 @@ impl Oracle {
 
     /// The queue's attributes are others now.
     pub fn set(&mut self, name: &str, attributes: Attributes) {
-        let now = self.now;
         let queue = self.queue(name);
         if attributes.fifo && attributes.delay != queue.attributes.delay {
             let waiting = |message: &&mut Message| message.receives == 0;
@@ -128,7 +127,6 @@ impl Oracle {
             }
         }
         queue.attributes = attributes;
-        debug_assert!(now > 0);
         self.pass(0);
     }
 
@@ -220,8 +218,9 @@ impl Oracle {
                 })?;
             } else {
                 ended_groups.push(message.group.clone());
-                if message.is_visible(now) && !blocked && !(queue.attributes.fifo
-                    && queue.has_hidden_before(message, now))
+                if message.is_visible(now)
+                    && !blocked
+                    && !(queue.attributes.fifo && queue.has_hidden_before(message, now))
                 {
                     left.push(body.clone());
                 }

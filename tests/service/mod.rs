@@ -99,9 +99,10 @@ impl Service {
             code.split(';').next().unwrap().replace("AWS.SimpleQueueService.", "")
         });
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        let answer: Value = match body.is_empty() {
-            true => Value::Object(Map::new()),
-            false => serde_json::from_slice(&body).unwrap(),
+        let answer: Value = if body.is_empty() {
+            Value::Object(Map::new())
+        } else {
+            serde_json::from_slice(&body).unwrap()
         };
         if succeeded {
             return Ok(answer);
@@ -114,14 +115,5 @@ impl Service {
     pub async fn pass(&self, milliseconds: i64) {
         self.clock.advance(milliseconds);
         self.runtime.do_background_work().await.unwrap();
-    }
-
-    /// Returns when everybody who has a reason to do something has done it. The executor has one
-    /// thread and the store takes jobs in turn: what was waiting to run has run after a round.
-    pub async fn settle(&self) {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-            drop(self.runtime.run(|_| Ok(())).await);
-        }
     }
 }
