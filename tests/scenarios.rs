@@ -17,7 +17,8 @@
 //! move d to=q rate=1 as t         a message move task; tasks d -> RUNNING 1/2; cancel t -> 1 moved
 //! purge q       delete-queue q    recreate q: deletes and creates it in one breath
 //! call Operation {…}              -> {…} where "*" is anything and "$x" is remembered
-//! +30s                            time passes, in ms, s, m, h or d
+//! +30s                            time passes, in ms, s, m, h or d; what is due in the background
+//! +30s asleep                     is done, or is not
 //! as 111122223333 eu-west-1       who asks from here on
 //! stop                            the server shuts down
 //! pretend q in-flight=119999      makes the counter say so
@@ -230,7 +231,7 @@ impl Conversation {
             }
             "pretend" => self.pretend(queue, arguments).await,
             _ if verb.starts_with('+') => {
-                if self.by_itself {
+                if self.by_itself || queue == "asleep" {
                     self.service.clock.advance(milliseconds(&verb[1..]));
                 } else {
                     self.service.pass(milliseconds(&verb[1..])).await;

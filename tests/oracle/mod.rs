@@ -107,14 +107,20 @@ impl Oracle {
         self.queues.get_mut(name).expect("a queue that exists")
     }
 
-    /// Time passes; what is too old is gone.
-    pub fn pass(&mut self, milliseconds: i64) {
+    /// Time passes; what is too old is gone. Tells whether somebody holds a handle of that.
+    pub fn pass(&mut self, milliseconds: i64) -> bool {
         self.now += milliseconds;
         let now = self.now;
+        let mut was_received = false;
         for queue in self.queues.values_mut() {
             let kept_ms = queue.attributes.retention * 1_000;
-            queue.messages.retain(|message| now < message.sent_at + kept_ms);
+            queue.messages.retain(|message| {
+                let stays = now < message.sent_at + kept_ms;
+                was_received |= !stays && message.receives > 0;
+                stays
+            });
         }
+        was_received
     }
 
     /// The queue's attributes are others now.
