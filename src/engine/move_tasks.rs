@@ -21,10 +21,15 @@ pub struct Start {
 /// Begins to move what a dead-letter queue shows now.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
-    if let Some(destination) = &start.destination
-        && tx.queue(destination)?.is_none()
-    {
-        return Err(not_found("DestinationArn"));
+    if let Some(destination) = &start.destination {
+        let destination = tx.queue(destination)?.ok_or_else(|| not_found("DestinationArn"))?;
+        // FIFO queues give out groups, standard queues keep no order: neither could be kept.
+        if destination.attributes.fifo != source.attributes.fifo {
+            return Err(Refusal::new(
+                Kind::UnsupportedOperation,
+                "The destination queue must be of the same type as the source queue.",
+            ));
+        }
     }
     let source_arn = source.address.arn();
     if tx.dead_letter_sources(&source_arn, "", 1)?.is_empty() {
@@ -48,7 +53,8 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
         to_move: super::queues::counts(tx, &source)?.ready,
         started_at: now,
         failure_reason: None,
-        boundary: tx.last_sequence()?,
+        // A sequence of its own, so that tasks of one millisecond have an order too.
+        boundary: tx.next_sequence()?,
         cursor: 0,
         next_at: now,
     };

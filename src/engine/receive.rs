@@ -142,21 +142,38 @@ impl Taking<'_> {
                 return Ok(true);
             }
             let Some(mut turn) = self.next_turn(tx)? else { break };
-            let limit = turn.limit.min(self.candidates);
-            let place = turn.group.as_ref().map_or(0, |group| group.id);
-            let line = tx.line(self.queue.backlog, place, limit as i64)?;
-            if line.is_empty() {
+            if !self.take_turn(tx, &mut turn)? {
                 break;
-            }
-            self.candidates -= line.len();
-            for message in line {
-                self.deal_with(tx, &mut turn, message)?;
             }
             if let Some(group) = &mut turn.group {
                 places::close(tx, self.queue, group)?;
             }
         }
         Ok(false)
+    }
+
+    /// Takes from one line. Tells whether anything stood in it.
+    fn take_turn(&mut self, tx: &mut Txn<'_>, turn: &mut Turn) -> Result<bool, Refusal> {
+        let place = turn.group.as_ref().map_or(0, |group| group.id);
+        let mut any = false;
+        loop {
+            let room = self.wanted - self.messages.len();
+            let limit = turn.limit.min(room).min(self.candidates);
+            let line = tx.line(self.queue.backlog, place, limit as i64)?;
+            let (looked_at, before) = (line.len(), self.messages.len());
+            any |= looked_at > 0;
+            self.candidates -= looked_at;
+            for message in line {
+                self.deal_with(tx, turn, message)?;
+            }
+            // What has expired or became a dead letter makes room for more of a FIFO group, and
+            // this is the last chance for them: what was taken locks the group.
+            let taken = self.messages.len() - before;
+            let all_seen = looked_at < limit || self.candidates == 0;
+            if !self.queue.attributes.fifo || all_seen || taken == looked_at {
+                return Ok(any);
+            }
+        }
     }
 
     fn next_turn(&self, tx: &mut Txn<'_>) -> Result<Option<Turn>, Refusal> {

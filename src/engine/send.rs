@@ -39,8 +39,9 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
     let sequence = tx.next_sequence()?;
     let id = tx.fresh_id();
     let now = tx.now();
-    let delay_ms =
-        outgoing.delay_seconds.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
+    // On a FIFO queue the delay is the queue's alone, or a message could overtake another.
+    let own_delay = outgoing.delay_seconds.filter(|_| !queue.attributes.fifo);
+    let delay_ms = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
     let (place, rank) =
         if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
     tx.insert_content(sequence, &outgoing.content)?;

@@ -16,7 +16,7 @@ impl Runtime {
         request: Request,
         wait_seconds: Option<i64>,
     ) -> Result<Vec<Delivery>, Refusal> {
-        let first = self.try_receive(&address, &request, wait_seconds).await?;
+        let first = self.try_receive(&address, &request, wait_seconds, None).await?;
         if !first.received.messages.is_empty() || first.wait_seconds == 0 {
             return Ok(first.received.messages);
         }
@@ -27,7 +27,8 @@ impl Runtime {
         let ticket = self.waiters.join(first.queue);
         loop {
             let tokens = ticket.tokens();
-            let attempt = self.try_receive(&address, &request, wait_seconds).await?;
+            let attempt =
+                self.try_receive(&address, &request, wait_seconds, Some(first.queue)).await?;
             ticket.spend(tokens);
             if !attempt.received.messages.is_empty() {
                 return Ok(attempt.received.messages);
@@ -43,17 +44,22 @@ impl Runtime {
         }
     }
 
-    /// Receives once, over as many transactions as it takes to look at everything.
+    /// Receives once, over as many transactions as it takes to look at everything. `joined` is
+    /// the queue in whose line the receiver stands: one that has been made anew since is another.
     async fn try_receive(
         &self,
         address: &QueueAddress,
         request: &Request,
         wait_seconds: Option<i64>,
+        joined: Option<i64>,
     ) -> Result<Attempt, Refusal> {
         loop {
             let (address, request) = (address.clone(), request.clone());
             let work = move |tx: &mut crate::store::Txn<'_>| {
                 let queue = queues::find(tx, &address)?;
+                if joined.is_some_and(|joined| joined != queue.id) {
+                    return Err(Refusal::no_such_queue());
+                }
                 let wait_seconds = wait_seconds
                     .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
                 let request = Request { may_wait: wait_seconds > 0, ..request.clone() };

@@ -112,7 +112,8 @@ impl Txn<'_> {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM move_tasks WHERE source_arn = ?1 ORDER BY started_at DESC LIMIT ?2"
+                " FROM move_tasks WHERE source_arn = ?1 ORDER BY started_at DESC, boundary DESC \
+                 LIMIT ?2"
             ),
             &[source_arn.into(), limit.into()],
             read,
