@@ -401,7 +401,8 @@ async fn wake_up(mut worker: Worker, queue: Queue) -> Result<Tally> {
         let (received, began) = tokio::join!(receiving, sending);
         let ((arrived, count), began) = (received?, began?);
         if count != 1 {
-            return Err("a receiver was woken without a message".into());
+            let waited = (arrived - began).as_secs_f64();
+            return Err(format!("a receiver waited {waited:.1} s in vain for a message").into());
         }
         worker.connection.call(&delete.bytes).await?;
         worker.tally.requests += 3;
