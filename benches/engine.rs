@@ -1,1 +1,257 @@
-fn main() {}
+//! The engine over a database in memory, without HTTP: what a send, a receive and a delete cost
+//! whatever the backlog and however many message groups. Flat cost is what this must show.
+//!
+//! An iteration is one message (or one empty receive), done in transactions of 100 operations as
+//! the writer thread does them.
+//!
+//! ```sh
+//! cargo bench --bench engine -- --quick
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on must end")]
+#![allow(missing_docs, reason = "criterion_group makes what is missing")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use indexmap::IndexMap;
+use squab::domain::Refusal;
+use squab::domain::address::QueueAddress;
+use squab::engine::receive::Request;
+use squab::engine::send::Outgoing;
+use squab::engine::{delete, queues, receive, send};
+use squab::store::{Content, Driver, Durability, Ledger, Location, Queue, Sqlite, Txn};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const PER_COMMIT: u64 = 100;
+const BODY_BYTES: usize = 256;
+const MILLION: u64 = 1_000_000;
+/// Messages of one receive, as busy consumers ask for.
+const MAX: usize = 10;
+/// The time, which stands still.
+const START: i64 = 1_700_000_000_000;
+
+/// A database in memory with one queue.
+struct Bench {
+    driver: Sqlite,
+    ids: fastrand::Rng,
+    queue: Queue,
+    groups: u64,
+    sent: u64,
+}
+
+impl Bench {
+    /// `groups`: 0 for messages without a group.
+    fn new(fifo: bool, groups: u64) -> Self {
+        let mut driver = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+        let mut ids = fastrand::Rng::with_seed(1);
+        let mut given = IndexMap::new();
+        if fifo {
+            given.insert("FifoQueue".to_owned(), "true".to_owned());
+        }
+        let address = QueueAddress {
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
+        };
+        let queue = commit(&mut driver, &mut ids, |tx| {
+            queues::create(tx, &address, &given, &IndexMap::new(), false)
+        });
+        Self { driver, ids, queue, groups, sent: 0 }
+    }
+
+    fn filled(mut self, backlog: u64) -> Self {
+        self.send(backlog);
+        self
+    }
+
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Txn<'_>, &Queue) -> Result<T, Refusal>,
+    ) -> T {
+        let queue = &self.queue;
+        commit(&mut self.driver, &mut self.ids, |tx| work(tx, queue))
+    }
+
+    /// Sends, group after group.
+    fn send(&mut self, count: u64) {
+        let groups = self.groups;
+        self.send_to(count, |number| (groups > 0).then(|| format!("group-{}", number % groups)));
+    }
+
+    fn send_to(&mut self, count: u64, group: impl Fn(u64) -> Option<String>) {
+        let end = self.sent + count;
+        while self.sent < end {
+            let numbers = self.sent..end.min(self.sent + PER_COMMIT);
+            self.sent = numbers.end;
+            self.transaction(|tx, queue| {
+                for number in numbers {
+                    let fifo = queue.attributes.fifo;
+                    let outgoing = Outgoing {
+                        content: Content {
+                            body: "x".repeat(BODY_BYTES),
+                            attributes: None,
+                            sender_id: "000000000000".to_owned(),
+                            trace_header: None,
+                            deduplication_id: fifo.then(|| number.to_string()),
+                        },
+                        delay_seconds: None,
+                        group: group(number),
+                    };
+                    send::send(tx, queue, &outgoing)?;
+                }
+                Ok(())
+            });
+        }
+    }
+
+    /// Receives and deletes; the queue must hold so many.
+    fn consume(&mut self, count: u64) {
+        let mut left = count;
+        while left > 0 {
+            let this_time = left.min(PER_COMMIT);
+            let consumed = self.transaction(|tx, queue| {
+                let mut consumed = 0;
+                while consumed < this_time {
+                    let max = MAX.min((this_time - consumed) as usize);
+                    let received = receive::receive(tx, queue, &request(max))?;
+                    assert!(!received.messages.is_empty(), "nothing to receive");
+                    for delivery in &received.messages {
+                        delete::delete(tx, queue, delivery.receipt, "")?;
+                        consumed += 1;
+                    }
+                }
+                Ok(consumed)
+            });
+            left -= consumed;
+        }
+    }
+
+    /// Sends, receives and deletes so many, in turns of one transaction each. The backlog stays.
+    fn cycle(&mut self, count: u64) {
+        let mut left = count;
+        while left > 0 {
+            let this_time = left.min(PER_COMMIT);
+            self.send(this_time);
+            self.consume(this_time);
+            left -= this_time;
+        }
+    }
+
+    fn receive_nothing(&mut self, count: u64) {
+        let mut left = count;
+        while left > 0 {
+            let this_time = left.min(PER_COMMIT);
+            self.transaction(|tx, queue| {
+                for _ in 0..this_time {
+                    let received = receive::receive(tx, queue, &request(MAX))?;
+                    assert!(black_box(received).messages.is_empty(), "a message");
+                }
+                Ok(())
+            });
+            left -= this_time;
+        }
+    }
+
+    /// Locks the group of the oldest message.
+    fn lock_first_group(&mut self) {
+        let received = self.transaction(|tx, queue| receive::receive(tx, queue, &request(1)));
+        assert_eq!(received.messages.len(), 1);
+    }
+}
+
+fn request(max: usize) -> Request {
+    Request { max, visibility_timeout: Some(43_200), attempt_id: None, may_wait: false }
+}
+
+/// One transaction as the writer thread makes it.
+fn commit<T>(
+    driver: &mut Sqlite,
+    ids: &mut fastrand::Rng,
+    work: impl FnOnce(&mut Txn<'_>) -> Result<T, Refusal>,
+) -> T {
+    let mut ledger = Ledger::default();
+    driver.begin().unwrap();
+    let mut tx = Txn::new(driver, &mut ledger, ids, START);
+    let done = work(&mut tx).unwrap();
+    black_box(tx.into_effects());
+    Txn::settle_ledger(driver, &mut ledger).unwrap();
+    driver.commit().unwrap();
+    done
+}
+
+/// What `work` takes for so many messages.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
+fn time(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+fn measure(criterion: &mut Criterion, name: &str, mut work: impl FnMut(u64) -> Duration) {
+    let mut group = criterion.benchmark_group("engine");
+    group.throughput(Throughput::Elements(1)).sample_size(10);
+    group.bench_function(name, |bencher| bencher.iter_custom(&mut work));
+    group.finish();
+}
+
+/// Send alone, receive and delete alone, and both in turns.
+fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench) {
+    measure(criterion, &format!("{name}/send"), |count| {
+        let taken = time(|| bench.send(count));
+        bench.consume(count);
+        taken
+    });
+    measure(criterion, &format!("{name}/receive and delete"), |count| {
+        bench.send(count);
+        time(|| bench.consume(count))
+    });
+    measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
+}
+
+fn standard(criterion: &mut Criterion) {
+    let mut empty = Bench::new(false, 0);
+    measure(criterion, "standard/empty receive", |count| time(|| empty.receive_nothing(count)));
+    drop(empty);
+    for groups in [0, 1, 10, 100] {
+        for (backlog, name) in [(0, "empty"), (MILLION, "1M waiting")] {
+            let mut bench = Bench::new(false, groups).filled(backlog);
+            let name = format!("standard/{groups} groups/{name}");
+            if groups == 0 {
+                measure_verbs(criterion, &name, &mut bench);
+            } else {
+                measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
+            }
+        }
+    }
+}
+
+fn fifo(criterion: &mut Criterion) {
+    for groups in [1, 10, 100] {
+        for (backlog, name) in [(0, "empty"), (MILLION, "1M waiting")] {
+            let mut bench = Bench::new(true, groups).filled(backlog);
+            let name = format!("FIFO/{groups} groups/{name}");
+            measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
+        }
+    }
+    let mut many = Bench::new(true, 50_000).filled(MILLION);
+    measure_verbs(criterion, "FIFO/50000 groups/1M waiting", &mut many);
+    drop(many);
+
+    // One locked group holds the older half of the backlog, where a search from the front meets
+    // it first.
+    let mut half = Bench::new(true, 100);
+    half.send_to(MILLION / 2, |_| Some("locked".to_owned()));
+    half.lock_first_group();
+    let mut half = half.filled(MILLION / 2);
+    measure_verbs(criterion, "FIFO/half of 1M in a locked group", &mut half);
+    drop(half);
+
+    let mut locked = Bench::new(true, 1).filled(MILLION / 2);
+    locked.lock_first_group();
+    measure(criterion, "FIFO/empty receive, all locked", |count| {
+        time(|| locked.receive_nothing(count))
+    });
+}
+
+criterion_group!(benches, standard, fifo);
+criterion_main!(benches);

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const ROOM: usize = 64 * 1024;
+const CONTENT_LENGTH: &[u8] = b"content-length:";
 
 /// The bytes of a request. What a client of AWS sends is there, so that reading it costs the
 /// server what it costs in earnest; the signature is made up.
@@ -93,10 +94,12 @@ impl Head {
         let mut lines = bytes[..end].split(|byte| *byte == b'\n');
         let status = lines.next().and_then(|line| line.get(9..12)).map(text);
         let status = status.and_then(|status| status.parse().ok()).ok_or("no status line")?;
-        const NAME: &[u8] = b"content-length:";
         let content_length = lines
-            .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
-            .and_then(|line| text(&line[NAME.len()..]).trim().parse().ok())
+            .find(|line| {
+                line.len() > CONTENT_LENGTH.len()
+                    && line[..CONTENT_LENGTH.len()].eq_ignore_ascii_case(CONTENT_LENGTH)
+            })
+            .and_then(|line| text(&line[CONTENT_LENGTH.len()..]).trim().parse().ok())
             .ok_or("an answer without Content-Length")?;
         Ok(Some(Self { length: end + 4, status, content_length }))
     }

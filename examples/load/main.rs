@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Of the table's columns `/floor` is the median over the rounds of the ratio to the floor's
-//! requests per second, of requests, or for batches of messages; `server µs` and `client µs` are
-//! processor time for each request, which other work on the machine disturbs least.
+//! requests per second, of requests, or for batches of messages. `by cpu` is the same ratio of
+//! processor time, client included, which other work on the machine disturbs least; `server µs`
+//! and `client µs` are the parts of it for each request.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]

@@ -38,21 +38,42 @@ pub struct Measured {
     /// Processor time of the server and of this program while it was measured.
     pub server_time: Option<Duration>,
     pub client_time: Option<Duration>,
+    /// Requests to the floor beside it, and the processor time of both processes for them.
+    floor_requests: u64,
+    floor_time: Option<Duration>,
+    in_messages: bool,
 }
 
 impl Measured {
-    fn new(label: String, connections: usize) -> Self {
+    fn new(label: String, connections: usize, in_messages: bool) -> Self {
         let tally = Tally::default();
         let (server_time, client_time) = (Some(Duration::ZERO), Some(Duration::ZERO));
         let (time, ratios) = (Duration::ZERO, Vec::new());
-        Self { label, connections, time, tally, ratios, server_time, client_time }
+        let (floor_requests, floor_time) = (0, Some(Duration::ZERO));
+        Self {
+            label,
+            connections,
+            time,
+            tally,
+            ratios,
+            server_time,
+            client_time,
+            floor_requests,
+            floor_time,
+            in_messages,
+        }
     }
 
     fn add(&mut self, slice: Slice) {
         self.time += slice.time;
         self.tally.add(slice.tally);
-        self.server_time = self.server_time.zip(slice.server_time).map(|(a, b)| a + b);
-        self.client_time = self.client_time.zip(slice.client_time).map(|(a, b)| a + b);
+        self.server_time = sum(self.server_time, slice.server_time);
+        self.client_time = sum(self.client_time, slice.client_time);
+    }
+
+    fn add_floor(&mut self, slice: &Slice) {
+        self.floor_requests += slice.tally.requests;
+        self.floor_time = sum(self.floor_time, sum(slice.server_time, slice.client_time));
     }
 
     fn finish(&mut self) {
@@ -73,6 +94,16 @@ impl Measured {
         self.ratios.get(self.ratios.len() / 2).copied()
     }
 
+    /// What the ratio is by processor time, client included: what it comes to when nothing else
+    /// runs and both processors are always busy.
+    pub fn ratio_by_cost(&self) -> Option<f64> {
+        self.ratios.first()?;
+        let done = if self.in_messages { self.tally.messages } else { self.tally.requests };
+        let own = sum(self.server_time, self.client_time)?.as_secs_f64() / done as f64;
+        let of_floor = self.floor_time?.as_secs_f64() / self.floor_requests as f64;
+        Some(of_floor / own).filter(|ratio| ratio.is_finite())
+    }
+
     /// Milliseconds.
     pub fn latency(&self, quantile: f64) -> Option<f64> {
         let last = self.tally.latencies.len().checked_sub(1)?;
@@ -85,6 +116,10 @@ impl Measured {
         let requests = self.tally.requests as f64;
         time.filter(|_| requests > 0.0).map(|time| time.as_secs_f64() * 1e6 / requests)
     }
+}
+
+fn sum(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    Some(a? + b?)
 }
 
 /// What one slice of time has brought.
@@ -126,9 +161,13 @@ impl Slice {
 pub async fn measure(floor: &Server, lanes: &[Lane], plan: Plan) -> Result<Vec<Measured>> {
     let slice = plan.time / plan.rounds;
     let usual = lanes.first().map_or(0, |lane| lane.connections);
-    let mut of_floor = Measured::new("floor".into(), usual);
-    let mut of_lanes: Vec<_> =
-        lanes.iter().map(|lane| Measured::new(lane.label.clone(), lane.connections)).collect();
+    let mut of_floor = Measured::new("floor".into(), usual, false);
+    let mut of_lanes: Vec<_> = lanes
+        .iter()
+        .map(|lane| {
+            Measured::new(lane.label.clone(), lane.connections, lane.scenario.counts_messages())
+        })
+        .collect();
     for _ in 0..plan.rounds {
         for (lane, measured) in lanes.iter().zip(&mut of_lanes) {
             let floor_slice = || {
@@ -148,6 +187,8 @@ pub async fn measure(floor: &Server, lanes: &[Lane], plan: Plan) -> Result<Vec<M
                 measured.ratios.push(done.throughput(lane.scenario.counts_messages()) / beside);
             }
             measured.add(done);
+            measured.add_floor(&before);
+            measured.add_floor(&after);
             if lane.connections == usual {
                 of_floor.add(before);
                 of_floor.add(after);
@@ -178,13 +219,14 @@ pub fn fresh_name() -> String {
 /// Prints what was measured as a table.
 pub fn print_table(all: &[Measured]) {
     println!(
-        "{:<22} {:>5} {:>10} {:>10} {:>7} {:>13} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
+        "{:<22} {:>5} {:>10} {:>10} {:>7} {:>13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
         "scenario",
         "conns",
         "requests/s",
         "messages/s",
         "/floor",
         "(min to max)",
+        "by cpu",
         "p50 ms",
         "p90 ms",
         "p99 ms",
@@ -198,13 +240,14 @@ pub fn print_table(all: &[Measured]) {
         };
         let spread = one.ratios.first().zip(one.ratios.last());
         println!(
-            "{:<22} {:>5} {:>10.0} {:>10.0} {:>7} {:>13} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
+            "{:<22} {:>5} {:>10.0} {:>10.0} {:>7} {:>13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
             one.label,
             one.connections,
             one.requests_per_second(),
             one.messages_per_second(),
             number(one.ratio(), 3),
             spread.map_or_else(String::new, |(min, max)| format!("{min:.3}-{max:.3}")),
+            number(one.ratio_by_cost(), 3),
             number(one.latency(0.5), 3),
             number(one.latency(0.9), 3),
             number(one.latency(0.99), 3),
@@ -225,6 +268,7 @@ pub fn as_json(all: &[Measured]) -> serde_json::Value {
                 "requests_per_second": one.requests_per_second(),
                 "messages_per_second": one.messages_per_second(),
                 "ratio_to_floor": one.ratio(),
+                "ratio_by_processor_time": one.ratio_by_cost(),
                 "ratios": one.ratios,
                 "latency_ms": {
                     "p50": one.latency(0.5),

@@ -362,9 +362,9 @@ async fn batch(mut worker: Worker, queue: Queue) -> Result<Tally> {
     let receive = queue.receive(u32::from(queue.is_fifo), BATCH);
     let (mut send, mut delete) = (queue.send_batch(), queue.delete_batch());
     while !worker.is_over() {
-        let sent = worker.call(send.next(), 0).await?;
-        if failed.find(sent).is_some() {
-            return Err(format!("not all was sent: {}", String::from_utf8_lossy(sent)).into());
+        let answer = worker.call(send.next(), 0).await?;
+        if failed.find(answer).is_some() {
+            return Err(format!("not all was sent: {}", String::from_utf8_lossy(answer)).into());
         }
         let mut received = 0;
         while received == 0 && !worker.is_over() {
@@ -401,7 +401,8 @@ async fn wake_up(mut worker: Worker, queue: Queue) -> Result<Tally> {
         let (received, began) = tokio::join!(receiving, sending);
         let ((arrived, count), began) = (received?, began?);
         if count != 1 {
-            return Err("a receiver was woken without a message".into());
+            let waited = (arrived - began).as_secs_f64();
+            return Err(format!("a receiver waited {waited:.1} s in vain for a message").into());
         }
         worker.connection.call(&delete.bytes).await?;
         worker.tally.requests += 3;
