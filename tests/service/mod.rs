@@ -293,6 +293,10 @@ pub struct Element {
 impl Element {
     /// The root of a document.
     pub fn parse(document: &str) -> Self {
+        // The reader would let these through; those of clients do not.
+        let forbidden =
+            |c: char| c < ' ' && !"\t\r\n".contains(c) || "\u{fffe}\u{ffff}".contains(c);
+        assert!(!document.contains(forbidden), "a character that XML does not have: {document:?}");
         let mut reader = quick_xml::Reader::from_str(document);
         let mut open = vec![Self::default()];
         let named = |name: &str| Self { name: name.to_owned(), ..Self::default() };
