@@ -402,16 +402,9 @@ async fn values_of_another_type_are_refused() {
     ] {
         let body = format!("Action=ReceiveMessage&QueueUrl={QUEUES}/q&{name}={value}");
         let answer = service.answer(posted("/", body)).await;
-        if answer.status != 200 {
-            let refused = answer.refused(Protocol::Query);
-            assert_eq!(
-                (refused.status, refused.code.as_str()),
-                (400, "MalformedInput"),
-                "{name}={value}"
-            );
-        } else {
-            assert!(value.is_empty(), "{name}={value} is taken");
-        }
+        let refused = answer.refused(Protocol::Query);
+        let said = (refused.status, refused.code.as_str());
+        assert_eq!(said, (400, "MalformedInput"), "{name}={value}");
     }
 }
 
@@ -690,7 +683,7 @@ fn bent_and_made_up_requests_are_never_our_fault() {
 fn odd_http_is_answered_or_hung_up_on_and_nothing_breaks() {
     let server = Server::start(&mut squab(&["--ephemeral", "--log-level", "info"]));
     let json = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ListQueues\r\nContent-Type: application/x-amz-json-1.0\r\n";
-    let many_headers: String = (0..500).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many_headers = "X-Nonsense: y\r\n".repeat(500);
     for (request, status) in [
         (
             format!("{json}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1\r\n}}\r\n0\r\n\r\n"),
@@ -732,7 +725,7 @@ fn odd_http_is_answered_or_hung_up_on_and_nothing_breaks() {
         match (connection.read(), status) {
             (Ok((got, body)), Some(status)) => assert_eq!(got, status, "{shown:?}: {body}"),
             (Ok((got, body)), None) => {
-                assert!((400..500).contains(&got), "{shown:?}: {got} {body}")
+                assert!((400..500).contains(&got), "{shown:?}: {got} {body}");
             }
             (Err(_), None) => {}
             (Err(error), Some(_)) => panic!("{shown:?}: {error}"),

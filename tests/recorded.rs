@@ -20,12 +20,13 @@ use service::{ARNS, Answer, PROTOCOLS, QUEUES, Service, request, settings};
 use squab::api::CoolDowns;
 use squab::server::gateway::GatewaySettings;
 use squab::wire::Protocol;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One line of the file.
 #[derive(Debug, Deserialize)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     /// `json`, `query` or `both`.
     protocol: String,
     request: Vec<Step>,
@@ -73,7 +74,7 @@ async fn every_recorded_case_is_answered_as_aws_answered_it() {
             }
             replayed += 1;
             if let Err(difference) = Conversation::new(protocol).replay(case).await {
-                failures.push(format!("{} in {named}: {difference}", case.case));
+                failures.push(format!("{} in {named}: {difference}", case.name));
             }
         }
     }
@@ -86,10 +87,12 @@ struct Conversation {
     service: Service,
     protocol: Protocol,
     /// Path to which requests are posted.
-    path: String,
+    path: &'static str,
     trace_id: Option<String>,
     /// Placeholders whose value is known, `<receipt-handle:1>` for instance.
     bound: HashMap<String, String>,
+    /// Names without suffix of the FIFO queues that were made.
+    fifo: HashSet<String>,
     /// Receipt handles in the order in which they were issued.
     handles: Vec<String>,
     /// What each receive since the start returned.
@@ -102,9 +105,10 @@ impl Conversation {
         Self {
             service: Service::new(GatewaySettings { cool_downs, ..settings() }),
             protocol,
-            path: "/".to_owned(),
+            path: "/",
             trace_id: None,
             bound: HashMap::from([("<queue-name>".to_owned(), "q".to_owned())]),
+            fifo: HashSet::new(),
             handles: Vec::new(),
             received: Vec::new(),
         }
@@ -165,7 +169,7 @@ impl Conversation {
     }
 
     async fn call(&mut self, operation: &str, input: &Value) -> Answer {
-        let mut request: Request<Body> = request(self.protocol, &self.path, operation, input);
+        let mut request: Request<Body> = request(self.protocol, self.path, operation, input);
         if let Some(id) = &self.trace_id {
             request.headers_mut().insert("x-amzn-trace-id", HeaderValue::from_str(id).unwrap());
         }
@@ -235,7 +239,7 @@ impl Conversation {
             }
             "POST <queue url path> with X-Amz-Target: AmazonSQS.ReceiveMessage, Content-Type application/x-amz-json-1.0" =>
             {
-                self.path = "/000000000000/q".to_owned();
+                self.path = "/000000000000/q";
             }
             "send message-1..6 to groups 1,1,2,2,3,3" => {
                 for (number, group) in (1..).zip(["1", "1", "2", "2", "3", "3"]) {
@@ -317,12 +321,13 @@ impl Conversation {
         let mut text = repeated(text);
         for name in ["dlq", "q", "a", "b"] {
             // Names of FIFO queues end in `.fifo`, those of variables do not.
-            let queue = if self.is_fifo(name) { format!("{name}.fifo") } else { name.to_owned() };
+            let queue =
+                if self.fifo.contains(name) { format!("{name}.fifo") } else { name.to_owned() };
             text = text.replace(&format!("${name}Arn"), &format!("{ARNS}:{queue}"));
             text = text.replace(&format!("${name}"), &format!("{QUEUES}/{queue}"));
         }
-        if text.ends_with(".fifo") && !text.contains('/') {
-            self.bound.insert(format!("fifo {}", text.trim_end_matches(".fifo")), String::new());
+        if let Some(name) = text.strip_suffix(".fifo").filter(|name| !name.contains('/')) {
+            self.fifo.insert(name.to_owned());
         }
         for number in 1..=9 {
             let handle = format!("<receipt-handle:{number}>");
@@ -339,10 +344,6 @@ impl Conversation {
             }
         }
         text.replace("<queue-name>", "q")
-    }
-
-    fn is_fifo(&self, name: &str) -> bool {
-        self.bound.contains_key(&format!("fifo {name}"))
     }
 
     fn compare_refusal(&mut self, answer: &Answer, expected: &Expected) -> Result<(), String> {

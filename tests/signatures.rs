@@ -16,6 +16,7 @@ use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::gateway::GatewaySettings;
 use squab::wire::Protocol;
+use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -141,7 +142,7 @@ impl Call {
         for (name, value) in query {
             let value =
                 percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
-            self.path_and_query += &format!("&{name}={value}");
+            write!(self.path_and_query, "&{name}={value}").unwrap();
         }
         self
     }

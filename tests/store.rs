@@ -112,10 +112,10 @@ struct Hold {
 impl Hold {
     /// The job that holds, to be submitted.
     fn new() -> (impl FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send + use<>, Self) {
-        let (begin, begun) = mpsc::channel();
+        let (begins, begun) = mpsc::channel();
         let (release, released) = mpsc::channel();
         let job = move |_: &mut Txn<'_>| {
-            begin.send(()).unwrap();
+            begins.send(()).unwrap();
             released.recv().unwrap();
             Ok(())
         };
@@ -136,9 +136,9 @@ macro_rules! hold {
     ($store:expr) => {{
         let (job, hold) = Hold::new();
         let store = $store.clone();
-        let held = start(async move { store.run(job).await });
+        let holding = start(async move { store.run(job).await });
         hold.has_begun();
-        (held, hold)
+        (holding, hold)
     }};
 }
 
@@ -170,12 +170,12 @@ async fn jobs_that_wait_together_share_a_transaction_and_see_each_others_writes(
     let Alone { store, published, transactions } = Alone::new();
     let before = store.run(|tx| Ok(tx.last_sequence()?)).await.unwrap();
     let so_far = transactions.load(Ordering::SeqCst);
-    let (held, hold) = hold!(store);
+    let (holding, hold) = hold!(store);
     let first = start(store.run(|tx| write(tx, 1)));
     let second = start(store.run(|tx| Ok((tx.last_sequence()?, tx.tags(1)?))));
     let third = start(store.run(|tx| write(tx, 3)));
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     let tags = vec![("key".to_owned(), "value".to_owned())];
     assert_eq!(first.await, Ok(before + 1));
     assert_eq!(second.await, Ok((before + 1, tags)));
@@ -188,7 +188,7 @@ async fn jobs_that_wait_together_share_a_transaction_and_see_each_others_writes(
 async fn a_job_that_fails_or_panics_after_writing_fails_alone() {
     let Alone { store, published, .. } = Alone::new();
     let before = store.run(|tx| Ok(tx.last_sequence()?)).await.unwrap();
-    let (held, hold) = hold!(store);
+    let (holding, hold) = hold!(store);
     let first = start(store.run(|tx| write(tx, 1)));
     let failing = start(store.run(|tx| {
         write(tx, 2)?;
@@ -200,7 +200,7 @@ async fn a_job_that_fails_or_panics_after_writing_fails_alone() {
     }));
     let last = start(store.run(|tx| write(tx, 4)));
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     assert_eq!(first.await, Ok(before + 1));
     assert_eq!(failing.await, Err(Refusal::invalid("no")));
     assert_eq!(panicking.await.unwrap_err().kind, Kind::InternalFailure);
@@ -221,11 +221,11 @@ async fn a_job_that_fails_or_panics_after_writing_fails_alone() {
 #[tokio::test]
 async fn a_refusal_before_the_first_write_costs_the_others_nothing() {
     let Alone { store, transactions, .. } = Alone::new();
-    let (held, hold) = hold!(store);
+    let (holding, hold) = hold!(store);
     let first = start(store.run(|tx| write(tx, 1)));
     let refused = start(store.run(|_| Err::<(), _>(Refusal::no_such_queue())));
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     assert!(first.await.is_ok());
     assert_eq!(refused.await, Err(Refusal::no_such_queue()));
     assert_eq!(transactions.load(Ordering::SeqCst), 2);
@@ -234,7 +234,7 @@ async fn a_refusal_before_the_first_write_costs_the_others_nothing() {
 #[tokio::test]
 async fn a_closed_store_has_finished_what_was_submitted_and_refuses_the_rest() {
     let Alone { store, published, .. } = Alone::new();
-    let (_held, hold) = hold!(store);
+    let (_holding, hold) = hold!(store);
     let submitted = start(store.run(|tx| write(tx, 1)));
     hold.release();
     store.close();
@@ -422,19 +422,15 @@ async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
     let mut refused = 0;
     for number in 50..150 {
         let answer = send(&service, "q", &body(number)).await;
-        match answer.status {
-            200 => assert!(kept.insert(body(number))),
-            _ => {
-                refused += 1;
-                let told = answer.refused(Protocol::Json);
-                let said = (told.status, told.code.as_str(), told.fault.as_str());
-                assert_eq!(said, (503, "ServiceUnavailable", "Receiver"));
-                assert!(
-                    !told.message.contains("disk") && !told.message.contains("full"),
-                    "{told:?}"
-                );
-            }
+        if answer.status == 200 {
+            assert!(kept.insert(body(number)));
+            continue;
         }
+        refused += 1;
+        let told = answer.refused(Protocol::Json);
+        let said = (told.status, told.code.as_str(), told.fault.as_str());
+        assert_eq!(said, (503, "ServiceUnavailable", "Receiver"));
+        assert!(!told.message.contains("disk") && !told.message.contains("full"), "{told:?}");
     }
     assert!(refused > 50, "{refused}");
     let in_query = on("q", json!({"MessageBody": body(0)}));
@@ -500,17 +496,17 @@ async fn is_as_if_never_received(service: &Service) {
 #[tokio::test]
 async fn a_receive_given_up_before_its_turn_takes_nothing() {
     let service = one_message().await;
-    let (held, hold) = hold!(service.runtime);
+    let (holding, hold) = hold!(service.runtime);
     drop(receiving(&service, 0));
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     is_as_if_never_received(&service).await;
 }
 
 #[tokio::test]
 async fn a_receive_given_up_before_its_commit_gives_back() {
     let service = one_message().await;
-    let (held, hold) = hold!(service.runtime);
+    let (holding, hold) = hold!(service.runtime);
     let given_up = receiving(&service, 0);
     // This job shares the transaction of the receive, and comes after it.
     let (job, beside) = Hold::new();
@@ -520,7 +516,7 @@ async fn a_receive_given_up_before_its_commit_gives_back() {
     beside.has_begun();
     drop(given_up);
     beside.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     shares.await.unwrap();
     is_as_if_never_received(&service).await;
 }
@@ -528,10 +524,10 @@ async fn a_receive_given_up_before_its_commit_gives_back() {
 #[tokio::test]
 async fn a_receive_given_up_after_its_commit_but_before_its_answer_is_read_gives_back() {
     let service = one_message().await;
-    let (held, hold) = hold!(service.runtime);
+    let (holding, hold) = hold!(service.runtime);
     let given_up = receiving(&service, 0);
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     service.runtime.run(|_| Ok(())).await.unwrap();
     drop(given_up);
     is_as_if_never_received(&service).await;
@@ -541,10 +537,10 @@ async fn a_receive_given_up_after_its_commit_but_before_its_answer_is_read_gives
 async fn a_long_poll_given_up_leaves_the_message_to_the_next() {
     let service = Service::new(settings());
     create(&service, "q", json!({})).await;
-    let (held, hold) = hold!(service.runtime);
+    let (holding, hold) = hold!(service.runtime);
     let mut given_up = receiving(&service, 20);
     hold.release();
-    held.await.unwrap();
+    holding.await.unwrap();
     for _ in 0..5 {
         service.runtime.run(|_| Ok(())).await.unwrap();
         assert!(poll(&mut given_up).is_pending());
