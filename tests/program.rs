@@ -2,66 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+mod process;
 
-/// The program with nothing of this process's environment.
-fn squab(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_squab"));
-    command.env_clear().args(arguments);
-    command
-}
-
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = squab(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stderr).unwrap())
-}
-
-/// A server that has said `Ready.`.
-struct Server {
-    process: Child,
-    address: String,
-    log: BufReader<ChildStderr>,
-    logged: String,
-}
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let mut process = command
-            .args(["--listen", "127.0.0.1:0", "--ephemeral", "--log-format", "json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut logged = String::new();
-        while !logged.contains("squab serves") {
-            assert_ne!(log.read_line(&mut logged).unwrap(), 0, "ended before it served");
-        }
-        let line = logged.lines().last().unwrap();
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let address = line["listen"].as_str().unwrap().to_owned();
-        let mut ready = [0; 7];
-        process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-        assert_eq!(&ready, b"Ready.\n");
-        Self { process, address, log, logged }
-    }
-
-    /// Ends it with SIGTERM and returns its exit status, what it printed after `Ready.`, and all
-    /// that it logged.
-    fn terminate(mut self) -> (Option<i32>, String, String) {
-        let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        self.log.read_to_string(&mut self.logged).unwrap();
-        let mut printed = String::new();
-        self.process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-        (self.process.wait().unwrap().code(), printed, self.logged)
-    }
-}
+use process::{Connection, Server, run, squab};
+use serde_json::json;
 
 #[test]
 fn it_says_ready_and_nothing_else_answers_health_and_ends_with_0_on_sigterm() {
-    let server = Server::start(&mut squab(&[]));
+    let server = Server::start(&mut squab(&["--ephemeral"]));
     let address = server.address.clone();
     assert_eq!(run(&["health", "--listen", &address]), (Some(0), String::new()));
     let (status, printed, _) = server.terminate();
@@ -71,7 +19,7 @@ fn it_says_ready_and_nothing_else_answers_health_and_ends_with_0_on_sigterm() {
 
 #[test]
 fn no_secret_reaches_the_log_at_its_most_talkative() {
-    let mut command = squab(&["--log-level", "trace"]);
+    let mut command = squab(&["--ephemeral", "--log-level", "trace"]);
     command.env("SQUAB_ACCESS_KEY_ID", "AKIA1").env("SQUAB_SECRET_ACCESS_KEY", "hush-hush");
     let (_, _, log) = Server::start(&mut command).terminate();
     assert!(log.contains("SIGTERM"), "{log}");
@@ -96,4 +44,112 @@ fn an_address_in_use_ends_it_with_1_and_a_sentence() {
     let (status, said) = run(&["--ephemeral", "--log-level", "error", "--listen", &address]);
     assert_eq!(status, Some(1));
     assert!(said.starts_with(&format!("squab: cannot listen on {address}: ")), "{said}");
+}
+
+/// A file in a directory of its own, which goes when the first is dropped.
+fn config(text: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("squab.toml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (directory, path)
+}
+
+#[test]
+fn declared_queues_exist_once_it_says_ready_and_stay_as_they_are_at_the_next_start() {
+    let (directory, file) = config(
+        "[queues.orders]\nVisibilityTimeout = 60\ndead_letter_queue = \"orders-dlq\"\n\
+         max_receive_count = 5\ntags = { team = \"shop\" }\n\
+         [queues.orders-dlq]\n[queues.\"steps.fifo\"]\n",
+    );
+    let data = directory.path().join("data");
+    for _start in ["first", "second"] {
+        let arguments = ["--config", &file, "--data", data.to_str().unwrap()];
+        let server = Server::start(&mut squab(&arguments));
+        let mut connection = server.connect();
+        let url = connection.ok("GetQueueUrl", &json!({"QueueName": "orders"}));
+        let all = json!({"QueueUrl": url["QueueUrl"], "AttributeNames": ["All"]});
+        let attributes = connection.ok("GetQueueAttributes", &all);
+        assert_eq!(attributes["Attributes"]["VisibilityTimeout"], "60");
+        let policy = attributes["Attributes"]["RedrivePolicy"].as_str().unwrap();
+        assert!(policy.contains(":orders-dlq"), "{policy}");
+        assert_eq!(connection.ok("ListQueueTags", &url)["Tags"], json!({"team": "shop"}));
+        let listed = connection.ok("ListQueues", &json!({}));
+        assert_eq!(listed["QueueUrls"].as_array().unwrap().len(), 3);
+        assert_eq!(server.terminate().0, Some(0));
+    }
+}
+
+#[test]
+fn a_declared_queue_that_aws_would_refuse_ends_it_with_1_and_a_sentence() {
+    let (_directory, file) = config("[queues.\"what a name\"]\n");
+    let (status, said) =
+        run(&["--ephemeral", "--log-level", "error", "--config", &file, "--listen", "127.0.0.1:0"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("the declared queue what a name: Can only include"), "{said}");
+}
+
+#[test]
+fn an_unknown_key_ends_it_with_2_and_says_what_was_meant() {
+    for (text, meant) in [
+        ("lisen = [\"127.0.0.1:0\"]\n", "`listen`"),
+        ("[queues.q]\nVisibilityTimout = 1\n", "`VisibilityTimeout`"),
+    ] {
+        let (_directory, file) = config(text);
+        let (status, said) = run(&["--ephemeral", "--config", &file]);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(&format!("did you mean {meant}?")), "{said}");
+        assert!(said.contains(&file), "{said}");
+    }
+}
+
+#[test]
+fn sigterm_answers_receivers_that_wait_and_takes_no_new_connections() {
+    let server = Server::start(&mut squab(&["--ephemeral"]));
+    let mut connection = server.connect();
+    let url = connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    let mut waiting: Vec<Connection> = (0..3).map(|_| server.connect()).collect();
+    for receiver in &mut waiting {
+        let input = json!({"QueueUrl": url["QueueUrl"], "WaitTimeSeconds": 20});
+        receiver.send("ReceiveMessage", &input).unwrap();
+    }
+    // A connection that sends nothing must not hold the end up either.
+    let silent = server.connect();
+    while open_connections(&mut connection) < 5 {}
+    // Requests of several connections are read in turn: when these have been answered, those of the
+    // receivers have been read.
+    for _ in 0..50 {
+        connection.ok("GetQueueUrl", &json!({"QueueName": "q"}));
+    }
+    let ended = std::thread::spawn(move || server.terminate());
+    for receiver in &mut waiting {
+        assert_eq!(receiver.read().unwrap(), (200, "{}".to_owned()));
+    }
+    let (status, printed, log) = ended.join().unwrap();
+    assert_eq!((status, printed.as_str()), (Some(0), ""), "{log}");
+    drop(silent);
+}
+
+/// The number of open connections that the metrics tell.
+fn open_connections(connection: &mut Connection) -> usize {
+    connection.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let (_, text) = connection.read().unwrap();
+    let line = text.lines().find(|line| line.starts_with("squab_connections")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_second_program_on_one_data_directory_ends_with_1_and_a_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let first = Server::start(&mut squab(&["--data", data]));
+    let (status, said) = run(&["--data", data, "--log-level", "error", "--listen", "127.0.0.1:0"]);
+    assert_eq!(status, Some(1), "{said}");
+    let sentence = format!(
+        "squab: {data} is in use by another process; two servers cannot share one data directory\n"
+    );
+    assert_eq!(said, sentence);
+    let mut connection = first.connect();
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    assert_eq!(first.terminate().0, Some(0));
 }

@@ -18,7 +18,7 @@ pub fn check(body: Option<&str>) -> Result<&str, Refusal> {
             Kind::InvalidMessageContents,
             format!(
                 "Invalid binary character '#x{:X}' was found in the message body, the set of \
-                 allowed characters is {ALLOWED_CHARACTERS}",
+                 allowed characters is {ALLOWED_CHARACTERS}.",
                 u32::from(character)
             ),
         )),
@@ -94,7 +94,7 @@ mod tests {
                 format!(
                     "Invalid binary character '{code}' was found in the message body, the set of \
                      allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | \
-                     [#x10000-#x10FFFF]"
+                     [#x10000-#x10FFFF]."
                 )
             );
         }

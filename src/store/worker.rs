@@ -74,7 +74,8 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let job = Work { run: work, result: None, reply, give_back };
         self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        let mut asked = Asked { answer, give_back, jobs: &self.jobs };
+        (&mut asked.answer).await.map_err(|_| Error::Closed)?
     }
 
     /// Waits until the writer thread has finished what was submitted and closed the database.
@@ -85,6 +86,26 @@ impl Store {
         let handle = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(handle) = handle {
             drop(handle.join());
+        }
+    }
+}
+
+/// Somebody who waits for an answer. Whoever goes away between the answer's sending and its reading
+/// gives it back as well: the store's thread cannot tell, for to it the answer has arrived.
+struct Asked<'s, T> {
+    answer: oneshot::Receiver<Result<T, Refusal>>,
+    give_back: fn(T) -> Option<GiveBack>,
+    jobs: &'s mpsc::Sender<Message>,
+}
+
+impl<T> Drop for Asked<'_, T> {
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(unread)) = self.answer.try_recv()
+            && let Some(work) = (self.give_back)(unread)
+        {
+            // If that cannot be sent the server is stopping; visibility timeouts do the rest.
+            drop(self.jobs.send(Message::Job(Box::new(Unattended { work, failed: None }))));
         }
     }
 }

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub struct Input {
     pub queue_name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
-    /// The model has this member in lower case, unlike TagQueue.
+    /// The model has this member in lower case, unlike TagQueue. No alias for the other spelling: in
+    /// AWS Query both are `Tag.1.Key`, so that the member would be there twice.
     #[serde(rename = "tags")]
     pub tags: Option<IndexMap<String, String>>,
 }

@@ -1,0 +1,384 @@
+//! The whole service in this process: gateway, store in memory, and a clock that tests move.
+//!
+//! Calls are given as the JSON input of an operation and are made in either protocol. How AWS Query
+//! names its parameters and elements is written down here once more, from the published names, so
+//! that a mistake in the server's own table shows.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use hyper::{HeaderMap, Request};
+use quick_xml::events::Event;
+use serde_json::{Map, Value, json};
+use squab::api::CoolDowns;
+use squab::api::error::query_codes;
+use squab::api::operations::OPERATIONS;
+use squab::auth::{Credentials, Mode};
+use squab::runtime::Runtime;
+use squab::runtime::clock::ManualClock;
+use squab::server::gateway::{Gateway, GatewaySettings};
+use squab::server::metrics::Metrics;
+use squab::store::{Driver, Durability, Location, Sqlite};
+use squab::wire::Protocol;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// What the clock shows when a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
+pub const START_MS: i64 = 1_767_323_045_000;
+/// The authority to which requests are sent.
+pub const HOST: &str = "localhost:4566";
+/// What queue URLs of the default account begin with.
+pub const QUEUES: &str = "http://localhost:4566/000000000000";
+/// What ARNs of queues of the default account begin with.
+pub const ARNS: &str = "arn:aws:sqs:us-east-1:000000000000";
+/// Both protocols.
+pub const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::Query];
+
+/// A running service.
+pub struct Service {
+    pub gateway: Gateway,
+    pub runtime: Arc<Runtime>,
+    pub clock: Arc<ManualClock>,
+}
+
+/// Region us-east-1, no signatures verified, no cool-downs.
+pub fn settings() -> GatewaySettings {
+    GatewaySettings {
+        region: "us-east-1".to_owned(),
+        mode: Mode::Off,
+        credentials: Credentials::default(),
+        cool_downs: CoolDowns::default(),
+        public_url: None,
+        trust_forwarded: false,
+        max_body_bytes: 8 * 1024 * 1024,
+    }
+}
+
+impl Service {
+    /// A service with its state in memory and the same ids every time.
+    pub fn new(settings: GatewaySettings) -> Self {
+        let driver = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+        Self::on(Box::new(driver), settings, START_MS)
+    }
+
+    /// A service on this database. Background work happens when
+    /// [`Runtime::do_background_work`] is called.
+    pub fn on(driver: Box<dyn Driver>, settings: GatewaySettings, now_ms: i64) -> Self {
+        let clock = Arc::new(ManualClock::at(now_ms));
+        let ids = fastrand::Rng::with_seed(7);
+        let runtime = Runtime::start_quietly(driver, Arc::clone(&clock) as _, ids).unwrap();
+        let runtime = Arc::new(runtime);
+        let operations: Vec<_> =
+            OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
+        let metrics = Metrics::new(&operations, &query_codes(), || async { Vec::new() });
+        let gateway = Gateway::new(Arc::clone(&runtime), settings, Arc::new(metrics));
+        Self { gateway, runtime, clock }
+    }
+
+    /// Answers any request.
+    pub async fn answer(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.patiently(self.gateway.handle(request)).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// Calls an operation on the path `/`.
+    pub async fn call(&self, protocol: Protocol, operation: &str, input: &Value) -> Answer {
+        self.answer(request(protocol, "/", operation, input)).await
+    }
+
+    /// Calls an operation in AWS JSON, which must succeed, and returns its output.
+    pub async fn ok(&self, operation: &str, input: Value) -> Value {
+        let answer = self.call(Protocol::Json, operation, &input).await;
+        assert_eq!(answer.status, 200, "{operation} {input}: {answer:?}");
+        answer.output(Protocol::Json, operation)
+    }
+
+    /// Runs a call to its end. While it waits for time to pass, time passes.
+    pub async fn patiently<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        for _second in 0..100 {
+            // The store answers in order: when it has answered this often, whatever the call asked
+            // of it has been answered too, and the call waits for something else.
+            for _ in 0..10 {
+                tokio::select! {
+                    biased;
+                    output = &mut call => return output,
+                    nothing = self.runtime.run(|_| Ok(())) => nothing.unwrap(),
+                }
+            }
+            self.clock.advance(1_000);
+        }
+        panic!("a call has not been answered within 100 seconds");
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What an answer that is no success says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub status: u16,
+    /// The code that AWS Query shows, in JSON the one of the header.
+    pub code: String,
+    /// Sender or Receiver.
+    pub fault: String,
+    pub message: String,
+    /// `__type`, in JSON only.
+    pub json_type: Option<String>,
+}
+
+impl Answer {
+    /// A header that is there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        value.to_str().unwrap()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The output of an operation as its JSON form, whichever protocol it came in.
+    pub fn output(&self, protocol: Protocol, operation: &str) -> Value {
+        match protocol {
+            Protocol::Json if self.body.is_empty() => json!({}),
+            Protocol::Json => serde_json::from_slice(&self.body).unwrap(),
+            Protocol::Query => {
+                let response = Element::parse(self.text());
+                assert_eq!(response.name, format!("{operation}Response"));
+                match response.child(&format!("{operation}Result")) {
+                    Some(result) => result.structure(operation),
+                    None => json!({}),
+                }
+            }
+        }
+    }
+
+    /// What a refusal says.
+    pub fn refused(&self, protocol: Protocol) -> Refused {
+        match protocol {
+            Protocol::Json => {
+                let body: Value = serde_json::from_slice(&self.body).unwrap();
+                let (code, fault) = self.header("x-amzn-query-error").split_once(';').unwrap();
+                Refused {
+                    status: self.status,
+                    code: code.to_owned(),
+                    fault: fault.to_owned(),
+                    message: body["message"].as_str().unwrap().to_owned(),
+                    json_type: Some(body["__type"].as_str().unwrap().to_owned()),
+                }
+            }
+            Protocol::Query => {
+                let response = Element::parse(self.text());
+                assert_eq!(response.name, "ErrorResponse");
+                let error = response.child("Error").unwrap();
+                let text = |name: &str| error.child(name).unwrap().text.clone();
+                assert_eq!(text("Detail"), "");
+                Refused {
+                    status: self.status,
+                    code: text("Code"),
+                    fault: text("Type"),
+                    message: text("Message"),
+                    json_type: None,
+                }
+            }
+        }
+    }
+}
+
+/// A request that calls an operation.
+pub fn request(protocol: Protocol, path: &str, operation: &str, input: &Value) -> Request<Body> {
+    let request = Request::post(path).header("host", HOST);
+    match protocol {
+        Protocol::Json => request
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("AmazonSQS.{operation}"))
+            .body(Body::from(input.to_string())),
+        Protocol::Query => request
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+            .body(Body::from(form(operation, input))),
+    }
+    .unwrap()
+}
+
+/// The form body that calls an operation.
+pub fn form(operation: &str, input: &Value) -> String {
+    let mut pairs = vec![
+        ("Action".to_owned(), operation.to_owned()),
+        ("Version".to_owned(), "2012-11-05".to_owned()),
+    ];
+    for (name, value) in input.as_object().into_iter().flatten() {
+        parameters(operation, "", name, value, &mut pairs);
+    }
+    let escape = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+    // Names are dots and letters; they read better as they are.
+    pairs.join("&").replace("%2E", ".").replace("%2D", "-").replace("%5F", "_")
+}
+
+/// The parameters of one member: maps, lists and structures are numbered from 1.
+fn parameters(
+    operation: &str,
+    prefix: &str,
+    name: &str,
+    value: &Value,
+    pairs: &mut Vec<(String, String)>,
+) {
+    let (wire_name, key_and_value) = match name {
+        "Attributes" => ("Attribute", Some(("Name", "Value"))),
+        "tags" | "Tags" => ("Tag", Some(("Key", "Value"))),
+        "MessageAttributes" => ("MessageAttribute", Some(("Name", "Value"))),
+        "MessageSystemAttributes" => ("MessageSystemAttribute", Some(("Name", "Value"))),
+        "TagKeys" => ("TagKey", None),
+        "AttributeNames" | "MessageSystemAttributeNames" => ("AttributeName", None),
+        "MessageAttributeNames" => ("MessageAttributeName", None),
+        "AWSAccountIds" => ("AWSAccountId", None),
+        "Actions" => ("ActionName", None),
+        "StringListValues" => ("StringListValue", None),
+        "BinaryListValues" => ("BinaryListValue", None),
+        "Entries" => match operation {
+            "SendMessageBatch" => ("SendMessageBatchRequestEntry", None),
+            "DeleteMessageBatch" => ("DeleteMessageBatchRequestEntry", None),
+            _ => ("ChangeMessageVisibilityBatchRequestEntry", None),
+        },
+        other => (other, None),
+    };
+    let path =
+        if prefix.is_empty() { wire_name.to_owned() } else { format!("{prefix}.{wire_name}") };
+    match (value, key_and_value) {
+        (Value::Object(members), Some((key, value_name))) => {
+            for (index, (member, value)) in (1..).zip(members) {
+                pairs.push((format!("{path}.{index}.{key}"), member.clone()));
+                parameters(operation, &format!("{path}.{index}"), value_name, value, pairs);
+            }
+        }
+        (Value::Object(members), None) => {
+            for (member, value) in members {
+                parameters(operation, &path, member, value, pairs);
+            }
+        }
+        (Value::Array(items), _) => {
+            for (index, item) in (1..).zip(items) {
+                parameters(operation, &path, &index.to_string(), item, pairs);
+            }
+        }
+        (Value::Null, _) => {}
+        (Value::String(text), _) => pairs.push((path, text.clone())),
+        (other, _) => pairs.push((path, other.to_string())),
+    }
+}
+
+/// An XML element.
+#[derive(Debug, Default, PartialEq)]
+pub struct Element {
+    pub name: String,
+    pub text: String,
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// The root of a document.
+    pub fn parse(document: &str) -> Self {
+        // The reader would let these through; those of clients do not.
+        let forbidden =
+            |c: char| c < ' ' && !"\t\r\n".contains(c) || "\u{fffe}\u{ffff}".contains(c);
+        assert!(!document.contains(forbidden), "a character that XML does not have: {document:?}");
+        let mut reader = quick_xml::Reader::from_str(document);
+        let mut open = vec![Self::default()];
+        let named = |name: &str| Self { name: name.to_owned(), ..Self::default() };
+        loop {
+            match reader.read_event().unwrap_or_else(|error| panic!("{error}: {document}")) {
+                Event::Start(start) => open.push(named(start.name().as_ref())),
+                Event::Empty(empty) => {
+                    let element = named(empty.name().as_ref());
+                    open.last_mut().unwrap().children.push(element);
+                }
+                Event::End(_) => {
+                    let closed = open.pop().unwrap();
+                    open.last_mut().unwrap().children.push(closed);
+                }
+                Event::Text(text) => open.last_mut().unwrap().text += &*text,
+                Event::GeneralRef(entity) => {
+                    let text = match entity.resolve_char_ref().unwrap() {
+                        Some(character) => character.to_string(),
+                        None => quick_xml::escape::resolve_predefined_entity(&entity)
+                            .unwrap()
+                            .to_owned(),
+                    };
+                    open.last_mut().unwrap().text += &text;
+                }
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        let mut root = open.pop().unwrap();
+        assert!(open.is_empty() && root.children.len() == 1, "{document}");
+        root.children.remove(0)
+    }
+
+    /// The first child of this name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// A structure as its JSON form. Lists and maps are repeated elements of it.
+    fn structure(&self, operation: &str) -> Value {
+        let mut members = Map::new();
+        for child in &self.children {
+            let name = child.name.as_str();
+            let list = match (operation, name) {
+                ("ListQueues", "QueueUrl") => Some("QueueUrls"),
+                ("ListDeadLetterSourceQueues", "QueueUrl") => Some("queueUrls"),
+                (_, "Message") if !child.children.is_empty() => Some("Messages"),
+                (_, "BatchResultErrorEntry") => Some("Failed"),
+                (_, "ListMessageMoveTasksResultEntry") => Some("Results"),
+                (_, name) if name == format!("{operation}ResultEntry") => Some("Successful"),
+                _ => None,
+            };
+            let map = match name {
+                "Attribute" => Some(("Attributes", "Name")),
+                "Tag" => Some(("Tags", "Key")),
+                "MessageAttribute" => Some(("MessageAttributes", "Name")),
+                _ => None,
+            };
+            if let Some(list) = list {
+                let items = members.entry(list).or_insert_with(|| json!([]));
+                items.as_array_mut().unwrap().push(child.value(operation));
+            } else if let Some((map, key)) = map {
+                let entries = members.entry(map).or_insert_with(|| json!({}));
+                let key = child.child(key).unwrap().text.clone();
+                let value = child.child("Value").unwrap().value(operation);
+                entries.as_object_mut().unwrap().insert(key, value);
+            } else {
+                members.insert(name.to_owned(), child.value(operation));
+            }
+        }
+        Value::Object(members)
+    }
+
+    fn value(&self, operation: &str) -> Value {
+        match self.name.as_str() {
+            _ if !self.children.is_empty() => self.structure(operation),
+            "SenderFault" => json!(self.text.parse::<bool>().unwrap()),
+            "StartedTimestamp"
+            | "MaxNumberOfMessagesPerSecond"
+            | "ApproximateNumberOfMessagesMoved"
+            | "ApproximateNumberOfMessagesToMove" => json!(self.text.parse::<i64>().unwrap()),
+            _ => json!(self.text),
+        }
+    }
+}

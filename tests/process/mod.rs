@@ -1,0 +1,166 @@
+//! The built program as a process: started, talked to over HTTP, and ended.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
+
+/// The program with nothing of this process's environment.
+pub fn squab(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_squab"));
+    command.env_clear().args(arguments);
+    command
+}
+
+/// Runs the program to its end, and returns its exit status and what it said on standard error.
+pub fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = squab(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+/// A server that has said `Ready.`; it is killed when dropped.
+pub struct Server {
+    process: Child,
+    pub address: String,
+    log: BufReader<ChildStderr>,
+    logged: String,
+}
+
+impl Server {
+    /// Starts a server on a free port with this storage and these settings.
+    pub fn start(command: &mut Command) -> Self {
+        let mut process = command
+            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut logged = String::new();
+        while !logged.contains("squab serves") {
+            assert_ne!(log.read_line(&mut logged).unwrap(), 0, "ended before it served: {logged}");
+        }
+        let line = logged.lines().last().unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
+        let address = line["listen"].as_str().unwrap().to_owned();
+        let mut ready = [0; 7];
+        process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        assert_eq!(&ready, b"Ready.\n");
+        Self { process, address, log, logged }
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> Connection {
+        Connection::open(&self.address)
+    }
+
+    /// Asks it to end, with SIGTERM.
+    pub fn ask_to_end(&self) {
+        let asked = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(asked.success());
+    }
+
+    /// Ends it with SIGTERM and returns its exit status, what it printed after `Ready.`, and all
+    /// that it logged.
+    pub fn terminate(mut self) -> (Option<i32>, String, String) {
+        self.ask_to_end();
+        self.log.read_to_string(&mut self.logged).unwrap();
+        let mut printed = String::new();
+        self.process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        (self.process.wait().unwrap().code(), printed, std::mem::take(&mut self.logged))
+    }
+
+    /// Ends it with SIGKILL, which leaves it no time for anything.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it has ended, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A connection that is kept open from one request to the next.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// Status and body of an answer.
+pub type Answer = (u16, String);
+
+impl Connection {
+    /// Connects.
+    pub fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        // Longer than any answer takes: a test that fails is better than one that hangs.
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// Sends these bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Sends a call in AWS JSON.
+    pub fn send(&mut self, operation: &str, input: &Value) -> std::io::Result<()> {
+        let body = input.to_string();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             X-Amz-Target: AmazonSQS.{operation}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.write(request.as_bytes())
+    }
+
+    /// Reads one answer: its head up to the empty line, and a body of the length it tells.
+    pub fn read(&mut self) -> std::io::Result<Answer> {
+        let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let mut status = None;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(ended());
+            }
+            let line = line.trim_end();
+            if status.is_none() {
+                let word = line.split(' ').nth(1).unwrap_or_else(|| panic!("{line:?}"));
+                status = Some(word.parse().unwrap());
+            } else if let Some((name, value)) = line.split_once(": ") {
+                if name.eq_ignore_ascii_case("content-length") {
+                    length = value.parse().unwrap();
+                }
+            } else if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok((status.ok_or_else(ended)?, String::from_utf8(body).unwrap()))
+    }
+
+    /// Calls an operation in AWS JSON. An error means that the connection broke: nobody knows
+    /// whether the call was carried out.
+    pub fn call(&mut self, operation: &str, input: &Value) -> std::io::Result<Answer> {
+        self.send(operation, input)?;
+        self.read()
+    }
+
+    /// Calls an operation, which must succeed, and returns its output.
+    pub fn ok(&mut self, operation: &str, input: &Value) -> Value {
+        let (status, body) = self.call(operation, input).unwrap();
+        assert_eq!(status, 200, "{operation} {input}: {body}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() }
+    }
+}

@@ -1,0 +1,551 @@
+//! What the store promises: jobs that share a commit do not share a failure, a full disk loses
+//! nothing that was acknowledged, one server owns a data directory, and a receive whose caller has
+//! gone gives its messages back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod gateway;
+
+use gateway::{Answer, QUEUES, START_MS, Service, settings};
+use serde_json::{Value, json};
+use squab::domain::{Kind, Refusal};
+use squab::store::{
+    Driver, Durability, Effect, Error, Location, Observer, Row, Sqlite, Store, Txn,
+    Value as Parameter,
+};
+use squab::wire::Protocol;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+
+// A store of its own, without a service above it
+
+/// Remembers the effects that were published.
+#[derive(Default)]
+struct Published(Mutex<Vec<Effect>>);
+
+impl Observer for Published {
+    fn committed(&self, effects: &[Effect]) {
+        self.0.lock().unwrap().extend_from_slice(effects);
+    }
+}
+
+/// A database whose transactions are counted and whose file may be kept from growing.
+struct Watched {
+    database: Sqlite,
+    transactions: Arc<AtomicUsize>,
+    /// Pages that the file may have; 0 for those that it has now.
+    most_pages: Arc<AtomicI64>,
+}
+
+const NO_LIMIT: i64 = 1 << 30;
+
+impl Watched {
+    fn new(location: &Location) -> Self {
+        Self {
+            database: Sqlite::open(location, Durability::Process).unwrap(),
+            transactions: Arc::default(),
+            most_pages: Arc::new(AtomicI64::new(NO_LIMIT)),
+        }
+    }
+}
+
+impl Driver for Watched {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.transactions.fetch_add(1, Ordering::SeqCst);
+        // SQLite takes a limit below the present size for the present size.
+        self.database.limit_pages(self.most_pages.load(Ordering::SeqCst).max(1))?;
+        self.database.begin()
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.database.commit()
+    }
+
+    fn rollback(&mut self) {
+        self.database.rollback();
+    }
+
+    fn execute(&mut self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<usize, Error> {
+        self.database.execute(sql, parameters)
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Parameter<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.database.query(sql, parameters, each)
+    }
+}
+
+struct Alone {
+    store: Store,
+    published: Arc<Published>,
+    transactions: Arc<AtomicUsize>,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let database = Watched::new(&Location::Memory);
+        let transactions = Arc::clone(&database.transactions);
+        let published = Arc::new(Published::default());
+        let ids = fastrand::Rng::with_seed(1);
+        let observer = Arc::clone(&published) as Arc<dyn Observer>;
+        let store = Store::start(Box::new(database), Box::new(|| START_MS), ids, observer).unwrap();
+        Self { store, published, transactions }
+    }
+}
+
+/// Holds the store's thread from [`Hold::has_begun`] until the release. Whatever is submitted
+/// meanwhile is done in one transaction.
+struct Hold {
+    begun: mpsc::Receiver<()>,
+    release: mpsc::Sender<()>,
+}
+
+impl Hold {
+    /// The job that holds, to be submitted.
+    fn new() -> (impl FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send + use<>, Self) {
+        let (begins, begun) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let job = move |_: &mut Txn<'_>| {
+            begins.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        };
+        (job, Self { begun, release })
+    }
+
+    fn has_begun(&self) {
+        self.begun.recv().unwrap();
+    }
+
+    fn release(&self) {
+        self.release.send(()).unwrap();
+    }
+}
+
+/// Holds the thread of a store or a service, and returns the future of the holding job.
+macro_rules! hold {
+    ($store:expr) => {{
+        let (job, hold) = Hold::new();
+        let store = $store.clone();
+        let holding = start(async move { store.run(job).await });
+        hold.has_begun();
+        (holding, hold)
+    }};
+}
+
+/// Starts a future: it runs up to where it waits for something.
+fn start<F: Future>(future: F) -> Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    assert!(poll(&mut future).is_pending(), "it should wait");
+    future
+}
+
+fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn due(queue: i64) -> Effect {
+    Effect::Due { queue, at: START_MS }
+}
+
+/// Takes a sequence, which is a write, and asks for an effect.
+fn write(tx: &mut Txn<'_>, queue: i64) -> Result<i64, Refusal> {
+    let sequence = tx.next_sequence()?;
+    tx.set_tag(queue, "key", "value")?;
+    tx.effect(due(queue));
+    Ok(sequence)
+}
+
+#[tokio::test]
+async fn jobs_that_wait_together_share_a_transaction_and_see_each_others_writes() {
+    let Alone { store, published, transactions } = Alone::new();
+    let before = store.run(|tx| Ok(tx.last_sequence()?)).await.unwrap();
+    let so_far = transactions.load(Ordering::SeqCst);
+    let (holding, hold) = hold!(store);
+    let first = start(store.run(|tx| write(tx, 1)));
+    let second = start(store.run(|tx| Ok((tx.last_sequence()?, tx.tags(1)?))));
+    let third = start(store.run(|tx| write(tx, 3)));
+    hold.release();
+    holding.await.unwrap();
+    let tags = vec![("key".to_owned(), "value".to_owned())];
+    assert_eq!(first.await, Ok(before + 1));
+    assert_eq!(second.await, Ok((before + 1, tags)));
+    assert_eq!(third.await, Ok(before + 2));
+    assert_eq!(transactions.load(Ordering::SeqCst) - so_far, 2, "the held one, and one for all");
+    assert_eq!(*published.0.lock().unwrap(), [due(1), due(3)]);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_panics_after_writing_fails_alone() {
+    let Alone { store, published, .. } = Alone::new();
+    let before = store.run(|tx| Ok(tx.last_sequence()?)).await.unwrap();
+    let (holding, hold) = hold!(store);
+    let first = start(store.run(|tx| write(tx, 1)));
+    let failing = start(store.run(|tx| {
+        write(tx, 2)?;
+        Err::<(), _>(Refusal::invalid("no"))
+    }));
+    let panicking = start(store.run(|tx| -> Result<(), Refusal> {
+        write(tx, 3)?;
+        panic!("a bug in a rule")
+    }));
+    let last = start(store.run(|tx| write(tx, 4)));
+    hold.release();
+    holding.await.unwrap();
+    assert_eq!(first.await, Ok(before + 1));
+    assert_eq!(failing.await, Err(Refusal::invalid("no")));
+    assert_eq!(panicking.await.unwrap_err().kind, Kind::InternalFailure);
+    assert_eq!(last.await, Ok(before + 2));
+    assert_eq!(*published.0.lock().unwrap(), [due(1), due(4)]);
+    let tagged = store
+        .run(|tx| {
+            let mut tagged = Vec::new();
+            for queue in 1..=4 {
+                tagged.push(!tx.tags(queue)?.is_empty());
+            }
+            Ok((tx.last_sequence()?, tagged))
+        })
+        .await;
+    assert_eq!(tagged, Ok((before + 2, vec![true, false, false, true])));
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_first_write_costs_the_others_nothing() {
+    let Alone { store, transactions, .. } = Alone::new();
+    let (holding, hold) = hold!(store);
+    let first = start(store.run(|tx| write(tx, 1)));
+    let refused = start(store.run(|_| Err::<(), _>(Refusal::no_such_queue())));
+    hold.release();
+    holding.await.unwrap();
+    assert!(first.await.is_ok());
+    assert_eq!(refused.await, Err(Refusal::no_such_queue()));
+    assert_eq!(transactions.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_closed_store_has_finished_what_was_submitted_and_refuses_the_rest() {
+    let Alone { store, published, .. } = Alone::new();
+    let (_holding, hold) = hold!(store);
+    let submitted = start(store.run(|tx| write(tx, 1)));
+    hold.release();
+    store.close();
+    assert!(submitted.await.is_ok());
+    assert_eq!(*published.0.lock().unwrap(), [due(1)]);
+    assert_eq!(store.run(|_| Ok(())).await.unwrap_err().kind, Kind::ServiceUnavailable);
+}
+
+// A data directory
+
+fn directory(path: &Path) -> Location {
+    Location::Directory(path.to_owned())
+}
+
+fn refusal_to_open(path: &Path) -> String {
+    Sqlite::open(&directory(path), Durability::Full).unwrap_err().to_string()
+}
+
+#[test]
+fn a_second_server_on_one_data_directory_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Sqlite::open(&directory(data.path()), Durability::Full).unwrap();
+    assert_eq!(
+        refusal_to_open(data.path()),
+        format!(
+            "{} is in use by another process; two servers cannot share one data directory",
+            data.path().display()
+        )
+    );
+    drop(first);
+    assert!(Sqlite::open(&directory(data.path()), Durability::Full).is_ok());
+}
+
+#[test]
+fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    drop(Sqlite::open(&directory(data.path()), Durability::Full).unwrap());
+    let file = data.path().join("squab.db");
+    let by_hand = rusqlite::Connection::open(&file).unwrap();
+    by_hand.pragma_update(None, "user_version", 99).unwrap();
+    by_hand.close().unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let sentence = refusal_to_open(data.path());
+    assert!(
+        sentence.starts_with("the database has schema version 99, this program "),
+        "{sentence}"
+    );
+    assert!(sentence.contains("written by a newer squab"), "{sentence}");
+    assert!(std::fs::read(&file).unwrap() == before);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("squab.db"), "not a database, but long enough ".repeat(100))
+        .unwrap();
+    let sentence = refusal_to_open(data.path());
+    assert!(sentence.contains("not a database"), "{sentence}");
+}
+
+/// A service on a data directory, at a time.
+fn service_on(path: &Path, now_ms: i64) -> Service {
+    let database = Sqlite::open(&directory(path), Durability::Full).unwrap();
+    Service::on(Box::new(database), settings(), now_ms)
+}
+
+fn on(queue: &str, rest: Value) -> Value {
+    let mut input = json!({"QueueUrl": format!("{QUEUES}/{queue}")});
+    input.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    input
+}
+
+async fn create(service: &Service, name: &str, attributes: Value) {
+    service.ok("CreateQueue", json!({"QueueName": name, "Attributes": attributes})).await;
+}
+
+async fn send(service: &Service, queue: &str, body: &str) -> Answer {
+    let input = on(queue, json!({"MessageBody": body}));
+    service.call(Protocol::Json, "SendMessage", &input).await
+}
+
+/// Receives once, and returns bodies, handles and receive counts.
+async fn receive(service: &Service, queue: &str, max: usize) -> Vec<(String, String, String)> {
+    let input = on(queue, json!({"MaxNumberOfMessages": max, "AttributeNames": ["All"]}));
+    received(&service.ok("ReceiveMessage", input).await)
+}
+
+fn received(output: &Value) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let messages = output["Messages"].as_array().cloned().unwrap_or_default();
+    messages
+        .iter()
+        .map(|message| {
+            let count = text(&message["Attributes"]["ApproximateReceiveCount"]);
+            (text(&message["Body"]), text(&message["ReceiptHandle"]), count)
+        })
+        .collect()
+}
+
+/// ApproximateNumberOfMessages, …NotVisible, …Delayed.
+async fn counts(service: &Service, queue: &str) -> [String; 3] {
+    let output =
+        service.ok("GetQueueAttributes", on(queue, json!({"AttributeNames": ["All"]}))).await;
+    ["", "NotVisible", "Delayed"].map(|which| {
+        let name = format!("ApproximateNumberOfMessages{which}");
+        output["Attributes"][name].as_str().unwrap().to_owned()
+    })
+}
+
+#[tokio::test]
+async fn a_file_that_is_opened_again_holds_everything() {
+    let data = tempfile::tempdir().unwrap();
+    let everything = |service: Service| async move {
+        let all = json!({"AttributeNames": ["All"]});
+        let mut found = vec![service.ok("ListQueues", json!({})).await];
+        for queue in ["q", "q.fifo", "dlq"] {
+            found.push(service.ok("GetQueueAttributes", on(queue, all.clone())).await);
+            found.push(service.ok("ListQueueTags", on(queue, json!({}))).await);
+        }
+        let source = json!({"SourceArn": format!("{}:dlq", gateway::ARNS), "MaxResults": 10});
+        found.push(service.ok("ListMessageMoveTasks", source).await);
+        (service, found)
+    };
+
+    let service = service_on(data.path(), START_MS);
+    create(&service, "dlq", json!({})).await;
+    let policy =
+        json!({"deadLetterTargetArn": format!("{}:dlq", gateway::ARNS), "maxReceiveCount": 3});
+    create(&service, "q", json!({"RedrivePolicy": policy.to_string(), "VisibilityTimeout": "60"}))
+        .await;
+    create(&service, "q.fifo", json!({"FifoQueue": "true"})).await;
+    service.ok("TagQueue", on("q", json!({"Tags": {"team": "shop"}}))).await;
+    let permission = json!({"Label": "l", "AWSAccountIds": ["111122223333"], "Actions": ["*"]});
+    service.ok("AddPermission", on("q", permission)).await;
+    service
+        .ok("StartMessageMoveTask", json!({"SourceArn": format!("{}:dlq", gateway::ARNS)}))
+        .await;
+    service.runtime.do_background_work().await.unwrap();
+    for body in ["in flight", "visible"] {
+        assert_eq!(send(&service, "q", body).await.status, 200);
+    }
+    let in_flight = receive(&service, "q", 1).await.remove(0);
+    service
+        .ok("SendMessage", on("q", json!({"MessageBody": "delayed", "DelaySeconds": 100})))
+        .await;
+    let fifo = on(
+        "q.fifo",
+        json!({
+            "MessageBody": "first", "MessageGroupId": "g", "MessageDeduplicationId": "d",
+        }),
+    );
+    let first = service.ok("SendMessage", fifo.clone()).await;
+    let (service, before) = everything(service).await;
+    service.runtime.close().await;
+    drop(service);
+
+    let (service, after) = everything(service_on(data.path(), START_MS)).await;
+    assert_eq!(after, before);
+    assert_eq!(counts(&service, "q").await, ["1", "1", "1"]);
+    assert_eq!(service.ok("SendMessage", fifo).await, first, "a duplicate is still one");
+    service.ok("DeleteMessage", on("q", json!({"ReceiptHandle": in_flight.1}))).await;
+    service.clock.advance(100_000);
+    let mut bodies: Vec<_> = receive(&service, "q", 10).await.into_iter().map(|m| m.0).collect();
+    bodies.sort();
+    assert_eq!(bodies, ["delayed", "visible"]);
+}
+
+// A full disk
+
+#[tokio::test]
+async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
+    let data = tempfile::tempdir().unwrap();
+    let database = Watched::new(&directory(data.path()));
+    let most_pages = Arc::clone(&database.most_pages);
+    let service = Service::on(Box::new(database), settings(), START_MS);
+    create(&service, "q", json!({})).await;
+    let body = |number: usize| format!("{number} {}", "x".repeat(2_000));
+    let mut kept = BTreeSet::new();
+    for number in 0..50 {
+        assert_eq!(send(&service, "q", &body(number)).await.status, 200);
+        kept.insert(body(number));
+    }
+
+    most_pages.store(0, Ordering::SeqCst);
+    let mut refused = 0;
+    for number in 50..150 {
+        let answer = send(&service, "q", &body(number)).await;
+        if answer.status == 200 {
+            assert!(kept.insert(body(number)));
+            continue;
+        }
+        refused += 1;
+        let told = answer.refused(Protocol::Json);
+        let said = (told.status, told.code.as_str(), told.fault.as_str());
+        assert_eq!(said, (503, "ServiceUnavailable", "Receiver"));
+        assert!(!told.message.contains("disk") && !told.message.contains("full"), "{told:?}");
+    }
+    assert!(refused > 50, "{refused}");
+    let in_query = on("q", json!({"MessageBody": body(0)}));
+    let answer = service.call(Protocol::Query, "SendMessage", &in_query).await;
+    let told = answer.refused(Protocol::Query);
+    assert_eq!((told.status, told.fault.as_str()), (503, "Receiver"));
+    assert_eq!(counts(&service, "q").await[0], kept.len().to_string());
+
+    // What is there can be taken away, which makes room again.
+    for (body, handle, _) in receive(&service, "q", 10).await {
+        service.ok("DeleteMessage", on("q", json!({"ReceiptHandle": handle}))).await;
+        assert!(kept.remove(&body));
+    }
+    assert_eq!(send(&service, "q", "there is room").await.status, 200);
+    kept.insert("there is room".to_owned());
+
+    most_pages.store(NO_LIMIT, Ordering::SeqCst);
+    for number in 150..200 {
+        assert_eq!(send(&service, "q", &body(number)).await.status, 200);
+        kept.insert(body(number));
+    }
+    let mut found = BTreeSet::new();
+    loop {
+        let messages = receive(&service, "q", 10).await;
+        if messages.is_empty() {
+            break;
+        }
+        for (body, _, count) in messages {
+            assert_eq!(count, "1");
+            assert!(found.insert(body), "twice");
+        }
+    }
+    assert!(found == kept, "{} found, {} kept", found.len(), kept.len());
+}
+
+// Receivers that go away
+
+/// A service with one message in `q`, and a receive of it that has not begun.
+async fn one_message() -> Service {
+    let service = Service::new(settings());
+    create(&service, "q", json!({})).await;
+    assert_eq!(send(&service, "q", "hello").await.status, 200);
+    service
+}
+
+fn receiving(service: &Service, wait_seconds: u32) -> Pin<Box<impl Future>> {
+    let input = on("q", json!({"WaitTimeSeconds": wait_seconds}));
+    let request = gateway::request(Protocol::Json, "/", "ReceiveMessage", &input);
+    start(service.gateway.handle(request))
+}
+
+async fn is_as_if_never_received(service: &Service) {
+    // Whatever was left behind has been done once the store answers.
+    for _ in 0..3 {
+        service.runtime.run(|_| Ok(())).await.unwrap();
+    }
+    assert_eq!(counts(service, "q").await, ["1", "0", "0"]);
+    let messages = receive(service, "q", 10).await;
+    let [(body, _, count)] = messages.as_slice() else { panic!("{messages:?}") };
+    assert_eq!((body.as_str(), count.as_str()), ("hello", "1"));
+}
+
+#[tokio::test]
+async fn a_receive_given_up_before_its_turn_takes_nothing() {
+    let service = one_message().await;
+    let (holding, hold) = hold!(service.runtime);
+    drop(receiving(&service, 0));
+    hold.release();
+    holding.await.unwrap();
+    is_as_if_never_received(&service).await;
+}
+
+#[tokio::test]
+async fn a_receive_given_up_before_its_commit_gives_back() {
+    let service = one_message().await;
+    let (holding, hold) = hold!(service.runtime);
+    let given_up = receiving(&service, 0);
+    // This job shares the transaction of the receive, and comes after it.
+    let (job, beside) = Hold::new();
+    let runtime = Arc::clone(&service.runtime);
+    let shares = start(async move { runtime.run(job).await });
+    hold.release();
+    beside.has_begun();
+    drop(given_up);
+    beside.release();
+    holding.await.unwrap();
+    shares.await.unwrap();
+    is_as_if_never_received(&service).await;
+}
+
+#[tokio::test]
+async fn a_receive_given_up_after_its_commit_but_before_its_answer_is_read_gives_back() {
+    let service = one_message().await;
+    let (holding, hold) = hold!(service.runtime);
+    let given_up = receiving(&service, 0);
+    hold.release();
+    holding.await.unwrap();
+    service.runtime.run(|_| Ok(())).await.unwrap();
+    drop(given_up);
+    is_as_if_never_received(&service).await;
+}
+
+#[tokio::test]
+async fn a_long_poll_given_up_leaves_the_message_to_the_next() {
+    let service = Service::new(settings());
+    create(&service, "q", json!({})).await;
+    let (holding, hold) = hold!(service.runtime);
+    let mut given_up = receiving(&service, 20);
+    hold.release();
+    holding.await.unwrap();
+    for _ in 0..5 {
+        service.runtime.run(|_| Ok(())).await.unwrap();
+        assert!(poll(&mut given_up).is_pending());
+    }
+    assert_eq!(send(&service, "q", "hello").await.status, 200);
+    drop(given_up);
+    is_as_if_never_received(&service).await;
+}
