@@ -20,6 +20,7 @@ use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
 use squab::store::{Content, Driver, Durability, Ledger, Location, Queue, Sqlite, Txn};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PER_COMMIT: u64 = 100;
@@ -34,7 +35,7 @@ const START: i64 = 1_700_000_000_000;
 struct Bench {
     driver: Sqlite,
     ids: fastrand::Rng,
-    queue: Queue,
+    queue: Arc<Queue>,
     groups: u64,
     sent: u64,
 }

@@ -4,9 +4,10 @@ use super::places;
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::store::{Message, Place, Queue, Txn};
+use std::sync::Arc;
 
 /// The dead-letter queue that a queue's redrive policy names, if it exists.
-pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Queue>, Refusal> {
+pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Refusal> {
     let address = queue
         .attributes
         .redrive_policy

@@ -161,8 +161,12 @@ pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result
 
 /// Releases messages whose time has come, a page of them. Tells whether there may be more.
 pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+    let counts = tx.counts(queue.backlog)?;
     let mut more = false;
-    for place in [Place::InFlight, Place::Delayed] {
+    for (place, count) in [(Place::InFlight, counts.in_flight), (Place::Delayed, counts.delayed)] {
+        if count == 0 {
+            continue;
+        }
         let due = tx.due(queue.backlog, place, super::PAGE)?;
         more |= due.len() as i64 == super::PAGE;
         for mut message in due {

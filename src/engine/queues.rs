@@ -8,9 +8,10 @@ use crate::domain::redrive::check_target;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Counts, Effect, Message, Place, Queue, Txn};
 use indexmap::IndexMap;
+use std::sync::Arc;
 
 /// The queue at an address.
-pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Queue, Refusal> {
+pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Arc<Queue>, Refusal> {
     tx.queue(address)?.ok_or_else(Refusal::no_such_queue)
 }
 
@@ -22,7 +23,7 @@ pub fn create(
     given: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
     cool_down: bool,
-) -> Result<Queue, Refusal> {
+) -> Result<Arc<Queue>, Refusal> {
     let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
     if let Some(existing) = tx.queue(address)? {
         return match existing.attributes.first_difference(given) {
@@ -61,7 +62,7 @@ pub fn create(
     for (key, value) in tags {
         tx.set_tag(queue.id, key, value)?;
     }
-    Ok(queue)
+    Ok(Arc::new(queue))
 }
 
 /// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`].
@@ -70,7 +71,7 @@ pub fn set_attributes(
     address: &QueueAddress,
     given: &IndexMap<String, String>,
 ) -> Result<Option<Retiming>, Refusal> {
-    let mut queue = find(tx, address)?;
+    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
     let before = queue.attributes.clone();
     queue.attributes.set(given)?;
     if queue.attributes.redrive_policy != before.redrive_policy {
@@ -142,7 +143,7 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 
 /// Throws all messages away. `cool_down`: whether a purge must rest for a minute.
 pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Result<(), Refusal> {
-    let mut queue = find(tx, address)?;
+    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
     let now = tx.now();
     if cool_down && queue.purged_at.is_some_and(|at| now < at + QUEUE_COOL_DOWN_MS) {
         return Err(Refusal::new(
@@ -164,7 +165,7 @@ pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Resul
 /// Deletes a queue with all that it holds.
 pub fn delete(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<(), Refusal> {
     let queue = find(tx, address)?;
-    tx.delete_queue_row(queue.id)?;
+    tx.delete_queue_row(&queue)?;
     tx.discard_backlog(queue.backlog)?;
     tx.remember_deleted_queue(address)?;
     tx.effect(Effect::Gone { queue: queue.id });

@@ -10,8 +10,10 @@ use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES};
 use crate::domain::receipt::Receipt;
 use crate::domain::redrive::to_dead_letter;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Content, Message, MessageGroup, Place, Queue, Txn};
+use crate::store::{Content, Counts, Message, MessageGroup, Place, Queue, Txn};
 use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Messages that one transaction looks at, most of which it may have to put elsewhere.
 const CANDIDATES: usize = 100;
@@ -71,7 +73,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         return Ok(Received { messages, ..Received::default() });
     }
     let mut more = places::settle(tx, queue)?;
-    let in_flight = tx.counts(queue.backlog)?.in_flight;
+    let Counts { ready, in_flight, .. } = tx.counts(queue.backlog)?;
     let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0);
     if room == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
@@ -82,7 +84,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     let mut taken = Taking {
         queue,
         until,
-        wanted: request.max.min(room),
+        wanted: if ready > 0 { request.max.min(room) } else { 0 },
         in_flight,
         candidates: CANDIDATES,
         dead_letter_queue: OnceCell::new(),
@@ -124,7 +126,7 @@ struct Taking<'q> {
     in_flight: i64,
     candidates: usize,
     /// Looked up when the first message has to go there.
-    dead_letter_queue: OnceCell<Option<Queue>>,
+    dead_letter_queue: OnceCell<Option<Arc<Queue>>>,
     messages: Vec<Delivery>,
 }
 
@@ -137,11 +139,15 @@ struct Turn {
 impl Taking<'_> {
     /// Tells whether it stopped for having looked at enough.
     fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+        let mut turns = VecDeque::new();
         while self.messages.len() < self.wanted {
             if self.candidates == 0 {
                 return Ok(true);
             }
-            let Some(mut turn) = self.next_turn(tx)? else { break };
+            if turns.is_empty() {
+                turns = self.next_turns(tx)?;
+            }
+            let Some(mut turn) = turns.pop_front() else { break };
             if !self.take_turn(tx, &mut turn)? {
                 break;
             }
@@ -176,15 +182,18 @@ impl Taking<'_> {
         }
     }
 
-    fn next_turn(&self, tx: &mut Txn<'_>) -> Result<Option<Turn>, Refusal> {
+    /// Whose turn it is. On a FIFO queue these are several groups at once: what is taken of one
+    /// changes nothing for the others. On a standard queue it may make a quiet group noisy.
+    fn next_turns(&self, tx: &mut Txn<'_>) -> Result<VecDeque<Turn>, Refusal> {
         let wanted = self.wanted - self.messages.len();
         if self.queue.attributes.fifo {
-            let group = tx.ready_groups(self.queue.backlog, 1)?.pop();
-            return Ok(group.map(|group| Turn { group: Some(group), limit: wanted }));
+            let groups = tx.ready_groups(self.queue.backlog, wanted as i64)?;
+            let turn = |group| Turn { group: Some(group), limit: wanted };
+            return Ok(groups.into_iter().map(turn).collect());
         }
         let mut groups = tx.ready_groups(self.queue.backlog, NOISY_GROUPS as i64 + 1)?;
         if groups.is_empty() {
-            return Ok(Some(Turn { group: None, limit: wanted }));
+            return Ok(VecDeque::from([Turn { group: None, limit: wanted }]));
         }
         let now = tx.now();
         let quiet = groups
@@ -199,7 +208,7 @@ impl Taking<'_> {
             Some(index) => Some(groups.swap_remove(index)),
             None => groups.into_iter().min_by_key(|group| group.in_flight),
         };
-        Ok(Some(Turn { group, limit: 1 }))
+        Ok(VecDeque::from([Turn { group, limit: 1 }]))
     }
 
     fn deal_with(
@@ -245,10 +254,10 @@ impl Taking<'_> {
             return Ok(None);
         }
         if let Some(known) = self.dead_letter_queue.get() {
-            return Ok(known.as_ref());
+            return Ok(known.as_deref());
         }
         let target = dead_letter::target(tx, self.queue)?;
-        Ok(self.dead_letter_queue.get_or_init(|| target).as_ref())
+        Ok(self.dead_letter_queue.get_or_init(|| target).as_deref())
     }
 }
 

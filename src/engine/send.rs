@@ -30,15 +30,16 @@ pub struct Sent {
 
 /// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
 pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
-    let digest = deduplication_digest(queue, outgoing);
-    if let Some(digest) = &digest
-        && let Some(first) = tx.duplicate(queue.id, digest)?
-    {
-        return Ok(Sent { id: first.id, sequence: first.sequence });
-    }
     let sequence = tx.next_sequence()?;
     let id = tx.fresh_id();
     let now = tx.now();
+    if let Some(digest) = deduplication_digest(queue, outgoing) {
+        let expires_at = now + DEDUPLICATION_INTERVAL_MS;
+        let this = Duplicate { id, sequence };
+        if let Some(first) = tx.remember_deduplication(queue.id, &digest, &this, expires_at)? {
+            return Ok(Sent { id: first.id, sequence: first.sequence });
+        }
+    }
     // On a FIFO queue the delay is the queue's alone, or a message could overtake another.
     let own_delay = outgoing.delay_seconds.filter(|_| !queue.attributes.fifo);
     let delay_ms = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
@@ -63,10 +64,6 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
             dead_letter_source: None,
         },
     )?;
-    if let Some(digest) = &digest {
-        let first = Duplicate { id, sequence };
-        tx.remember_deduplication(queue.id, digest, &first, now + DEDUPLICATION_INTERVAL_MS)?;
-    }
     Ok(Sent { id, sequence })
 }
 

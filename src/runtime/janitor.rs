@@ -19,7 +19,7 @@ pub(super) async fn keep_time(runtime: Runtime) {
         tokio::select! {
             () = sleep => {
                 if let Err(refusal) = wake_due(&runtime).await {
-                    report(&refusal);
+                    report(&runtime, &refusal);
                 }
             }
             () = runtime.waiters.due_changed.notified() => {}
@@ -35,7 +35,7 @@ pub(super) async fn keep_house(runtime: Runtime) {
         let next_step = match do_work(&runtime).await {
             Ok(next) => next.unwrap_or(next_sweep),
             Err(refusal) => {
-                report(&refusal);
+                report(&runtime, &refusal);
                 next_sweep
             }
         };
@@ -46,14 +46,17 @@ pub(super) async fn keep_house(runtime: Runtime) {
         }
         if runtime.clock.now_ms() >= next_sweep {
             if let Err(refusal) = sweep(&runtime).await {
-                report(&refusal);
+                report(&runtime, &refusal);
             }
             next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
         }
     }
 }
 
-fn report(refusal: &Refusal) {
+fn report(runtime: &Runtime, refusal: &Refusal) {
+    if *runtime.stopping.borrow() {
+        return;
+    }
     tracing::error!(%refusal, cause = refusal.internal, "background work failed");
 }
 

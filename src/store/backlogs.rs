@@ -1,6 +1,7 @@
 //! Backlogs: what a queue holds, and how much of it.
 
 use super::driver::Driver;
+use super::txn::Counters;
 use super::{Error, Txn};
 
 /// How many messages stand where.
@@ -90,6 +91,11 @@ impl Txn<'_> {
 
     /// How many messages a backlog has, and where.
     pub fn counts(&mut self, backlog: i64) -> Result<Counts, Error> {
+        if let Some(counters) = self.counters(backlog)
+            && let Some(stored) = counters.stored
+        {
+            return Ok(stored.plus(counters.change));
+        }
         let stored = self
             .one(
                 "SELECT ready, in_flight, delayed FROM backlogs WHERE id = ?1",
@@ -99,15 +105,28 @@ impl Txn<'_> {
                 },
             )?
             .unwrap_or_default();
-        let pending = self.ledger.counts.iter().find(|(id, _)| *id == backlog);
-        Ok(pending.map_or(stored, |(_, counts)| stored.plus(*counts)))
+        let counters = self.counters_mut(backlog);
+        counters.stored = Some(stored);
+        Ok(stored.plus(counters.change))
     }
 
     /// Changes what [`Txn::counts`] tells.
     pub fn count(&mut self, backlog: i64, change: Counts) {
-        match self.ledger.counts.iter_mut().find(|(id, _)| *id == backlog) {
-            Some((_, counts)) => *counts = counts.plus(change),
-            None => self.ledger.counts.push((backlog, change)),
-        }
+        let counters = self.counters_mut(backlog);
+        counters.change = counters.change.plus(change);
+    }
+
+    fn counters(&self, backlog: i64) -> Option<&Counters> {
+        self.ledger.counters.iter().find(|counters| counters.backlog == backlog)
+    }
+
+    fn counters_mut(&mut self, backlog: i64) -> &mut Counters {
+        let counters = &mut self.ledger.counters;
+        let index =
+            counters.iter().position(|known| known.backlog == backlog).unwrap_or_else(|| {
+                counters.push(Counters { backlog, stored: None, change: Counts::default() });
+                counters.len() - 1
+            });
+        &mut counters[index]
     }
 }

@@ -13,39 +13,38 @@ pub struct Duplicate {
 }
 
 impl Txn<'_> {
-    /// What is remembered under a digest, if it is not out of date.
-    pub fn duplicate(&mut self, queue: i64, digest: &[u8]) -> Result<Option<Duplicate>, Error> {
-        let now = self.now();
-        self.one(
-            "SELECT message_id, sequence FROM deduplication \
-             WHERE queue = ?1 AND digest = ?2 AND expires_at > ?3",
-            &[queue.into(), digest.into(), now.into()],
-            |row| Ok(Duplicate { id: row.uuid(0)?, sequence: row.i64(1)? }),
-        )
-    }
-
-    /// Remembers a message under a digest until a time, in place of anything out of date.
+    /// Remembers a message under a digest until a time, in place of anything out of date. If
+    /// another is remembered there that is not, it stays and is told.
     pub fn remember_deduplication(
         &mut self,
         queue: i64,
         digest: &[u8],
-        first: &Duplicate,
+        message: &Duplicate,
         expires_at: i64,
-    ) -> Result<(), Error> {
-        self.execute(
+    ) -> Result<Option<Duplicate>, Error> {
+        let now = self.now();
+        let remembered = self.execute(
             "INSERT INTO deduplication (queue, digest, message_id, sequence, expires_at) \
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue, digest) DO UPDATE SET \
              message_id = excluded.message_id, sequence = excluded.sequence, \
-             expires_at = excluded.expires_at",
+             expires_at = excluded.expires_at WHERE deduplication.expires_at <= ?6",
             &[
                 queue.into(),
                 digest.into(),
-                (&first.id).into(),
-                first.sequence.into(),
+                (&message.id).into(),
+                message.sequence.into(),
                 expires_at.into(),
+                now.into(),
             ],
         )?;
-        Ok(())
+        if remembered > 0 {
+            return Ok(None);
+        }
+        self.one(
+            "SELECT message_id, sequence FROM deduplication WHERE queue = ?1 AND digest = ?2",
+            &[queue.into(), digest.into()],
+            |row| Ok(Duplicate { id: row.uuid(0)?, sequence: row.i64(1)? }),
+        )
     }
 
     /// Forgets up to `limit` records that are out of date. Tells how many.

@@ -5,6 +5,7 @@ use super::{Error, Txn};
 use crate::domain::address::QueueAddress;
 use crate::domain::queue_attributes::{DeduplicationScope, FifoThroughputLimit, QueueAttributes};
 use crate::domain::redrive::{RedriveAllowPolicy, RedrivePolicy};
+use std::sync::Arc;
 
 /// A queue that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +117,11 @@ fn settable(queue: &Queue) -> [Value<'_>; 16] {
 
 impl Txn<'_> {
     /// The queue of this name.
-    pub fn queue(&mut self, address: &QueueAddress) -> Result<Option<Queue>, Error> {
-        self.one(
+    pub fn queue(&mut self, address: &QueueAddress) -> Result<Option<Arc<Queue>>, Error> {
+        if let Some(known) = self.ledger.queues.get(address) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let found = self.one(
             concat!(
                 "SELECT ",
                 columns!(),
@@ -125,7 +129,12 @@ impl Txn<'_> {
             ),
             &[(&address.account).into(), (&address.region).into(), (&address.name).into()],
             read,
-        )
+        )?;
+        Ok(found.map(|queue| {
+            let queue = Arc::new(queue);
+            self.ledger.queues.insert(address.clone(), Arc::clone(&queue));
+            queue
+        }))
     }
 
     /// The queue of this id.
@@ -161,6 +170,7 @@ impl Txn<'_> {
 
     /// Writes what may change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
+        self.ledger.queues.remove(&queue.address);
         let mut values = vec![
             queue.id.into(),
             queue.backlog.into(),
@@ -183,9 +193,10 @@ impl Txn<'_> {
     }
 
     /// Removes a queue and its tags; its backlog is another matter.
-    pub fn delete_queue_row(&mut self, id: i64) -> Result<(), Error> {
-        self.execute("DELETE FROM queue_tags WHERE queue = ?1", &[id.into()])?;
-        self.execute("DELETE FROM queues WHERE id = ?1", &[id.into()])?;
+    pub fn delete_queue_row(&mut self, queue: &Queue) -> Result<(), Error> {
+        self.ledger.queues.remove(&queue.address);
+        self.execute("DELETE FROM queue_tags WHERE queue = ?1", &[queue.id.into()])?;
+        self.execute("DELETE FROM queues WHERE id = ?1", &[queue.id.into()])?;
         Ok(())
     }
 

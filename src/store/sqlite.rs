@@ -6,6 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Name of the database file in the data directory.
 const FILE: &str = "squab.db";
@@ -85,6 +86,8 @@ fn open_file(directory: &Path) -> Result<Connection, Error> {
 }
 
 fn configure(connection: &Connection, synchronous: &str) -> rusqlite::Result<()> {
+    // Whoever else has the file keeps it: waiting for it would only delay the refusal.
+    connection.busy_timeout(Duration::ZERO)?;
     // Plans must not depend on the values of parameters: where they do, SQLite prepares a
     // statement anew whenever a value changes, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

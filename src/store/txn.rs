@@ -2,7 +2,10 @@
 //! it has been committed.
 
 use super::driver::{Driver, EachRow, Row, Value};
-use super::{Counts, Error};
+use super::{Counts, Error, Queue};
+use crate::domain::address::QueueAddress;
+use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Something to do after the commit. Effects are data: nothing happens if the commit fails.
@@ -31,12 +34,23 @@ pub enum Effect {
     Work,
 }
 
-/// What a transaction has changed of the counters, kept aside and written once at its end, so
-/// that two hundred sends to one queue update its counters once.
+/// What many callers within one transaction read or change alike: two hundred sends to one queue
+/// read its row once, and update its counters once, at the end. It lives no longer than the
+/// transaction, so it cannot disagree with the database.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    pub(super) last_sequence: Option<i64>,
-    pub(super) counts: Vec<(i64, Counts)>,
+    last_sequence: Option<i64>,
+    sequences_given: bool,
+    pub(super) counters: Vec<Counters>,
+    pub(super) queues: HashMap<QueueAddress, Arc<Queue>>,
+}
+
+/// The counters of a backlog: as they are stored, if that has been read, and what has changed.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub(super) backlog: i64,
+    pub(super) stored: Option<Counts>,
+    pub(super) change: Counts,
 }
 
 /// A transaction as one caller sees it.
@@ -74,6 +88,7 @@ impl<'t> Txn<'t> {
     pub fn next_sequence(&mut self) -> Result<i64, Error> {
         let next = self.last_sequence()? + 1;
         self.ledger.last_sequence = Some(next);
+        self.ledger.sequences_given = true;
         self.wrote = true;
         Ok(next)
     }
@@ -83,8 +98,11 @@ impl<'t> Txn<'t> {
         if let Some(last) = self.ledger.last_sequence {
             return Ok(last);
         }
-        self.one("SELECT last FROM sequence WHERE id = 1", &[], |row| row.i64(0))?
-            .ok_or_else(|| Error::Corrupt("the sequence has no row".into()))
+        let last = self
+            .one("SELECT last FROM sequence WHERE id = 1", &[], |row| row.i64(0))?
+            .ok_or_else(|| Error::Corrupt("the sequence has no row".into()))?;
+        self.ledger.last_sequence = Some(last);
+        Ok(last)
     }
 
     /// Asks for something to be done after the commit.
@@ -104,11 +122,13 @@ impl<'t> Txn<'t> {
 
     /// Writes the ledger down, at the end of the transaction.
     pub fn settle_ledger(driver: &mut dyn Driver, ledger: &mut Ledger) -> Result<(), Error> {
-        if let Some(last) = ledger.last_sequence.take() {
+        if ledger.sequences_given
+            && let Some(last) = ledger.last_sequence
+        {
             driver.execute("UPDATE sequence SET last = ?1 WHERE id = 1", &[last.into()])?;
         }
-        for (backlog, counts) in ledger.counts.drain(..) {
-            counts.add_to(driver, backlog)?;
+        for counters in &ledger.counters {
+            counters.change.add_to(driver, counters.backlog)?;
         }
         Ok(())
     }

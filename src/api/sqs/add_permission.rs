@@ -6,6 +6,7 @@ use crate::api::{Context, required};
 use crate::domain::{Refusal, policy};
 use crate::engine::queues;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The input of AddPermission.
 #[derive(Debug, Deserialize)]
@@ -28,7 +29,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let actions = input.actions.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let mut queue = queues::find(tx, &address)?;
+            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &address)?);
             let policy = queue.attributes.policy.as_deref();
             queue.attributes.policy =
                 Some(policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?);

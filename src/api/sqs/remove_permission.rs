@@ -6,6 +6,7 @@ use crate::api::{Context, required};
 use crate::domain::{Refusal, policy};
 use crate::engine::queues;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The input of RemovePermission.
 #[derive(Debug, Deserialize)]
@@ -23,7 +24,7 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     let label = input.label.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let mut queue = queues::find(tx, &address)?;
+            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &address)?);
             queue.attributes.policy =
                 policy::remove_permission(queue.attributes.policy.as_deref(), &label)?;
             queue.modified_at = tx.now();
