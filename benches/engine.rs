@@ -18,7 +18,7 @@ use squab::domain::address::QueueAddress;
 use squab::engine::receive::Request;
 use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
-use squab::store::{Content, Driver, Durability, Ledger, Location, Queue, Sqlite, Txn};
+use squab::store::{Content, Database, Driver, Durability, Ledger, Location, Queue, Sqlite, Txn};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,18 +32,17 @@ const MAX: usize = 10;
 const START: i64 = 1_700_000_000_000;
 
 /// A database in memory with one queue.
-struct Bench {
-    driver: Sqlite,
+struct Bench<'d> {
+    driver: &'d mut dyn Driver,
     ids: fastrand::Rng,
     queue: Arc<Queue>,
     groups: u64,
     sent: u64,
 }
 
-impl Bench {
+impl<'d> Bench<'d> {
     /// `groups`: 0 for messages without a group.
-    fn new(fifo: bool, groups: u64) -> Self {
-        let mut driver = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+    fn new(driver: &'d mut dyn Driver, fifo: bool, groups: u64) -> Self {
         let mut ids = fastrand::Rng::with_seed(1);
         let mut given = IndexMap::new();
         if fifo {
@@ -54,7 +53,7 @@ impl Bench {
             region: "us-east-1".to_owned(),
             name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
         };
-        let queue = commit(&mut driver, &mut ids, |tx| {
+        let queue = commit(driver, &mut ids, |tx| {
             queues::create(tx, &address, &given, &IndexMap::new(), false)
         });
         Self { driver, ids, queue, groups, sent: 0 }
@@ -70,7 +69,7 @@ impl Bench {
         work: impl FnOnce(&mut Txn<'_>, &Queue) -> Result<T, Refusal>,
     ) -> T {
         let queue = &self.queue;
-        commit(&mut self.driver, &mut self.ids, |tx| work(tx, queue))
+        commit(self.driver, &mut self.ids, |tx| work(tx, queue))
     }
 
     /// Sends, group after group.
@@ -166,7 +165,7 @@ fn request(max: usize) -> Request {
 
 /// One transaction as the writer thread makes it.
 fn commit<T>(
-    driver: &mut Sqlite,
+    driver: &mut dyn Driver,
     ids: &mut fastrand::Rng,
     work: impl FnOnce(&mut Txn<'_>) -> Result<T, Refusal>,
 ) -> T {
@@ -196,7 +195,7 @@ fn measure(criterion: &mut Criterion, name: &str, mut work: impl FnMut(u64) -> D
 }
 
 /// Send alone, receive and delete alone, and both in turns.
-fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench) {
+fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench<'_>) {
     measure(criterion, &format!("{name}/send"), |count| {
         let taken = time(|| bench.send(count));
         bench.consume(count);
@@ -209,19 +208,28 @@ fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench) {
     measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
 }
 
+/// Works on a fresh database in memory with one queue.
+fn with_bench(fifo: bool, groups: u64, mut work: impl FnMut(Bench<'_>)) {
+    let database = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+    Box::new(database).serve(&mut |driver| work(Bench::new(driver, fifo, groups)));
+}
+
 fn standard(criterion: &mut Criterion) {
-    let mut empty = Bench::new(false, 0);
-    measure(criterion, "standard/empty receive", |count| time(|| empty.receive_nothing(count)));
-    drop(empty);
+    with_bench(false, 0, |mut bench| {
+        measure(criterion, "standard/empty receive", |count| time(|| bench.receive_nothing(count)));
+    });
     for groups in [0, 1, 10, 100] {
         for (backlog, name) in [(0, "empty"), (MILLION, "1M waiting")] {
-            let mut bench = Bench::new(false, groups).filled(backlog);
             let name = format!("standard/{groups} groups/{name}");
-            if groups == 0 {
-                measure_verbs(criterion, &name, &mut bench);
-            } else {
-                measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
-            }
+            with_bench(false, groups, |bench| {
+                let mut bench = bench.filled(backlog);
+                if groups == 0 {
+                    measure_verbs(criterion, &name, &mut bench);
+                } else {
+                    let cycle = format!("{name}/cycle");
+                    measure(criterion, &cycle, |count| time(|| bench.cycle(count)));
+                }
+            });
         }
     }
 }
@@ -229,28 +237,31 @@ fn standard(criterion: &mut Criterion) {
 fn fifo(criterion: &mut Criterion) {
     for groups in [1, 10, 100] {
         for (backlog, name) in [(0, "empty"), (MILLION, "1M waiting")] {
-            let mut bench = Bench::new(true, groups).filled(backlog);
-            let name = format!("FIFO/{groups} groups/{name}");
-            measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
+            let cycle = format!("FIFO/{groups} groups/{name}/cycle");
+            with_bench(true, groups, |bench| {
+                let mut bench = bench.filled(backlog);
+                measure(criterion, &cycle, |count| time(|| bench.cycle(count)));
+            });
         }
     }
-    let mut many = Bench::new(true, 50_000).filled(MILLION);
-    measure_verbs(criterion, "FIFO/50000 groups/1M waiting", &mut many);
-    drop(many);
-
+    with_bench(true, 50_000, |bench| {
+        let mut bench = bench.filled(MILLION);
+        measure_verbs(criterion, "FIFO/50000 groups/1M waiting", &mut bench);
+    });
     // One locked group holds the older half of the backlog, where a search from the front meets
     // it first.
-    let mut half = Bench::new(true, 100);
-    half.send_to(MILLION / 2, |_| Some("locked".to_owned()));
-    half.lock_first_group();
-    let mut half = half.filled(MILLION / 2);
-    measure_verbs(criterion, "FIFO/half of 1M in a locked group", &mut half);
-    drop(half);
-
-    let mut locked = Bench::new(true, 1).filled(MILLION / 2);
-    locked.lock_first_group();
-    measure(criterion, "FIFO/empty receive, all locked", |count| {
-        time(|| locked.receive_nothing(count))
+    with_bench(true, 100, |mut bench| {
+        bench.send_to(MILLION / 2, |_| Some("locked".to_owned()));
+        bench.lock_first_group();
+        let mut bench = bench.filled(MILLION / 2);
+        measure_verbs(criterion, "FIFO/half of 1M in a locked group", &mut bench);
+    });
+    with_bench(true, 1, |bench| {
+        let mut bench = bench.filled(MILLION / 2);
+        bench.lock_first_group();
+        measure(criterion, "FIFO/empty receive, all locked", |count| {
+            time(|| bench.receive_nothing(count))
+        });
     });
 }
 

@@ -10,7 +10,7 @@ use gateway::{Answer, QUEUES, START_MS, Service, settings};
 use serde_json::{Value, json};
 use squab::domain::{Kind, Refusal};
 use squab::store::{
-    Driver, Durability, Effect, Error, Location, Observer, Row, Sqlite, Store, Txn,
+    Database, Driver, Durability, Effect, Error, Location, Observer, Row, Sqlite, Store, Txn,
     Value as Parameter,
 };
 use squab::wire::Protocol;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 
@@ -38,40 +38,58 @@ impl Observer for Published {
 struct Watched {
     database: Sqlite,
     transactions: Arc<AtomicUsize>,
-    /// Pages that the file may have; 0 for those that it has now.
-    most_pages: Arc<AtomicI64>,
+    /// Whether the file may have no more pages than it has now.
+    is_full: Arc<AtomicBool>,
 }
-
-const NO_LIMIT: i64 = 1 << 30;
 
 impl Watched {
     fn new(location: &Location) -> Self {
         Self {
             database: Sqlite::open(location, Durability::Process).unwrap(),
             transactions: Arc::default(),
-            most_pages: Arc::new(AtomicI64::new(NO_LIMIT)),
+            is_full: Arc::default(),
         }
     }
 }
 
-impl Driver for Watched {
+impl Database for Watched {
+    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver)) {
+        let Self { database, transactions, is_full } = *self;
+        Box::new(database).serve(&mut |driver| {
+            work(&mut Watching { driver, transactions: &transactions, is_full: &is_full });
+        });
+    }
+}
+
+struct Watching<'w> {
+    driver: &'w mut dyn Driver,
+    transactions: &'w AtomicUsize,
+    is_full: &'w AtomicBool,
+}
+
+impl Driver for Watching<'_> {
     fn begin(&mut self) -> Result<(), Error> {
         self.transactions.fetch_add(1, Ordering::SeqCst);
         // SQLite takes a limit below the present size for the present size.
-        self.database.limit_pages(self.most_pages.load(Ordering::SeqCst).max(1))?;
-        self.database.begin()
+        let limit = if self.is_full.load(Ordering::SeqCst) {
+            "PRAGMA max_page_count = 1"
+        } else {
+            "PRAGMA max_page_count = 1073741824"
+        };
+        self.driver.query(limit, &[], &mut |_| Ok(()))?;
+        self.driver.begin()
     }
 
     fn commit(&mut self) -> Result<(), Error> {
-        self.database.commit()
+        self.driver.commit()
     }
 
     fn rollback(&mut self) {
-        self.database.rollback();
+        self.driver.rollback();
     }
 
     fn execute(&mut self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<usize, Error> {
-        self.database.execute(sql, parameters)
+        self.driver.execute(sql, parameters)
     }
 
     fn query(
@@ -80,7 +98,7 @@ impl Driver for Watched {
         parameters: &[Parameter<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.database.query(sql, parameters, each)
+        self.driver.query(sql, parameters, each)
     }
 }
 
@@ -408,7 +426,7 @@ async fn a_file_that_is_opened_again_holds_everything() {
 async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
     let data = tempfile::tempdir().unwrap();
     let database = Watched::new(&directory(data.path()));
-    let most_pages = Arc::clone(&database.most_pages);
+    let is_full = Arc::clone(&database.is_full);
     let service = Service::on(Box::new(database), settings(), START_MS);
     create(&service, "q", json!({})).await;
     let body = |number: usize| format!("{number} {}", "x".repeat(2_000));
@@ -418,7 +436,7 @@ async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
         kept.insert(body(number));
     }
 
-    most_pages.store(0, Ordering::SeqCst);
+    is_full.store(true, Ordering::SeqCst);
     let mut refused = 0;
     for number in 50..150 {
         let answer = send(&service, "q", &body(number)).await;
@@ -447,7 +465,7 @@ async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
     assert_eq!(send(&service, "q", "there is room").await.status, 200);
     kept.insert("there is room".to_owned());
 
-    most_pages.store(NO_LIMIT, Ordering::SeqCst);
+    is_full.store(false, Ordering::SeqCst);
     for number in 150..200 {
         assert_eq!(send(&service, "q", &body(number)).await.status, 200);
         kept.insert(body(number));

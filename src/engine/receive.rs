@@ -169,8 +169,8 @@ impl Taking<'_> {
             let (looked_at, before) = (line.len(), self.messages.len());
             any |= looked_at > 0;
             self.candidates -= looked_at;
-            for message in line {
-                self.deal_with(tx, turn, message)?;
+            for (message, content) in line {
+                self.deal_with(tx, turn, message, content)?;
             }
             // What has expired or became a dead letter makes room for more of a FIFO group, and
             // this is the last chance for them: what was taken locks the group.
@@ -216,6 +216,7 @@ impl Taking<'_> {
         tx: &mut Txn<'_>,
         turn: &mut Turn,
         mut message: Message,
+        content: Content,
     ) -> Result<(), Refusal> {
         if places::is_expired(self.queue, &message, tx.now()) {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
@@ -235,7 +236,7 @@ impl Taking<'_> {
                 sequence: message.sequence,
                 receive: message.receive_count,
             },
-            content: tx.content(message.content)?,
+            content,
             group: turn.group.as_ref().map(|group| group.name.clone()),
             message,
         });

@@ -6,7 +6,7 @@ mod long_poll;
 pub mod waiters;
 
 use crate::domain::Refusal;
-use crate::store::{Driver, Error, Store, Txn};
+use crate::store::{Database, Error, Store, Txn};
 use clock::Clock;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -24,11 +24,11 @@ pub struct Runtime {
 impl Runtime {
     /// Starts the store's thread and, on the current tokio runtime, the background tasks.
     pub fn start(
-        driver: Box<dyn Driver>,
+        database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: fastrand::Rng,
     ) -> Result<Self, Error> {
-        let runtime = Self::start_quietly(driver, clock, ids)?;
+        let runtime = Self::start_quietly(database, clock, ids)?;
         tokio::spawn(janitor::keep_time(runtime.clone()));
         tokio::spawn(janitor::keep_house(runtime.clone()));
         Ok(runtime)
@@ -37,14 +37,14 @@ impl Runtime {
     /// Starts without background tasks: whoever calls [`Runtime::do_background_work`] decides when
     /// that happens.
     pub fn start_quietly(
-        driver: Box<dyn Driver>,
+        database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: fastrand::Rng,
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());
         let now = Arc::clone(&clock);
         let store = Store::start(
-            driver,
+            database,
             Box::new(move || now.now_ms()),
             ids,
             Arc::clone(&waiters) as Arc<dyn crate::store::Observer>,

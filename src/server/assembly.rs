@@ -79,8 +79,8 @@ impl Assembly {
                 },
             ),
         };
-        let driver = Box::new(Sqlite::open(&location, durability)?);
-        let runtime = Arc::new(Runtime::start(driver, clock, fastrand::Rng::new())?);
+        let database = Box::new(Sqlite::open(&location, durability)?);
+        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new())?);
         for queue in &settings.queues {
             declare(&runtime, settings, queue).await?;
         }

@@ -112,8 +112,15 @@ fn missing(column: usize) -> Error {
 /// What is done with each row of an answer.
 pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), Error>;
 
+/// A database that a thread of its own will serve.
+pub trait Database: Send {
+    /// Hands over a connection for as long as `work` takes. Whatever is worth preparing for many
+    /// transactions lives that long.
+    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver));
+}
+
 /// A connection that runs statements, with one transaction open at a time.
-pub trait Driver: Send {
+pub trait Driver {
     /// Opens a transaction.
     fn begin(&mut self) -> Result<(), Error>;
     /// Makes it durable.

@@ -106,6 +106,19 @@ fn read(row: &dyn Row) -> Result<Message, Error> {
     })
 }
 
+/// Where contents begin in a row that has both.
+const CONTENT_COLUMN: usize = 11;
+
+fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
+    Ok(Content {
+        body: row.string(first)?,
+        attributes: row.blob(first + 1)?.map(<[u8]>::to_vec),
+        sender_id: row.string(first + 2)?,
+        trace_header: row.optional_string(first + 3)?,
+        deduplication_id: row.optional_string(first + 4)?,
+    })
+}
+
 impl Txn<'_> {
     /// Adds a message to a backlog and counts it there.
     pub fn insert_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
@@ -183,16 +196,23 @@ impl Txn<'_> {
         )
     }
 
-    /// The first messages of a line.
-    pub fn line(&mut self, backlog: i64, group: i64, limit: i64) -> Result<Vec<Message>, Error> {
+    /// The first messages of a line, with their contents.
+    pub fn line(
+        &mut self,
+        backlog: i64,
+        group: i64,
+        limit: i64,
+    ) -> Result<Vec<(Message, Content)>, Error> {
         self.all(
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
+                ", body, attributes, sender_id, trace_header, deduplication_id \
+                 FROM messages CROSS JOIN contents ON contents.id = messages.content \
+                 WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
             ),
             &[backlog.into(), group.into(), limit.into()],
-            read,
+            |row| Ok((read(row)?, read_content(row, CONTENT_COLUMN)?)),
         )
     }
 
@@ -318,15 +338,7 @@ impl Txn<'_> {
             "SELECT body, attributes, sender_id, trace_header, deduplication_id \
              FROM contents WHERE id = ?1",
             &[id.into()],
-            |row| {
-                Ok(Content {
-                    body: row.string(0)?,
-                    attributes: row.blob(1)?.map(<[u8]>::to_vec),
-                    sender_id: row.string(2)?,
-                    trace_header: row.optional_string(3)?,
-                    deduplication_id: row.optional_string(4)?,
-                })
-            },
+            |row| read_content(row, 0),
         )?
         .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
     }

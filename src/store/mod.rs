@@ -2,7 +2,7 @@
 //! rows, and commits many callers' work at once.
 //!
 //! - [`Txn`] is what the engine works with: typed rows, the time, fresh ids, effects.
-//! - [`Driver`] is what a database must offer; the SQL text lives beside the rows, once.
+//! - [`Database`] and [`Driver`] are what a database must offer; the SQL text lives beside the rows, once.
 //! - [`Store`] owns the writer thread and its group commit.
 //!
 //! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
@@ -24,7 +24,7 @@ mod worker;
 
 pub use backlogs::Counts;
 pub use deduplication::Duplicate;
-pub use driver::{Driver, Row, Value};
+pub use driver::{Database, Driver, Row, Value};
 pub use error::Error;
 pub use message_groups::MessageGroup;
 pub use messages::{Content, Message, Place};

@@ -1,10 +1,13 @@
-//! SQLite as a [`Driver`]: one connection, in WAL mode, held by this process alone.
+//! SQLite as a [`Database`]: one connection, in WAL mode, held by this process alone.
 
-use super::driver::{Driver, EachRow, Row, Value};
+use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::{Error, migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +17,6 @@ const FILE: &str = "squab.db";
 const CACHE_KIB: i64 = 32 * 1024;
 /// Pages in the write-ahead log before they are copied into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
-/// Statements kept prepared; more than there are.
-const STATEMENTS: usize = 256;
 
 /// Where the rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,15 +62,7 @@ impl Sqlite {
             (other, _) => other,
         })?;
         migrations::apply(&mut connection)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { connection })
-    }
-
-    /// Lets the file grow to this many pages and no further: a full disk, for tests.
-    pub fn limit_pages(&self, pages: i64) -> Result<(), Error> {
-        self.connection
-            .pragma_update(None, "max_page_count", pages)
-            .map_err(|error| failure(&error))
     }
 }
 
@@ -126,7 +119,38 @@ impl ToSql for Value<'_> {
     }
 }
 
-impl Driver for Sqlite {
+impl Database for Sqlite {
+    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver)) {
+        work(&mut Session { connection: &self.connection, statements: HashMap::default() });
+    }
+}
+
+/// A connection with the statements that it has prepared.
+///
+/// Statements are found by the address of their text, which is static: looking them up by the text
+/// itself, as rusqlite's cache does, costs as much as running a small one.
+struct Session<'c> {
+    connection: &'c Connection,
+    statements: HashMap<(usize, usize), Statement<'c>, BuildHasherDefault<AddressHasher>>,
+}
+
+impl<'c> Session<'c> {
+    /// The statement, prepared, with its parameters bound.
+    fn bound(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+    ) -> rusqlite::Result<&mut Statement<'c>> {
+        let statement = match self.statements.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.connection.prepare(sql)?),
+        };
+        bind(statement, parameters)?;
+        Ok(statement)
+    }
+}
+
+impl Driver for Session<'_> {
     fn begin(&mut self) -> Result<(), Error> {
         self.execute("BEGIN", &[]).map(drop)
     }
@@ -145,14 +169,9 @@ impl Driver for Sqlite {
     }
 
     fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<usize, Error> {
-        let run = || {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            for (index, parameter) in (1..).zip(parameters) {
-                statement.raw_bind_parameter(index, parameter)?;
-            }
-            statement.raw_execute()
-        };
-        run().map_err(|error| failure(&error))
+        self.bound(sql, parameters)
+            .and_then(Statement::raw_execute)
+            .map_err(|error| failure(&error))
     }
 
     fn query(
@@ -161,15 +180,40 @@ impl Driver for Sqlite {
         parameters: &[Value<'_>],
         each: EachRow<'_>,
     ) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failure(&error))?;
-        for (index, parameter) in (1..).zip(parameters) {
-            statement.raw_bind_parameter(index, parameter).map_err(|error| failure(&error))?;
-        }
+        let statement = self.bound(sql, parameters).map_err(|error| failure(&error))?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(|error| failure(&error))? {
             each(&SqliteRow(row))?;
         }
         Ok(())
+    }
+}
+
+fn bind(statement: &mut Statement<'_>, parameters: &[Value<'_>]) -> rusqlite::Result<()> {
+    for (index, parameter) in (1..).zip(parameters) {
+        statement.raw_bind_parameter(index, parameter)?;
+    }
+    Ok(())
+}
+
+/// Addresses differ enough by themselves; they need to be spread, not defended.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize((*byte).into());
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        self.0 = (self.0.rotate_left(5) ^ number as u64).wrapping_mul(ODD);
     }
 }
 

@@ -7,7 +7,7 @@
 //! of jobs only that they can run twice, which a store with serialization failures asks as well.
 
 use super::Error;
-use super::driver::Driver;
+use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,17 +41,16 @@ impl Store {
     /// Starts the writer thread. `now` tells Unix milliseconds; `ids` is what [`Txn::fresh_id`]
     /// draws from.
     pub fn start(
-        driver: Box<dyn Driver>,
+        database: Box<dyn Database>,
         now: Box<dyn Fn() -> i64 + Send>,
         ids: fastrand::Rng,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
         let (jobs, waiting) = mpsc::channel();
-        let mut worker =
-            Worker { driver, now, ids, observer, latest: i64::MIN, effects: Vec::new() };
+        let mut worker = Worker { now, ids, observer, latest: i64::MIN, effects: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("squab-store".into())
-            .spawn(move || worker.run(&waiting))
+            .spawn(move || database.serve(&mut |driver| worker.run(driver, &waiting)))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         Ok(Self { jobs, thread: Arc::new(std::sync::Mutex::new(Some(thread))) })
     }
@@ -196,7 +195,6 @@ where
 }
 
 struct Worker {
-    driver: Box<dyn Driver>,
     now: Box<dyn Fn() -> i64 + Send>,
     ids: fastrand::Rng,
     observer: Arc<dyn Observer>,
@@ -206,7 +204,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(&mut self, waiting: &mpsc::Receiver<Message>) {
+    fn run(&mut self, driver: &mut dyn Driver, waiting: &mpsc::Receiver<Message>) {
         let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
         let mut stopping = false;
         while !stopping && let Ok(Message::Job(first)) = waiting.recv() {
@@ -220,17 +218,17 @@ impl Worker {
                 }
             }
             jobs.retain(|job| job.is_wanted());
-            self.commit_together(&mut jobs);
-            self.answer(&mut jobs);
+            self.commit_together(driver, &mut jobs);
+            self.answer(driver, &mut jobs);
         }
     }
 
     /// Runs the jobs in one transaction; if one spoils it, each in a transaction of its own.
-    fn commit_together(&mut self, jobs: &mut [Box<dyn Job>]) {
-        match self.try_commit(jobs) {
+    fn commit_together(&mut self, driver: &mut dyn Driver, jobs: &mut [Box<dyn Job>]) {
+        match self.try_commit(driver, jobs) {
             Err(_) if jobs.len() > 1 => {
                 for job in jobs {
-                    self.commit_together(std::slice::from_mut(job));
+                    self.commit_together(driver, std::slice::from_mut(job));
                 }
             }
             Ok(()) | Err(Spoiled::Job) => {}
@@ -243,30 +241,43 @@ impl Worker {
         }
     }
 
-    fn try_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Spoiled> {
+    fn try_commit(
+        &mut self,
+        driver: &mut dyn Driver,
+        jobs: &mut [Box<dyn Job>],
+    ) -> Result<(), Spoiled> {
         let effects_before = self.effects.len();
-        let outcome = self.run_and_commit(jobs);
+        let outcome = self.run_and_commit(driver, jobs);
         if outcome.is_err() {
-            self.driver.rollback();
+            driver.rollback();
             self.effects.truncate(effects_before);
         }
         outcome
     }
 
-    fn run_and_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Spoiled> {
+    fn run_and_commit(
+        &mut self,
+        driver: &mut dyn Driver,
+        jobs: &mut [Box<dyn Job>],
+    ) -> Result<(), Spoiled> {
         let mut ledger = Ledger::default();
-        self.driver.begin().map_err(Spoiled::Store)?;
+        driver.begin().map_err(Spoiled::Store)?;
         for job in jobs {
-            self.run_one(job.as_mut(), &mut ledger)?;
+            self.run_one(driver, job.as_mut(), &mut ledger)?;
         }
-        Txn::settle_ledger(self.driver.as_mut(), &mut ledger)
-            .and_then(|()| self.driver.commit())
+        Txn::settle_ledger(driver, &mut ledger)
+            .and_then(|()| driver.commit())
             .map_err(Spoiled::Store)
     }
 
-    fn run_one(&mut self, job: &mut dyn Job, ledger: &mut Ledger) -> Result<(), Spoiled> {
+    fn run_one(
+        &mut self,
+        driver: &mut dyn Driver,
+        job: &mut dyn Job,
+        ledger: &mut Ledger,
+    ) -> Result<(), Spoiled> {
         self.latest = self.latest.max((self.now)());
-        let mut txn = Txn::new(self.driver.as_mut(), ledger, &mut self.ids, self.latest);
+        let mut txn = Txn::new(driver, ledger, &mut self.ids, self.latest);
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut txn)));
         let wrote = txn.wrote();
         match outcome {
@@ -284,7 +295,7 @@ impl Worker {
     }
 
     /// Publishes the effects and answers everybody; does what those who left leave behind.
-    fn answer(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+    fn answer(&mut self, driver: &mut dyn Driver, jobs: &mut Vec<Box<dyn Job>>) {
         if !self.effects.is_empty() {
             self.observer.committed(&self.effects);
             self.effects.clear();
@@ -295,8 +306,8 @@ impl Worker {
             .map(|work| Box::new(Unattended { work, failed: None }) as Box<dyn Job>)
             .collect();
         if !left_behind.is_empty() {
-            self.commit_together(&mut left_behind);
-            self.answer(&mut left_behind);
+            self.commit_together(driver, &mut left_behind);
+            self.answer(driver, &mut left_behind);
         }
     }
 }

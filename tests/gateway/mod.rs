@@ -20,7 +20,7 @@ use squab::runtime::Runtime;
 use squab::runtime::clock::ManualClock;
 use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::metrics::Metrics;
-use squab::store::{Driver, Durability, Location, Sqlite};
+use squab::store::{Database, Durability, Location, Sqlite};
 use squab::wire::Protocol;
 use std::future::Future;
 use std::pin::pin;
@@ -66,7 +66,7 @@ impl Service {
 
     /// A service on this database. Background work happens when
     /// [`Runtime::do_background_work`] is called.
-    pub fn on(driver: Box<dyn Driver>, settings: GatewaySettings, now_ms: i64) -> Self {
+    pub fn on(driver: Box<dyn Database>, settings: GatewaySettings, now_ms: i64) -> Self {
         let clock = Arc::new(ManualClock::at(now_ms));
         let ids = fastrand::Rng::with_seed(7);
         let runtime = Runtime::start_quietly(driver, Arc::clone(&clock) as _, ids).unwrap();
