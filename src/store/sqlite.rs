@@ -15,6 +15,10 @@ use std::time::Duration;
 const FILE: &str = "squab.db";
 /// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
+/// Size of a page in memory. A commit now and then walks all pages that SQLite has cached, and in
+/// memory that is the whole database: larger pages are fewer. In a file they would cost more to
+/// write than they save.
+const MEMORY_PAGE_BYTES: i64 = 16 * 1024;
 /// Pages in the write-ahead log before they are copied into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
 
@@ -47,7 +51,7 @@ impl Sqlite {
     /// Opens the database and brings its schema up to date.
     pub fn open(location: &Location, durability: Durability) -> Result<Self, Error> {
         let mut connection = match location {
-            Location::Memory => Connection::open_in_memory().map_err(|error| failure(&error))?,
+            Location::Memory => open_in_memory().map_err(|error| failure(&error))?,
             Location::Directory(directory) => open_file(directory)?,
         };
         let synchronous = match (location, durability) {
@@ -64,6 +68,12 @@ impl Sqlite {
         migrations::apply(&mut connection)?;
         Ok(Self { connection })
     }
+}
+
+fn open_in_memory() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    connection.pragma_update(None, "page_size", MEMORY_PAGE_BYTES)?;
+    Ok(connection)
 }
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
