@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 /// Jobs of one transaction at most: what one of them waits for the others stays bounded.
 const JOBS_PER_COMMIT: usize = 256;
 
+/// How often the writer thread yields to others before it sleeps; some ten microseconds in all.
+const TURNS_BEFORE_SLEEP: usize = 50;
+
 /// Hears of effects once they are true.
 pub trait Observer: Send + Sync {
     /// Called on the store's thread after a commit: it must be quick.
@@ -194,6 +197,19 @@ where
     }
 }
 
+/// The next message. Before the thread goes to sleep it gives the others of the process a few turns:
+/// what they do next is often to bring more work, and waking a thread costs more than that.
+fn next(waiting: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvError> {
+    for _ in 0..TURNS_BEFORE_SLEEP {
+        match waiting.try_recv() {
+            Ok(message) => return Ok(message),
+            Err(mpsc::TryRecvError::Disconnected) => return Err(mpsc::RecvError),
+            Err(mpsc::TryRecvError::Empty) => std::thread::yield_now(),
+        }
+    }
+    waiting.recv()
+}
+
 struct Worker {
     now: Box<dyn Fn() -> i64 + Send>,
     ids: fastrand::Rng,
@@ -207,7 +223,7 @@ impl Worker {
     fn run(&mut self, driver: &mut dyn Driver, waiting: &mpsc::Receiver<Message>) {
         let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
         let mut stopping = false;
-        while !stopping && let Ok(Message::Job(first)) = waiting.recv() {
+        while !stopping && let Ok(Message::Job(first)) = next(waiting) {
             jobs.push(first);
             while jobs.len() < JOBS_PER_COMMIT
                 && let Ok(message) = waiting.try_recv()
