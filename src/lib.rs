@@ -1,4 +1,4 @@
-//! Squab: Amazon SQS and SNS in one small program, with its state in SQLite.
+//! Squab: Amazon SQS in one small program, with its state in SQLite.
 //!
 //! Dependencies point one way:
 //!

@@ -1,5 +1,7 @@
 //! Which account an access key id belongs to when no configuration says so.
 
+use crate::domain::address::is_account;
+
 /// The account of callers whose access key id names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
 
@@ -15,11 +17,6 @@ pub fn account_of(access_key_id: &str) -> String {
     }
     let encoded = access_key_id.strip_prefix("LKIA").or_else(|| access_key_id.strip_prefix("LSIA"));
     encoded.and_then(decode).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
-}
-
-/// Whether the text is an account id: 12 ASCII digits.
-pub fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The account in the base32 half of an access key id: 16 characters, of which the first 9 matter.

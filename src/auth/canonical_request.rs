@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 
 use hyper::http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
-use sha2::{Digest, Sha256};
 
 use super::presigned;
 
@@ -56,15 +55,6 @@ pub fn canonical_request(parts: &Parts<'_>) -> Option<Vec<u8>> {
     line(names.join(";").as_bytes());
     text.extend_from_slice(parts.payload_hash.as_bytes());
     Some(text)
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// The names of signed headers in lower case, sorted, each once: a name repeated many times must
@@ -156,6 +146,7 @@ mod tests {
     use hyper::http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::domain::digest::sha256_hex;
 
     fn text(query: &str, headers: &[(&str, &str)], signed_headers: &str) -> Option<String> {
         let mut map = HeaderMap::new();

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 
-use super::account::{account_of, is_account};
+use super::account::account_of;
 use super::signing_keys::SigningKeys;
+use crate::domain::address::is_account;
 
 /// Length of an access key id in bytes; the upper bound is IAM's.
 pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;

@@ -15,12 +15,11 @@ use subtle::ConstantTimeEq;
 use super::account::{DEFAULT_ACCOUNT, account_of};
 use super::amz_date::AmzDate;
 use super::authorization::{self, ALGORITHM, Claim, excerpt};
-use super::canonical_request::{
-    Parts, UNSIGNED_PAYLOAD, canonical_request, sha256_hex, signed_header_names,
-};
+use super::canonical_request::{Parts, UNSIGNED_PAYLOAD, canonical_request, signed_header_names};
 use super::credentials::{ACCESS_KEY_ID_LENGTH, Credential, Credentials};
 use super::presigned;
 use super::signing_keys::SigningKey;
+use crate::domain::digest::sha256_hex;
 use crate::domain::{Kind, Refusal};
 
 /// How long a signature holds, and how far a client's clock may be ahead, in seconds.

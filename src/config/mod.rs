@@ -40,7 +40,7 @@ but for --config, in the file (max_body_bytes = …). Flags win over the environ
 environment over the file. SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY add one key to those of \
 the credentials file.";
 
-/// Amazon SQS and SNS in one small program, with its state in SQLite.
+/// Amazon SQS in one small program, with its state in SQLite.
 #[derive(Debug, Parser)]
 #[command(name = "squab", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = AFTER_HELP)]

@@ -2,17 +2,13 @@
 
 use super::places;
 use crate::domain::Refusal;
-use crate::domain::address::QueueAddress;
+use crate::domain::redrive::RedrivePolicy;
 use crate::store::{Message, Place, Queue, Txn};
 use std::sync::Arc;
 
 /// The dead-letter queue that a queue's redrive policy names, if it exists.
 pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Refusal> {
-    let address = queue
-        .attributes
-        .redrive_policy
-        .as_ref()
-        .and_then(|policy| QueueAddress::from_arn(&policy.dead_letter_target_arn));
+    let address = queue.attributes.redrive_policy.as_ref().and_then(RedrivePolicy::target);
     match address {
         None => Ok(None),
         Some(address) => Ok(tx.queue(&address)?),

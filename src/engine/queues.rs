@@ -97,7 +97,7 @@ fn check_redrive_target(
     attributes: &QueueAttributes,
 ) -> Result<(), Refusal> {
     let Some(policy) = &attributes.redrive_policy else { return Ok(()) };
-    let target = match QueueAddress::from_arn(&policy.dead_letter_target_arn) {
+    let target = match policy.target() {
         None => None,
         Some(address) => tx.queue(&address)?,
     };

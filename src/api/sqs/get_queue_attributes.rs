@@ -3,8 +3,8 @@
 //! AWS: API_GetQueueAttributes. The numbers of messages are exact.
 
 use crate::api::Context;
-use crate::domain::queue_attributes::is_known_name;
-use crate::domain::{Kind, Refusal};
+use crate::domain::Refusal;
+use crate::domain::queue_attributes::{is_known_name, unknown_attribute};
 use crate::engine::queues;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -35,10 +35,7 @@ pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, 
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
             if let Some(name) = names.iter().find(|name| *name != "All" && !is_known_name(name)) {
-                return Err(Refusal::new(
-                    Kind::InvalidAttributeName,
-                    format!("Unknown Attribute {name}."),
-                ));
+                return Err(unknown_attribute(name));
             }
             if names.is_empty() {
                 return Ok(Output { attributes: IndexMap::new() });

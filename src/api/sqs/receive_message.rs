@@ -6,7 +6,7 @@ use super::shapes::MessageAttributeValue;
 use crate::api::Context;
 use crate::domain::limits::{RECEIVED_MESSAGES, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
-use crate::domain::{Kind, Refusal, fifo, queue_attributes};
+use crate::domain::{Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -145,10 +145,7 @@ impl SystemAttributes {
                 asked |= 1 << index;
             } else if !queue_attributes::is_known_name(name) {
                 // The model lets AttributeNames name attributes of queues too; they say nothing.
-                return Err(Refusal::new(
-                    Kind::InvalidAttributeName,
-                    format!("Unknown Attribute {name}."),
-                ));
+                return Err(queue_attributes::unknown_attribute(name));
             }
         }
         Ok(Self(asked))
