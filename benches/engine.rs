@@ -34,6 +34,7 @@ const START: i64 = 1_700_000_000_000;
 /// A database in memory with one queue.
 struct Bench<'d> {
     driver: &'d mut dyn Driver,
+    ledger: Ledger,
     ids: fastrand::Rng,
     queue: Arc<Queue>,
     groups: u64,
@@ -43,6 +44,7 @@ struct Bench<'d> {
 impl<'d> Bench<'d> {
     /// `groups`: 0 for messages without a group.
     fn new(driver: &'d mut dyn Driver, fifo: bool, groups: u64) -> Self {
+        let mut ledger = Ledger::default();
         let mut ids = fastrand::Rng::with_seed(1);
         let mut given = IndexMap::new();
         if fifo {
@@ -53,10 +55,10 @@ impl<'d> Bench<'d> {
             region: "us-east-1".to_owned(),
             name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
         };
-        let queue = commit(driver, &mut ids, |tx| {
+        let queue = commit(driver, &mut ledger, &mut ids, |tx| {
             queues::create(tx, &address, &given, &IndexMap::new(), false)
         });
-        Self { driver, ids, queue, groups, sent: 0 }
+        Self { driver, ledger, ids, queue, groups, sent: 0 }
     }
 
     fn filled(mut self, backlog: u64) -> Self {
@@ -69,7 +71,7 @@ impl<'d> Bench<'d> {
         work: impl FnOnce(&mut Txn<'_>, &Queue) -> Result<T, Refusal>,
     ) -> T {
         let queue = &self.queue;
-        commit(self.driver, &mut self.ids, |tx| work(tx, queue))
+        commit(self.driver, &mut self.ledger, &mut self.ids, |tx| work(tx, queue))
     }
 
     /// Sends, group after group.
@@ -166,16 +168,17 @@ fn request(max: usize) -> Request {
 /// One transaction as the writer thread makes it.
 fn commit<T>(
     driver: &mut dyn Driver,
+    ledger: &mut Ledger,
     ids: &mut fastrand::Rng,
     work: impl FnOnce(&mut Txn<'_>) -> Result<T, Refusal>,
 ) -> T {
-    let mut ledger = Ledger::default();
     driver.begin().unwrap();
-    let mut tx = Txn::new(driver, &mut ledger, ids, START);
+    let mut tx = Txn::new(driver, ledger, ids, START);
     let done = work(&mut tx).unwrap();
     black_box(tx.into_effects());
-    Txn::settle_ledger(driver, &mut ledger).unwrap();
+    ledger.settle(driver).unwrap();
     driver.commit().unwrap();
+    ledger.committed();
     done
 }
 
@@ -210,8 +213,8 @@ fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench<'_>) {
 
 /// Works on a fresh database in memory with one queue.
 fn with_bench(fifo: bool, groups: u64, mut work: impl FnMut(Bench<'_>)) {
-    let database = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
-    Box::new(database).serve(&mut |driver| work(Bench::new(driver, fifo, groups)));
+    let mut database = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+    database.serve(&mut |driver| work(Bench::new(driver, fifo, groups)));
 }
 
 fn standard(criterion: &mut Criterion) {

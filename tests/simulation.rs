@@ -329,7 +329,8 @@ impl Simulation {
         let look = move |tx: &mut squab::store::Txn<'_>| {
             let Some(queue) = tx.queue(&address)? else { return Ok(HashSet::new()) };
             let messages = tx.oldest_messages(queue.backlog, 1_000)?;
-            messages.iter().map(|message| Ok(tx.content(message.content)?.body)).collect()
+            let body = |message| Ok(tx.content(queue.backlog, message)?.body);
+            messages.iter().map(body).collect()
         };
         self.service.runtime.run(look).await.unwrap()
     }

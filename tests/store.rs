@@ -40,6 +40,8 @@ struct Watched {
     transactions: Arc<AtomicUsize>,
     /// Whether the file may have no more pages than it has now.
     is_full: Arc<AtomicBool>,
+    /// Whether callers may commit by themselves; else all is left to the store's thread.
+    commits_at_once: bool,
 }
 
 impl Watched {
@@ -48,16 +50,19 @@ impl Watched {
             database: Sqlite::open(location, Durability::Process).unwrap(),
             transactions: Arc::default(),
             is_full: Arc::default(),
+            commits_at_once: false,
         }
     }
 }
 
 impl Database for Watched {
-    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver)) {
-        let Self { database, transactions, is_full } = *self;
-        Box::new(database).serve(&mut |driver| {
-            work(&mut Watching { driver, transactions: &transactions, is_full: &is_full });
-        });
+    fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver)) {
+        let Self { database, transactions, is_full, .. } = self;
+        database.serve(&mut |driver| work(&mut Watching { driver, transactions, is_full }));
+    }
+
+    fn commits_at_once(&self) -> bool {
+        self.commits_at_once
     }
 }
 
@@ -110,7 +115,10 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        let database = Watched::new(&Location::Memory);
+        Self::on(Watched::new(&Location::Memory))
+    }
+
+    fn on(database: Watched) -> Self {
         let transactions = Arc::clone(&database.transactions);
         let published = Arc::new(Published::default());
         let ids = fastrand::Rng::with_seed(1);
@@ -249,6 +257,50 @@ async fn a_refusal_before_the_first_write_costs_the_others_nothing() {
     assert_eq!(transactions.load(Ordering::SeqCst), 2);
 }
 
+/// Runs a job that must not be left to the thread.
+fn at_once(
+    store: &Store,
+    job: impl FnMut(&mut Txn<'_>) -> Result<i64, Refusal> + Send + 'static,
+) -> Result<i64, Refusal> {
+    match poll(&mut Box::pin(store.run(job))) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("left to the thread"),
+    }
+}
+
+#[tokio::test]
+async fn where_a_commit_waits_for_nothing_callers_commit_by_themselves_unless_they_meet() {
+    let database = Watched { commits_at_once: true, ..Watched::new(&Location::Memory) };
+    let Alone { store, published, transactions } = Alone::on(database);
+    let first = at_once(&store, |tx| write(tx, 1)).unwrap();
+    let failed = at_once(&store, |tx| {
+        write(tx, 2)?;
+        Err(Refusal::invalid("no"))
+    });
+    assert_eq!(failed, Err(Refusal::invalid("no")));
+    let panicked = at_once(&store, |tx| {
+        write(tx, 3)?;
+        panic!("a bug in a rule")
+    });
+    assert_eq!(panicked.unwrap_err().kind, Kind::InternalFailure);
+    assert_eq!(at_once(&store, |tx| write(tx, 4)), Ok(first + 1));
+    assert_eq!(*published.0.lock().unwrap(), [due(1), due(4)]);
+    assert_eq!(transactions.load(Ordering::SeqCst), 4);
+
+    let (job, hold) = Hold::new();
+    let elsewhere = {
+        let store = store.clone();
+        std::thread::spawn(move || poll(&mut Box::pin(store.run(job))).is_ready())
+    };
+    hold.has_begun();
+    let left = start(store.run(|tx| Ok((tx.last_sequence()?, tx.tags(2)?, tx.tags(3)?))));
+    hold.release();
+    assert!(elsewhere.join().unwrap());
+    assert_eq!(left.await, Ok((first + 1, vec![], vec![])), "what failed has left nothing");
+    store.close();
+    assert_eq!(at_once(&store, |tx| write(tx, 5)).unwrap_err().kind, Kind::ServiceUnavailable);
+}
+
 #[tokio::test]
 async fn a_closed_store_has_finished_what_was_submitted_and_refuses_the_rest() {
     let Alone { store, published, .. } = Alone::new();
@@ -302,6 +354,34 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
     );
     assert!(sentence.contains("written by a newer squab"), "{sentence}");
     assert!(std::fs::read(&file).unwrap() == before);
+}
+
+#[tokio::test]
+async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
+    let data = tempfile::tempdir().unwrap();
+    let service = service_on(data.path(), START_MS);
+    create(&service, "q", json!({})).await;
+    let body = "long enough to stand apart ".repeat(100);
+    assert_eq!(send(&service, "q", &body).await.status, 200);
+    service.runtime.close().await;
+    drop(service);
+    let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
+    for column in ["body", "attributes", "sender_id", "trace_header", "deduplication_id"] {
+        by_hand.execute(&format!("ALTER TABLE messages DROP COLUMN {column}"), []).unwrap();
+    }
+    let version: i64 = by_hand.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    by_hand.pragma_update(None, "user_version", version - 1).unwrap();
+    by_hand.close().unwrap();
+
+    let service = service_on(data.path(), START_MS);
+    assert_eq!(send(&service, "q", "short").await.status, 200);
+    let messages = receive(&service, "q", 10).await;
+    let bodies: Vec<_> = messages.iter().map(|message| message.0.as_str()).collect();
+    assert_eq!(bodies, [body.as_str(), "short"]);
+    for (_, handle, _) in &messages {
+        service.ok("DeleteMessage", on("q", json!({"ReceiptHandle": handle}))).await;
+    }
+    assert_eq!(counts(&service, "q").await, ["0", "0", "0"]);
 }
 
 #[test]
@@ -488,7 +568,8 @@ async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
 
 /// A service with one message in `q`, and a receive of it that has not begun.
 async fn one_message() -> Service {
-    let service = Service::new(settings());
+    let database = Watched::new(&Location::Memory);
+    let service = Service::on(Box::new(database), settings(), START_MS);
     create(&service, "q", json!({})).await;
     assert_eq!(send(&service, "q", "hello").await.status, 200);
     service
@@ -553,7 +634,8 @@ async fn a_receive_given_up_after_its_commit_but_before_its_answer_is_read_gives
 
 #[tokio::test]
 async fn a_long_poll_given_up_leaves_the_message_to_the_next() {
-    let service = Service::new(settings());
+    let database = Watched::new(&Location::Memory);
+    let service = Service::on(Box::new(database), settings(), START_MS);
     create(&service, "q", json!({})).await;
     let (holding, hold) = hold!(service.runtime);
     let mut given_up = receiving(&service, 20);

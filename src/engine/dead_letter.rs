@@ -3,7 +3,7 @@
 use super::places;
 use crate::domain::Refusal;
 use crate::domain::redrive::RedrivePolicy;
-use crate::store::{Message, Place, Queue, Txn};
+use crate::store::{Content, Message, Place, Queue, Txn};
 use std::sync::Arc;
 
 /// The dead-letter queue that a queue's redrive policy names, if it exists.
@@ -26,14 +26,15 @@ pub fn arrive(
     target: &Queue,
     group: Option<&str>,
     mut message: Message,
+    mut content: Content,
 ) -> Result<(), Refusal> {
     if target.attributes.fifo {
         message.sequence = tx.next_sequence()?;
         message.sent_at = tx.now();
-        tx.set_deduplication_id(message.content, &message.id.to_string())?;
+        content.deduplication_id = Some(message.id.to_string());
     }
     message.place = Place::Line(0);
     message.rank = message.sequence;
     message.dead_letter_source = Some(source.address.arn());
-    places::arrive(tx, target, group, &mut message)
+    places::arrive(tx, target, group, &mut message, &content)
 }

@@ -159,6 +159,7 @@ fn move_message(
     destination: &Queue,
     message: Message,
 ) -> Result<(), Refusal> {
+    let content = tx.content(source.backlog, &message)?;
     let mut group = places::group_of(tx, &message)?;
     places::leave(tx, source, group.as_mut(), &message)?;
     if let Some(group) = &mut group {
@@ -174,7 +175,7 @@ fn move_message(
         place,
         rank,
         group: 0,
-        content: message.content,
+        content: 0,
         id: tx.fresh_id(),
         sent_at: now,
         receive_count: 0,
@@ -182,5 +183,6 @@ fn move_message(
         first_received_at: None,
         dead_letter_source: None,
     };
-    places::arrive(tx, destination, group.as_ref().map(|group| group.name.as_str()), &mut moved)
+    let group = group.as_ref().map(|group| group.name.as_str());
+    places::arrive(tx, destination, group, &mut moved, &content)
 }

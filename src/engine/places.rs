@@ -7,19 +7,20 @@
 //! ```
 
 use crate::domain::Refusal;
-use crate::store::{Effect, Message, MessageGroup, Place, Queue, Txn};
+use crate::store::{Content, Effect, Message, MessageGroup, Place, Queue, Txn};
 
 /// Receives after which a standard queue no longer puts a message back at the front: a message
 /// that nobody manages to process must not keep the others from being tried.
 const RECEIVES_BEFORE_THE_BACK: i64 = 3;
 
 /// Puts a message into a queue, in a line or under a delay, and into its group.
-/// `message.group` is set here.
+/// `message.group` and `message.content` are set here.
 pub fn arrive(
     tx: &mut Txn<'_>,
     queue: &Queue,
     group_name: Option<&str>,
     message: &mut Message,
+    content: &Content,
 ) -> Result<(), Refusal> {
     let mut group = match group_name {
         None => None,
@@ -36,7 +37,7 @@ pub fn arrive(
     } else {
         tx.effect(Effect::Due { queue: queue.id, at: message.rank });
     }
-    tx.insert_message(queue.backlog, message)?;
+    tx.insert_message(queue.backlog, message, content)?;
     if let Some(group) = &mut group {
         let is_new = group.size == 0;
         group.size += 1;
@@ -88,7 +89,8 @@ pub fn take(
     Ok(())
 }
 
-/// Takes a message out of its queue; the caller has its group at hand and closes it.
+/// Takes a message out of its queue, content and all; the caller has its group at hand and closes
+/// it.
 pub fn leave(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -126,11 +128,10 @@ pub fn group_of(tx: &mut Txn<'_>, message: &Message) -> Result<Option<MessageGro
     })
 }
 
-/// Takes a message out of its queue for good, contents and all.
+/// Takes a message out of its queue, and closes its group.
 pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(), Refusal> {
     let mut group = group_of(tx, message)?;
     leave(tx, queue, group.as_mut(), message)?;
-    tx.delete_content(message.content)?;
     if let Some(group) = &mut group {
         close(tx, queue, group)?;
     }

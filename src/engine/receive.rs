@@ -220,13 +220,12 @@ impl Taking<'_> {
     ) -> Result<(), Refusal> {
         if places::is_expired(self.queue, &message, tx.now()) {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
-            tx.delete_content(message.content)?;
             return Ok(());
         }
         if let Some(target) = self.dead_letter_target(tx, &message)? {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
             let group = turn.group.as_ref().map(|group| group.name.as_str());
-            return dead_letter::arrive(tx, self.queue, target, group, message);
+            return dead_letter::arrive(tx, self.queue, target, group, message, content);
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
@@ -321,7 +320,7 @@ fn repeat(
                 sequence: message.sequence,
                 receive: message.receive_count,
             },
-            content: tx.content(message.content)?,
+            content: tx.content(queue.backlog, &message)?,
             group: places::group_of(tx, &message)?.map(|group| group.name),
             message,
         });

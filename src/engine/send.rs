@@ -45,7 +45,6 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
     let delay_ms = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
     let (place, rank) =
         if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
-    tx.insert_content(sequence, &outgoing.content)?;
     places::arrive(
         tx,
         queue,
@@ -55,7 +54,7 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
             place,
             rank,
             group: 0,
-            content: sequence,
+            content: 0,
             id,
             sent_at: now,
             receive_count: 0,
@@ -63,6 +62,7 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
             first_received_at: None,
             dead_letter_source: None,
         },
+        &outgoing.content,
     )?;
     Ok(Sent { id, sequence })
 }

@@ -37,6 +37,8 @@ impl Runtime {
                 self.waiters.due(first.queue, due);
             }
             tokio::select! {
+                // A message that comes in the last moment is received.
+                biased;
                 () = ticket.woken() => {}
                 () = &mut timeout => return Ok(Vec::new()),
                 () = self.stopped() => return Ok(Vec::new()),

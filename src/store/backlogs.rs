@@ -16,7 +16,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             ready: self.ready + other.ready,
             in_flight: self.in_flight + other.in_flight,
@@ -72,8 +72,7 @@ impl Txn<'_> {
         )?;
         if !page.is_empty() {
             for (sequence, content) in page {
-                self.delete_message_row(backlog, sequence)?;
-                self.delete_content(content)?;
+                self.delete_message_rows(backlog, sequence, content)?;
             }
             return Ok(true);
         }
@@ -91,7 +90,7 @@ impl Txn<'_> {
 
     /// How many messages a backlog has, and where.
     pub fn counts(&mut self, backlog: i64) -> Result<Counts, Error> {
-        if let Some(counters) = self.counters(backlog)
+        if let Some(counters) = self.ledger.counters.get(&backlog)
             && let Some(stored) = counters.stored
         {
             return Ok(stored.plus(counters.change));
@@ -112,21 +111,14 @@ impl Txn<'_> {
 
     /// Changes what [`Txn::counts`] tells.
     pub fn count(&mut self, backlog: i64, change: Counts) {
+        if !self.ledger.changed.contains(&backlog) {
+            self.ledger.changed.push(backlog);
+        }
         let counters = self.counters_mut(backlog);
         counters.change = counters.change.plus(change);
     }
 
-    fn counters(&self, backlog: i64) -> Option<&Counters> {
-        self.ledger.counters.iter().find(|counters| counters.backlog == backlog)
-    }
-
     fn counters_mut(&mut self, backlog: i64) -> &mut Counters {
-        let counters = &mut self.ledger.counters;
-        let index =
-            counters.iter().position(|known| known.backlog == backlog).unwrap_or_else(|| {
-                counters.push(Counters { backlog, stored: None, change: Counts::default() });
-                counters.len() - 1
-            });
-        &mut counters[index]
+        self.ledger.counters.entry(backlog).or_default()
     }
 }

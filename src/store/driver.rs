@@ -112,11 +112,16 @@ fn missing(column: usize) -> Error {
 /// What is done with each row of an answer.
 pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), Error>;
 
-/// A database that a thread of its own will serve.
+/// A database, which threads work with one after the other.
 pub trait Database: Send {
-    /// Hands over a connection for as long as `work` takes. Whatever is worth preparing for many
-    /// transactions lives that long.
-    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver));
+    /// Hands over the connection for as long as `work` takes, for one transaction or several.
+    fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver));
+
+    /// Whether a commit waits for nothing: then callers may commit by themselves, for they lose
+    /// less time with that than with asking another thread.
+    fn commits_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// A connection that runs statements, with one transaction open at a time.

@@ -1,4 +1,4 @@
-//! Messages: the part that moves about, and the contents that stay.
+//! Messages: the part that changes, and the contents that stay.
 
 use super::driver::{Row, Value};
 use super::{Counts, Error, Txn};
@@ -52,7 +52,8 @@ pub struct Message {
     pub rank: i64,
     /// Id of its message group, 0 for none.
     pub group: i64,
-    /// Id of its content.
+    /// Id of its content if that stands apart, 0 if it stands with the message. Set when the
+    /// message is inserted.
     pub content: i64,
     /// MessageId
     pub id: Uuid,
@@ -83,10 +84,37 @@ pub struct Content {
     pub deduplication_id: Option<String>,
 }
 
+impl Content {
+    /// Bytes of body and attributes up to which a content stands with its message. A page of 4 KiB
+    /// takes rows of a thousand bytes; what is longer spills over into pages of its own.
+    const WITH_MESSAGE: usize = 768;
+
+    fn stands_apart(&self) -> bool {
+        self.body.len() + self.attributes.as_ref().map_or(0, Vec::len) > Self::WITH_MESSAGE
+    }
+
+    /// In the order of [`content_columns`].
+    fn values(&self) -> [Value<'_>; 5] {
+        [
+            (&self.body).into(),
+            self.attributes.as_deref().map_or(Value::Null, Value::Blob),
+            (&self.sender_id).into(),
+            self.trace_header.as_ref().into(),
+            self.deduplication_id.as_ref().into(),
+        ]
+    }
+}
+
 macro_rules! columns {
     () => {
         "sequence, place, rank, message_group, content, message_id, sent_at, receive_count, \
          received_at, first_received_at, dead_letter_source"
+    };
+}
+
+macro_rules! content_columns {
+    () => {
+        "body, attributes, sender_id, trace_header, deduplication_id"
     };
 }
 
@@ -120,13 +148,25 @@ fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
 }
 
 impl Txn<'_> {
-    /// Adds a message to a backlog and counts it there.
-    pub fn insert_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
+    /// Adds a message with its content to a backlog and counts it there.
+    pub fn insert_message(
+        &mut self,
+        backlog: i64,
+        message: &mut Message,
+        content: &Content,
+    ) -> Result<(), Error> {
+        let stands_apart = content.stands_apart();
+        message.content = if stands_apart { message.sequence } else { 0 };
+        let [body, attributes, sender_id, trace_header, deduplication_id] =
+            if stands_apart { [Value::Null; 5] } else { content.values() };
         self.execute(
             concat!(
                 "INSERT INTO messages (backlog, ",
                 columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                ", ",
+                content_columns!(),
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+                 ?16, ?17)"
             ),
             &[
                 backlog.into(),
@@ -141,9 +181,30 @@ impl Txn<'_> {
                 message.received_at.into(),
                 message.first_received_at.into(),
                 message.dead_letter_source.as_ref().into(),
+                body,
+                attributes,
+                sender_id,
+                trace_header,
+                deduplication_id,
             ],
         )?;
+        if stands_apart {
+            self.insert_content(message.content, content)?;
+        }
         self.count(backlog, message.place.counts(1));
+        Ok(())
+    }
+
+    fn insert_content(&mut self, id: i64, content: &Content) -> Result<(), Error> {
+        let [body, attributes, sender_id, trace_header, deduplication_id] = content.values();
+        self.execute(
+            concat!(
+                "INSERT INTO contents (id, ",
+                content_columns!(),
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            ),
+            &[id.into(), body, attributes, sender_id, trace_header, deduplication_id],
+        )?;
         Ok(())
     }
 
@@ -172,18 +233,26 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Takes a message out of a backlog; its content stays.
+    /// Takes a message out of a backlog, content and all.
     pub fn remove_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
-        self.delete_message_row(backlog, message.sequence)?;
+        self.delete_message_rows(backlog, message.sequence, message.content)?;
         self.count(backlog, message.place.counts(-1));
         Ok(())
     }
 
-    pub(super) fn delete_message_row(&mut self, backlog: i64, sequence: i64) -> Result<(), Error> {
+    pub(super) fn delete_message_rows(
+        &mut self,
+        backlog: i64,
+        sequence: i64,
+        content: i64,
+    ) -> Result<(), Error> {
         self.execute(
             "DELETE FROM messages WHERE backlog = ?1 AND sequence = ?2",
             &[backlog.into(), sequence.into()],
         )?;
+        if content != 0 {
+            self.execute("DELETE FROM contents WHERE id = ?1", &[content.into()])?;
+        }
         Ok(())
     }
 
@@ -203,17 +272,54 @@ impl Txn<'_> {
         group: i64,
         limit: i64,
     ) -> Result<Vec<(Message, Content)>, Error> {
-        self.all(
+        let line = self.all(
             concat!(
                 "SELECT ",
                 columns!(),
-                ", body, attributes, sender_id, trace_header, deduplication_id \
-                 FROM messages CROSS JOIN contents ON contents.id = messages.content \
-                 WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
+                ", ",
+                content_columns!(),
+                " FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
             ),
             &[backlog.into(), group.into(), limit.into()],
-            |row| Ok((read(row)?, read_content(row, CONTENT_COLUMN)?)),
-        )
+            |row| {
+                let message = read(row)?;
+                let with_it = message.content == 0;
+                let content = with_it.then(|| read_content(row, CONTENT_COLUMN)).transpose()?;
+                Ok((message, content))
+            },
+        )?;
+        line.into_iter()
+            .map(|(message, content)| {
+                let content = content.map_or_else(|| self.content_apart(message.content), Ok)?;
+                Ok((message, content))
+            })
+            .collect()
+    }
+
+    /// The content of a message.
+    pub fn content(&mut self, backlog: i64, message: &Message) -> Result<Content, Error> {
+        if message.content != 0 {
+            return self.content_apart(message.content);
+        }
+        self.one(
+            concat!(
+                "SELECT ",
+                content_columns!(),
+                " FROM messages WHERE backlog = ?1 AND sequence = ?2"
+            ),
+            &[backlog.into(), message.sequence.into()],
+            |row| read_content(row, 0),
+        )?
+        .ok_or_else(|| Error::Corrupt(format!("message {} is missing", message.sequence)))
+    }
+
+    fn content_apart(&mut self, id: i64) -> Result<Content, Error> {
+        self.one(
+            concat!("SELECT ", content_columns!(), " FROM contents WHERE id = ?1"),
+            &[id.into()],
+            |row| read_content(row, 0),
+        )?
+        .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
     }
 
     /// The rank of the first message of a line.
@@ -313,48 +419,5 @@ impl Txn<'_> {
             &[backlog.into(), before.into(), limit.into()],
             read,
         )
-    }
-
-    /// Adds a content.
-    pub fn insert_content(&mut self, id: i64, content: &Content) -> Result<(), Error> {
-        self.execute(
-            "INSERT INTO contents (id, body, attributes, sender_id, trace_header, \
-             deduplication_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            &[
-                id.into(),
-                (&content.body).into(),
-                content.attributes.as_deref().map_or(Value::Null, Value::Blob),
-                (&content.sender_id).into(),
-                content.trace_header.as_ref().into(),
-                content.deduplication_id.as_ref().into(),
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// A content.
-    pub fn content(&mut self, id: i64) -> Result<Content, Error> {
-        self.one(
-            "SELECT body, attributes, sender_id, trace_header, deduplication_id \
-             FROM contents WHERE id = ?1",
-            &[id.into()],
-            |row| read_content(row, 0),
-        )?
-        .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
-    }
-
-    /// Gives a content another deduplication id.
-    pub fn set_deduplication_id(&mut self, id: i64, to: &str) -> Result<(), Error> {
-        self.execute(
-            "UPDATE contents SET deduplication_id = ?2 WHERE id = ?1",
-            &[id.into(), to.into()],
-        )?;
-        Ok(())
-    }
-
-    /// Removes a content.
-    pub fn delete_content(&mut self, id: i64) -> Result<(), Error> {
-        self.execute("DELETE FROM contents WHERE id = ?1", &[id.into()])?;
-        Ok(())
     }
 }

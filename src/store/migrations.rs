@@ -4,7 +4,10 @@ use super::Error;
 use rusqlite::Connection;
 
 /// Every migration, in order; its version is its place in the list, counted from 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_queues_and_messages.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_queues_and_messages.sql"),
+    include_str!("../../migrations/0003_contents_with_messages.sql"),
+];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

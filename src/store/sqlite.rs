@@ -4,10 +4,7 @@ use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::{Error, migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,12 +12,17 @@ use std::time::Duration;
 const FILE: &str = "squab.db";
 /// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
-/// Size of a page in memory. A commit now and then walks all pages that SQLite has cached, and in
-/// memory that is the whole database: larger pages are fewer. In a file they would cost more to
-/// write than they save.
-const MEMORY_PAGE_BYTES: i64 = 16 * 1024;
+/// The same in memory, where reading a page again costs next to nothing, and walking the cache more.
+const MEMORY_CACHE_KIB: i64 = 4 * 1024;
 /// Pages in the write-ahead log before they are copied into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
+/// Statements that stay prepared: more than there are.
+const STATEMENTS: usize = 256;
+
+/// Who holds the connection is alone with it: SQLite need not lock it.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_CREATE)
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Where the rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
+    in_memory: bool,
 }
 
 impl Sqlite {
@@ -54,41 +57,46 @@ impl Sqlite {
             Location::Memory => open_in_memory().map_err(|error| failure(&error))?,
             Location::Directory(directory) => open_file(directory)?,
         };
-        let synchronous = match (location, durability) {
-            (Location::Memory, _) => "OFF",
-            (_, Durability::Full) => "FULL",
-            (_, Durability::Process) => "NORMAL",
+        // In memory a journal takes fewer copies than a write-ahead log.
+        let (journal, synchronous, cache_kib) = match (location, durability) {
+            (Location::Memory, _) => ("TRUNCATE", "OFF", MEMORY_CACHE_KIB),
+            (_, Durability::Full) => ("WAL", "FULL", CACHE_KIB),
+            (_, Durability::Process) => ("WAL", "NORMAL", CACHE_KIB),
         };
-        configure(&connection, synchronous).map_err(|error| match (failure(&error), location) {
+        let configured = configure(&connection, journal, synchronous, cache_kib);
+        configured.map_err(|error| match (failure(&error), location) {
             (Error::InUse(_), Location::Directory(directory)) => {
                 Error::InUse(directory.display().to_string())
             }
             (other, _) => other,
         })?;
         migrations::apply(&mut connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, in_memory: *location == Location::Memory })
     }
 }
 
+/// A file in memory, of up to 2 GiB, rather than SQLite's `:memory:`, whose page cache is the whole
+/// database: a commit that follows a rebalance of a tree walks all of it.
 fn open_in_memory() -> rusqlite::Result<Connection> {
-    let connection = Connection::open_in_memory()?;
-    connection.pragma_update(None, "page_size", MEMORY_PAGE_BYTES)?;
-    Ok(connection)
+    Connection::open_with_flags_and_vfs("squab", FLAGS, c"memdb")
 }
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
     std::fs::create_dir_all(directory).map_err(|error| {
         Error::Unavailable(format!("cannot make the directory {}: {error}", directory.display()))
     })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let path = directory.join(FILE);
-    Connection::open_with_flags(&path, flags)
+    Connection::open_with_flags(&path, FLAGS)
         .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
 }
 
-fn configure(connection: &Connection, synchronous: &str) -> rusqlite::Result<()> {
+fn configure(
+    connection: &Connection,
+    journal: &str,
+    synchronous: &str,
+    cache_kib: i64,
+) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Whoever else has the file keeps it: waiting for it would only delay the refusal.
     connection.busy_timeout(Duration::ZERO)?;
     // Plans must not depend on the values of parameters: where they do, SQLite prepares a
@@ -97,9 +105,9 @@ fn configure(connection: &Connection, synchronous: &str) -> rusqlite::Result<()>
     // Exclusive: a second server on the same file is refused at its first read, and the index of
     // the write-ahead log stays in our own memory.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "journal_mode", journal)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")
@@ -130,31 +138,46 @@ impl ToSql for Value<'_> {
 }
 
 impl Database for Sqlite {
-    fn serve(self: Box<Self>, work: &mut dyn FnMut(&mut dyn Driver)) {
-        work(&mut Session { connection: &self.connection, statements: HashMap::default() });
+    fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver)) {
+        let statements = Vec::with_capacity(16);
+        work(&mut Session { connection: &self.connection, statements, begins: false });
+    }
+
+    fn commits_at_once(&self) -> bool {
+        self.in_memory
     }
 }
 
-/// A connection with the statements that it has prepared.
+/// The connection with the statements that this turn with it has used.
 ///
-/// Statements are found by the address of their text, which is static: looking them up by the text
-/// itself, as rusqlite's cache does, costs as much as running a small one.
+/// They go back to the connection's cache at the end. In between they are found by the address of
+/// their text, which is static: the cache searches by the text itself, which costs as much as
+/// running a small statement.
 struct Session<'c> {
     connection: &'c Connection,
-    statements: HashMap<(usize, usize), Statement<'c>, BuildHasherDefault<AddressHasher>>,
+    statements: Vec<(&'static str, CachedStatement<'c>)>,
+    /// A transaction has been asked for and begins with its first statement: many need none.
+    begins: bool,
 }
 
 impl<'c> Session<'c> {
-    /// The statement, prepared, with its parameters bound.
+    /// The statement, prepared, with its parameters bound, in the transaction that was asked for.
     fn bound(
         &mut self,
         sql: &'static str,
         parameters: &[Value<'_>],
     ) -> rusqlite::Result<&mut Statement<'c>> {
-        let statement = match self.statements.entry((sql.as_ptr().addr(), sql.len())) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(self.connection.prepare(sql)?),
+        if std::mem::take(&mut self.begins) {
+            self.bound("BEGIN", &[])?.raw_execute()?;
+        }
+        let known = self.statements.iter().position(|(text, _)| std::ptr::eq(*text, sql));
+        let index = if let Some(index) = known {
+            index
+        } else {
+            self.statements.push((sql, self.connection.prepare_cached(sql)?));
+            self.statements.len() - 1
         };
+        let statement = &mut self.statements[index].1;
         bind(statement, parameters)?;
         Ok(statement)
     }
@@ -162,14 +185,19 @@ impl<'c> Session<'c> {
 
 impl Driver for Session<'_> {
     fn begin(&mut self) -> Result<(), Error> {
-        self.execute("BEGIN", &[]).map(drop)
+        self.begins = true;
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.begins) {
+            return Ok(());
+        }
         self.execute("COMMIT", &[]).map(drop)
     }
 
     fn rollback(&mut self) {
+        self.begins = false;
         // After some failures (a full disk) SQLite has rolled back by itself.
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK", &[])
@@ -204,27 +232,6 @@ fn bind(statement: &mut Statement<'_>, parameters: &[Value<'_>]) -> rusqlite::Re
         statement.raw_bind_parameter(index, parameter)?;
     }
     Ok(())
-}
-
-/// Addresses differ enough by themselves; they need to be spread, not defended.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize((*byte).into());
-        }
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-        self.0 = (self.0.rotate_left(5) ^ number as u64).wrapping_mul(ODD);
-    }
 }
 
 struct SqliteRow<'r, 's>(&'r rusqlite::Row<'s>);

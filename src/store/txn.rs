@@ -34,23 +34,77 @@ pub enum Effect {
     Work,
 }
 
-/// What many callers within one transaction read or change alike: two hundred sends to one queue
-/// read its row once, and update its counters once, at the end. It lives no longer than the
-/// transaction, so it cannot disagree with the database.
+/// What callers read or change alike, transaction after transaction: a thousand sends to one queue
+/// read its row once, and those of one transaction update its counters once, at the end.
+///
+/// Nobody else writes to the database, so what a committed transaction leaves here stays true. A
+/// transaction that is rolled back leaves nothing but the sequence.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    last_sequence: Option<i64>,
-    sequences_given: bool,
-    pub(super) counters: Vec<Counters>,
+    sequence: Option<Sequence>,
+    /// As of the last commit.
+    committed_sequence: Option<Sequence>,
+    pub(super) counters: HashMap<i64, Counters>,
+    /// Backlogs whose counters this transaction has changed.
+    pub(super) changed: Vec<i64>,
     pub(super) queues: HashMap<QueueAddress, Arc<Queue>>,
 }
 
-/// The counters of a backlog: as they are stored, if that has been read, and what has changed.
-#[derive(Debug)]
+/// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
+/// are lost when the server ends.
+const SEQUENCES_RESERVED: i64 = 1_000;
+
+/// Queues or backlogs known at most.
+const KNOWN: usize = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sequence {
+    last: i64,
+    /// What the database says: up to here sequences may be given out.
+    reserved: i64,
+}
+
+/// The counters of a backlog: as they are stored, if that has been read, and what the transaction
+/// has changed.
+#[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) backlog: i64,
     pub(super) stored: Option<Counts>,
     pub(super) change: Counts,
+}
+
+impl Ledger {
+    /// Writes down what has changed, at the end of a transaction.
+    pub fn settle(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
+        for backlog in &self.changed {
+            if let Some(counters) = self.counters.get(backlog) {
+                counters.change.add_to(driver, *backlog)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction has been committed.
+    pub fn committed(&mut self) {
+        self.committed_sequence = self.sequence;
+        for backlog in self.changed.drain(..) {
+            if let Some(counters) = self.counters.get_mut(&backlog) {
+                let change = std::mem::take(&mut counters.change);
+                counters.stored = counters.stored.map(|stored| stored.plus(change));
+            }
+        }
+        if self.counters.len() > KNOWN {
+            self.counters.clear();
+        }
+        if self.queues.len() > KNOWN {
+            self.queues.clear();
+        }
+    }
+
+    /// The transaction has been rolled back.
+    pub fn rolled_back(&mut self) {
+        let sequence = self.committed_sequence;
+        *self = Self { sequence, committed_sequence: sequence, ..Self::default() };
+    }
 }
 
 /// A transaction as one caller sees it.
@@ -86,23 +140,35 @@ impl<'t> Txn<'t> {
 
     /// The next sequence: greater than every one before it, in this transaction or another.
     pub fn next_sequence(&mut self) -> Result<i64, Error> {
-        let next = self.last_sequence()? + 1;
-        self.ledger.last_sequence = Some(next);
-        self.ledger.sequences_given = true;
+        let mut sequence = self.sequence()?;
+        sequence.last += 1;
+        if sequence.last > sequence.reserved {
+            sequence.reserved += SEQUENCES_RESERVED;
+            self.execute(
+                "UPDATE sequence SET last = ?1 WHERE id = 1",
+                &[sequence.reserved.into()],
+            )?;
+        }
+        self.ledger.sequence = Some(sequence);
         self.wrote = true;
-        Ok(next)
+        Ok(sequence.last)
     }
 
     /// The last sequence that was given out.
     pub fn last_sequence(&mut self) -> Result<i64, Error> {
-        if let Some(last) = self.ledger.last_sequence {
-            return Ok(last);
+        Ok(self.sequence()?.last)
+    }
+
+    fn sequence(&mut self) -> Result<Sequence, Error> {
+        if let Some(sequence) = self.ledger.sequence {
+            return Ok(sequence);
         }
         let last = self
             .one("SELECT last FROM sequence WHERE id = 1", &[], |row| row.i64(0))?
             .ok_or_else(|| Error::Corrupt("the sequence has no row".into()))?;
-        self.ledger.last_sequence = Some(last);
-        Ok(last)
+        let sequence = Sequence { last, reserved: last };
+        self.ledger.sequence = Some(sequence);
+        Ok(sequence)
     }
 
     /// Asks for something to be done after the commit.
@@ -118,19 +184,6 @@ impl<'t> Txn<'t> {
     /// The effects asked for.
     pub fn into_effects(self) -> Vec<Effect> {
         self.effects
-    }
-
-    /// Writes the ledger down, at the end of the transaction.
-    pub fn settle_ledger(driver: &mut dyn Driver, ledger: &mut Ledger) -> Result<(), Error> {
-        if ledger.sequences_given
-            && let Some(last) = ledger.last_sequence
-        {
-            driver.execute("UPDATE sequence SET last = ?1 WHERE id = 1", &[last.into()])?;
-        }
-        for counters in &ledger.counters {
-            counters.change.add_to(driver, counters.backlog)?;
-        }
-        Ok(())
     }
 
     pub(super) fn execute(

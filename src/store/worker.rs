@@ -1,6 +1,10 @@
 //! Group commit: one thread takes whatever work is waiting, does it in one transaction, commits
 //! once, then answers everybody.
 //!
+//! Where a commit waits for no disk, most callers do without the thread: who finds the writer idle
+//! runs the job at once, in a transaction of its own, and hands no work and no answer from thread
+//! to thread. Only when callers get into each other's way do they leave their jobs to the thread.
+//!
 //! A job that fails after it has written (or panics) spoils the transaction for all. It is rolled
 //! back, and each job then runs in a transaction of its own, so that only the culprit fails. This
 //! is rare: rules refuse before they write. It costs less than a savepoint for each job, and asks
@@ -11,7 +15,7 @@ use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
@@ -21,17 +25,25 @@ const JOBS_PER_COMMIT: usize = 256;
 /// How often the writer thread yields to others before it sleeps; some ten microseconds in all.
 const TURNS_BEFORE_SLEEP: usize = 50;
 
+/// How often a caller that may commit by itself looks whether the writer is idle, before it leaves
+/// its job to the thread; some ten microseconds in all, which is what a small job takes.
+const LOOKS_FOR_THE_WRITER: usize = 200;
+
 /// Hears of effects once they are true.
 pub trait Observer: Send + Sync {
-    /// Called on the store's thread after a commit: it must be quick.
+    /// Called after a commit, before the next one begins: it must be quick.
     fn committed(&self, effects: &[Effect]);
 }
 
-/// A handle on the writer thread. The thread ends with the last handle, or when told to.
+/// A handle on the writer and its thread. The thread ends with the last handle, or when told to.
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Message>,
-    thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+    /// None once the store is closed.
+    writer: Arc<Mutex<Option<Writer>>>,
+    /// Whether callers may use the writer themselves.
+    commits_at_once: bool,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -49,13 +61,24 @@ impl Store {
         ids: fastrand::Rng,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
+        let commits_at_once = database.commits_at_once();
+        let state = State {
+            now,
+            ids,
+            observer,
+            latest: i64::MIN,
+            ledger: Ledger::default(),
+            effects: Vec::new(),
+        };
+        let writer = Arc::new(Mutex::new(Some(Writer { database, state })));
         let (jobs, waiting) = mpsc::channel();
-        let mut worker = Worker { now, ids, observer, latest: i64::MIN, effects: Vec::new() };
+        let of_thread = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("squab-store".into())
-            .spawn(move || database.serve(&mut |driver| worker.run(driver, &waiting)))
+            .spawn(move || work_until_told(&of_thread, &waiting))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { jobs, thread: Arc::new(std::sync::Mutex::new(Some(thread))) })
+        let thread = Arc::new(Mutex::new(Some(thread)));
+        Ok(Self { jobs, writer, commits_at_once, thread })
     }
 
     /// Runs a job in a transaction and answers after its commit.
@@ -73,11 +96,35 @@ impl Store {
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
         give_back: fn(T) -> Option<GiveBack>,
     ) -> Result<T, Refusal> {
+        let mut attempt = Attempt { work, result: None };
+        if self.commits_at_once && self.run_at_once(&mut attempt) {
+            return attempt.into_result();
+        }
         let (reply, answer) = oneshot::channel();
-        let job = Work { run: work, result: None, reply, give_back };
+        let job = Work { attempt, reply, give_back };
         self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
         let mut asked = Asked { answer, give_back, jobs: &self.jobs };
         (&mut asked.answer).await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs a job on this thread if the writer is idle, or will be in a moment. Tells whether it
+    /// did.
+    fn run_at_once(&self, job: &mut impl Job) -> bool {
+        let Some(mut writer) = self.idle_writer() else { return false };
+        let Some(writer) = writer.as_mut() else { return false };
+        writer.commit(std::slice::from_mut(job));
+        true
+    }
+
+    fn idle_writer(&self) -> Option<MutexGuard<'_, Option<Writer>>> {
+        for _ in 0..LOOKS_FOR_THE_WRITER {
+            match self.writer.try_lock() {
+                Ok(writer) => return Some(writer),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::Poisoned(_)) => return None,
+            }
+        }
+        None
     }
 
     /// Waits until the writer thread has finished what was submitted and closed the database.
@@ -93,7 +140,7 @@ impl Store {
 }
 
 /// Somebody who waits for an answer. Whoever goes away between the answer's sending and its reading
-/// gives it back as well: the store's thread cannot tell, for to it the answer has arrived.
+/// gives it back as well: the writer thread cannot tell, for to it the answer has arrived.
 struct Asked<'s, T> {
     answer: oneshot::Receiver<Result<T, Refusal>>,
     give_back: fn(T) -> Option<GiveBack>,
@@ -107,7 +154,7 @@ impl<T> Drop for Asked<'_, T> {
             && let Some(work) = (self.give_back)(unread)
         {
             // If that cannot be sent the server is stopping; visibility timeouts do the rest.
-            drop(self.jobs.send(Message::Job(Box::new(Unattended { work, failed: None }))));
+            drop(self.jobs.send(Message::Job(Unattended::submitted(work))));
         }
     }
 }
@@ -116,39 +163,54 @@ impl<T> Drop for Asked<'_, T> {
 pub type GiveBack = Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send>;
 
 enum Message {
-    Job(Box<dyn Job>),
+    Job(Box<dyn Submitted>),
     Stop,
 }
 
-trait Job: Send {
-    /// Whether somebody waits for the answer.
-    fn is_wanted(&self) -> bool;
+/// Work to do in a transaction.
+trait Job {
     /// Does the work, again if need be. An error is the job's answer too.
     fn run(&mut self, txn: &mut Txn<'_>) -> bool;
     /// Replaces the answer.
     fn fail(&mut self, refusal: Refusal);
+}
+
+/// A job that was left to the thread.
+trait Submitted: Job + Send {
+    /// Whether somebody waits for the answer.
+    fn is_wanted(&self) -> bool;
     /// Sends the answer. Whoever is not there any more may leave work behind.
     fn answer(self: Box<Self>) -> Option<GiveBack>;
 }
 
-struct Work<T, F> {
-    run: F,
-    result: Option<Result<T, Refusal>>,
-    reply: oneshot::Sender<Result<T, Refusal>>,
-    give_back: fn(T) -> Option<GiveBack>,
-}
-
-impl<T, F> Job for Work<T, F>
-where
-    T: Send,
-    F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send,
-{
-    fn is_wanted(&self) -> bool {
-        !self.reply.is_closed()
+impl Job for Box<dyn Submitted> {
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
+        self.as_mut().run(txn)
     }
 
+    fn fail(&mut self, refusal: Refusal) {
+        self.as_mut().fail(refusal);
+    }
+}
+
+/// Work and what came of it.
+struct Attempt<T, F> {
+    work: F,
+    result: Option<Result<T, Refusal>>,
+}
+
+impl<T, F> Attempt<T, F> {
+    fn into_result(self) -> Result<T, Refusal> {
+        self.result.unwrap_or_else(|| Err(Error::Closed.into()))
+    }
+}
+
+impl<T, F> Job for Attempt<T, F>
+where
+    F: FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
+{
     fn run(&mut self, txn: &mut Txn<'_>) -> bool {
-        let result = (self.run)(txn);
+        let result = (self.work)(txn);
         let succeeded = result.is_ok();
         self.result = Some(result);
         succeeded
@@ -157,43 +219,100 @@ where
     fn fail(&mut self, refusal: Refusal) {
         self.result = Some(Err(refusal));
     }
+}
+
+/// Somebody waits for what comes of it.
+struct Work<T, F> {
+    attempt: Attempt<T, F>,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+    give_back: fn(T) -> Option<GiveBack>,
+}
+
+impl<T, F> Job for Work<T, F>
+where
+    F: FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
+{
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
+        self.attempt.run(txn)
+    }
+
+    fn fail(&mut self, refusal: Refusal) {
+        self.attempt.fail(refusal);
+    }
+}
+
+impl<T, F> Submitted for Work<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
 
     fn answer(self: Box<Self>) -> Option<GiveBack> {
-        let result = self.result.unwrap_or_else(|| Err(Error::Closed.into()));
-        match self.reply.send(result) {
+        match self.reply.send(self.attempt.into_result()) {
             Err(Ok(unwanted)) => (self.give_back)(unwanted),
             Ok(()) | Err(Err(_)) => None,
         }
     }
 }
 
-struct Unattended<F> {
-    work: F,
-    failed: Option<Refusal>,
+/// Nobody waits for what comes of it.
+struct Unattended(Attempt<(), GiveBack>);
+
+impl Unattended {
+    fn submitted(work: GiveBack) -> Box<dyn Submitted> {
+        Box::new(Self(Attempt { work, result: None }))
+    }
 }
 
-impl<F> Job for Unattended<F>
-where
-    F: FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send,
-{
+impl Job for Unattended {
+    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
+        self.0.run(txn)
+    }
+
+    fn fail(&mut self, refusal: Refusal) {
+        self.0.fail(refusal);
+    }
+}
+
+impl Submitted for Unattended {
     fn is_wanted(&self) -> bool {
         true
     }
 
-    fn run(&mut self, txn: &mut Txn<'_>) -> bool {
-        self.failed = (self.work)(txn).err();
-        self.failed.is_none()
-    }
-
-    fn fail(&mut self, refusal: Refusal) {
-        self.failed = Some(refusal);
-    }
-
     fn answer(self: Box<Self>) -> Option<GiveBack> {
-        if let Some(refusal) = self.failed {
+        if let Err(refusal) = self.0.into_result() {
             tracing::error!(%refusal, cause = refusal.internal, "giving back failed");
         }
         None
+    }
+}
+
+/// The writer thread: does what it is given until it is told to stop, then closes the database.
+fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Message>) {
+    let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
+    let mut stopping = false;
+    while !stopping && let Ok(Message::Job(first)) = next(waiting) {
+        jobs.push(first);
+        while jobs.len() < JOBS_PER_COMMIT
+            && let Ok(message) = waiting.try_recv()
+        {
+            match message {
+                Message::Job(next) => jobs.push(next),
+                Message::Stop => stopping = true,
+            }
+        }
+        jobs.retain(|job| job.is_wanted());
+        // Poison is of a panic outside any job: there is no telling what is true after it.
+        let Ok(mut writer) = writer.lock() else { return };
+        if let Some(writer) = writer.as_mut() {
+            writer.commit_and_answer(&mut jobs);
+        }
+    }
+    if let Ok(mut writer) = writer.lock() {
+        *writer = None;
     }
 }
 
@@ -210,37 +329,45 @@ fn next(waiting: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvError> {
     waiting.recv()
 }
 
-struct Worker {
+/// The database, and what is needed to work on it. Whoever holds it commits.
+struct Writer {
+    database: Box<dyn Database>,
+    state: State,
+}
+
+impl Writer {
+    /// Runs jobs, in one transaction if that is possible, and publishes their effects.
+    fn commit<J: Job>(&mut self, jobs: &mut [J]) {
+        let Self { database, state } = self;
+        database.serve(&mut |driver| state.commit_together(driver, jobs));
+        state.publish();
+    }
+
+    /// The same, and answers everybody; does what those who have left leave behind.
+    fn commit_and_answer(&mut self, jobs: &mut Vec<Box<dyn Submitted>>) {
+        while !jobs.is_empty() {
+            self.commit(jobs);
+            *jobs =
+                jobs.drain(..).filter_map(Submitted::answer).map(Unattended::submitted).collect();
+        }
+    }
+}
+
+/// What the writer keeps from one transaction to the next.
+struct State {
     now: Box<dyn Fn() -> i64 + Send>,
     ids: fastrand::Rng,
     observer: Arc<dyn Observer>,
     /// The latest time that a transaction has seen: time never runs backwards.
     latest: i64,
+    ledger: Ledger,
+    /// Of the jobs that have been committed, and of those in the transaction that is open.
     effects: Vec<Effect>,
 }
 
-impl Worker {
-    fn run(&mut self, driver: &mut dyn Driver, waiting: &mpsc::Receiver<Message>) {
-        let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
-        let mut stopping = false;
-        while !stopping && let Ok(Message::Job(first)) = next(waiting) {
-            jobs.push(first);
-            while jobs.len() < JOBS_PER_COMMIT
-                && let Ok(message) = waiting.try_recv()
-            {
-                match message {
-                    Message::Job(next) => jobs.push(next),
-                    Message::Stop => stopping = true,
-                }
-            }
-            jobs.retain(|job| job.is_wanted());
-            self.commit_together(driver, &mut jobs);
-            self.answer(driver, &mut jobs);
-        }
-    }
-
+impl State {
     /// Runs the jobs in one transaction; if one spoils it, each in a transaction of its own.
-    fn commit_together(&mut self, driver: &mut dyn Driver, jobs: &mut [Box<dyn Job>]) {
+    fn commit_together<J: Job>(&mut self, driver: &mut dyn Driver, jobs: &mut [J]) {
         match self.try_commit(driver, jobs) {
             Err(_) if jobs.len() > 1 => {
                 for job in jobs {
@@ -257,43 +384,38 @@ impl Worker {
         }
     }
 
-    fn try_commit(
+    fn try_commit<J: Job>(
         &mut self,
         driver: &mut dyn Driver,
-        jobs: &mut [Box<dyn Job>],
+        jobs: &mut [J],
     ) -> Result<(), Spoiled> {
         let effects_before = self.effects.len();
         let outcome = self.run_and_commit(driver, jobs);
-        if outcome.is_err() {
+        if outcome.is_ok() {
+            self.ledger.committed();
+        } else {
             driver.rollback();
+            self.ledger.rolled_back();
             self.effects.truncate(effects_before);
         }
         outcome
     }
 
-    fn run_and_commit(
+    fn run_and_commit<J: Job>(
         &mut self,
         driver: &mut dyn Driver,
-        jobs: &mut [Box<dyn Job>],
+        jobs: &mut [J],
     ) -> Result<(), Spoiled> {
-        let mut ledger = Ledger::default();
         driver.begin().map_err(Spoiled::Store)?;
         for job in jobs {
-            self.run_one(driver, job.as_mut(), &mut ledger)?;
+            self.run_one(driver, job)?;
         }
-        Txn::settle_ledger(driver, &mut ledger)
-            .and_then(|()| driver.commit())
-            .map_err(Spoiled::Store)
+        self.ledger.settle(driver).and_then(|()| driver.commit()).map_err(Spoiled::Store)
     }
 
-    fn run_one(
-        &mut self,
-        driver: &mut dyn Driver,
-        job: &mut dyn Job,
-        ledger: &mut Ledger,
-    ) -> Result<(), Spoiled> {
+    fn run_one(&mut self, driver: &mut dyn Driver, job: &mut impl Job) -> Result<(), Spoiled> {
         self.latest = self.latest.max((self.now)());
-        let mut txn = Txn::new(driver, ledger, &mut self.ids, self.latest);
+        let mut txn = Txn::new(driver, &mut self.ledger, &mut self.ids, self.latest);
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut txn)));
         let wrote = txn.wrote();
         match outcome {
@@ -310,20 +432,11 @@ impl Worker {
         }
     }
 
-    /// Publishes the effects and answers everybody; does what those who left leave behind.
-    fn answer(&mut self, driver: &mut dyn Driver, jobs: &mut Vec<Box<dyn Job>>) {
+    /// Tells of the effects of what has been committed.
+    fn publish(&mut self) {
         if !self.effects.is_empty() {
             self.observer.committed(&self.effects);
             self.effects.clear();
-        }
-        let mut left_behind: Vec<Box<dyn Job>> = jobs
-            .drain(..)
-            .filter_map(Job::answer)
-            .map(|work| Box::new(Unattended { work, failed: None }) as Box<dyn Job>)
-            .collect();
-        if !left_behind.is_empty() {
-            self.commit_together(driver, &mut left_behind);
-            self.answer(driver, &mut left_behind);
         }
     }
 }
