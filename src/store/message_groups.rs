@@ -2,6 +2,7 @@
 
 use super::driver::Row;
 use super::{Error, Txn};
+use std::collections::HashMap;
 
 /// A group of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,30 @@ pub struct MessageGroup {
     pub in_flight: i64,
     /// Unix milliseconds of the last send.
     pub last_sent_at: i64,
+}
+
+/// The groups that a ledger knows, as their rows are. Every send and every delete asks for one.
+#[derive(Debug, Default)]
+pub(super) struct KnownGroups {
+    /// `None` for a group that is known to be gone.
+    by_id: HashMap<i64, Option<MessageGroup>>,
+    /// Ids by backlog and name; the group may be gone.
+    ids: HashMap<i64, HashMap<String, i64>>,
+}
+
+impl KnownGroups {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    fn by_name(&self, backlog: i64, name: &str) -> Option<&Option<MessageGroup>> {
+        self.by_id.get(self.ids.get(&backlog)?.get(name)?)
+    }
+
+    fn name(&mut self, backlog: i64, group: &MessageGroup) {
+        self.ids.entry(backlog).or_default().insert(group.name.clone(), group.id);
+        self.by_id.insert(group.id, Some(group.clone()));
+    }
 }
 
 macro_rules! columns {
@@ -44,15 +69,25 @@ impl Txn<'_> {
         backlog: i64,
         name: &str,
     ) -> Result<Option<MessageGroup>, Error> {
-        self.one(
+        if let Some(known) = self.ledger.groups.by_name(backlog, name) {
+            return Ok(known.clone());
+        }
+        let found = self.one(
             concat!("SELECT ", columns!(), " FROM message_groups WHERE backlog = ?1 AND name = ?2"),
             &[backlog.into(), name.into()],
             read,
-        )
+        )?;
+        if let Some(group) = &found {
+            self.ledger.groups.name(backlog, group);
+        }
+        Ok(found)
     }
 
     /// The group of an id that a message names.
     pub fn message_group_by_id(&mut self, id: i64) -> Result<MessageGroup, Error> {
+        if let Some(Some(known)) = self.ledger.groups.by_id.get(&id) {
+            return Ok(known.clone());
+        }
         self.one(
             concat!("SELECT ", columns!(), " FROM message_groups WHERE id = ?1"),
             &[id.into()],
@@ -97,6 +132,7 @@ impl Txn<'_> {
                 group.last_sent_at.into(),
             ],
         )?;
+        self.ledger.groups.name(backlog, group);
         Ok(())
     }
 
@@ -117,6 +153,8 @@ impl Txn<'_> {
                 ],
             )?;
         }
+        let known = (group.size > 0).then(|| group.clone());
+        self.ledger.groups.by_id.insert(group.id, known);
         Ok(())
     }
 }

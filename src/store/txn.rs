@@ -2,6 +2,7 @@
 //! it has been committed.
 
 use super::driver::{Driver, EachRow, Row, Value};
+use super::message_groups::KnownGroups;
 use super::{Counts, Error, Queue};
 use crate::domain::address::QueueAddress;
 use std::collections::HashMap;
@@ -48,13 +49,14 @@ pub struct Ledger {
     /// Backlogs whose counters this transaction has changed.
     pub(super) changed: Vec<i64>,
     pub(super) queues: HashMap<QueueAddress, Arc<Queue>>,
+    pub(super) groups: KnownGroups,
 }
 
 /// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
 /// are lost when the server ends.
 const SEQUENCES_RESERVED: i64 = 1_000;
 
-/// Queues or backlogs known at most.
+/// Queues, backlogs or message groups known at most.
 const KNOWN: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,9 @@ impl Ledger {
         }
         if self.queues.len() > KNOWN {
             self.queues.clear();
+        }
+        if self.groups.len() > KNOWN {
+            self.groups = KnownGroups::default();
         }
     }
 
