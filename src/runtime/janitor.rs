@@ -65,8 +65,7 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     for queue in runtime.waiters.take_due(runtime.clock.now_ms()) {
         loop {
             let (more, next_due) = runtime
-                .store
-                .run(move |tx| {
+                .run_page(move |tx| {
                     let Some(queue) = tx.queue_by_id(queue)? else { return Ok((false, None)) };
                     Ok((places::settle(tx, &queue)?, tx.next_due(queue.backlog)?))
                 })
@@ -85,9 +84,9 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 /// Empties discarded backlogs and advances move tasks until nothing is due. Tells when the next
 /// step of a move task is.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
-    while runtime.store.run(sweep::empty_discarded).await? {}
+    while runtime.run_page(sweep::empty_discarded).await? {}
     loop {
-        let next = runtime.store.run(move_tasks::step).await?;
+        let next = runtime.run_page(move_tasks::step).await?;
         if next.is_none_or(|at| at > runtime.clock.now_ms()) {
             return Ok(next);
         }
@@ -96,9 +95,9 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
 
 /// Removes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
-    while runtime.store.run(sweep::forget).await? {}
+    while runtime.run_page(sweep::forget).await? {}
     let mut after = 0;
-    while let Some(next) = runtime.store.run(move |tx| sweep::expire(tx, after)).await? {
+    while let Some(next) = runtime.run_page(move |tx| sweep::expire(tx, after)).await? {
         after = next;
     }
     Ok(())

@@ -72,6 +72,8 @@ impl Runtime {
             if !attempt.received.messages.is_empty() || !attempt.received.more {
                 return Ok(attempt);
             }
+            // As with the pages of `run_page`.
+            tokio::task::yield_now().await;
         }
     }
 }

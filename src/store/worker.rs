@@ -81,7 +81,8 @@ impl Store {
         Ok(Self { jobs, writer, commits_at_once, thread })
     }
 
-    /// Runs a job in a transaction and answers after its commit.
+    /// Runs a job in a transaction and answers after its commit, which may be at once, without the
+    /// task ever having waited.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
