@@ -151,6 +151,11 @@ impl QueueAddress {
         }
     }
 
+    /// Whether the name is one of a FIFO queue.
+    pub fn is_fifo(&self) -> bool {
+        has_fifo_suffix(&self.name)
+    }
+
     /// The URL of this queue at a server, of which `base` is the URL without a slash at its end.
     pub fn url(&self, base: &str) -> String {
         let Self { account, name, .. } = self;

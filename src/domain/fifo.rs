@@ -4,6 +4,7 @@
 use super::Refusal;
 use super::digest::sha256_hex;
 use super::limits::FIFO_ID_LENGTH;
+use sha2::{Digest, Sha256};
 
 /// Checks a MessageGroupId: 1 to 128 ASCII letters, digits and punctuation characters.
 pub fn check_message_group_id(id: &str) -> Result<(), Refusal> {
@@ -53,6 +54,20 @@ pub fn deduplication_id(
              MessageDeduplicationId provided explicitly",
         )),
     }
+}
+
+/// Stands for a deduplication id within its scope: within a message group, or none. Records of the
+/// two scopes never meet, which is why a change of scope does not look back.
+pub fn deduplication_digest(group: Option<&str>, id: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    if let Some(group) = group {
+        hash.update(group);
+        hash.update([0]);
+    }
+    hash.update(id);
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.finalize()[..16]);
+    digest
 }
 
 /// The SequenceNumber of the n-th message: 20 digits that grow with n and are not consecutive, in

@@ -66,3 +66,49 @@ pub const PERMISSION_ACTIONS: usize = 7;
 pub const PERMISSION_LABEL_LENGTH: RangeInclusive<usize> = 1..=80;
 /// sourceQueueArns of a RedriveAllowPolicy with byQueue.
 pub const REDRIVE_SOURCES: RangeInclusive<usize> = 1..=10;
+/// Length of a topic's name.
+pub const TOPIC_NAME_LENGTH: RangeInclusive<usize> = 1..=256;
+/// DisplayName of a topic in characters.
+pub const DISPLAY_NAME_LENGTH: usize = 100;
+/// Bytes of a message that is published, attributes included, unless its topic says otherwise.
+pub const PUBLISH_BYTES: usize = 262_144;
+/// MaximumMessageSize of a topic in bytes.
+pub const TOPIC_MAXIMUM_MESSAGE_SIZE: RangeInclusive<usize> = 1_024..=1_048_576;
+/// MessageRetentionPeriod of an archive policy in days.
+pub const TOPIC_ARCHIVE_DAYS: RangeInclusive<i64> = 1..=365;
+/// Subject of a message in characters.
+pub const SUBJECT_LENGTH: RangeInclusive<usize> = 1..=100;
+/// Subscriptions of a topic whose messages may be larger than [`PUBLISH_BYTES`], and of a FIFO topic.
+pub const FEW_SUBSCRIPTIONS: i64 = 100;
+/// Milliseconds for which the token of a subscription can confirm it: two days.
+pub const SUBSCRIPTION_TOKEN_MS: i64 = 2 * 24 * 3_600 * 1_000;
+/// Entries on a page of a list of SNS.
+pub const SNS_PAGE: i64 = 100;
+/// DataProtectionPolicy in characters.
+pub const DATA_PROTECTION_POLICY_LENGTH: usize = 30_720;
+/// Bytes of a subscription's FilterPolicy. Page "Filter policy constraints in Amazon SNS", as the
+/// two below.
+pub const FILTER_POLICY_BYTES: usize = 262_144;
+/// Keys of a FilterPolicy.
+pub const FILTER_POLICY_KEYS: usize = 5;
+/// Complexity of a FilterPolicy: the product of the numbers of its conditions and their levels.
+pub const FILTER_POLICY_COMPLEXITY: usize = 150;
+/// Length of a platform application's name in characters. Page API_CreatePlatformApplication.
+pub const PLATFORM_APPLICATION_NAME_LENGTH: usize = 256;
+/// CustomUserData of an endpoint in bytes. Page API_SetEndpointAttributes.
+pub const CUSTOM_USER_DATA_BYTES: usize = 2_048;
+/// Digits of a phone number in E.164 form, country code included.
+pub const E164_DIGITS: RangeInclusive<usize> = 3..=15;
+/// Characters that one Publish may send to a phone. Page API_Publish.
+pub const SMS_CHARACTERS: usize = 1_600;
+/// Milliseconds for which a phone number cannot be opted in again. Page API_OptInPhoneNumber.
+pub const OPT_IN_AGAIN_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// Phone numbers in the SMS sandbox of an account. Page "Using the Amazon SNS SMS sandbox".
+pub const SANDBOX_NUMBERS: i64 = 10;
+/// DurationSeconds of AssumeRole. Page API_AssumeRole of STS.
+pub const ROLE_SESSION_S: RangeInclusive<i64> = 900..=43_200;
+/// DurationSeconds of GetSessionToken. Page API_GetSessionToken of STS.
+pub const SESSION_S: RangeInclusive<i64> = 900..=129_600;
+/// Seconds that a session of an account's owner lasts at most, and one of a role that a role has
+/// assumed.
+pub const SHORT_SESSION_S: i64 = 3_600;

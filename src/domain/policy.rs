@@ -198,7 +198,7 @@ fn read(policy: &str) -> Result<Map<String, Value>, Refusal> {
         .map_err(|cause| Refusal::internal(format!("stored policy is not JSON: {cause}")))
 }
 
-fn take_statements(document: &mut Map<String, Value>) -> Vec<Value> {
+pub(super) fn take_statements(document: &mut Map<String, Value>) -> Vec<Value> {
     match document.get_mut("Statement").map(Value::take) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(statements)) => statements,
@@ -207,16 +207,16 @@ fn take_statements(document: &mut Map<String, Value>) -> Vec<Value> {
 }
 
 /// Puts the statements where they were, or at the end.
-fn with_statements(mut document: Map<String, Value>, statements: Vec<Value>) -> String {
+pub(super) fn with_statements(mut document: Map<String, Value>, statements: Vec<Value>) -> String {
     document.insert("Statement".to_owned(), Value::Array(statements));
     Value::Object(document).to_string()
 }
 
-fn has_label(statement: &Value, label: &str) -> bool {
+pub(super) fn has_label(statement: &Value, label: &str) -> bool {
     statement["Sid"].as_str() == Some(label)
 }
 
-fn one_or_array(values: impl Iterator<Item = Value>) -> Value {
+pub(super) fn one_or_array(values: impl Iterator<Item = Value>) -> Value {
     let mut values: Vec<_> = values.collect();
     if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) }
 }

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// The errors that SQS documents, and those of the framework in front of it. `api::error` turns
-/// each into its names in both protocols, its status and its fault.
+/// The errors that SQS, SNS and STS document, and those of the framework in front of them. `api::error`
+/// turns each into its names in both protocols, its status and its fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum Kind {
@@ -34,7 +34,25 @@ pub enum Kind {
     InvalidAddress,
     InvalidSecurity,
     RequestThrottled,
+    // Modelled by SNS
+    InvalidParameter,
+    ParameterValueInvalid,
+    NotFound,
+    EndpointDisabled,
+    PlatformApplicationDisabled,
+    InvalidState,
+    UserError,
+    OptedOut,
+    VerificationFailed,
+    TagLimitExceeded,
+    FilterPolicyLimitExceeded,
+    SubscriptionLimitExceeded,
+    TopicLimitExceeded,
+    ReplayLimitExceeded,
+    // Modelled by STS
+    MalformedPolicyDocument,
     // Of the framework
+    ValidationError,
     InvalidParameterValue,
     MissingParameter,
     AccessDenied,
@@ -78,6 +96,22 @@ impl Kind {
         Self::InvalidAddress,
         Self::InvalidSecurity,
         Self::RequestThrottled,
+        Self::InvalidParameter,
+        Self::ParameterValueInvalid,
+        Self::NotFound,
+        Self::EndpointDisabled,
+        Self::PlatformApplicationDisabled,
+        Self::InvalidState,
+        Self::UserError,
+        Self::OptedOut,
+        Self::VerificationFailed,
+        Self::TagLimitExceeded,
+        Self::FilterPolicyLimitExceeded,
+        Self::SubscriptionLimitExceeded,
+        Self::TopicLimitExceeded,
+        Self::ReplayLimitExceeded,
+        Self::MalformedPolicyDocument,
+        Self::ValidationError,
         Self::InvalidParameterValue,
         Self::MissingParameter,
         Self::AccessDenied,
@@ -132,6 +166,21 @@ impl Refusal {
         Self::invalid(format!(
             "Value {value} for parameter {parameter} is invalid. Reason: {reason}"
         ))
+    }
+
+    /// "Invalid parameter: T", the usual refusal of SNS.
+    pub fn invalid_parameter(text: impl fmt::Display) -> Self {
+        Self::new(Kind::InvalidParameter, format!("Invalid parameter: {text}"))
+    }
+
+    /// "Invalid parameter: P Reason: R", its longer form.
+    pub fn invalid_parameter_because(parameter: &str, reason: impl fmt::Display) -> Self {
+        Self::invalid_parameter(format_args!("{parameter} Reason: {reason}"))
+    }
+
+    /// What SNS says of a topic, a subscription or an endpoint that is not there.
+    pub fn not_found(thing: &str) -> Self {
+        Self::new(Kind::NotFound, format!("{thing} does not exist"))
     }
 
     /// A queue that is not there. The table of errors has the sentence, which differs by protocol.

@@ -1,0 +1,98 @@
+//! Rules into alternatives, within the limits of AWS's page "Filter policy constraints".
+
+use std::sync::Arc;
+
+use super::conditions::Condition;
+use super::document::Fault;
+use super::matching::Alternative;
+use super::parse::Rule;
+use crate::domain::limits::{FILTER_POLICY_COMPLEXITY, FILTER_POLICY_KEYS};
+
+/// The ways to meet a policy, any of which will do. There are at most as many as the policy is
+/// complex.
+pub fn alternatives(policy: &Rule) -> Result<Vec<Alternative>, Fault> {
+    if keys(policy) > FILTER_POLICY_KEYS {
+        let sentence = format!("Filter policy can not have more than {FILTER_POLICY_KEYS} keys");
+        return Err(Fault::whole(sentence));
+    }
+    if complexity(policy, 0) > FILTER_POLICY_COMPLEXITY {
+        return Err(Fault::too_complex());
+    }
+    let ways = expand(policy, &mut Vec::new());
+    Ok(ways.into_iter().map(alternative).collect())
+}
+
+/// Keys are counted at the top. How AWS counts below `$or` is not known; counted is the branch with
+/// the most, so that nothing is refused that AWS might take.
+fn keys(rule: &Rule) -> usize {
+    match rule {
+        Rule::Value(_) | Rule::Property(..) => 1,
+        Rule::All(rules) => rules.iter().map(keys).sum(),
+        Rule::Any(branches) => branches.iter().map(keys).max().unwrap_or(0),
+    }
+}
+
+/// The product of the numbers of conditions, each times its level of nesting. Branches of `$or` add
+/// up.
+fn complexity(rule: &Rule, level: usize) -> usize {
+    match rule {
+        Rule::Value(conditions) => conditions.count.saturating_mul(level),
+        Rule::Property(_, rule) => complexity(rule, level + 1),
+        Rule::All(rules) => {
+            rules.iter().map(|rule| complexity(rule, level)).fold(1, usize::saturating_mul)
+        }
+        Rule::Any(branches) => {
+            branches.iter().map(|rule| complexity(rule, level)).fold(0, usize::saturating_add)
+        }
+    }
+}
+
+/// Something that an alternative asks of the value under a path.
+#[derive(Debug, Clone)]
+struct Requirement {
+    path: Vec<Arc<str>>,
+    demand: Demand,
+}
+
+#[derive(Debug, Clone)]
+enum Demand {
+    Absent,
+    Any(Arc<[Condition]>),
+}
+
+fn expand(rule: &Rule, path: &mut Vec<Arc<str>>) -> Vec<Vec<Requirement>> {
+    match rule {
+        Rule::Value(conditions) => {
+            let present = (!conditions.present.is_empty())
+                .then(|| Demand::Any(Arc::clone(&conditions.present)));
+            let absent = conditions.or_absent.then_some(Demand::Absent);
+            let demands = present.into_iter().chain(absent);
+            demands.map(|demand| vec![Requirement { path: path.clone(), demand }]).collect()
+        }
+        Rule::Property(name, rule) => {
+            let above = path.len();
+            path.extend(name.iter().cloned());
+            let ways = expand(rule, path);
+            path.truncate(above);
+            ways
+        }
+        Rule::All(rules) => rules.iter().fold(vec![Vec::new()], |ways, rule| {
+            let more = expand(rule, path);
+            let joined =
+                ways.iter().flat_map(|way| more.iter().map(|more| [&way[..], more].concat()));
+            joined.collect()
+        }),
+        Rule::Any(branches) => branches.iter().flat_map(|branch| expand(branch, path)).collect(),
+    }
+}
+
+fn alternative(requirements: Vec<Requirement>) -> Alternative {
+    let mut alternative = Alternative::default();
+    for Requirement { path, demand } in requirements {
+        match demand {
+            Demand::Absent => alternative.absent.push(path),
+            Demand::Any(conditions) => alternative.required.add(&path, conditions),
+        }
+    }
+    alternative
+}

@@ -1,0 +1,162 @@
+//! One value of a message, and the conditions that a policy may put on it.
+//!
+//! AWS pages: "String value matching" and "Numeric value matching".
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::ops::{Bound, RangeBounds};
+use std::str::FromStr;
+
+/// A value that a message gives under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leaf {
+    Text(String),
+    Number(Number),
+    Boolean(bool),
+    Null,
+    /// Something is there, but it is not what its type says: it meets no condition.
+    Unreadable,
+}
+
+/// A number as policies compare it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Number {
+    /// From -10⁹ to 10⁹, in hundred-thousandths, which is how accurately AWS compares.
+    Near(i64),
+    /// Farther away there are no ranges, and equal are numbers that are written alike.
+    Far(serde_json::Number),
+}
+
+impl Number {
+    const FARTHEST: f64 = 1e9;
+    const ACCURACY: f64 = 1e5;
+
+    /// A number in decimal digits, with or without an exponent.
+    pub fn read(text: &str) -> Option<Self> {
+        let number = serde_json::Number::from_str(text).ok();
+        let number = number.or_else(|| serde_json::Number::from_f64(text.trim().parse().ok()?))?;
+        Some(number.into())
+    }
+
+    /// What ranges compare.
+    pub fn near(&self) -> Option<i64> {
+        match self {
+            Self::Near(scaled) => Some(*scaled),
+            Self::Far(_) => None,
+        }
+    }
+}
+
+impl From<serde_json::Number> for Number {
+    fn from(number: serde_json::Number) -> Self {
+        match number.as_f64() {
+            Some(value) if value.abs() <= Self::FARTHEST => {
+                Self::Near((value * Self::ACCURACY).round() as i64)
+            }
+            _ => Self::Far(number),
+        }
+    }
+}
+
+/// What a policy asks of a value that is there. `{"exists": false}` asks for none, so it is not
+/// among these.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// A string, a number, `true`, `false` or `null`
+    Equals(Leaf),
+    /// `prefix`
+    Prefix(String),
+    /// `suffix`
+    Suffix(String),
+    /// `equals-ignore-case`, folded
+    EqualsIgnoreCase(String),
+    /// `anything-but`
+    AnythingBut(Exception),
+    /// `numeric`, in hundred-thousandths
+    Numeric(Bound<i64>, Bound<i64>),
+    /// `cidr`
+    Cidr(Network),
+    /// `exists`: true
+    Exists,
+}
+
+/// What `anything-but` excludes.
+#[derive(Debug, Clone)]
+pub enum Exception {
+    Texts(HashSet<String>),
+    Numbers(HashSet<Number>),
+    Prefix(String),
+}
+
+impl Condition {
+    /// Whether the value is as asked.
+    pub fn is_met_by(&self, leaf: &Leaf) -> bool {
+        match (self, leaf) {
+            // The page "Key matching" wants a value that is neither null nor empty.
+            (_, Leaf::Unreadable) | (Self::Exists, Leaf::Null) => false,
+            (Self::Equals(expected), leaf) => expected == leaf,
+            (Self::Prefix(prefix), Leaf::Text(text)) => text.starts_with(prefix.as_str()),
+            (Self::Suffix(suffix), Leaf::Text(text)) => text.ends_with(suffix.as_str()),
+            (Self::EqualsIgnoreCase(folded), Leaf::Text(text)) => fold(text).eq(folded.chars()),
+            (Self::AnythingBut(exception), leaf) => !exception.covers(leaf),
+            (Self::Numeric(from, to), Leaf::Number(number)) => {
+                number.near().is_some_and(|scaled| (*from, *to).contains(&scaled))
+            }
+            (Self::Cidr(network), Leaf::Text(text)) => network.contains(text),
+            (Self::Exists, Leaf::Text(text)) => !text.is_empty(),
+            (Self::Exists, _) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Exception {
+    fn covers(&self, leaf: &Leaf) -> bool {
+        match (self, leaf) {
+            (Self::Texts(texts), Leaf::Text(text)) => texts.contains(text),
+            (Self::Numbers(numbers), Leaf::Number(number)) => numbers.contains(number),
+            (Self::Prefix(prefix), Leaf::Text(text)) => text.starts_with(prefix.as_str()),
+            _ => false,
+        }
+    }
+}
+
+/// Characters without their case.
+pub fn fold(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+/// The addresses that share the leading bits of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads `address/bits`. The error is a sentence.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
+        let (address, bits) = text.split_once('/').ok_or("Malformed CIDR, one '/' required")?;
+        let bits = bits.parse().map_err(|_| "Malformed CIDR, mask bits must be an integer")?;
+        let address = address.parse().map_err(|_| "Malformed CIDR, invalid IP address")?;
+        match address {
+            IpAddr::V4(_) if bits > 32 => Err("IPv4 mask bits must be < 33"),
+            IpAddr::V6(_) if bits > 128 => Err("IPv6 mask bits must be < 129"),
+            _ => Ok(Self { address, bits }),
+        }
+    }
+
+    /// Whether the text is an address, in whatever form, of the network.
+    fn contains(self, text: &str) -> bool {
+        let differing = match (self.address, text.parse()) {
+            (IpAddr::V4(ours), Ok(IpAddr::V4(theirs))) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(ours), Ok(IpAddr::V6(theirs))) => {
+                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
+            }
+            _ => return false,
+        };
+        differing >= u32::from(self.bits)
+    }
+}

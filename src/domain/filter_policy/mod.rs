@@ -1,0 +1,87 @@
+//! Subscription filter policies: what may be set, and which messages they let through.
+//!
+//! A policy is compiled once ([`FilterPolicy::parse`]) and then only evaluated. A [`Candidate`] is
+//! a message that is about to be delivered; it is taken apart at most once in each scope, however
+//! many policies look at it, and an evaluation allocates nothing.
+//!
+//! What holds for every input: a policy has at most 150 alternatives, so an evaluation costs at
+//! most that many walks over the part of the message that the policy names; neither a policy nor a
+//! message is nested so deeply that it could exhaust the stack.
+//!
+//! AWS pages: "Amazon SNS subscription filter policies" and the pages below it. What a policy means
+//! follows the engine that SNS shares with EventBridge, where the pages leave room.
+
+mod candidate;
+mod compile;
+mod conditions;
+mod document;
+mod matching;
+#[cfg(test)]
+mod naive;
+mod numeric;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use super::limits::FILTER_POLICY_BYTES;
+use super::message_attributes::MessageAttributes;
+pub use candidate::Candidate;
+use candidate::Node;
+use matching::Alternative;
+
+/// FilterPolicyScope: what of a message a policy is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub enum Scope {
+    #[default]
+    MessageAttributes,
+    MessageBody,
+}
+
+/// A compiled filter policy.
+#[derive(Debug, Clone)]
+pub struct FilterPolicy {
+    scope: Scope,
+    alternatives: Vec<Alternative>,
+}
+
+impl FilterPolicy {
+    /// Compiles a policy that is to be set. The error is the sentence that AWS puts after
+    /// "FilterPolicy: ".
+    ///
+    /// Refused are at least: what is no JSON object of conditions, more than 5 keys, a complexity
+    /// above 150, more than 256 KB, and nesting in the scope MessageAttributes.
+    pub fn parse(text: &str, scope: Scope) -> Result<Self, String> {
+        if text.len() > FILTER_POLICY_BYTES {
+            return Err("Filter policy is too large".to_owned());
+        }
+        let alternatives = parse::rule(text, scope)
+            .and_then(|rule| compile::alternatives(&rule))
+            .map_err(|fault| fault.sentence(text))?;
+        Ok(Self { scope, alternatives })
+    }
+
+    /// Whether the message may be delivered, by the policy's own scope.
+    pub fn matches(&self, candidate: &Candidate<'_>) -> bool {
+        match self.scope {
+            Scope::MessageAttributes => self.allows(candidate.attributes()),
+            Scope::MessageBody => candidate.body().is_some_and(|body| self.allows(body)),
+        }
+    }
+
+    /// Whether a message with these attributes may be delivered.
+    pub fn matches_attributes(&self, attributes: &MessageAttributes) -> bool {
+        self.allows(&Node::of_attributes(attributes))
+    }
+
+    /// Whether a message with this body may be delivered. One that is no JSON object may not.
+    pub fn matches_body(&self, body: &str) -> bool {
+        Node::of_body(body).is_some_and(|body| self.allows(&body))
+    }
+
+    /// Without any property nothing matches, `{"exists": false}` included (page "Key matching").
+    fn allows(&self, message: &Node) -> bool {
+        !message.is_empty()
+            && self.alternatives.iter().any(|alternative| alternative.holds(message))
+    }
+}

@@ -1,0 +1,153 @@
+//! MessageStructure: one text for everybody, or with `json` one for each protocol.
+//!
+//! AWS page: API_Publish, and "Creating different payloads for each protocol" there.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::Refusal;
+
+/// The texts of a published message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTexts<'a> {
+    /// What everybody gets for whom there is nothing else.
+    default: Cow<'a, str>,
+    /// What the message says for each key of its JSON. Only texts count.
+    by_protocol: Map<String, Value>,
+}
+
+impl<'a> MessageTexts<'a> {
+    /// The same text for everybody.
+    pub fn same(message: &'a str) -> Self {
+        Self { default: Cow::Borrowed(message), by_protocol: Map::new() }
+    }
+
+    /// The texts of a message whose MessageStructure is `json`: an object with a text for
+    /// `default` and for any protocols. A key that is repeated has its last value, against the
+    /// documentation but as AWS does.
+    ///
+    /// Refused with InvalidParameter.
+    pub fn parse(message: &str) -> Result<Self, Refusal> {
+        let Ok(mut by_protocol) = serde_json::from_str::<Map<String, Value>>(message) else {
+            return Err(refuse("JSON message body failed to parse"));
+        };
+        let Some(Value::String(default)) = by_protocol.remove(DEFAULT) else {
+            return Err(refuse("No default entry in JSON message body"));
+        };
+        Ok(Self { default: Cow::Owned(default), by_protocol })
+    }
+
+    /// The one text of a message whose MessageStructure is `json` and which goes to a single
+    /// receiver, of a protocol or platform: its own or the `default`, of which one will do.
+    ///
+    /// Refused with InvalidParameter.
+    pub fn of_one(message: &str, key: &str) -> Result<String, Refusal> {
+        let Ok(mut texts) = serde_json::from_str::<Map<String, Value>>(message) else {
+            return Err(refuse("JSON message body failed to parse"));
+        };
+        for key in [key, DEFAULT] {
+            if let Some(Value::String(text)) = texts.remove(key) {
+                return Ok(text);
+            }
+        }
+        Err(Refusal::invalid_parameter(format_args!(
+            "JSON must contain an entry for 'default' or '{key}'."
+        )))
+    }
+
+    /// The text for subscribers of a protocol, such as `sqs`, or of a platform, such as `GCM`.
+    pub fn for_protocol(&self, protocol: &str) -> &str {
+        self.by_protocol.get(protocol).and_then(Value::as_str).unwrap_or(&self.default)
+    }
+}
+
+const DEFAULT: &str = "default";
+
+fn refuse(reason: &str) -> Refusal {
+    Refusal::invalid_parameter(format_args!("Message Structure - {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Kind;
+
+    #[test]
+    fn a_protocol_gets_its_own_text_or_the_default() {
+        let message = r#"{"default":"d","sqs":"s","email":{"a":1},"http":null,"unknown":"u"}"#;
+        let texts = MessageTexts::parse(message).unwrap();
+        assert_eq!(texts.for_protocol("sqs"), "s");
+        for protocol in ["lambda", "email", "http", "default", ""] {
+            assert_eq!(texts.for_protocol(protocol), "d", "{protocol}");
+        }
+    }
+
+    #[test]
+    fn without_structure_everybody_gets_the_message() {
+        let message = r#"{"default":"d","sqs":"s"}"#;
+        assert_eq!(MessageTexts::same(message).for_protocol("sqs"), message);
+    }
+
+    #[test]
+    fn a_single_receiver_gets_its_own_text_or_the_default_and_needs_but_one() {
+        for (message, text) in [
+            (r#"{"GCM":"g"}"#, "g"),
+            (r#"{"default":"d","GCM":"g"}"#, "g"),
+            (r#"{"default":"d","GCM":{"data":1},"APNS":"a"}"#, "d"),
+        ] {
+            assert_eq!(MessageTexts::of_one(message, "GCM").as_deref(), Ok(text), "{message}");
+        }
+        for (message, reason) in [
+            (r#"{"APNS":"a"}"#, "JSON must contain an entry for 'default' or 'GCM'."),
+            (r#"{"GCM":{}}"#, "JSON must contain an entry for 'default' or 'GCM'."),
+            ("text", "Message Structure - JSON message body failed to parse"),
+        ] {
+            let refusal = MessageTexts::of_one(message, "GCM").unwrap_err();
+            assert_eq!(refusal.message, format!("Invalid parameter: {reason}"));
+        }
+    }
+
+    #[test]
+    fn repeated_keys_are_accepted() {
+        let texts = MessageTexts::parse(r#"{"default":"a","default":"b","sqs":"s","sqs":1}"#);
+        let texts = texts.unwrap();
+        assert_eq!((texts.for_protocol("http"), texts.for_protocol("sqs")), ("b", "b"));
+    }
+
+    #[test]
+    fn what_is_no_object_with_a_default_text_is_refused() {
+        let deep = format!(r#"{{"default":"d","x":{}{}}}"#, "[".repeat(9999), "]".repeat(9999));
+        for (message, reason) in [
+            (r#"{"default": "d"} }"#, "JSON message body failed to parse"),
+            ("", "JSON message body failed to parse"),
+            ("text", "JSON message body failed to parse"),
+            (r#"["default"]"#, "JSON message body failed to parse"),
+            (&deep, "JSON message body failed to parse"),
+            ("{}", "No default entry in JSON message body"),
+            (r#"{"sqs": "x"}"#, "No default entry in JSON message body"),
+            (r#"{"default": {"object": "test"}}"#, "No default entry in JSON message body"),
+            (r#"{"default": null}"#, "No default entry in JSON message body"),
+        ] {
+            let refusal = MessageTexts::parse(message).unwrap_err();
+            assert_eq!(refusal.kind, Kind::InvalidParameter);
+            assert_eq!(
+                refusal.message,
+                format!("Invalid parameter: Message Structure - {reason}"),
+                "{message}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_its_json(default in any::<String>(), own in any::<String>()) {
+            let message = serde_json::json!({ "default": default, "sqs": own }).to_string();
+            let texts = MessageTexts::parse(&message).unwrap();
+            prop_assert_eq!(texts.for_protocol("http"), default);
+            prop_assert_eq!(texts.for_protocol("sqs"), own);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! SMS: phone numbers, the settings of an account, and numbers of the sandbox.
+//!
+//! AWS pages: API_SetSMSAttributes, API_OptInPhoneNumber, API_CreateSMSSandboxPhoneNumber,
+//! "Publishing SMS messages to a mobile phone".
+
+use super::limits::E164_DIGITS;
+use super::{Kind, Refusal};
+
+/// A phone number in E.164 form: a plus and up to fifteen digits.
+///
+/// Taken are separators (`/`, `-`, `.`) between digits, as in the endpoints of subscriptions, and
+/// numbers without the plus. None if it is something else.
+pub fn e164(text: &str) -> Option<String> {
+    if !super::sns_endpoint::is_phone_number(text) {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let fits = E164_DIGITS.contains(&digits.len()) && !digits.starts_with('0');
+    fits.then(|| format!("+{digits}"))
+}
+
+/// The number that a message is published to.
+///
+/// Refused with InvalidParameter.
+pub fn to_publish_to(text: &str) -> Result<String, Refusal> {
+    e164(text).ok_or_else(|| {
+        Refusal::invalid_parameter_because(
+            "PhoneNumber",
+            format_args!("{text} is not valid to publish to"),
+        )
+    })
+}
+
+/// The number that the operations on opted-out numbers are given.
+///
+/// Refused with InvalidParameter.
+pub fn given_number(text: &str) -> Result<String, Refusal> {
+    e164(text).ok_or_else(|| {
+        Refusal::invalid_parameter_because("PhoneNumber", "input incorrectly formatted")
+    })
+}
+
+/// What is said of a number whose owner wants no messages.
+pub fn opted_out() -> Refusal {
+    Refusal::new(Kind::OptedOut, OPTED_OUT)
+}
+
+/// Why a number gets no message.
+pub const OPTED_OUT: &str = "Phone number is opted out";
+
+/// Checks an attribute that SetSMSAttributes was given. The empty value removes one.
+///
+/// Refused with InvalidParameter.
+pub fn check_attribute(name: &str, value: &str) -> Result<(), Refusal> {
+    let refuse = |reason: &str| {
+        Err(Refusal::invalid_parameter_because(
+            "Attributes",
+            format_args!("Invalid value for attribute: {name}: {reason}"),
+        ))
+    };
+    let is_whole = |value: &str| !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    match name {
+        _ if value.is_empty() && NAMES.contains(&name) => Ok(()),
+        "MonthlySpendLimit" if !is_whole(value) => refuse("must be an integer of at least 0"),
+        "DeliveryStatusSuccessSamplingRate"
+            if !value.parse::<u8>().is_ok_and(|rate| rate <= 100) =>
+        {
+            refuse("must be an integer between 0 and 100")
+        }
+        "DefaultSenderID" if !is_sender_id(value) => {
+            refuse("must be 1 to 11 alphanumeric characters, at least one of them a letter")
+        }
+        "DefaultSMSType" if !matches!(value, "Promotional" | "Transactional") => {
+            refuse("must be either Promotional or Transactional")
+        }
+        _ if NAMES.contains(&name) => Ok(()),
+        _ => Err(Refusal::invalid_parameter_because(
+            "Attributes",
+            format_args!("Invalid attribute name: {name}"),
+        )),
+    }
+}
+
+const NAMES: [&str; 6] = [
+    "MonthlySpendLimit",
+    "DeliveryStatusIAMRole",
+    "DeliveryStatusSuccessSamplingRate",
+    "DefaultSenderID",
+    "DefaultSMSType",
+    "UsageReportS3Bucket",
+];
+
+fn is_sender_id(text: &str) -> bool {
+    (1..=11).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether a text is a number as the sandbox wants it: [`SANDBOX_NUMBER`].
+pub fn is_sandbox_number(text: &str) -> bool {
+    let are_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    match text.strip_prefix('+') {
+        Some(digits) => digits.len() >= 8 && are_digits(digits),
+        None => text.len() <= 9 && are_digits(text),
+    }
+}
+
+/// The pattern of numbers of the sandbox, as the service model has it.
+pub const SANDBOX_NUMBER: &str = r"^(\+[0-9]{8,}|[0-9]{0,9})$";
+
+/// Languages in which a one-time password may be sent.
+pub const LANGUAGES: [&str; 13] = [
+    "en-US", "en-GB", "es-419", "es-ES", "de-DE", "fr-CA", "fr-FR", "it-IT", "ja-JP", "pt-BR",
+    "kr-KR", "zh-CN", "zh-TW",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_in_one_way() {
+        for text in ["+15551234567", "15551234567", "+1-555-123.4567", "1/5551234567"] {
+            assert_eq!(e164(text).as_deref(), Some("+15551234567"), "{text}");
+        }
+        for text in [
+            "",
+            "+",
+            "invalid",
+            "+1234567890123456",
+            "+05551234567",
+            "++15551234567",
+            "+1--5551234",
+        ] {
+            assert_eq!(e164(text), None, "{text}");
+        }
+        assert_eq!(
+            given_number("invalid").unwrap_err().message,
+            "Invalid parameter: PhoneNumber Reason: input incorrectly formatted"
+        );
+        assert_eq!(
+            to_publish_to("x").unwrap_err().message,
+            "Invalid parameter: PhoneNumber Reason: x is not valid to publish to"
+        );
+    }
+
+    #[test]
+    fn settings_are_checked_and_empty_ones_removed() {
+        for (name, value) in [
+            ("MonthlySpendLimit", "0"),
+            ("DeliveryStatusSuccessSamplingRate", "100"),
+            ("DefaultSenderID", "A1234567890"),
+            ("DefaultSMSType", "Transactional"),
+            ("DefaultSMSType", ""),
+            ("UsageReportS3Bucket", "bucket"),
+        ] {
+            assert_eq!(check_attribute(name, value), Ok(()), "{name}={value}");
+        }
+        for (name, value) in [
+            ("MonthlySpendLimit", "-1"),
+            ("DeliveryStatusSuccessSamplingRate", "101"),
+            ("DefaultSenderID", "12345"),
+            ("DefaultSenderID", "A12345678901"),
+            ("DefaultSMSType", "Other"),
+            ("Unknown", "x"),
+            ("Unknown", ""),
+        ] {
+            assert!(check_attribute(name, value).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_the_sandbox_fit_the_pattern_of_the_model() {
+        for text in ["+12345678", "", "123456789"] {
+            assert!(is_sandbox_number(text), "{text}");
+        }
+        for text in ["+1234567", "1234567890", "+1234567a", "abc"] {
+            assert!(!is_sandbox_number(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Where a subscription sends its messages: the protocols, and what an endpoint of each looks like.
+
+use super::address::QueueAddress;
+use super::topic_address::elements;
+use super::{Kind, Refusal};
+
+/// The protocols of SNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub enum Protocol {
+    Http,
+    Https,
+    Email,
+    EmailJson,
+    Sms,
+    Sqs,
+    Application,
+    Lambda,
+    Firehose,
+}
+
+impl Protocol {
+    const ALL: [Self; 9] = [
+        Self::Http,
+        Self::Https,
+        Self::Email,
+        Self::EmailJson,
+        Self::Sms,
+        Self::Sqs,
+        Self::Application,
+        Self::Lambda,
+        Self::Firehose,
+    ];
+
+    /// The protocol of a name; refused with InvalidParameter.
+    pub fn named(name: &str) -> Result<Self, Refusal> {
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
+            Refusal::invalid_parameter(format_args!(
+                "Amazon SNS does not support this protocol string: {name}"
+            ))
+        })
+    }
+
+    /// Its name in AWS's API, and as the key of a structured message.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Email => "email",
+            Self::EmailJson => "email-json",
+            Self::Sms => "sms",
+            Self::Sqs => "sqs",
+            Self::Application => "application",
+            Self::Lambda => "lambda",
+            Self::Firehose => "firehose",
+        }
+    }
+
+    /// Whether messages are posted to a URL.
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
+    /// Whether whoever owns the endpoint must confirm a subscription.
+    pub const fn needs_confirmation(self) -> bool {
+        matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
+    }
+
+    /// Whether messages can be delivered without an envelope.
+    pub const fn can_be_raw(self) -> bool {
+        matches!(self, Self::Http | Self::Https | Self::Sqs | Self::Firehose)
+    }
+
+    /// Whether messages of more than 256 KiB can be delivered.
+    pub const fn takes_large_messages(self) -> bool {
+        matches!(self, Self::Sqs | Self::Lambda | Self::Firehose)
+    }
+
+    /// What the attributes of delivery status logging call it; e-mail and SMS have none.
+    pub const fn feedback_name(self) -> Option<&'static str> {
+        match self {
+            Self::Http | Self::Https => Some("HTTP"),
+            Self::Firehose => Some("Firehose"),
+            Self::Lambda => Some("Lambda"),
+            Self::Application => Some("Application"),
+            Self::Sqs => Some("SQS"),
+            Self::Email | Self::EmailJson | Self::Sms => None,
+        }
+    }
+
+    /// Checks the endpoint of a subscription to a topic that is FIFO or not.
+    ///
+    /// Refused with InvalidParameter. AWS page: API_Subscribe. Whether the endpoint exists is not
+    /// asked.
+    pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
+        if fifo_topic && self != Self::Sqs {
+            return Err(Refusal::invalid_parameter(format_args!(
+                "Invalid protocol type: {}",
+                self.name()
+            )));
+        }
+        match self {
+            Self::Http | Self::Https => check_url(self, endpoint),
+            Self::Email | Self::EmailJson => check_email(endpoint),
+            Self::Sms if is_phone_number(endpoint) => Ok(()),
+            // This refusal of SNS has no "Invalid parameter" before it.
+            Self::Sms => Err(Refusal::new(
+                Kind::InvalidParameter,
+                format!("Invalid SMS endpoint: {endpoint}"),
+            )),
+            Self::Sqs => {
+                let queue = QueueAddress::from_arn(endpoint)
+                    .ok_or_else(|| Refusal::invalid_parameter("SQS endpoint ARN"))?;
+                if queue.is_fifo() && !fifo_topic {
+                    return Err(Refusal::invalid_parameter(
+                        "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be \
+                         subscribed to standard SNS topics",
+                    ));
+                }
+                Ok(())
+            }
+            Self::Lambda => check_arn(endpoint, "lambda", "Lambda endpoint ARN"),
+            Self::Firehose => check_arn(endpoint, "firehose", "Firehose endpoint ARN"),
+            Self::Application => {
+                let refusal = || {
+                    Refusal::invalid_parameter(format_args!(
+                        "Application endpoint arn invalid:{endpoint}"
+                    ))
+                };
+                let [arn, _, service, _, _, resource] =
+                    elements("Endpoint", endpoint).map_err(|_| refusal())?;
+                let fits = arn == "arn" && service == "sns" && resource.starts_with("endpoint/");
+                if fits { Ok(()) } else { Err(refusal()) }
+            }
+        }
+    }
+}
+
+fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
+    let fits = elements("Endpoint", endpoint).is_ok_and(|[arn, _, of, _, _, resource]| {
+        arn == "arn" && of == service && !resource.is_empty()
+    });
+    if fits { Ok(()) } else { Err(Refusal::invalid_parameter(what)) }
+}
+
+fn check_url(protocol: Protocol, endpoint: &str) -> Result<(), Refusal> {
+    let authority = endpoint
+        .strip_prefix(protocol.name())
+        .and_then(|rest| rest.strip_prefix("://"))
+        .and_then(|rest| rest.split(['/', '?', '#']).next());
+    let is_visible = endpoint.bytes().all(|byte| byte.is_ascii_graphic() || !byte.is_ascii());
+    if authority.is_some_and(|authority| !authority.is_empty()) && is_visible {
+        return Ok(());
+    }
+    Err(Refusal::invalid_parameter("Endpoint must match the specified protocol"))
+}
+
+fn check_email(endpoint: &str) -> Result<(), Refusal> {
+    let fits = endpoint.rsplit_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && !domain.is_empty()
+            && endpoint.chars().all(|c| !c.is_whitespace() && !c.is_control())
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
+    });
+    if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Email address")) }
+}
+
+/// Whether a text is a phone number: digits, perhaps after a `+`, with single separators
+/// (`/`, `-`, `.`) between them.
+pub fn is_phone_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let groups = digits.split(['/', '-', '.']);
+    let count: usize = digits.bytes().filter(u8::is_ascii_digit).count();
+    (3..=20).contains(&count)
+        && groups
+            .clone()
+            .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(protocol: &str, endpoint: &str) -> Result<(), String> {
+        Protocol::named(protocol)
+            .and_then(|protocol| protocol.check_endpoint(endpoint, false))
+            .map_err(|refusal| refusal.message.into_owned())
+    }
+
+    #[test]
+    fn endpoints_fit_their_protocol() {
+        for (protocol, endpoint) in [
+            ("http", "http://localhost:8080/path?query"),
+            ("https", "https://user:secret@host/"),
+            ("email", "a@example.com"),
+            ("email-json", "first.last+tag@example.com"),
+            ("sms", "+12/34-567.890"),
+            ("sqs", "arn:aws:sqs:us-east-1:000000000000:q"),
+            ("lambda", "arn:aws:lambda:us-east-1:000000000000:function:f"),
+            ("firehose", "arn:aws:firehose:us-east-1:000000000000:deliverystream/s"),
+            ("application", "arn:aws:sns:us-east-1:000000000000:endpoint/GCM/app/u"),
+        ] {
+            assert_eq!(check(protocol, endpoint), Ok(()), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_those_of_aws() {
+        for (protocol, endpoint, message) in [
+            (
+                "http",
+                "https://host/",
+                "Invalid parameter: Endpoint must match the specified protocol",
+            ),
+            ("https", "https://", "Invalid parameter: Endpoint must match the specified protocol"),
+            ("email", "nobody", "Invalid parameter: Email address"),
+            ("sms", "+15--551234567", "Invalid SMS endpoint: +15--551234567"),
+            ("sms", "NAA+15551234567", "Invalid SMS endpoint: NAA+15551234567"),
+            ("sms", "+15551234567.", "Invalid SMS endpoint: +15551234567."),
+            ("sms", "/+15551234567", "Invalid SMS endpoint: /+15551234567"),
+            ("sqs", "http://localhost/000000000000/q", "Invalid parameter: SQS endpoint ARN"),
+            ("lambda", "f", "Invalid parameter: Lambda endpoint ARN"),
+            ("application", "e", "Invalid parameter: Application endpoint arn invalid:e"),
+            (
+                "sqs",
+                "arn:aws:sqs:us-east-1:000000000000:q.fifo",
+                "Invalid parameter: Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be \
+                 subscribed to standard SNS topics",
+            ),
+            (
+                "gopher",
+                "x",
+                "Invalid parameter: Amazon SNS does not support this protocol string: gopher",
+            ),
+        ] {
+            assert_eq!(check(protocol, endpoint), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn fifo_topics_have_queues_only() {
+        let refusal = Protocol::Sms.check_endpoint("+15551234567", true).unwrap_err();
+        assert_eq!(refusal.message, "Invalid parameter: Invalid protocol type: sms");
+        for queue in ["q", "q.fifo"] {
+            let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+            assert_eq!(Protocol::Sqs.check_endpoint(&arn, true), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What may be published: the rules of Publish that need no topic, and those that do.
+//!
+//! AWS pages: API_Publish, API_PublishBatch, "Message attributes" of the developer guide.
+
+use super::batch::is_entry_id;
+use super::limits::{BATCH_ENTRIES, SUBJECT_LENGTH};
+use super::message_attributes::{AttributeValue, Given, MessageAttribute, MessageAttributes};
+use super::message_structure::MessageTexts;
+use super::topic_attributes::TopicAttributes;
+use super::{Kind, Refusal, fifo};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// A message as it was published; its form has been checked.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Message, as it was given.
+    pub message: String,
+    /// Whether MessageStructure is `json`: each protocol has its own text in it.
+    pub structured: bool,
+    /// Subject
+    pub subject: Option<String>,
+    /// MessageAttributes
+    pub attributes: MessageAttributes,
+    /// MessageGroupId
+    pub group: Option<String>,
+    /// MessageDeduplicationId, as it was given.
+    pub deduplication_id: Option<String>,
+}
+
+impl Published {
+    /// Size in bytes as AWS counts it: body, names, types and values of attributes.
+    pub fn size(&self) -> usize {
+        self.message.len() + super::message_attributes::size(&self.attributes)
+    }
+
+    /// The texts for each protocol. A structure was checked before it was published.
+    pub fn texts(&self) -> MessageTexts<'_> {
+        let texts = self.structured.then(|| MessageTexts::parse(&self.message).ok()).flatten();
+        texts.unwrap_or_else(|| MessageTexts::same(&self.message))
+    }
+
+    /// The text for a single receiver, of a protocol such as `sms` or of a platform such as `GCM`.
+    ///
+    /// Refused with InvalidParameter when a structured message has none.
+    pub fn text_for(&self, key: &str) -> Result<Cow<'_, str>, Refusal> {
+        if self.structured {
+            MessageTexts::of_one(&self.message, key).map(Cow::Owned)
+        } else {
+            Ok(Cow::Borrowed(&self.message))
+        }
+    }
+
+    /// The deduplication id that a FIFO topic goes by and hands on: the given one, or the SHA-256
+    /// of the message.
+    pub fn effective_deduplication_id(&self) -> String {
+        self.deduplication_id
+            .clone()
+            .unwrap_or_else(|| super::digest::sha256_hex(self.message.as_bytes()))
+    }
+}
+
+/// Checks Subject: 1 to 100 characters, no control characters.
+pub fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
+    let fits = subject.is_none_or(|subject| {
+        SUBJECT_LENGTH.contains(&subject.chars().count()) && !subject.chars().any(char::is_control)
+    });
+    if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Subject")) }
+}
+
+/// Checks a group and a deduplication id against the type of the topic.
+pub fn check_for_topic(topic: &TopicAttributes, message: &Published) -> Result<(), Refusal> {
+    if !topic.is_fifo() {
+        return match message.deduplication_id {
+            None => Ok(()),
+            Some(_) => Err(Refusal::invalid_parameter_because(
+                "MessageDeduplicationId",
+                "The request includes MessageDeduplicationId parameter that is not valid for this \
+                 topic type",
+            )),
+        };
+    }
+    check_group(message)?;
+    check_deduplication_id(topic, message)
+}
+
+/// A FIFO topic wants a message group.
+pub fn check_group(message: &Published) -> Result<(), Refusal> {
+    match message.group {
+        Some(_) => Ok(()),
+        None => Err(Refusal::invalid_parameter(
+            "The MessageGroupId parameter is required for FIFO topics",
+        )),
+    }
+}
+
+/// A FIFO topic wants to tell duplicates.
+pub fn check_deduplication_id(topic: &TopicAttributes, message: &Published) -> Result<(), Refusal> {
+    if message.deduplication_id.is_some() || topic.content_based_deduplication() {
+        return Ok(());
+    }
+    Err(Refusal::invalid_parameter(
+        "The topic should either have ContentBasedDeduplication enabled or \
+         MessageDeduplicationId provided explicitly",
+    ))
+}
+
+/// Checks the form of the ids of a message: 1 to 128 letters, digits and punctuation characters.
+pub fn check_ids(group: Option<&str>, deduplication_id: Option<&str>) -> Result<(), Refusal> {
+    let ids = [("MessageGroupId", group), ("MessageDeduplicationId", deduplication_id)];
+    for (parameter, id) in ids {
+        let fits = id.is_none_or(|id| fifo::check_message_group_id(id).is_ok());
+        if !fits {
+            return Err(Refusal::invalid_parameter_because(
+                parameter,
+                format_args!(
+                    "{parameter} can only include alphanumeric and punctuation characters. 1 to \
+                     128 in length."
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the size of a message, equal to the maximum is allowed.
+pub fn check_size(bytes: usize, maximum: usize) -> Result<(), Refusal> {
+    if bytes <= maximum { Ok(()) } else { Err(Refusal::invalid_parameter("Message too long")) }
+}
+
+/// A batch whose messages are too long together.
+pub fn batch_too_long() -> Refusal {
+    Refusal::new(
+        Kind::BatchRequestTooLong,
+        "The length of all the batch messages put together is more than the limit.",
+    )
+}
+
+/// Checks the entries of a PublishBatch as a whole: how many, and their Ids.
+pub fn check_batch(ids: &[Option<String>]) -> Result<(), Refusal> {
+    let refuse = |kind, message: &'static str| Err(Refusal::new(kind, message));
+    if ids.is_empty() {
+        return refuse(Kind::EmptyBatchRequest, "The batch request doesn't contain any entries.");
+    }
+    if ids.len() > BATCH_ENTRIES {
+        return refuse(
+            Kind::TooManyEntriesInBatchRequest,
+            "The batch request contains more entries than permissible.",
+        );
+    }
+    let mut seen = HashSet::new();
+    if !ids.iter().all(|id| seen.insert(id)) {
+        return refuse(
+            Kind::BatchEntryIdsNotDistinct,
+            "Two or more batch entries in the request have the same Id.",
+        );
+    }
+    if !ids.iter().all(|id| id.as_deref().is_some_and(is_entry_id)) {
+        return refuse(
+            Kind::InvalidBatchEntryId,
+            "The Id of a batch entry in a batch request doesn't abide by the specification.",
+        );
+    }
+    Ok(())
+}
+
+/// Checks MessageAttributes.
+///
+/// Refused with ParameterValueInvalid. Unlike SQS, SNS has no limit of ten. A String.Array that is no
+/// JSON array is accepted; no filter matches it.
+pub fn check_attributes(
+    given: impl IntoIterator<Item = (String, Given)>,
+) -> Result<MessageAttributes, Refusal> {
+    given
+        .into_iter()
+        .map(|(name, given)| {
+            check_attribute_name(&name)?;
+            let attribute = typed(&name, given)?;
+            Ok((name, attribute))
+        })
+        .collect()
+}
+
+fn invalid_value(message: String) -> Refusal {
+    Refusal::new(Kind::ParameterValueInvalid, message)
+}
+
+/// What the names of attributes begin with that SNS itself reads, for phones and for devices. All
+/// others that begin with `AWS.` are reserved, as in SQS.
+const OWN_ATTRIBUTES: [&str; 3] = ["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBILE."];
+
+fn check_attribute_name(name: &str) -> Result<(), Refusal> {
+    let own = OWN_ATTRIBUTES.iter().find_map(|beginning| name.strip_prefix(beginning));
+    super::message_attributes::check_name(own.unwrap_or(name))
+        .map_err(|refusal| invalid_value(refusal.message.into_owned()))
+}
+
+fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
+    let data_type = given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| {
+        invalid_value(format!(
+            "The message attribute '{name}' must contain non-empty message attribute type."
+        ))
+    })?;
+    let no_value = || {
+        invalid_value(format!(
+            "The message attribute '{name}' must contain non-empty message attribute value for \
+             message attribute type '{data_type}'."
+        ))
+    };
+    let value = match data_type.split('.').next() {
+        Some("Binary") => {
+            let bytes = given.binary_value.filter(|bytes| !bytes.is_empty());
+            AttributeValue::Binary(bytes.ok_or_else(no_value)?)
+        }
+        Some(base @ ("String" | "Number")) => {
+            let text = given.string_value.filter(|text| !text.is_empty()).ok_or_else(no_value)?;
+            if base == "Number" && text.trim().parse::<f64>().is_err() {
+                return Err(invalid_value(format!(
+                    "Could not cast message attribute '{name}' value to number."
+                )));
+            }
+            AttributeValue::Text(text)
+        }
+        _ => {
+            return Err(invalid_value(format!(
+                "The message attribute '{name}' has an invalid message attribute type, the set of \
+                 supported type prefixes is Binary, Number, and String."
+            )));
+        }
+    };
+    Ok(MessageAttribute { data_type, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Given {
+        Given {
+            data_type: Some("String".to_owned()),
+            string_value: Some(value.to_owned()),
+            ..Given::default()
+        }
+    }
+
+    #[test]
+    fn attributes_that_sns_reads_itself_are_the_only_ones_with_a_reserved_name() {
+        let check = |name: &str| check_attributes([(name.to_owned(), text("x"))]);
+        for name in [
+            "AWS.SNS.SMS.SenderID",
+            "AWS.SNS.SMS.SMSType",
+            "AWS.MM.SMS.OriginationNumber",
+            "AWS.SNS.MOBILE.APNS.PUSH_TYPE",
+            "AWSOME",
+        ] {
+            assert!(check(name).is_ok(), "{name}");
+        }
+        for name in ["AWS.x", "aws.sns.sms.SenderID", "Amazon.x", "AWS.SNS.SMS.", "AWS.SNS.SMS.a b"]
+        {
+            assert_eq!(check(name).unwrap_err().kind, Kind::ParameterValueInvalid, "{name}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The attributes of a subscription: what may be set, and how they are shown.
+//!
+//! They are kept as the texts that were given, by AWS's names, because clients compare them as
+//! texts. AWS pages: API_Subscribe, API_SetSubscriptionAttributes, API_GetSubscriptionAttributes.
+
+use super::Refusal;
+use super::address::QueueAddress;
+use super::delivery_policy::SubscriptionDeliveryPolicy;
+use super::filter_policy::{FilterPolicy, Scope};
+use super::sns_endpoint::Protocol;
+use super::topic_address::TopicAddress;
+use super::topic_attributes::{in_attributes, parse_bool};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The settable attributes of a subscription: those that were set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubscriptionAttributes(IndexMap<String, String>);
+
+/// What the rules for attributes depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Subscribed<'a> {
+    /// The topic.
+    pub topic: &'a TopicAddress,
+    /// The protocol of the endpoint.
+    pub protocol: Protocol,
+}
+
+impl SubscriptionAttributes {
+    /// Checks what Subscribe was given.
+    pub fn create(
+        subscribed: Subscribed<'_>,
+        given: &IndexMap<String, String>,
+    ) -> Result<Self, Refusal> {
+        let mut attributes = Self::default();
+        // The scope decides how a policy is read, wherever it stands.
+        if let Some(scope) = given.get("FilterPolicyScope") {
+            attributes.set(subscribed, "FilterPolicyScope", scope).map_err(in_attributes)?;
+        }
+        for (name, value) in given {
+            attributes.set(subscribed, name, value).map_err(in_attributes)?;
+        }
+        if subscribed.protocol == Protocol::Firehose
+            && attributes.get("SubscriptionRoleArn").is_none()
+        {
+            return Err(Refusal::invalid_parameter_because(
+                "Attributes",
+                "SubscriptionRoleArn is required for the firehose protocol",
+            ));
+        }
+        Ok(attributes)
+    }
+
+    /// Changes one attribute; an empty value removes it.
+    ///
+    /// Refused with InvalidParameter: `AttributeName` for what cannot be set.
+    pub fn set(
+        &mut self,
+        subscribed: Subscribed<'_>,
+        name: &str,
+        value: &str,
+    ) -> Result<(), Refusal> {
+        let refuse = |reason: &str| Refusal::invalid_parameter(format_args!("{name}: {reason}"));
+        match name {
+            "RawMessageDelivery" => {
+                let raw = parse_bool(value).ok_or_else(|| {
+                    refuse(&format!("Invalid value [{value}]. Must be true or false."))
+                })?;
+                if !subscribed.protocol.can_be_raw() {
+                    return Err(Refusal::invalid_parameter(format_args!(
+                        "Delivery protocol [{}] does not support raw message delivery.",
+                        subscribed.protocol.name()
+                    )));
+                }
+                self.0.insert(name.to_owned(), raw.to_string());
+                return Ok(());
+            }
+            "FilterPolicyScope" => {
+                let scope = scope_named(value).ok_or_else(|| {
+                    refuse(&format!(
+                        "Invalid value [{value}]. Please use either MessageBody or \
+                         MessageAttributes"
+                    ))
+                })?;
+                // A policy that is there must make sense in its new scope.
+                if let Some(policy) = self.get("FilterPolicy") {
+                    parse_filter(policy, scope)?;
+                }
+            }
+            "FilterPolicy" | "DeliveryPolicy" | "RedrivePolicy" if value.is_empty() => {}
+            "FilterPolicy" => {
+                parse_filter(value, self.filter_scope())?;
+                self.0
+                    .entry("FilterPolicyScope".to_owned())
+                    .or_insert_with(|| "MessageAttributes".to_owned());
+            }
+            "DeliveryPolicy" => {
+                if !subscribed.protocol.is_http() {
+                    return Err(refuse("only http and https subscriptions have a delivery policy"));
+                }
+                SubscriptionDeliveryPolicy::parse(value).map_err(|reason| refuse(&reason))?;
+            }
+            "RedrivePolicy" => {
+                check_redrive_policy(subscribed.topic, value).map_err(|reason| refuse(&reason))?;
+            }
+            "ReplayPolicy" if subscribed.topic.is_fifo() => {}
+            "SubscriptionRoleArn" if subscribed.protocol == Protocol::Firehose => {}
+            _ => return Err(Refusal::invalid_parameter("AttributeName")),
+        }
+        if value.is_empty() {
+            self.0.shift_remove(name);
+        } else {
+            self.0.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Whether these, from another Subscribe of the same endpoint, say something else. Fewer, and
+    /// defaults, do not.
+    pub fn differ_from_given(&self, given: &Self) -> bool {
+        given.0.iter().any(|(name, value)| {
+            let default = match name.as_str() {
+                "RawMessageDelivery" => "false",
+                "FilterPolicyScope" => "MessageAttributes",
+                _ => "",
+            };
+            self.get(name).unwrap_or(default) != value
+        })
+    }
+
+    /// RawMessageDelivery
+    pub fn is_raw(&self) -> bool {
+        self.get("RawMessageDelivery") == Some("true")
+    }
+
+    fn filter_scope(&self) -> Scope {
+        self.get("FilterPolicyScope").and_then(scope_named).unwrap_or(Scope::MessageAttributes)
+    }
+
+    /// The filter, ready to be used. It was checked when it was set.
+    pub fn filter(&self) -> Option<FilterPolicy> {
+        FilterPolicy::parse(self.get("FilterPolicy")?, self.filter_scope()).ok()
+    }
+
+    /// Whether there is a filter policy.
+    pub fn has_filter(&self) -> bool {
+        self.get("FilterPolicy").is_some()
+    }
+
+    /// The queue for messages that cannot be delivered.
+    pub fn dead_letter_queue(&self) -> Option<QueueAddress> {
+        let policy: Map<String, Value> = serde_json::from_str(self.get("RedrivePolicy")?).ok()?;
+        QueueAddress::from_arn(policy.get("deadLetterTargetArn")?.as_str()?)
+    }
+
+    /// The subscription's own delivery policy.
+    pub fn delivery_policy(&self) -> Option<SubscriptionDeliveryPolicy> {
+        SubscriptionDeliveryPolicy::parse(self.get("DeliveryPolicy")?).ok()
+    }
+
+    /// ReplayPolicy, as it was given.
+    pub fn replay_policy(&self) -> Option<&str> {
+        self.get("ReplayPolicy")
+    }
+
+    /// The attributes as they are shown.
+    pub fn shown(&self) -> IndexMap<String, String> {
+        let mut shown = self.0.clone();
+        shown.entry("RawMessageDelivery".to_owned()).or_insert_with(|| "false".to_owned());
+        if let Some(policy) = self.delivery_policy() {
+            shown.insert("DeliveryPolicy".to_owned(), policy.shown());
+        }
+        shown
+    }
+}
+
+fn scope_named(name: &str) -> Option<Scope> {
+    match name {
+        "MessageAttributes" => Some(Scope::MessageAttributes),
+        "MessageBody" => Some(Scope::MessageBody),
+        _ => None,
+    }
+}
+
+fn parse_filter(text: &str, scope: Scope) -> Result<FilterPolicy, Refusal> {
+    FilterPolicy::parse(text, scope)
+        .map_err(|reason| Refusal::invalid_parameter(format_args!("FilterPolicy: {reason}")))
+}
+
+/// A redrive policy of a subscription names a queue of the topic's account and region, a FIFO
+/// queue for a FIFO topic. Whether it exists is not asked.
+fn check_redrive_policy(topic: &TopicAddress, text: &str) -> Result<(), String> {
+    let policy: Map<String, Value> =
+        serde_json::from_str(text).map_err(|_| "failed to parse JSON.".to_owned())?;
+    if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
+        return Err(format!("invalid JSON. Attribute {name} is unknown."));
+    }
+    let target = policy.get("deadLetterTargetArn").and_then(Value::as_str);
+    let target =
+        target.and_then(QueueAddress::from_arn).ok_or("deadLetterTargetArn is an invalid arn")?;
+    if target.account != topic.account || target.region != topic.region {
+        return Err(
+            "deadLetterTargetArn must be in the same account and region as the topic".to_owned()
+        );
+    }
+    if target.is_fifo() != topic.is_fifo() {
+        let needed = if topic.is_fifo() { "FIFO" } else { "standard" };
+        return Err(format!("deadLetterTargetArn must be a {needed} queue for this topic"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic() -> TopicAddress {
+        TopicAddress {
+            account: "000000000000".into(),
+            region: "us-east-1".into(),
+            name: "t".into(),
+        }
+    }
+
+    fn create(
+        protocol: Protocol,
+        pairs: &[(&str, &str)],
+    ) -> Result<SubscriptionAttributes, String> {
+        let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        SubscriptionAttributes::create(Subscribed { topic: &topic(), protocol }, &given.collect())
+            .map_err(|refusal| refusal.message.into_owned())
+    }
+
+    #[test]
+    fn a_scope_appears_with_the_first_filter() {
+        let shown = create(Protocol::Sqs, &[("FilterPolicy", r#"{"a": ["b"]}"#)]).unwrap().shown();
+        assert_eq!(shown["FilterPolicy"], r#"{"a": ["b"]}"#);
+        assert_eq!(shown["FilterPolicyScope"], "MessageAttributes");
+        assert_eq!(shown["RawMessageDelivery"], "false");
+    }
+
+    #[test]
+    fn a_filter_is_read_in_the_scope_that_comes_with_it() {
+        let nested = r#"{"a":{"b":["c"]}}"#;
+        let pairs = [("FilterPolicy", nested), ("FilterPolicyScope", "MessageBody")];
+        assert!(create(Protocol::Sqs, &pairs).is_ok());
+        assert!(create(Protocol::Sqs, &pairs[..1]).is_err());
+    }
+
+    #[test]
+    fn refusals_are_those_of_aws() {
+        let because = |reason: &str| Err(format!("Invalid parameter: Attributes Reason: {reason}"));
+        for (protocol, name, value, reason) in [
+            (
+                Protocol::Sqs,
+                "RawMessageDelivery",
+                "x",
+                "RawMessageDelivery: Invalid value [x]. Must be true or false.",
+            ),
+            (
+                Protocol::Lambda,
+                "RawMessageDelivery",
+                "false",
+                "Delivery protocol [lambda] does not support raw message delivery.",
+            ),
+            (
+                Protocol::Sqs,
+                "FilterPolicyScope",
+                "x",
+                "FilterPolicyScope: Invalid value [x]. Please use either MessageBody or MessageAttributes",
+            ),
+            (
+                Protocol::Sqs,
+                "RedrivePolicy",
+                r#"{"maxReceiveCount":1}"#,
+                "RedrivePolicy: invalid JSON. Attribute maxReceiveCount is unknown.",
+            ),
+            (
+                Protocol::Sqs,
+                "RedrivePolicy",
+                r#"{"deadLetterTargetArn":"q"}"#,
+                "RedrivePolicy: deadLetterTargetArn is an invalid arn",
+            ),
+            (Protocol::Sqs, "Whatever", "x", "AttributeName"),
+        ] {
+            assert_eq!(create(protocol, &[(name, value)]), because(reason));
+        }
+    }
+
+    #[test]
+    fn a_repeated_subscription_may_say_less_or_the_defaults() {
+        let first = create(Protocol::Sqs, &[("RawMessageDelivery", "True")]).unwrap();
+        let differs = |pairs: &[(&str, &str)]| {
+            first.differ_from_given(&create(Protocol::Sqs, pairs).unwrap())
+        };
+        assert!(!differs(&[]) && !differs(&[("RawMessageDelivery", "true")]));
+        assert!(!differs(&[("FilterPolicyScope", "MessageAttributes")]));
+        assert!(differs(&[("RawMessageDelivery", "false"), ("FilterPolicyScope", "MessageBody")]));
+    }
+
+    #[test]
+    fn the_empty_text_removes_a_policy() {
+        let subscribed = Subscribed { topic: &topic(), protocol: Protocol::Sqs };
+        let mut attributes = create(Protocol::Sqs, &[("FilterPolicy", r#"{"a":["b"]}"#)]).unwrap();
+        attributes.set(subscribed, "FilterPolicy", "").unwrap();
+        assert!(attributes.filter().is_none());
+    }
+}

@@ -1,0 +1,188 @@
+//! Names and ARNs of SNS: topics and subscriptions.
+
+use super::Refusal;
+use super::address::{FIFO_SUFFIX, has_fifo_suffix, is_account, is_name_byte, partition};
+use super::limits::TOPIC_NAME_LENGTH;
+use uuid::Uuid;
+
+/// Which topic is meant, not that there is one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TopicAddress {
+    /// The twelve digits of the owner's account.
+    pub account: String,
+    /// The region, for instance `eu-west-1`.
+    pub region: String,
+    /// The topic's name, `.fifo` included.
+    pub name: String,
+}
+
+impl TopicAddress {
+    /// `arn:<partition>:sns:<region>:<account>:<name>`
+    pub fn arn(&self) -> String {
+        let Self { account, region, name } = self;
+        format!("arn:{}:sns:{region}:{account}:{name}", partition(region))
+    }
+
+    /// Whether the name is one of a FIFO topic.
+    pub fn is_fifo(&self) -> bool {
+        has_fifo_suffix(&self.name)
+    }
+
+    /// The topic that a parameter of this name gives as an ARN, for a caller in this region.
+    ///
+    /// Refused with InvalidParameter when it is no ARN, or one of another region or service.
+    pub fn from_arn(parameter: &str, arn: &str, region: &str) -> Result<Self, Refusal> {
+        let [_, _, service, of_region, account, name] = elements(parameter, arn)?;
+        let fits = service == "sns" && of_region == region && is_account(account);
+        if !fits || name.contains(':') || name.is_empty() {
+            return Err(Refusal::invalid_parameter(parameter));
+        }
+        Ok(Self {
+            account: account.to_owned(),
+            region: of_region.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The six elements of an ARN; whatever else has a colon belongs to the last.
+///
+/// Refused with InvalidParameter when there are fewer.
+pub fn elements<'a>(parameter: &str, arn: &'a str) -> Result<[&'a str; 6], Refusal> {
+    let mut parts = arn.splitn(6, ':');
+    let elements = std::array::from_fn(|_| parts.next());
+    match elements {
+        [
+            Some(arn),
+            Some(partition),
+            Some(service),
+            Some(region),
+            Some(account),
+            Some(resource),
+        ] => Ok([arn, partition, service, region, account, resource]),
+        _ => Err(Refusal::invalid_parameter_because(
+            parameter,
+            format_args!("An ARN must have at least 6 elements, not {}", arn.split(':').count()),
+        )),
+    }
+}
+
+/// The ARN of a subscription: that of its topic and a UUID.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubscriptionArn {
+    /// Its topic.
+    pub topic: TopicAddress,
+    /// Names the subscription by itself.
+    pub id: Uuid,
+}
+
+impl SubscriptionArn {
+    /// Reads the parameter SubscriptionArn. `None`: well-formed, but of no subscription.
+    ///
+    /// Refused with InvalidParameter when it is no ARN, or one of another region or service.
+    pub fn parse(arn: &str, region: &str) -> Result<Option<Self>, Refusal> {
+        let [.., name] = elements("SubscriptionArn", arn)?;
+        let Some((name, id)) = name.split_once(':') else {
+            return Err(Refusal::invalid_parameter("SubscriptionArn"));
+        };
+        let topic_arn = &arn[..arn.len() - id.len() - 1];
+        let topic = TopicAddress::from_arn("SubscriptionArn", topic_arn, region)?;
+        debug_assert_eq!(topic.name, name);
+        Ok(Uuid::try_parse(id).ok().map(|id| Self { topic, id }))
+    }
+}
+
+/// Checks the name that CreateTopic was given; `fifo` says whether FifoTopic is true.
+///
+/// AWS page: API_CreateTopic.
+pub fn check_topic_name(name: &str, fifo: bool) -> Result<(), Refusal> {
+    let stem = name.strip_suffix(FIFO_SUFFIX);
+    if fifo && stem.is_none() {
+        return Err(Refusal::invalid_parameter(
+            "Fifo Topic names must end with .fifo and must be made up of only uppercase and \
+             lowercase ASCII letters, numbers, underscores, and hyphens, and must be between 1 and \
+             256 characters long.",
+        ));
+    }
+    let stem = if fifo { stem.unwrap_or(name) } else { name };
+    let fits = TOPIC_NAME_LENGTH.contains(&name.len())
+        && !stem.is_empty()
+        && stem.bytes().all(is_name_byte);
+    if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Topic Name")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &str) -> TopicAddress {
+        TopicAddress {
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn arns_are_read_as_they_are_written() {
+        for name in ["t", "a-b_c.fifo"] {
+            let address = topic(name);
+            assert_eq!(
+                TopicAddress::from_arn("TopicArn", &address.arn(), "eu-west-1"),
+                Ok(address)
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_is_wrong_with_an_arn() {
+        for (arn, message) in [
+            ("x", "TopicArn Reason: An ARN must have at least 6 elements, not 1"),
+            (
+                "arn:aws:sns:us-east-1:r",
+                "TopicArn Reason: An ARN must have at least 6 elements, not 5",
+            ),
+            ("arn:aws:sns:us-east-1:123456789012:t", "TopicArn"),
+            ("arn:aws:sqs:eu-west-1:123456789012:t", "TopicArn"),
+            ("arn:aws:sns:eu-west-1:123456789012:t:u", "TopicArn"),
+            ("arn:aws:sns:eu-west-1:me:t", "TopicArn"),
+        ] {
+            let refusal = TopicAddress::from_arn("TopicArn", arn, "eu-west-1").unwrap_err();
+            assert_eq!(refusal.message, format!("Invalid parameter: {message}"), "{arn}");
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_a_topic_and_a_uuid() {
+        let id = Uuid::from_u128(7);
+        let arn = format!("{}:{id}", topic("t").arn());
+        let parsed = SubscriptionArn::parse(&arn, "eu-west-1").unwrap().unwrap();
+        assert_eq!(parsed, SubscriptionArn { topic: topic("t"), id });
+        assert_eq!(
+            SubscriptionArn::parse(&format!("{}:x", topic("t").arn()), "eu-west-1"),
+            Ok(None)
+        );
+        for arn in ["pending confirmation", &topic("t").arn(), &format!("{arn}:y")] {
+            assert!(
+                SubscriptionArn::parse(arn, "eu-west-1").is_err_and(|refusal| {
+                    refusal.message.starts_with("Invalid parameter: SubscriptionArn")
+                }) || arn.ends_with(":y")
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_checked_by_type_of_topic() {
+        for (name, fifo) in [("t", false), ("A-z_0", false), ("t.fifo", true)] {
+            assert_eq!(check_topic_name(name, fifo), Ok(()), "{name}");
+        }
+        for (name, fifo) in [("", false), ("t.fifo", false), ("a b", false), (".fifo", true)] {
+            let refusal = check_topic_name(name, fifo).unwrap_err();
+            assert_eq!(refusal.message, "Invalid parameter: Topic Name", "{name}");
+        }
+        assert!(check_topic_name(&"a".repeat(256), false).is_ok());
+        assert!(check_topic_name(&"a".repeat(257), false).is_err());
+        let refusal = check_topic_name("t", true).unwrap_err();
+        assert!(refusal.message.starts_with("Invalid parameter: Fifo Topic names must end"));
+    }
+}
