@@ -6,6 +6,7 @@ use rusqlite::Connection;
 /// Every migration, in order; its version is its place in the list, counted from 1.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_queues_and_messages.sql"),
+    include_str!("../../migrations/0002_topics.sql"),
     include_str!("../../migrations/0003_contents_with_messages.sql"),
 ];
 

@@ -1,4 +1,4 @@
-//! Rows and transactions. Nothing here knows a rule of SQS: it reads, inserts, updates and deletes
+//! Rows and transactions. Nothing here knows a rule of SQS or SNS: it reads, inserts, updates and deletes
 //! rows, and commits many callers' work at once.
 //!
 //! - [`Txn`] is what the engine works with: typed rows, the time, fresh ids, effects.
@@ -9,27 +9,43 @@
 //! an answer is sent only after the transaction that it speaks of has been committed.
 
 mod backlogs;
+mod captured_messages;
 mod deduplication;
+mod deliveries;
 mod driver;
 mod error;
 mod message_groups;
 mod messages;
 mod migrations;
 mod move_tasks;
+mod platforms;
+mod publications;
 mod queues;
 mod receive_attempts;
+mod signing_key;
+mod sms;
 mod sqlite;
+mod subscriptions;
+mod topics;
 mod txn;
 mod worker;
 
 pub use backlogs::Counts;
+pub use captured_messages::CapturedMessage;
 pub use deduplication::Duplicate;
+pub use deliveries::{Confirmation, Delivery, Payload};
 pub use driver::{Database, Driver, Row, Value};
 pub use error::Error;
 pub use message_groups::MessageGroup;
 pub use messages::{Content, Message, Place};
 pub use move_tasks::{MoveTask, MoveTaskStatus};
+pub use platforms::{PlatformApplication, PlatformEndpoint};
+pub use publications::Publication;
 pub use queues::Queue;
+pub use signing_key::KeyAndCertificate;
+pub use sms::{OptOut, SandboxNumber};
 pub use sqlite::{Durability, Location, Sqlite};
-pub use txn::{Effect, Ledger, Txn};
+pub use subscriptions::{Replay, Subscription, SubscriptionState};
+pub use topics::Topic;
+pub use txn::{DeliveryStatus, Effect, Ledger, Txn};
 pub use worker::{GiveBack, Observer, Store};

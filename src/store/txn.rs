@@ -5,12 +5,13 @@ use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
 use super::{Counts, Error, Queue};
 use crate::domain::address::QueueAddress;
+use crate::domain::sns_endpoint::Protocol;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Something to do after the commit. Effects are data: nothing happens if the commit fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// So many messages of a queue may be received now.
     Ready {
@@ -31,8 +32,40 @@ pub enum Effect {
         /// Id of the queue.
         queue: i64,
     },
-    /// There is background work: a discarded backlog, a move task.
+    /// There is background work: a discarded backlog, a move task, an unfinished fan-out.
     Work,
+    /// An outbox has something to deliver, now or at another time than before.
+    Delivery,
+    /// What became of messages of a topic on their way to subscriptions of a protocol.
+    Delivered {
+        /// How they went.
+        protocol: Protocol,
+        /// Whether they arrived.
+        success: bool,
+        /// How many.
+        count: u64,
+    },
+    /// What became of one message, for the log.
+    DeliveryStatus(Box<DeliveryStatus>),
+}
+
+/// What became of a message on its way to a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryStatus {
+    /// ARN of the subscription.
+    pub subscription_arn: String,
+    /// MessageId, if it is a message.
+    pub message_id: Option<Uuid>,
+    /// How it went.
+    pub protocol: Protocol,
+    /// Where it went.
+    pub endpoint: String,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Why it did not arrive; none if it did.
+    pub failure: Option<String>,
+    /// The queue that it was put into instead.
+    pub dead_letter_queue: Option<String>,
 }
 
 /// What callers read or change alike, transaction after transaction: a thousand sends to one queue

@@ -1,0 +1,186 @@
+//! What was published, for as long as a delivery, a fan-out or an archive needs it.
+
+use super::driver::Row;
+use super::{Error, Txn};
+use crate::domain::message_attributes::{MessageAttributes, decode, encode};
+use crate::domain::notification::{Signature, SignatureVersion};
+use crate::domain::sns_message::Published;
+use uuid::Uuid;
+
+/// A message of a topic.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// Its sequence: grows with every message.
+    pub id: i64,
+    /// Id of its topic.
+    pub topic: i64,
+    /// MessageId
+    pub message_id: Uuid,
+    /// Unix milliseconds.
+    pub published_at: i64,
+    /// The message as it was given; on a FIFO topic with the deduplication id that it goes by.
+    pub published: Published,
+    /// X-Ray's header of the call.
+    pub trace_header: Option<String>,
+    /// What links in messages begin with.
+    pub base_url: String,
+    /// Signature of the notification to queues, if it has one.
+    pub signature: Option<Signature>,
+    /// Whether the archive keeps it.
+    pub archived: bool,
+}
+
+macro_rules! columns {
+    () => {
+        "id, topic, message_id, published_at, subject, message, structured, attributes, \
+         message_group, deduplication_id, trace_header, base_url, signature, version, cert_url, \
+         archived"
+    };
+}
+
+fn read(row: &dyn Row) -> Result<Publication, Error> {
+    let attributes = row.blob(7)?.map_or_else(|| Some(MessageAttributes::new()), decode);
+    let signature = match row.optional_string(12)? {
+        None => None,
+        Some(base64) => Some(Signature {
+            version: row.text(13)?.and_then(SignatureVersion::parse).unwrap_or_default(),
+            base64,
+            cert_url: row.string(14)?,
+        }),
+    };
+    Ok(Publication {
+        id: row.i64(0)?,
+        topic: row.i64(1)?,
+        message_id: row.uuid(2)?,
+        published_at: row.i64(3)?,
+        published: Published {
+            subject: row.optional_string(4)?,
+            message: row.string(5)?,
+            structured: row.i64(6)? != 0,
+            attributes: attributes
+                .ok_or_else(|| Error::Corrupt("attributes of a publication".to_owned()))?,
+            group: row.optional_string(8)?,
+            deduplication_id: row.optional_string(9)?,
+        },
+        trace_header: row.optional_string(10)?,
+        base_url: row.string(11)?,
+        signature,
+        archived: row.i64(15)? != 0,
+    })
+}
+
+impl Txn<'_> {
+    /// Keeps a publication. `cursor`: the last subscription that its fan-out has come to, none if
+    /// that is done.
+    pub fn insert_publication(
+        &mut self,
+        publication: &Publication,
+        cursor: Option<i64>,
+    ) -> Result<(), Error> {
+        let published = &publication.published;
+        let signature = publication.signature.as_ref();
+        let attributes = (!published.attributes.is_empty()).then(|| encode(&published.attributes));
+        self.execute(
+            "INSERT INTO publications (id, topic, message_id, published_at, subject, message, \
+             structured, attributes, message_group, deduplication_id, trace_header, base_url, \
+             signature, version, cert_url, archived, cursor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+             ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            &[
+                publication.id.into(),
+                publication.topic.into(),
+                (&publication.message_id).into(),
+                publication.published_at.into(),
+                published.subject.as_ref().into(),
+                (&published.message).into(),
+                published.structured.into(),
+                attributes.as_deref().into(),
+                published.group.as_ref().into(),
+                published.deduplication_id.as_ref().into(),
+                publication.trace_header.as_ref().into(),
+                (&publication.base_url).into(),
+                signature.map(|signature| &signature.base64).into(),
+                signature.map(|signature| signature.version.as_str()).into(),
+                signature.map(|signature| &signature.cert_url).into(),
+                publication.archived.into(),
+                cursor.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The publication of this id.
+    pub fn publication(&mut self, id: i64) -> Result<Option<Publication>, Error> {
+        self.one(
+            concat!("SELECT ", columns!(), " FROM publications WHERE id = ?1"),
+            &[id.into()],
+            read,
+        )
+    }
+
+    /// The oldest publication whose fan-out is not done, and the subscription it has come to.
+    pub fn unfinished_publication(&mut self) -> Result<Option<(Publication, i64)>, Error> {
+        self.one(
+            concat!(
+                "SELECT ",
+                columns!(),
+                ", cursor FROM publications WHERE cursor IS NOT NULL ORDER BY id LIMIT 1"
+            ),
+            &[],
+            |row| Ok((read(row)?, row.i64(16)?)),
+        )
+    }
+
+    /// Notes how far a fan-out has come.
+    pub fn set_publication_cursor(&mut self, id: i64, cursor: Option<i64>) -> Result<(), Error> {
+        self.execute(
+            "UPDATE publications SET cursor = ?2 WHERE id = ?1",
+            &[id.into(), cursor.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a publication that nothing needs any more.
+    pub fn drop_publication_if_done(&mut self, id: i64) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM publications WHERE id = ?1 AND archived = 0 AND cursor IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = ?1)",
+            &[id.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Archived publications of a topic, those after an id.
+    pub fn archived_publications(
+        &mut self,
+        topic: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Publication>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM publications WHERE topic = ?1 AND archived = 1 AND id > ?2 \
+                 ORDER BY id LIMIT ?3"
+            ),
+            &[topic.into(), after.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// The oldest archived publications of a topic: their ids and when they were published.
+    pub fn oldest_archived(&mut self, topic: i64, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
+        self.all(
+            "SELECT id, published_at FROM publications WHERE topic = ?1 AND archived = 1 \
+             ORDER BY id LIMIT ?2",
+            &[topic.into(), limit.into()],
+            |row| Ok((row.i64(0)?, row.i64(1)?)),
+        )
+    }
+
+    /// Takes a publication out of the archive.
+    pub fn unarchive(&mut self, id: i64) -> Result<(), Error> {
+        self.execute("UPDATE publications SET archived = 0 WHERE id = ?1", &[id.into()])?;
+        self.drop_publication_if_done(id)
+    }
+}

@@ -1,0 +1,199 @@
+//! SMS settings of accounts, phone numbers that want no messages, and those of the sandbox.
+
+use super::driver::Row;
+use super::{Error, Txn};
+use indexmap::IndexMap;
+
+/// What is known of a phone number that was once opted out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptOut {
+    /// Whether it is still.
+    pub opted_out: bool,
+    /// Unix milliseconds of the last opt-in by a call.
+    pub opted_in_at: Option<i64>,
+}
+
+/// A phone number of the SMS sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxNumber {
+    /// The number.
+    pub phone_number: String,
+    /// What verifies it.
+    pub one_time_password: String,
+    /// Whether it has been verified.
+    pub verified: bool,
+}
+
+fn read_number(row: &dyn Row) -> Result<SandboxNumber, Error> {
+    Ok(SandboxNumber {
+        phone_number: row.string(0)?,
+        one_time_password: row.string(1)?,
+        verified: row.i64(2)? != 0,
+    })
+}
+
+impl Txn<'_> {
+    /// SMS settings of an account in a region, by name.
+    pub fn sms_attributes(
+        &mut self,
+        (account, region): (&str, &str),
+    ) -> Result<IndexMap<String, String>, Error> {
+        let attributes = self.all(
+            "SELECT name, value FROM sms_attributes WHERE account = ?1 AND region = ?2 \
+             ORDER BY name",
+            &[account.into(), region.into()],
+            |row| Ok((row.string(0)?, row.string(1)?)),
+        )?;
+        Ok(attributes.into_iter().collect())
+    }
+
+    /// Sets an SMS setting; the empty value removes it.
+    pub fn set_sms_attribute(
+        &mut self,
+        (account, region): (&str, &str),
+        name: &str,
+        value: &str,
+    ) -> Result<(), Error> {
+        if value.is_empty() {
+            self.execute(
+                "DELETE FROM sms_attributes WHERE account = ?1 AND region = ?2 AND name = ?3",
+                &[account.into(), region.into(), name.into()],
+            )?;
+            return Ok(());
+        }
+        self.execute(
+            "INSERT INTO sms_attributes (account, region, name, value) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (account, region, name) DO UPDATE SET value = excluded.value",
+            &[account.into(), region.into(), name.into(), value.into()],
+        )?;
+        Ok(())
+    }
+
+    /// What is known of a phone number.
+    pub fn sms_opt_out(
+        &mut self,
+        (account, region): (&str, &str),
+        phone_number: &str,
+    ) -> Result<Option<OptOut>, Error> {
+        self.one(
+            "SELECT opted_out, opted_in_at FROM sms_opt_outs \
+             WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
+            &[account.into(), region.into(), phone_number.into()],
+            |row| Ok(OptOut { opted_out: row.i64(0)? != 0, opted_in_at: row.int(1)? }),
+        )
+    }
+
+    /// Writes what is known of a phone number.
+    pub fn set_sms_opt_out(
+        &mut self,
+        (account, region): (&str, &str),
+        phone_number: &str,
+        opt_out: OptOut,
+    ) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO sms_opt_outs (account, region, phone_number, opted_out, opted_in_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (account, region, phone_number) \
+             DO UPDATE SET opted_out = excluded.opted_out, opted_in_at = excluded.opted_in_at",
+            &[
+                account.into(),
+                region.into(),
+                phone_number.into(),
+                opt_out.opted_out.into(),
+                opt_out.opted_in_at.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Phone numbers that are opted out, in their order, those after one.
+    pub fn opted_out_numbers_after(
+        &mut self,
+        (account, region): (&str, &str),
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<String>, Error> {
+        self.all(
+            "SELECT phone_number FROM sms_opt_outs WHERE account = ?1 AND region = ?2 \
+             AND phone_number > ?3 AND opted_out = 1 ORDER BY phone_number LIMIT ?4",
+            &[account.into(), region.into(), after.into(), limit.into()],
+            |row| row.string(0),
+        )
+    }
+
+    /// Forgets up to `limit` numbers that were opted in before a time in Unix milliseconds. Tells
+    /// how many.
+    pub fn forget_opt_ins(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
+        self.execute(
+            "DELETE FROM sms_opt_outs WHERE (account, region, phone_number) IN \
+             (SELECT account, region, phone_number FROM sms_opt_outs \
+             WHERE opted_out = 0 AND opted_in_at < ?1 ORDER BY opted_in_at LIMIT ?2)",
+            &[before.into(), limit.into()],
+        )
+    }
+
+    /// A phone number of the sandbox.
+    pub fn sandbox_number(
+        &mut self,
+        (account, region): (&str, &str),
+        phone_number: &str,
+    ) -> Result<Option<SandboxNumber>, Error> {
+        self.one(
+            "SELECT phone_number, one_time_password, verified FROM sms_sandbox_phone_numbers \
+             WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
+            &[account.into(), region.into(), phone_number.into()],
+            read_number,
+        )
+    }
+
+    /// Phone numbers of the sandbox in their order, those after one.
+    pub fn sandbox_numbers_after(
+        &mut self,
+        (account, region): (&str, &str),
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<SandboxNumber>, Error> {
+        self.all(
+            "SELECT phone_number, one_time_password, verified FROM sms_sandbox_phone_numbers \
+             WHERE account = ?1 AND region = ?2 AND phone_number > ?3 \
+             ORDER BY phone_number LIMIT ?4",
+            &[account.into(), region.into(), after.into(), limit.into()],
+            read_number,
+        )
+    }
+
+    /// Writes a phone number of the sandbox.
+    pub fn set_sandbox_number(
+        &mut self,
+        (account, region): (&str, &str),
+        number: &SandboxNumber,
+    ) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO sms_sandbox_phone_numbers \
+             (account, region, phone_number, one_time_password, verified) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (account, region, phone_number) DO UPDATE SET \
+             one_time_password = excluded.one_time_password, verified = excluded.verified",
+            &[
+                account.into(),
+                region.into(),
+                (&number.phone_number).into(),
+                (&number.one_time_password).into(),
+                number.verified.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a phone number of the sandbox.
+    pub fn delete_sandbox_number(
+        &mut self,
+        (account, region): (&str, &str),
+        phone_number: &str,
+    ) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM sms_sandbox_phone_numbers \
+             WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
+            &[account.into(), region.into(), phone_number.into()],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! Subscriptions of topics.
+
+use super::driver::Row;
+use super::topics::{from_json, to_json};
+use super::{Error, Txn};
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::subscription_attributes::SubscriptionAttributes;
+use uuid::Uuid;
+
+/// How far a subscription has come. Numbers as in the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionState {
+    /// Waits for its confirmation.
+    Pending,
+    /// Messages are delivered.
+    Confirmed,
+    /// A link has ended it. It is not there any more, but its token may restore it.
+    Ended,
+}
+
+impl SubscriptionState {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Pending => 0,
+            Self::Confirmed => 1,
+            Self::Ended => 2,
+        }
+    }
+
+    const fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Pending,
+            1 => Self::Confirmed,
+            _ => Self::Ended,
+        }
+    }
+}
+
+/// A subscription, confirmed or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Grows with every subscription.
+    pub id: i64,
+    /// The last part of its ARN.
+    pub uuid: Uuid,
+    /// Id of its topic.
+    pub topic: i64,
+    /// ARN of its topic.
+    pub topic_arn: String,
+    /// Who owns it, 12 digits.
+    pub account: String,
+    /// The topic's region.
+    pub region: String,
+    /// How messages get there.
+    pub protocol: Protocol,
+    /// Where they go.
+    pub endpoint: String,
+    /// ARN of who subscribed.
+    pub principal: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Whether messages are delivered.
+    pub state: SubscriptionState,
+    /// Whether its confirmation was signed.
+    pub authenticated: bool,
+    /// Whether the call that ends it must be signed.
+    pub protected: bool,
+    /// What confirms it.
+    pub token: Option<String>,
+    /// Unix milliseconds until when the token does.
+    pub token_expires_at: Option<i64>,
+    /// Settable attributes.
+    pub attributes: SubscriptionAttributes,
+    /// The replay of an archive, if one was asked for.
+    pub replay: Option<Replay>,
+}
+
+/// How far a replay has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// ReplayStatus
+    pub status: String,
+    /// The last publication that was replayed; none when the replay has ended.
+    pub cursor: Option<i64>,
+    /// Unix milliseconds of the first message to replay.
+    pub from: i64,
+    /// Unix milliseconds of the last one; none for all.
+    pub until: Option<i64>,
+}
+
+impl Subscription {
+    /// The ARN: that of the topic and the UUID.
+    pub fn arn(&self) -> String {
+        format!("{}:{}", self.topic_arn, self.uuid)
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, uuid, topic, topic_arn, account, region, protocol, endpoint, principal, created_at, \
+         state, authenticated, protected, token, token_expires_at, attributes, replay_status, \
+         replay_cursor, replay_from, replay_until"
+    };
+}
+
+fn read(row: &dyn Row) -> Result<Subscription, Error> {
+    let protocol = Protocol::named(&row.string(6)?);
+    let replay = match row.optional_string(16)? {
+        None => None,
+        Some(status) => {
+            Some(Replay { status, cursor: row.int(17)?, from: row.i64(18)?, until: row.int(19)? })
+        }
+    };
+    Ok(Subscription {
+        id: row.i64(0)?,
+        uuid: row.uuid(1)?,
+        topic: row.i64(2)?,
+        topic_arn: row.string(3)?,
+        account: row.string(4)?,
+        region: row.string(5)?,
+        protocol: protocol.map_err(|refusal| Error::Corrupt(refusal.to_string()))?,
+        endpoint: row.string(7)?,
+        principal: row.string(8)?,
+        created_at: row.i64(9)?,
+        state: SubscriptionState::from_number(row.i64(10)?),
+        authenticated: row.i64(11)? != 0,
+        protected: row.i64(12)? != 0,
+        token: row.optional_string(13)?,
+        token_expires_at: row.int(14)?,
+        attributes: from_json(row.text(15)?)?,
+        replay,
+    })
+}
+
+impl Txn<'_> {
+    /// The subscription of this UUID.
+    pub fn subscription(&mut self, uuid: &Uuid) -> Result<Option<Subscription>, Error> {
+        self.one(
+            concat!("SELECT ", columns!(), " FROM subscriptions WHERE uuid = ?1"),
+            &[uuid.into()],
+            read,
+        )
+    }
+
+    /// The subscription of this id.
+    pub fn subscription_by_id(&mut self, id: i64) -> Result<Option<Subscription>, Error> {
+        self.one(
+            concat!("SELECT ", columns!(), " FROM subscriptions WHERE id = ?1"),
+            &[id.into()],
+            read,
+        )
+    }
+
+    /// The subscription of a token.
+    pub fn subscription_of_token(&mut self, token: &str) -> Result<Option<Subscription>, Error> {
+        self.one(
+            concat!("SELECT ", columns!(), " FROM subscriptions WHERE token = ?1"),
+            &[token.into()],
+            read,
+        )
+    }
+
+    /// The subscription of an endpoint to a topic.
+    pub fn subscription_of_endpoint(
+        &mut self,
+        topic: i64,
+        protocol: Protocol,
+        endpoint: &str,
+    ) -> Result<Option<Subscription>, Error> {
+        self.one(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM subscriptions WHERE topic = ?1 AND protocol = ?2 AND endpoint = ?3"
+            ),
+            &[topic.into(), protocol.name().into(), endpoint.into()],
+            read,
+        )
+    }
+
+    /// Subscriptions of a topic, those after an id.
+    pub fn subscriptions_of_topic(
+        &mut self,
+        topic: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Subscription>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM subscriptions WHERE topic = ?1 AND id > ?2 AND state < 2 \
+                 ORDER BY id LIMIT ?3"
+            ),
+            &[topic.into(), after.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// Subscriptions of an account and region, those after an id.
+    pub fn subscriptions_of_account(
+        &mut self,
+        account: &str,
+        region: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Subscription>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM subscriptions WHERE account = ?1 AND region = ?2 AND id > ?3 \
+                 AND state < 2 ORDER BY id LIMIT ?4"
+            ),
+            &[account.into(), region.into(), after.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// Subscriptions whose replay has not ended, those after an id.
+    pub fn subscriptions_replaying(
+        &mut self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Subscription>, Error> {
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM subscriptions WHERE replay_cursor IS NOT NULL AND id > ?1 \
+                 ORDER BY id LIMIT ?2"
+            ),
+            &[after.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// Forgets subscriptions that a link has ended and no token can restore. Tells how many.
+    pub fn forget_ended_subscriptions(&mut self, limit: i64) -> Result<usize, Error> {
+        let now = self.now();
+        self.execute(
+            "DELETE FROM subscriptions WHERE id IN (SELECT id FROM subscriptions \
+             WHERE state = 2 AND token_expires_at <= ?1 ORDER BY token_expires_at LIMIT ?2)",
+            &[now.into(), limit.into()],
+        )
+    }
+
+    /// Removes up to `limit` subscriptions of a topic that was deleted. Tells how many.
+    pub fn delete_subscriptions_of_topic(
+        &mut self,
+        topic: i64,
+        limit: i64,
+    ) -> Result<usize, Error> {
+        self.execute(
+            "DELETE FROM subscriptions WHERE id IN \
+             (SELECT id FROM subscriptions WHERE topic = ?1 LIMIT ?2)",
+            &[topic.into(), limit.into()],
+        )
+    }
+
+    /// Adds a subscription.
+    pub fn insert_subscription(&mut self, subscription: &Subscription) -> Result<(), Error> {
+        let attributes = to_json(&subscription.attributes)?;
+        self.execute(
+            "INSERT INTO subscriptions (id, uuid, topic, topic_arn, account, region, protocol, \
+             endpoint, principal, created_at, state, authenticated, protected, token, \
+             token_expires_at, attributes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            &[
+                subscription.id.into(),
+                (&subscription.uuid).into(),
+                subscription.topic.into(),
+                (&subscription.topic_arn).into(),
+                (&subscription.account).into(),
+                (&subscription.region).into(),
+                subscription.protocol.name().into(),
+                (&subscription.endpoint).into(),
+                (&subscription.principal).into(),
+                subscription.created_at.into(),
+                subscription.state.number().into(),
+                subscription.authenticated.into(),
+                subscription.protected.into(),
+                subscription.token.as_ref().into(),
+                subscription.token_expires_at.into(),
+                (&attributes).into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what may change of a subscription.
+    pub fn update_subscription(&mut self, subscription: &Subscription) -> Result<(), Error> {
+        let attributes = to_json(&subscription.attributes)?;
+        let replay = subscription.replay.as_ref();
+        self.execute(
+            "UPDATE subscriptions SET state = ?2, authenticated = ?3, protected = ?4, token = ?5, \
+             token_expires_at = ?6, attributes = ?7, replay_status = ?8, replay_cursor = ?9, \
+             replay_from = ?10, replay_until = ?11 WHERE id = ?1",
+            &[
+                subscription.id.into(),
+                subscription.state.number().into(),
+                subscription.authenticated.into(),
+                subscription.protected.into(),
+                subscription.token.as_ref().into(),
+                subscription.token_expires_at.into(),
+                (&attributes).into(),
+                replay.map(|replay| &replay.status).into(),
+                replay.and_then(|replay| replay.cursor).into(),
+                replay.map(|replay| replay.from).into(),
+                replay.and_then(|replay| replay.until).into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a subscription's row.
+    pub fn delete_subscription(&mut self, id: i64) -> Result<(), Error> {
+        self.execute("DELETE FROM subscriptions WHERE id = ?1", &[id.into()])?;
+        Ok(())
+    }
+}
