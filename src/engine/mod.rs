@@ -1,4 +1,4 @@
-//! The verbs of a queue service, each over one transaction: read, decide, write.
+//! The verbs of queues and topics, each over one transaction: read, decide, write.
 //!
 //! Invariants:
 //! - A refusal comes before the first write.
@@ -6,14 +6,24 @@
 //! - Work is bounded: what may be long (a purge, a sweep, a move task) is done in pages.
 //! - A message stands in exactly one place, and its group's row always agrees with its messages.
 
+pub mod capture;
 pub mod dead_letter;
 pub mod delete;
+pub mod deliveries;
+pub mod fan_out;
+pub mod inspect;
 pub mod move_tasks;
 pub mod places;
+pub mod platform;
+pub mod publish;
 pub mod queues;
 pub mod receive;
+pub mod replay;
 pub mod send;
+pub mod sms;
+pub mod subscriptions;
 pub mod sweep;
+pub mod topics;
 pub mod visibility;
 
 /// Rows that one transaction touches on behalf of background work.

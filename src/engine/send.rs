@@ -1,11 +1,10 @@
 //! Send: deduplicate, store, put into line.
 
 use super::places;
-use crate::domain::Refusal;
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::queue_attributes::DeduplicationScope;
+use crate::domain::{Refusal, fifo};
 use crate::store::{Content, Duplicate, Message, Place, Queue, Txn};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A message whose form has been checked.
@@ -67,20 +66,14 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
     Ok(Sent { id, sequence })
 }
 
-/// Stands for a deduplication id within its scope. Records of the two scopes never meet, which is
-/// why a change of scope does not look back.
 fn deduplication_digest(queue: &Queue, outgoing: &Outgoing) -> Option<[u8; 16]> {
     if !queue.attributes.fifo {
         return None;
     }
     let id = outgoing.content.deduplication_id.as_deref()?;
-    let mut hash = Sha256::new();
-    if queue.attributes.deduplication_scope == DeduplicationScope::MessageGroup {
-        hash.update(outgoing.group.as_deref().unwrap_or_default());
-        hash.update([0]);
-    }
-    hash.update(id);
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hash.finalize()[..16]);
-    Some(digest)
+    let group = match queue.attributes.deduplication_scope {
+        DeduplicationScope::Queue => None,
+        DeduplicationScope::MessageGroup => Some(outgoing.group.as_deref().unwrap_or_default()),
+    };
+    Some(fifo::deduplication_digest(group, id))
 }

@@ -2,7 +2,7 @@
 
 use super::{PAGE, places};
 use crate::domain::Refusal;
-use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, QUEUE_COOL_DOWN_MS};
+use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, OPT_IN_AGAIN_MS, QUEUE_COOL_DOWN_MS};
 use crate::store::{Queue, Txn};
 
 /// Queues that one step looks at.
@@ -26,6 +26,9 @@ pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         tx.forget_receive_attempts(limit)?,
         tx.forget_deleted_queues(now - QUEUE_COOL_DOWN_MS, limit)?,
         tx.forget_move_tasks(now - ENDED_TASKS_MS, limit)?,
+        tx.forget_ended_subscriptions(limit)?,
+        tx.forget_old_captured_messages(limit)?,
+        tx.forget_opt_ins(now - OPT_IN_AGAIN_MS, limit)?,
     ];
     Ok(forgotten.iter().any(|number| *number as i64 == limit))
 }

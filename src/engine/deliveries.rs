@@ -1,0 +1,246 @@
+//! The outbox: what is due, and what becomes of it.
+//!
+//! Whoever delivers claims the outbox of a subscription, loads what is due, attempts it outside of
+//! any transaction, and notes each outcome. An outbox that is claimed is nobody else's; claims die
+//! with the process, deliveries do not.
+
+use super::capture::{Captured, capture};
+use super::fan_out::{Destination, Undelivered, give_up, is_sampled};
+use crate::domain::Refusal;
+use crate::domain::delivery_outcome::Outcome;
+use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
+use crate::domain::message_attributes::MessageAttributes;
+use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
+use crate::domain::sns_endpoint::Protocol;
+use crate::store::{
+    Delivery, DeliveryStatus, Effect, Payload, Publication, Subscription, SubscriptionState, Txn,
+};
+
+/// What is due for one subscription.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// The subscription.
+    pub subscription: Subscription,
+    /// How its topic signs.
+    pub version: SignatureVersion,
+    /// How often to attempt, how fast, and as what.
+    pub policy: EffectiveDeliveryPolicy,
+    /// Of how many successes in a hundred the log is to tell.
+    pub success_sample_rate: u8,
+    /// What is due, the earliest first.
+    pub parcels: Vec<Parcel>,
+}
+
+/// A delivery with what it brings.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// The row of the outbox.
+    pub delivery: Delivery,
+    /// The message of a notification.
+    pub publication: Option<Publication>,
+}
+
+/// Claims outboxes that have something to deliver.
+pub fn claim(tx: &mut Txn<'_>, limit: i64) -> Result<Vec<i64>, Refusal> {
+    let due = tx.due_outboxes(limit)?;
+    for subscription in &due {
+        tx.claim_outbox(*subscription)?;
+    }
+    Ok(due)
+}
+
+/// What a claimed outbox has to deliver now, up to a limit and to what its policy lets its endpoint
+/// get in a second. `None`: nothing, and the claim is given up.
+pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Outbox>, Refusal> {
+    let Some(found) = tx.subscription_by_id(subscription)? else {
+        for delivery in tx.due_deliveries(subscription, limit)? {
+            tx.remove_delivery(&delivery)?;
+        }
+        tx.settle_outbox(subscription, None)?;
+        return Ok(None);
+    };
+    let topic = tx.topic_by_id(found.topic)?.map(|topic| topic.attributes).unwrap_or_default();
+    let own = found.attributes.delivery_policy().unwrap_or_default();
+    let mut policy = own.effective(topic.delivery_policy().as_ref());
+    if !found.protocol.is_http() {
+        policy.retries = schedule(found.protocol);
+        policy.max_receives_per_second = None;
+    }
+    let limit = policy.max_receives_per_second.map_or(limit, |rate| limit.min(rate.into()));
+    let mut parcels = Vec::new();
+    for delivery in tx.due_deliveries(subscription, limit)? {
+        let publication = match delivery.payload {
+            Payload::Notification(id) => tx.publication(id)?,
+            _ => None,
+        };
+        if is_wanted(&found, &delivery.payload, publication.as_ref()) {
+            parcels.push(Parcel { delivery, publication });
+        } else {
+            tx.remove_delivery(&delivery)?;
+        }
+    }
+    if parcels.is_empty() {
+        tx.settle_outbox(subscription, None)?;
+        return Ok(None);
+    }
+    let feedback = found.protocol.feedback_name();
+    Ok(Some(Outbox {
+        version: topic.signature_version(),
+        policy,
+        success_sample_rate: feedback.map_or(0, |name| topic.success_sample_rate(name)),
+        subscription: found,
+        parcels,
+    }))
+}
+
+/// Retries are fixed where no policy can be set.
+fn schedule(protocol: Protocol) -> RetrySchedule {
+    match protocol {
+        Protocol::Lambda | Protocol::Sqs | Protocol::Firehose => RetrySchedule::AWS_MANAGED,
+        _ => RetrySchedule::CUSTOMER_MANAGED,
+    }
+}
+
+/// Whether a delivery still makes sense: its subscription may have changed since it was due first.
+fn is_wanted(
+    subscription: &Subscription,
+    payload: &Payload,
+    publication: Option<&Publication>,
+) -> bool {
+    match payload {
+        Payload::Notification(_) => {
+            publication.is_some() && subscription.state == SubscriptionState::Confirmed
+        }
+        Payload::SubscriptionConfirmation(_) => subscription.state == SubscriptionState::Pending,
+        Payload::UnsubscribeConfirmation(_) => subscription.state == SubscriptionState::Ended,
+    }
+}
+
+/// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
+/// queue.
+pub fn finish(
+    tx: &mut Txn<'_>,
+    outbox: &Outbox,
+    parcel: &Parcel,
+    outcome: &Outcome,
+    body: &str,
+) -> Result<(), Refusal> {
+    let delivery = &parcel.delivery;
+    let attempts = delivery.attempts + 1;
+    let is_mail = matches!(outbox.subscription.protocol, Protocol::Email | Protocol::EmailJson);
+    if is_mail && attempts == 1 {
+        keep_mail(tx, outbox, parcel, body)?;
+    }
+    match outcome {
+        Outcome::Delivered { .. } => {
+            tx.remove_delivery(delivery)?;
+            delivered(tx, outbox, parcel, attempts);
+            Ok(())
+        }
+        Outcome::Retry { reason, .. } => match outbox.policy.retries.delay_before(attempts + 1) {
+            Some(delay) => {
+                let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
+                Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
+            }
+            None => fail(tx, outbox, parcel, reason, "ServerError", body),
+        },
+        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, "ClientError", body),
+    }
+}
+
+fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) {
+    let subscription = &outbox.subscription;
+    let protocol = subscription.protocol;
+    tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
+    // Of confirmations nothing is told: they are no messages of the topic.
+    let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
+    if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
+        tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
+            subscription_arn: subscription.arn(),
+            message_id,
+            protocol,
+            endpoint: subscription.endpoint.clone(),
+            attempts,
+            failure: None,
+            dead_letter_queue: None,
+        })));
+    }
+}
+
+/// Mail is kept to be looked at, whether or not a relay takes it.
+fn keep_mail(
+    tx: &mut Txn<'_>,
+    outbox: &Outbox,
+    parcel: &Parcel,
+    text: &str,
+) -> Result<(), Refusal> {
+    let subscription = &outbox.subscription;
+    let message_id = match (&parcel.delivery.payload, &parcel.publication) {
+        (
+            Payload::SubscriptionConfirmation(confirmation)
+            | Payload::UnsubscribeConfirmation(confirmation),
+            _,
+        ) => confirmation.message_id,
+        (Payload::Notification(_), publication) => {
+            publication.as_ref().map(|publication| publication.message_id).unwrap_or_default()
+        }
+    };
+    let published = parcel.publication.as_ref().map(|publication| &publication.published);
+    let captured = Captured {
+        message_id,
+        topic_arn: Some(&subscription.topic_arn),
+        subscription_arn: Some(&subscription.arn()),
+        target: &subscription.endpoint,
+        subject: Some(match published {
+            None => CONFIRMATION_SUBJECT,
+            Some(published) => published.subject.as_deref().unwrap_or(NOTIFICATION_SUBJECT),
+        }),
+        message: text,
+        structured: published.is_some_and(|published| published.structured),
+        attributes: &published.map(|published| published.attributes.clone()).unwrap_or_default(),
+    };
+    let place = (subscription.account.as_str(), subscription.region.as_str());
+    capture(tx, place, subscription.protocol, &captured).map(drop)
+}
+
+fn fail(
+    tx: &mut Txn<'_>,
+    outbox: &Outbox,
+    parcel: &Parcel,
+    reason: &str,
+    code: &str,
+    body: &str,
+) -> Result<(), Refusal> {
+    tx.remove_delivery(&parcel.delivery)?;
+    let subscription = &outbox.subscription;
+    // Confirmations are not dead letters: nobody has subscribed yet, or any more.
+    let publication = parcel.publication.as_ref();
+    let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
+    let destination = Destination {
+        arn: &subscription.arn(),
+        protocol: subscription.protocol,
+        endpoint: &subscription.endpoint,
+        dead_letter_queue: dead_letter_queue.as_ref(),
+    };
+    let undelivered = Undelivered {
+        message_id: publication.map(|publication| publication.message_id),
+        group: None,
+        deduplication_id: None,
+        body: body.to_owned(),
+        attributes: MessageAttributes::new(),
+        reason,
+        code,
+        attempts: parcel.delivery.attempts + 1,
+    };
+    give_up(tx, &destination, undelivered)
+}
+
+/// Gives up the claim on an outbox. `not_before`: Unix milliseconds until when it is to rest,
+/// because its policy limits how many messages it gets a second.
+pub fn release(
+    tx: &mut Txn<'_>,
+    subscription: i64,
+    not_before: Option<i64>,
+) -> Result<(), Refusal> {
+    Ok(tx.settle_outbox(subscription, not_before)?)
+}

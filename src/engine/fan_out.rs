@@ -1,0 +1,593 @@
+//! Fan-out: one message of a topic to its subscriptions.
+//!
+//! Queues get theirs in the transaction of the publication; whatever has to leave the process goes
+//! into the outbox in the same transaction; phones, devices, mailboxes and streams are captured.
+//! So either everything has happened when the publisher is answered, or nothing. A topic with more
+//! subscriptions than one transaction should serve is served in pages by background work, which
+//! the row of the publication remembers.
+//!
+//! Filters are compiled once for each version of a topic and kept in [`Fanouts`]. A topic's version
+//! is another random number after each change, so what is kept can be old, but never wrong.
+
+use super::capture::{Captured, capture};
+use super::send::{Outgoing, send};
+use crate::domain::address::QueueAddress;
+use crate::domain::filter_policy::{Candidate, FilterPolicy};
+use crate::domain::limits::MESSAGE_ATTRIBUTES;
+use crate::domain::message_attributes::{
+    self, AttributeValue, MessageAttribute, MessageAttributes,
+};
+use crate::domain::message_structure::MessageTexts;
+use crate::domain::notification::{Notification, unsubscribe_url};
+use crate::domain::platform::EndpointAddress;
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_message::Published;
+use crate::domain::topic_address::TopicAddress;
+use crate::domain::topic_attributes::TopicAttributes;
+use crate::domain::{Refusal, message_body};
+use crate::store::{
+    Content, DeliveryStatus, Effect, Payload, Publication, Subscription, SubscriptionState, Topic,
+    Txn,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use uuid::Uuid;
+
+/// Subscriptions that a publication looks at before it leaves the rest to background work.
+const SUBSCRIPTIONS: i64 = 1_000;
+/// Deliveries that one transaction makes for one publication.
+const DELIVERIES: usize = 200;
+/// Bytes that one transaction copies for one publication, which a fan-out of large messages reaches
+/// first.
+const BYTES: usize = 8 * 1024 * 1024;
+/// Topics whose subscriptions are kept compiled.
+const TOPICS: usize = 1_000;
+/// SenderId of messages that come from a topic: an identity of the service.
+const SENDER_ID: &str = "AIDASQUABSNSDELIVERY1";
+
+/// A topic with those of its subscriptions that a publication looks at first, ready to be used.
+#[derive(Debug)]
+pub struct Fanout {
+    /// Id of the topic.
+    pub id: i64,
+    version: i64,
+    /// Account, region and name.
+    pub address: TopicAddress,
+    /// The topic's ARN.
+    pub arn: String,
+    /// Settable attributes.
+    pub attributes: TopicAttributes,
+    subscriptions: Vec<Subscriber>,
+    /// The last subscription that was looked at, if there may be more than these.
+    more_after: Option<i64>,
+}
+
+/// A confirmed subscription with its filter compiled.
+#[derive(Debug)]
+struct Subscriber {
+    id: i64,
+    arn: String,
+    account: String,
+    region: String,
+    protocol: Protocol,
+    endpoint: String,
+    queue: Option<QueueAddress>,
+    /// The push service, if the endpoint is a device.
+    platform: Option<String>,
+    raw: bool,
+    filter: Option<FilterPolicy>,
+    dead_letter_queue: Option<QueueAddress>,
+    /// Of how many successes in a hundred the log is to tell.
+    success_sample_rate: u8,
+}
+
+impl Subscriber {
+    fn new(subscription: &Subscription, topic: &TopicAttributes) -> Self {
+        let queue = (subscription.protocol == Protocol::Sqs)
+            .then(|| QueueAddress::from_arn(&subscription.endpoint))
+            .flatten();
+        let device = (subscription.protocol == Protocol::Application)
+            .then(|| EndpointAddress::read(&subscription.endpoint))
+            .flatten();
+        let feedback = subscription.protocol.feedback_name();
+        Self {
+            id: subscription.id,
+            arn: subscription.arn(),
+            account: subscription.account.clone(),
+            region: subscription.region.clone(),
+            protocol: subscription.protocol,
+            endpoint: subscription.endpoint.clone(),
+            queue,
+            platform: device.map(|device| device.application.platform),
+            raw: subscription.attributes.is_raw(),
+            filter: subscription.attributes.filter(),
+            dead_letter_queue: subscription.attributes.dead_letter_queue(),
+            success_sample_rate: feedback.map_or(0, |name| topic.success_sample_rate(name)),
+        }
+    }
+
+    fn wants(&self, candidate: &Candidate<'_>) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(candidate))
+    }
+
+    fn needs_signature(&self) -> bool {
+        self.protocol == Protocol::Sqs && !self.raw
+    }
+}
+
+/// Compiled subscriptions of the topics that messages are published to.
+#[derive(Debug, Default)]
+pub struct Fanouts(Mutex<HashMap<i64, Arc<Fanout>>>);
+
+impl Fanouts {
+    /// The topic at an address.
+    pub fn find(&self, tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Arc<Fanout>, Refusal> {
+        let Some((id, version)) = tx.topic_version(address)? else {
+            return Err(Refusal::not_found("Topic"));
+        };
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(known) = known.filter(|known| known.version == version) {
+            return Ok(known);
+        }
+        let topic = tx.topic_by_id(id)?.ok_or_else(|| Refusal::not_found("Topic"))?;
+        let fanout = Arc::new(compile(tx, topic)?);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= TOPICS {
+            kept.clear();
+        }
+        kept.insert(id, Arc::clone(&fanout));
+        Ok(fanout)
+    }
+}
+
+fn compile(tx: &mut Txn<'_>, topic: Topic) -> Result<Fanout, Refusal> {
+    let page = tx.subscriptions_of_topic(topic.id, 0, SUBSCRIPTIONS)?;
+    Ok(Fanout {
+        more_after: more_after(&page),
+        id: topic.id,
+        version: topic.version,
+        arn: topic.address.arn(),
+        subscriptions: subscribers(&page, &topic.attributes),
+        address: topic.address,
+        attributes: topic.attributes,
+    })
+}
+
+/// Where to go on after a page, if that was not all.
+fn more_after(page: &[Subscription]) -> Option<i64> {
+    let is_full = page.len() as i64 == SUBSCRIPTIONS;
+    page.last().filter(|_| is_full).map(|last| last.id)
+}
+
+fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
+    let confirmed = page.iter().filter(|one| one.state == SubscriptionState::Confirmed);
+    confirmed.map(|one| Subscriber::new(one, topic)).collect()
+}
+
+impl Fanout {
+    /// Whether a queue would get this message in an envelope, which has a signature unless the
+    /// topic is FIFO.
+    pub fn needs_signature(&self, candidate: &Candidate<'_>) -> bool {
+        let in_envelope = |one: &Subscriber| one.needs_signature() && one.wants(candidate);
+        !self.attributes.is_fifo()
+            && (self.more_after.is_some() || self.subscriptions.iter().any(in_envelope))
+    }
+
+    /// Brings a message to the subscriptions, as far as one transaction should; what is left, and
+    /// what the outbox and the archive need, is remembered.
+    pub fn deliver(
+        &self,
+        tx: &mut Txn<'_>,
+        publication: &Publication,
+        candidate: &Candidate<'_>,
+    ) -> Result<(), Refusal> {
+        let mut work = Work::new(publication, &self.arn, &self.attributes);
+        let cursor = work.serve(tx, &self.subscriptions, candidate)?.or(self.more_after);
+        work.tell(tx);
+        if cursor.is_some() {
+            tx.effect(Effect::Work);
+        }
+        if cursor.is_some() || work.is_in_outbox || publication.archived {
+            tx.insert_publication(publication, cursor)?;
+        }
+        Ok(())
+    }
+}
+
+/// Goes on with the oldest fan-out that is not done. Tells whether there may be more to do.
+pub fn step(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+    let Some((publication, after)) = tx.unfinished_publication()? else { return Ok(false) };
+    let topic = tx.topic_by_id(publication.topic)?;
+    let mut cursor = None;
+    if let Some(topic) = topic {
+        let mut page = tx.subscriptions_of_topic(topic.id, after, SUBSCRIPTIONS)?;
+        // Ids are in one line: who has subscribed since does not get what was published before.
+        page.retain(|subscription| subscription.id < publication.id);
+        let arn = topic.address.arn();
+        let mut work = Work::new(&publication, &arn, &topic.attributes);
+        let texts = publication.published.texts();
+        let candidate = candidate(&publication.published, &texts);
+        let subscribers = subscribers(&page, &topic.attributes);
+        cursor = work.serve(tx, &subscribers, &candidate)?.or(more_after(&page));
+        work.tell(tx);
+    }
+    tx.set_publication_cursor(publication.id, cursor)?;
+    if cursor.is_none() {
+        tx.drop_publication_if_done(publication.id)?;
+    }
+    Ok(true)
+}
+
+/// Replays one archived message to one subscription.
+pub fn replay(
+    tx: &mut Txn<'_>,
+    topic: &Topic,
+    subscription: &Subscription,
+    publication: &Publication,
+) -> Result<(), Refusal> {
+    let arn = topic.address.arn();
+    let mut work = Work::new(publication, &arn, &topic.attributes);
+    work.replayed = true;
+    let texts = publication.published.texts();
+    let candidate = candidate(&publication.published, &texts);
+    work.serve(tx, &[Subscriber::new(subscription, &topic.attributes)], &candidate)?;
+    work.tell(tx);
+    Ok(())
+}
+
+/// What filters look at. Of a structured message that is the text for queues.
+pub fn candidate<'c>(published: &'c Published, texts: &'c MessageTexts<'_>) -> Candidate<'c> {
+    Candidate::new(texts.for_protocol(Protocol::Sqs.name()), &published.attributes)
+}
+
+/// One message on its way to subscriptions.
+struct Work<'w> {
+    publication: &'w Publication,
+    topic_arn: &'w str,
+    texts: MessageTexts<'w>,
+    fifo: bool,
+    replayed: bool,
+    /// Whether the outbox needs the publication.
+    is_in_outbox: bool,
+    /// By protocol: what arrived.
+    delivered: Vec<(Protocol, u64)>,
+}
+
+impl<'w> Work<'w> {
+    fn new(publication: &'w Publication, topic_arn: &'w str, topic: &TopicAttributes) -> Self {
+        Self {
+            publication,
+            topic_arn,
+            texts: publication.published.texts(),
+            fifo: topic.is_fifo(),
+            replayed: false,
+            is_in_outbox: false,
+            delivered: Vec::new(),
+        }
+    }
+
+    /// Serves subscriptions in their order. Tells after which one it stopped, if there is more to
+    /// do than one transaction should. FIFO topics have few subscriptions, and are served at once:
+    /// the next message must not come before this one.
+    fn serve(
+        &mut self,
+        tx: &mut Txn<'_>,
+        subscribers: &[Subscriber],
+        candidate: &Candidate<'_>,
+    ) -> Result<Option<i64>, Refusal> {
+        let published = &self.publication.published;
+        let size = published.message.len() + 1_024;
+        let most = DELIVERIES.min(BYTES / size).max(1);
+        let mut left = if self.fifo { usize::MAX } else { most };
+        let mut last = None;
+        for subscriber in subscribers.iter().filter(|one| one.wants(candidate)) {
+            if left == 0 {
+                return Ok(last);
+            }
+            self.deliver(tx, subscriber)?;
+            left -= 1;
+            last = Some(subscriber.id);
+        }
+        Ok(None)
+    }
+
+    fn deliver(&mut self, tx: &mut Txn<'_>, to: &Subscriber) -> Result<(), Refusal> {
+        match to.protocol {
+            Protocol::Sqs => self.put_into_queue(tx, to),
+            Protocol::Http
+            | Protocol::Https
+            | Protocol::Lambda
+            | Protocol::Email
+            | Protocol::EmailJson => {
+                self.is_in_outbox = true;
+                Ok(tx.insert_delivery(to.id, &Payload::Notification(self.publication.id))?)
+            }
+            Protocol::Sms | Protocol::Application | Protocol::Firehose => self.capture(tx, to),
+        }
+    }
+
+    /// The text for a subscriber: for a device that of its platform, if there is one.
+    fn text(&self, to: &Subscriber) -> &str {
+        match &to.platform {
+            Some(platform) => self.texts.for_protocol(platform),
+            None => self.texts.for_protocol(to.protocol.name()),
+        }
+    }
+
+    fn envelope(&self, to: &Subscriber) -> String {
+        let publication = self.publication;
+        let published = &publication.published;
+        let sequence = self.fifo.then(|| crate::domain::fifo::sequence_number(publication.id));
+        Notification {
+            message_id: publication.message_id,
+            sequence_number: sequence.as_deref(),
+            topic_arn: self.topic_arn,
+            subject: published.subject.as_deref(),
+            message: self.text(to),
+            published_at: publication.published_at,
+            attributes: &published.attributes,
+            subscription_arn: &to.arn,
+            replayed: self.replayed,
+        }
+        .envelope(publication.signature.as_ref(), &unsubscribe_url(&publication.base_url, &to.arn))
+    }
+
+    fn put_into_queue(&mut self, tx: &mut Txn<'_>, to: &Subscriber) -> Result<(), Refusal> {
+        let published = &self.publication.published;
+        let (body, attributes) = if to.raw {
+            (self.texts.for_protocol(Protocol::Sqs.name()).to_owned(), published.attributes.clone())
+        } else {
+            (self.envelope(to), MessageAttributes::new())
+        };
+        let failure = match &to.queue {
+            None => Some("The endpoint is not the ARN of a queue.".to_owned()),
+            Some(queue) => self.put(tx, queue, body.clone(), &attributes)?.err(),
+        };
+        match failure {
+            None => {
+                self.arrived(tx, to);
+                Ok(())
+            }
+            Some(reason) => {
+                // No queue takes so many attributes beside the body, the dead-letter queue neither.
+                let (body, attributes) = if attributes.len() > MESSAGE_ATTRIBUTES {
+                    (self.envelope(to), MessageAttributes::new())
+                } else {
+                    (body, attributes)
+                };
+                let undelivered = Undelivered {
+                    message_id: Some(self.publication.message_id),
+                    group: published.group.as_deref(),
+                    deduplication_id: published.deduplication_id.as_deref(),
+                    body,
+                    attributes,
+                    reason: &reason,
+                    code: "ClientError",
+                    attempts: 1,
+                };
+                let destination = Destination {
+                    arn: &to.arn,
+                    protocol: to.protocol,
+                    endpoint: &to.endpoint,
+                    dead_letter_queue: to.dead_letter_queue.as_ref(),
+                };
+                give_up(tx, &destination, undelivered)
+            }
+        }
+    }
+
+    /// Puts a message into a queue. The inner error says why that cannot be.
+    fn put(
+        &self,
+        tx: &mut Txn<'_>,
+        queue: &QueueAddress,
+        body: String,
+        attributes: &MessageAttributes,
+    ) -> Result<Result<(), String>, Refusal> {
+        let published = &self.publication.published;
+        put(
+            tx,
+            queue,
+            body,
+            attributes,
+            published.group.as_deref(),
+            published.deduplication_id.as_deref(),
+            self.publication.trace_header.as_deref(),
+        )
+    }
+
+    /// Keeps what would have left for a phone, a device, a mailbox or a stream.
+    fn capture(&mut self, tx: &mut Txn<'_>, to: &Subscriber) -> Result<(), Refusal> {
+        let published = &self.publication.published;
+        let captured = Captured {
+            message_id: self.publication.message_id,
+            topic_arn: Some(self.topic_arn),
+            subscription_arn: Some(&to.arn),
+            target: &to.endpoint,
+            subject: published.subject.as_deref(),
+            message: self.text(to),
+            structured: published.structured,
+            attributes: &published.attributes,
+        };
+        let place = (to.account.as_str(), to.region.as_str());
+        match capture(tx, place, to.protocol, &captured)? {
+            Ok(()) => {
+                self.arrived(tx, to);
+                Ok(())
+            }
+            Err(reason) => {
+                let undelivered = Undelivered {
+                    message_id: Some(self.publication.message_id),
+                    group: None,
+                    deduplication_id: None,
+                    body: self.envelope(to),
+                    attributes: MessageAttributes::new(),
+                    reason: &reason,
+                    code: "ClientError",
+                    attempts: 1,
+                };
+                let destination = Destination {
+                    arn: &to.arn,
+                    protocol: to.protocol,
+                    endpoint: &to.endpoint,
+                    dead_letter_queue: to.dead_letter_queue.as_ref(),
+                };
+                give_up(tx, &destination, undelivered)
+            }
+        }
+    }
+
+    fn arrived(&mut self, tx: &mut Txn<'_>, to: &Subscriber) {
+        match self.delivered.iter_mut().find(|(protocol, _)| *protocol == to.protocol) {
+            Some((_, count)) => *count += 1,
+            None => self.delivered.push((to.protocol, 1)),
+        }
+        if is_sampled(self.publication.message_id, to.success_sample_rate) {
+            tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
+                subscription_arn: to.arn.clone(),
+                message_id: Some(self.publication.message_id),
+                protocol: to.protocol,
+                endpoint: to.endpoint.clone(),
+                attempts: 1,
+                failure: None,
+                dead_letter_queue: None,
+            })));
+        }
+    }
+
+    /// Tells what arrived.
+    fn tell(&self, tx: &mut Txn<'_>) {
+        for (protocol, count) in &self.delivered {
+            tx.effect(Effect::Delivered { protocol: *protocol, success: true, count: *count });
+        }
+    }
+}
+
+/// Whether the log is to tell of this success, one of so many in a hundred. Ids are random, and the
+/// same message is told of for all of its subscriptions or for none.
+pub fn is_sampled(message_id: Uuid, rate: u8) -> bool {
+    message_id.as_u128() % 100 < u128::from(rate)
+}
+
+/// Where a message should have gone.
+#[derive(Debug)]
+pub struct Destination<'d> {
+    /// ARN of the subscription.
+    pub arn: &'d str,
+    /// How it should have gone there.
+    pub protocol: Protocol,
+    /// Its endpoint.
+    pub endpoint: &'d str,
+    /// The queue for what does not arrive.
+    pub dead_letter_queue: Option<&'d QueueAddress>,
+}
+
+/// A message that does not arrive.
+#[derive(Debug)]
+pub struct Undelivered<'u> {
+    /// MessageId, if it is a message of a topic.
+    pub message_id: Option<Uuid>,
+    /// MessageGroupId
+    pub group: Option<&'u str>,
+    /// The deduplication id that a FIFO topic has gone by.
+    pub deduplication_id: Option<&'u str>,
+    /// What the endpoint would have got.
+    pub body: String,
+    /// Attributes, if the endpoint would have got them beside the body.
+    pub attributes: MessageAttributes,
+    /// Why it does not arrive.
+    pub reason: &'u str,
+    /// The class of the failure.
+    pub code: &'u str,
+    /// Attempts that were made.
+    pub attempts: u32,
+}
+
+/// Puts a message that does not arrive into the dead-letter queue, if there is one, and tells.
+pub fn give_up(
+    tx: &mut Txn<'_>,
+    to: &Destination<'_>,
+    undelivered: Undelivered<'_>,
+) -> Result<(), Refusal> {
+    let mut dead_letter_queue = None;
+    let mut failure = undelivered.reason.to_owned();
+    if let Some(queue) = to.dead_letter_queue {
+        let mut told = undelivered.attributes.clone();
+        let request_id = tx.fresh_id().to_string();
+        for (name, value) in [
+            ("RequestID", request_id.as_str()),
+            ("ErrorCode", undelivered.code),
+            ("ErrorMessage", undelivered.reason),
+        ] {
+            told.entry(name.to_owned()).or_insert_with(|| text_attribute(value));
+        }
+        let (group, id) = (undelivered.group, undelivered.deduplication_id);
+        let mut put_with = |attributes, body| put(tx, queue, body, attributes, group, id, None);
+        let mut put = put_with(&told, undelivered.body.clone())?;
+        if put.is_err() {
+            // The message matters more than what is told of it: a queue takes ten attributes, and
+            // so many bytes.
+            put = put_with(&undelivered.attributes, undelivered.body)?;
+        }
+        match put {
+            Ok(()) => dead_letter_queue = Some(queue.arn()),
+            Err(reason) => failure = format!("{failure} And the dead-letter queue: {reason}"),
+        }
+    }
+    tx.effect(Effect::Delivered { protocol: to.protocol, success: false, count: 1 });
+    tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
+        subscription_arn: to.arn.to_owned(),
+        message_id: undelivered.message_id,
+        protocol: to.protocol,
+        endpoint: to.endpoint.to_owned(),
+        attempts: undelivered.attempts,
+        failure: Some(failure),
+        dead_letter_queue,
+    })));
+    Ok(())
+}
+
+fn text_attribute(text: &str) -> MessageAttribute {
+    MessageAttribute {
+        data_type: "String".to_owned(),
+        value: AttributeValue::Text(text.to_owned()),
+    }
+}
+
+/// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.
+fn put(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    body: String,
+    attributes: &MessageAttributes,
+    group: Option<&str>,
+    deduplication_id: Option<&str>,
+    trace_header: Option<&str>,
+) -> Result<Result<(), String>, Refusal> {
+    let Some(queue) = tx.queue(address)? else {
+        return Ok(Err(format!("The queue {} does not exist.", address.arn())));
+    };
+    let checked = message_attributes::validate(attributes)
+        .and_then(|()| message_body::check(Some(&body)).map(drop))
+        .and_then(|()| {
+            let size = body.len() + message_attributes::size(attributes);
+            message_body::check_size(size, queue.attributes.maximum_message_size, false)
+        });
+    if let Err(refusal) = checked {
+        return Ok(Err(refusal.message.into_owned()));
+    }
+    let fifo = queue.attributes.fifo;
+    let outgoing = Outgoing {
+        content: Content {
+            attributes: (!attributes.is_empty()).then(|| message_attributes::encode(attributes)),
+            deduplication_id: deduplication_id.filter(|_| fifo).map(str::to_owned),
+            body,
+            sender_id: SENDER_ID.to_owned(),
+            trace_header: trace_header.map(str::to_owned),
+        },
+        delay_seconds: None,
+        group: group.map(str::to_owned),
+    };
+    send(tx, &queue, &outgoing)?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,113 @@
+//! Looking without touching: messages of a queue where they stand, messages that were captured, and
+//! the token of a subscription. Nothing here writes.
+
+use super::{places, queues};
+use crate::domain::Refusal;
+use crate::domain::address::QueueAddress;
+use crate::domain::receipt::Receipt;
+use crate::domain::topic_address::SubscriptionArn;
+use crate::engine::receive::Delivery;
+use crate::store::{CapturedMessage, Place, Txn};
+
+/// Messages of a queue that one transaction looks at, shown or not.
+const LOOKED_AT: i64 = 200;
+/// Captured messages that one transaction reads.
+const CAPTURED: i64 = 20;
+
+/// Which messages are asked for, beyond those that a receive could return.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Show {
+    /// Those that were received and neither deleted nor became visible again.
+    pub invisible: bool,
+    /// Those whose delay has not passed.
+    pub delayed: bool,
+}
+
+/// A message as it stands in its queue.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The message, as if it had been received.
+    pub delivery: Delivery,
+    /// Whether a receive could return it.
+    pub visible: bool,
+    /// Whether its delay has not passed.
+    pub delayed: bool,
+}
+
+/// Some messages of a queue, oldest first.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The messages.
+    pub seen: Vec<Seen>,
+    /// The sequence after which there may be more.
+    pub next: Option<i64>,
+    /// How many were looked at.
+    pub looked_at: usize,
+}
+
+/// Looks at messages of a queue after a sequence, until their contents are `bytes` long or there
+/// are `limit` of them.
+pub fn peek(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    after: i64,
+    show: Show,
+    limit: usize,
+    bytes: usize,
+) -> Result<Page, Refusal> {
+    let queue = queues::find(tx, address)?;
+    let (mut page, mut left, now) = (Page::default(), bytes, tx.now());
+    let messages = tx.messages_between(queue.backlog, after, i64::MAX, LOOKED_AT)?;
+    let all_read = (messages.len() as i64) < LOOKED_AT;
+    let mut last = after;
+    for message in messages {
+        if page.seen.len() == limit || left == 0 {
+            page.next = Some(last);
+            return Ok(page);
+        }
+        last = message.sequence;
+        page.looked_at += 1;
+        // What is due is ready, whether or not somebody has come by to put it into its line.
+        let waits = message.rank > now;
+        let delayed = message.place == Place::Delayed && waits;
+        let invisible = message.place == Place::InFlight && waits;
+        let hidden = (delayed && !show.delayed) || (invisible && !show.invisible);
+        if hidden || places::is_expired(&queue, &message, now) {
+            continue;
+        }
+        let content = tx.content(queue.backlog, &message)?;
+        let size = content.body.len() + content.attributes.as_ref().map_or(0, Vec::len);
+        left = left.saturating_sub(size);
+        let (sequence, receive) = (message.sequence, message.receive_count);
+        let delivery = Delivery {
+            receipt: Receipt { queue: queue.id, sequence, receive },
+            group: places::group_of(tx, &message)?.map(|group| group.name),
+            content,
+            message,
+        };
+        page.seen.push(Seen { delivery, visible: !delayed && !invisible, delayed });
+    }
+    page.next = (!all_read).then_some(last);
+    Ok(page)
+}
+
+/// Some of the latest messages that were captured for a protocol before an id, the latest first,
+/// those of one target if it is given. None are left when there are none.
+pub fn captured(
+    tx: &mut Txn<'_>,
+    place: (&str, &str),
+    protocol: &str,
+    target: Option<&str>,
+    before: i64,
+) -> Result<Vec<CapturedMessage>, Refusal> {
+    Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
+}
+
+/// What confirms a subscription, confirmed or not; none if there never was such a question.
+pub fn subscription_token(
+    tx: &mut Txn<'_>,
+    arn: &SubscriptionArn,
+) -> Result<Option<String>, Refusal> {
+    let found = tx.subscription(&arn.id)?.filter(|found| found.topic_arn == arn.topic.arn());
+    Ok(found.and_then(|found| found.token))
+}

@@ -1,0 +1,238 @@
+//! Mobile push: platform applications and their endpoints.
+
+use super::PAGE;
+use super::capture::{Captured, keep};
+use crate::domain::platform::{
+    ApplicationAddress, ApplicationAttributes, EndpointAddress, EndpointAttributes,
+};
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_message::Published;
+use crate::domain::{Kind, Refusal};
+use crate::store::{Effect, PlatformApplication, PlatformEndpoint, Txn};
+use indexmap::IndexMap;
+use uuid::Uuid;
+
+/// The application at an address.
+pub fn find_application(
+    tx: &mut Txn<'_>,
+    address: &ApplicationAddress,
+) -> Result<PlatformApplication, Refusal> {
+    tx.platform_application(address)?.ok_or_else(|| Refusal::not_found("PlatformApplication"))
+}
+
+/// Makes an application, or finds the one that is already there and does not contradict what is
+/// given.
+pub fn create_application(
+    tx: &mut Txn<'_>,
+    address: &ApplicationAddress,
+    attributes: &ApplicationAttributes,
+) -> Result<(), Refusal> {
+    if let Some(existing) = tx.platform_application(address)? {
+        if existing.attributes.differ_from_given(attributes) {
+            return Err(Refusal::invalid_parameter_because(
+                "Attributes",
+                "An application with the same name but different properties already exists",
+            ));
+        }
+        return Ok(());
+    }
+    let application = PlatformApplication {
+        id: tx.next_sequence()?,
+        address: address.clone(),
+        attributes: attributes.clone(),
+    };
+    Ok(tx.insert_platform_application(&application)?)
+}
+
+/// Changes attributes of an application.
+pub fn set_application_attributes(
+    tx: &mut Txn<'_>,
+    address: &ApplicationAddress,
+    given: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    let mut application = find_application(tx, address)?;
+    application.attributes.set(&address.platform, given)?;
+    Ok(tx.update_platform_application(&application)?)
+}
+
+/// Deletes an application, if it is there; its endpoints go in pages, but are no longer found.
+pub fn delete_application(tx: &mut Txn<'_>, address: &ApplicationAddress) -> Result<(), Refusal> {
+    let Some(application) = tx.platform_application(address)? else { return Ok(()) };
+    tx.delete_platform_application_row(application.id)?;
+    tx.effect(Effect::Work);
+    Ok(())
+}
+
+/// Removes a page of endpoints of a deleted application. Tells whether there is more to do.
+pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+    let Some(application) = tx.discarded_application()? else { return Ok(false) };
+    if tx.delete_endpoints_of_application(application, PAGE * 5)? == 0 {
+        tx.forget_discarded_application(application)?;
+    }
+    Ok(true)
+}
+
+/// Makes an endpoint for a device, or finds the one that is already there and does not contradict
+/// what is given.
+pub fn create_endpoint(
+    tx: &mut Txn<'_>,
+    address: &ApplicationAddress,
+    attributes: &EndpointAttributes,
+) -> Result<EndpointAddress, Refusal> {
+    let application = find_application(tx, address)?;
+    if let Some(existing) = tx.platform_endpoint_of_token(application.id, &attributes.token)? {
+        let existing_address = existing.address(address);
+        if existing.attributes.differ_from_given(attributes) {
+            return Err(token_is_taken(&existing_address));
+        }
+        return Ok(existing_address);
+    }
+    let endpoint = PlatformEndpoint {
+        id: tx.next_sequence()?,
+        application: application.id,
+        uuid: tx.fresh_id(),
+        attributes: attributes.clone(),
+    };
+    tx.insert_platform_endpoint(&endpoint)?;
+    Ok(endpoint.address(address))
+}
+
+/// Clients take the ARN out of this sentence.
+fn token_is_taken(by: &EndpointAddress) -> Refusal {
+    Refusal::invalid_parameter_because(
+        "Token",
+        format_args!(
+            "Endpoint {} already exists with the same Token, but different attributes.",
+            by.arn()
+        ),
+    )
+}
+
+/// The endpoint at an address.
+pub fn find_endpoint(
+    tx: &mut Txn<'_>,
+    address: &EndpointAddress,
+) -> Result<PlatformEndpoint, Refusal> {
+    let found = existing(tx, address)?;
+    found.map(|(_, endpoint)| endpoint).ok_or_else(|| Refusal::not_found("Endpoint"))
+}
+
+fn existing(
+    tx: &mut Txn<'_>,
+    address: &EndpointAddress,
+) -> Result<Option<(PlatformApplication, PlatformEndpoint)>, Refusal> {
+    let Some(application) = tx.platform_application(&address.application)? else {
+        return Ok(None);
+    };
+    let endpoint = tx.platform_endpoint(&address.id)?;
+    let endpoint = endpoint.filter(|endpoint| endpoint.application == application.id);
+    Ok(endpoint.map(|endpoint| (application, endpoint)))
+}
+
+/// Changes attributes of an endpoint.
+pub fn set_endpoint_attributes(
+    tx: &mut Txn<'_>,
+    address: &EndpointAddress,
+    given: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    let mut endpoint = find_endpoint(tx, address)?;
+    endpoint.attributes.set(&address.application.platform, given)?;
+    let token = &endpoint.attributes.token;
+    if let Some(other) = tx.platform_endpoint_of_token(endpoint.application, token)?
+        && other.id != endpoint.id
+    {
+        return Err(token_is_taken(&other.address(&address.application)));
+    }
+    Ok(tx.update_platform_endpoint(&endpoint)?)
+}
+
+/// Deletes an endpoint, if it is there. Its subscriptions stay, as they do at AWS.
+pub fn delete_endpoint(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<(), Refusal> {
+    match existing(tx, address)? {
+        None => Ok(()),
+        Some((_, endpoint)) => Ok(tx.delete_platform_endpoint(endpoint.id)?),
+    }
+}
+
+/// What keeps messages from an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    Unknown,
+    EndpointDisabled,
+    ApplicationDisabled,
+}
+
+impl Obstacle {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "No endpoint found for the target arn specified",
+            Self::EndpointDisabled => "Endpoint is disabled",
+            Self::ApplicationDisabled => "Platform application is disabled",
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Unknown => Refusal::invalid_parameter_because("TargetArn", self.reason()),
+            Self::EndpointDisabled => Refusal::new(Kind::EndpointDisabled, self.reason()),
+            Self::ApplicationDisabled => {
+                Refusal::new(Kind::PlatformApplicationDisabled, self.reason())
+            }
+        }
+    }
+}
+
+/// What is said of a target that is no endpoint.
+pub fn no_endpoint() -> Refusal {
+    Obstacle::Unknown.refusal()
+}
+
+fn obstacle(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<Option<Obstacle>, Refusal> {
+    Ok(match existing(tx, address)? {
+        None => Some(Obstacle::Unknown),
+        Some((application, _)) if !application.attributes.is_enabled() => {
+            Some(Obstacle::ApplicationDisabled)
+        }
+        Some((_, endpoint)) if !endpoint.attributes.is_enabled() => {
+            Some(Obstacle::EndpointDisabled)
+        }
+        Some(_) => None,
+    })
+}
+
+/// Why a message for an endpoint would not arrive; none if it would.
+pub fn why_not(tx: &mut Txn<'_>, endpoint_arn: &str) -> Result<Option<String>, Refusal> {
+    let obstacle = match EndpointAddress::read(endpoint_arn) {
+        Some(address) => obstacle(tx, &address)?,
+        None => Some(Obstacle::Unknown),
+    };
+    Ok(obstacle.map(|obstacle| format!("{}.", obstacle.reason())))
+}
+
+/// Publishes a message to an endpoint, which means that it is kept, to be looked at.
+///
+/// Refused with InvalidParameter, EndpointDisabled or PlatformApplicationDisabled.
+pub fn publish(
+    tx: &mut Txn<'_>,
+    address: &EndpointAddress,
+    message: &Published,
+) -> Result<Uuid, Refusal> {
+    if let Some(obstacle) = obstacle(tx, address)? {
+        return Err(obstacle.refusal());
+    }
+    let application = &address.application;
+    let message_id = tx.fresh_id();
+    let captured = Captured {
+        message_id,
+        topic_arn: None,
+        subscription_arn: None,
+        target: &address.arn(),
+        subject: message.subject.as_deref(),
+        message: &message.text_for(&application.platform)?,
+        structured: message.structured,
+        attributes: &message.attributes,
+    };
+    let place = (application.account.as_str(), application.region.as_str());
+    keep(tx, place, Protocol::Application, &captured)?;
+    Ok(message_id)
+}

@@ -1,0 +1,199 @@
+//! Publish: deduplicate, number, fan out.
+//!
+//! A notification to a queue is signed, and signing takes longer than everything else, so it does
+//! not happen in the transaction. A publication that needs a signature is only drafted: it gets its
+//! id and its time, leaves the transaction to be signed, and comes back to be delivered.
+
+use super::fan_out::{Fanout, Fanouts, candidate};
+use crate::domain::filter_policy::Candidate;
+use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
+use crate::domain::notification::{Notification, Signature, SignatureVersion};
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_message::{self, Published};
+use crate::domain::topic_address::TopicAddress;
+use crate::domain::topic_attributes::FifoThroughputScope;
+use crate::domain::{Refusal, fifo};
+use crate::store::{Duplicate, Publication, Txn};
+use uuid::Uuid;
+
+/// Messages that are to be published to one topic.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The topic.
+    pub topic: TopicAddress,
+    /// The messages; their form has been checked.
+    pub messages: Vec<Published>,
+    /// Whether they came in a batch, whose messages count together.
+    pub in_batch: bool,
+    /// X-Ray's header of the call.
+    pub trace_header: Option<String>,
+    /// What links in messages begin with.
+    pub base_url: String,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// MessageId; of the first message if this one is a duplicate.
+    pub id: Uuid,
+    /// SequenceNumber, on FIFO topics.
+    pub sequence_number: Option<String>,
+}
+
+/// A message that has to be signed.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// MessageId
+    pub id: Uuid,
+    /// Unix milliseconds.
+    pub published_at: i64,
+    /// How it is to be signed.
+    pub version: SignatureVersion,
+    /// What is to be signed; none if this message needs no signature after all.
+    pub text: Option<String>,
+}
+
+/// A draft with its signature.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The draft.
+    pub draft: Draft,
+    /// Its signature, if it wanted one.
+    pub signature: Option<Signature>,
+}
+
+/// How far a publication has come.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done.
+    Published(Vec<Receipt>),
+    /// Its messages are to be signed, one after the other, and brought back.
+    ToSign(Vec<Draft>),
+}
+
+/// Publishes messages to a topic. `signed`: the drafts that an earlier attempt has asked for, with
+/// their signatures.
+pub fn publish(
+    tx: &mut Txn<'_>,
+    fanouts: &Fanouts,
+    request: &Request,
+    signed: &[Signed],
+) -> Result<Outcome, Refusal> {
+    let topic = fanouts.find(tx, &request.topic)?;
+    check(&topic, request)?;
+    let texts: Vec<_> = request.messages.iter().map(Published::texts).collect();
+    let candidates: Vec<_> =
+        request.messages.iter().zip(&texts).map(|(message, of)| candidate(message, of)).collect();
+    if !signed_well_enough(&topic, signed, &candidates) {
+        let drafts = request.messages.iter().zip(&candidates);
+        return Ok(Outcome::ToSign(
+            drafts.map(|(message, candidate)| draft(tx, &topic, message, candidate)).collect(),
+        ));
+    }
+    let mut receipts = Vec::with_capacity(request.messages.len());
+    for (index, (message, candidate)) in request.messages.iter().zip(&candidates).enumerate() {
+        receipts.push(publish_one(tx, &topic, request, message, candidate, signed.get(index))?);
+    }
+    Ok(Outcome::Published(receipts))
+}
+
+fn check(topic: &Fanout, request: &Request) -> Result<(), Refusal> {
+    for message in &request.messages {
+        if topic.attributes.is_fifo() && request.in_batch {
+            sns_message::check_group(message)?;
+        }
+    }
+    for message in &request.messages {
+        sns_message::check_for_topic(&topic.attributes, message)?;
+    }
+    let maximum = topic.attributes.maximum_message_size();
+    let total: usize = request.messages.iter().map(Published::size).sum();
+    if request.in_batch && total > maximum {
+        return Err(sns_message::batch_too_long());
+    }
+    sns_message::check_size(total, maximum)
+}
+
+/// Whether every message that needs a signature has one, of the version that the topic wants now.
+fn signed_well_enough(topic: &Fanout, signed: &[Signed], candidates: &[Candidate<'_>]) -> bool {
+    let version = topic.attributes.signature_version();
+    candidates.iter().enumerate().all(|(index, candidate)| {
+        let signature = signed.get(index).filter(|it| it.draft.version == version);
+        signature.is_some_and(|it| it.signature.is_some()) || !topic.needs_signature(candidate)
+    })
+}
+
+fn draft(
+    tx: &mut Txn<'_>,
+    topic: &Fanout,
+    message: &Published,
+    candidate: &Candidate<'_>,
+) -> Draft {
+    let (id, published_at) = (tx.fresh_id(), tx.now());
+    let text = topic.needs_signature(candidate).then(|| {
+        let texts = message.texts();
+        let notification = Notification {
+            message_id: id,
+            sequence_number: None,
+            topic_arn: &topic.arn,
+            subject: message.subject.as_deref(),
+            message: texts.for_protocol(Protocol::Sqs.name()),
+            published_at,
+            attributes: &message.attributes,
+            subscription_arn: "",
+            replayed: false,
+        };
+        notification.string_to_sign()
+    });
+    Draft { id, published_at, version: topic.attributes.signature_version(), text }
+}
+
+fn publish_one(
+    tx: &mut Txn<'_>,
+    topic: &Fanout,
+    request: &Request,
+    message: &Published,
+    candidate: &Candidate<'_>,
+    signed: Option<&Signed>,
+) -> Result<Receipt, Refusal> {
+    let sequence = tx.next_sequence()?;
+    let (id, published_at) = match signed {
+        Some(signed) => (signed.draft.id, signed.draft.published_at),
+        None => (tx.fresh_id(), tx.now()),
+    };
+    let mut published = message.clone();
+    if topic.attributes.is_fifo() {
+        let deduplication_id = message.effective_deduplication_id();
+        let digest = deduplication_digest(topic, message, &deduplication_id);
+        let this = Duplicate { id, sequence };
+        let expires_at = tx.now() + DEDUPLICATION_INTERVAL_MS;
+        if let Some(first) = tx.remember_deduplication(topic.id, &digest, &this, expires_at)? {
+            let sequence_number = Some(fifo::sequence_number(first.sequence));
+            return Ok(Receipt { id: first.id, sequence_number });
+        }
+        published.deduplication_id = Some(deduplication_id);
+    }
+    let publication = Publication {
+        id: sequence,
+        topic: topic.id,
+        message_id: id,
+        published_at,
+        published,
+        trace_header: request.trace_header.clone(),
+        base_url: request.base_url.clone(),
+        signature: signed.and_then(|signed| signed.signature.clone()),
+        archived: topic.attributes.archive_days().is_some(),
+    };
+    topic.deliver(tx, &publication, candidate)?;
+    let sequence_number = topic.attributes.is_fifo().then(|| fifo::sequence_number(sequence));
+    Ok(Receipt { id, sequence_number })
+}
+
+/// Stands for a deduplication id within its scope.
+fn deduplication_digest(topic: &Fanout, message: &Published, id: &str) -> [u8; 16] {
+    let group = match topic.attributes.fifo_throughput_scope() {
+        FifoThroughputScope::Topic => None,
+        FifoThroughputScope::MessageGroup => message.group.as_deref(),
+    };
+    fifo::deduplication_digest(group, id)
+}

@@ -1,0 +1,277 @@
+//! Subscriptions: subscribe, confirm, change, end.
+
+use super::{replay, topics};
+use crate::domain::limits::{FEW_SUBSCRIPTIONS, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS};
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::subscription_attributes::{Subscribed, SubscriptionAttributes};
+use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
+use crate::domain::{Kind, Refusal};
+use crate::store::{Confirmation, Payload, Subscription, SubscriptionState, Topic, Txn};
+use indexmap::IndexMap;
+
+/// What Subscribe asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The topic.
+    pub topic: TopicAddress,
+    /// How messages are to get there.
+    pub protocol: Protocol,
+    /// Where they are to go.
+    pub endpoint: String,
+    /// Attributes, as they were given.
+    pub attributes: IndexMap<String, String>,
+    /// Account of the caller.
+    pub account: String,
+    /// ARN of the caller.
+    pub principal: String,
+    /// What links in messages begin with.
+    pub base_url: String,
+}
+
+/// Subscribes an endpoint, or finds the subscription that is already there and does not contradict
+/// what is given. Whoever owns the endpoint is asked, where the protocol wants that.
+pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Refusal> {
+    let mut topic = topics::find(tx, &request.topic)?;
+    request.protocol.check_endpoint(&request.endpoint, topic.attributes.is_fifo())?;
+    let subscribed = Subscribed { topic: &request.topic, protocol: request.protocol };
+    let attributes = SubscriptionAttributes::create(subscribed, &request.attributes)?;
+    match tx.subscription_of_endpoint(topic.id, request.protocol, &request.endpoint)? {
+        Some(ended) if ended.state == SubscriptionState::Ended => {
+            tx.delete_subscription(ended.id)?;
+        }
+        Some(existing) => return again(tx, existing, &attributes, &request.base_url),
+        None => {}
+    }
+    check_number(&topic, request.protocol)?;
+    let pending = request.protocol.needs_confirmation();
+    let mut subscription = Subscription {
+        id: tx.next_sequence()?,
+        uuid: tx.fresh_id(),
+        topic: topic.id,
+        topic_arn: request.topic.arn(),
+        account: request.account.clone(),
+        region: request.topic.region.clone(),
+        protocol: request.protocol,
+        endpoint: request.endpoint.clone(),
+        principal: request.principal.clone(),
+        created_at: tx.now(),
+        state: if pending { SubscriptionState::Pending } else { SubscriptionState::Confirmed },
+        authenticated: !pending,
+        protected: false,
+        token: None,
+        token_expires_at: None,
+        attributes,
+        replay: None,
+    };
+    if pending {
+        topic.pending += 1;
+        renew_token(tx, &mut subscription);
+    } else {
+        topic.confirmed += 1;
+    }
+    tx.insert_subscription(&subscription)?;
+    if subscription.attributes.replay_policy().is_some() {
+        replay::begin(tx, &topic, &mut subscription)?;
+        tx.update_subscription(&subscription)?;
+    }
+    tx.update_topic(&topic)?;
+    if pending {
+        ask(tx, &subscription, &request.base_url)?;
+    }
+    Ok(subscription)
+}
+
+/// A second Subscribe of the same endpoint: the same subscription. One that is not confirmed is
+/// asked for again.
+fn again(
+    tx: &mut Txn<'_>,
+    mut existing: Subscription,
+    given: &SubscriptionAttributes,
+    base_url: &str,
+) -> Result<Subscription, Refusal> {
+    if existing.attributes.differ_from_given(given) {
+        return Err(Refusal::invalid_parameter_because(
+            "Attributes",
+            "Subscription already exists with different attributes",
+        ));
+    }
+    if existing.state == SubscriptionState::Pending {
+        if existing.token_expires_at.is_none_or(|at| at <= tx.now()) {
+            renew_token(tx, &mut existing);
+            tx.update_subscription(&existing)?;
+        }
+        ask(tx, &existing, base_url)?;
+    }
+    Ok(existing)
+}
+
+fn check_number(topic: &Topic, protocol: Protocol) -> Result<(), Refusal> {
+    let number = topic.confirmed + topic.pending;
+    let takes_large = topic.attributes.maximum_message_size() > PUBLISH_BYTES;
+    if takes_large && !protocol.takes_large_messages() {
+        return Err(Refusal::invalid_parameter_because(
+            "Protocol",
+            format_args!(
+                "The MaximumMessageSize of the topic is not supported by the protocol {}",
+                protocol.name()
+            ),
+        ));
+    }
+    let few_only = topic.attributes.is_fifo() || takes_large;
+    if few_only && number >= FEW_SUBSCRIPTIONS {
+        return Err(Refusal::new(
+            Kind::SubscriptionLimitExceeded,
+            format!("The topic already has {number} subscriptions."),
+        ));
+    }
+    Ok(())
+}
+
+/// Tokens look like AWS's: long, hexadecimal.
+fn renew_token(tx: &mut Txn<'_>, subscription: &mut Subscription) {
+    const IDS: usize = 8;
+    let token = (0..IDS).map(|_| tx.fresh_id().simple().to_string()).collect();
+    subscription.token = Some(token);
+    subscription.token_expires_at = Some(tx.now() + SUBSCRIPTION_TOKEN_MS);
+}
+
+/// Asks whoever owns the endpoint to confirm.
+fn ask(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Result<(), Refusal> {
+    let confirmation = confirmation(tx, subscription, base_url);
+    Ok(tx.insert_delivery(subscription.id, &Payload::SubscriptionConfirmation(confirmation))?)
+}
+
+fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Confirmation {
+    Confirmation {
+        message_id: tx.fresh_id(),
+        token: subscription.token.clone().unwrap_or_default(),
+        base_url: base_url.to_owned(),
+    }
+}
+
+/// Confirms the subscription of a token, or restores it. `signed`: whether somebody known does so;
+/// `protect`: whether ending it must be signed as well.
+pub fn confirm(
+    tx: &mut Txn<'_>,
+    address: &TopicAddress,
+    token: &str,
+    signed: bool,
+    protect: bool,
+) -> Result<Subscription, Refusal> {
+    let mut topic = topics::find(tx, address)?;
+    let found = tx.subscription_of_token(token)?.filter(|found| found.topic == topic.id);
+    let Some(mut subscription) = found else { return Err(Refusal::invalid_parameter("Token")) };
+    if subscription.state == SubscriptionState::Confirmed {
+        return Ok(subscription);
+    }
+    if subscription.token_expires_at.is_none_or(|at| at <= tx.now()) {
+        return Err(Refusal::invalid_parameter("Token"));
+    }
+    if subscription.state == SubscriptionState::Pending {
+        topic.pending -= 1;
+    } else {
+        topic.deleted -= 1;
+    }
+    topic.confirmed += 1;
+    subscription.state = SubscriptionState::Confirmed;
+    subscription.authenticated = signed;
+    subscription.protected = signed && protect;
+    tx.update_subscription(&subscription)?;
+    tx.update_topic(&topic)?;
+    Ok(subscription)
+}
+
+/// Ends a subscription, if it is there. Without a signature its endpoint is told, and may restore
+/// it.
+///
+/// Refused with AccessDenied when only a signed call may do it.
+pub fn unsubscribe(
+    tx: &mut Txn<'_>,
+    arn: &SubscriptionArn,
+    signed: bool,
+    base_url: &str,
+) -> Result<(), Refusal> {
+    let Ok(mut subscription) = find(tx, arn) else { return Ok(()) };
+    if subscription.protected && !signed {
+        return Err(Refusal::new(
+            Kind::AccessDenied,
+            "The subscription can only be ended by a signed request of its owner.",
+        ));
+    }
+    if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
+        match subscription.state {
+            SubscriptionState::Pending => topic.pending -= 1,
+            SubscriptionState::Confirmed | SubscriptionState::Ended => topic.confirmed -= 1,
+        }
+        topic.deleted += 1;
+        tx.update_topic(&topic)?;
+    }
+    let was_confirmed = subscription.state == SubscriptionState::Confirmed;
+    if signed || !was_confirmed || !subscription.protocol.needs_confirmation() {
+        return Ok(tx.delete_subscription(subscription.id)?);
+    }
+    subscription.state = SubscriptionState::Ended;
+    subscription.replay = None;
+    renew_token(tx, &mut subscription);
+    tx.update_subscription(&subscription)?;
+    let confirmation = confirmation(tx, &subscription, base_url);
+    Ok(tx.insert_delivery(subscription.id, &Payload::UnsubscribeConfirmation(confirmation))?)
+}
+
+/// The subscription of an ARN.
+pub fn find(tx: &mut Txn<'_>, arn: &SubscriptionArn) -> Result<Subscription, Refusal> {
+    tx.subscription(&arn.id)?
+        .filter(|found| found.state != SubscriptionState::Ended)
+        .filter(|found| found.topic_arn == arn.topic.arn())
+        .ok_or_else(|| Refusal::not_found("Subscription"))
+}
+
+/// Changes one attribute.
+pub fn set_attribute(
+    tx: &mut Txn<'_>,
+    arn: &SubscriptionArn,
+    name: &str,
+    value: &str,
+) -> Result<(), Refusal> {
+    let mut subscription = find(tx, arn)?;
+    let subscribed = Subscribed { topic: &arn.topic, protocol: subscription.protocol };
+    subscription.attributes.set(subscribed, name, value)?;
+    // A topic that is being deleted has no row any more.
+    let Some(topic) = tx.topic_by_id(subscription.topic)? else {
+        return Err(Refusal::not_found("Subscription"));
+    };
+    if name == "ReplayPolicy" {
+        replay::begin(tx, &topic, &mut subscription)?;
+    }
+    tx.update_subscription(&subscription)?;
+    Ok(tx.update_topic(&topic)?)
+}
+
+/// The attributes of a subscription as GetSubscriptionAttributes shows them.
+pub fn shown(
+    tx: &mut Txn<'_>,
+    subscription: &Subscription,
+) -> Result<IndexMap<String, String>, Refusal> {
+    let pending = subscription.state == SubscriptionState::Pending;
+    let mut shown = IndexMap::from([
+        ("SubscriptionArn".to_owned(), subscription.arn()),
+        ("TopicArn".to_owned(), subscription.topic_arn.clone()),
+        ("Protocol".to_owned(), subscription.protocol.name().to_owned()),
+        ("Endpoint".to_owned(), subscription.endpoint.clone()),
+        ("Owner".to_owned(), subscription.account.clone()),
+        ("SubscriptionPrincipal".to_owned(), subscription.principal.clone()),
+        ("PendingConfirmation".to_owned(), pending.to_string()),
+        ("ConfirmationWasAuthenticated".to_owned(), subscription.authenticated.to_string()),
+    ]);
+    shown.extend(subscription.attributes.shown());
+    if subscription.protocol.is_http() {
+        let topic = tx.topic_by_id(subscription.topic)?;
+        let of_topic = topic.and_then(|topic| topic.attributes.delivery_policy());
+        let own = subscription.attributes.delivery_policy().unwrap_or_default();
+        shown.insert("EffectiveDeliveryPolicy".to_owned(), own.effective_text(of_topic.as_ref()));
+    }
+    if let Some(replay) = &subscription.replay {
+        shown.insert("ReplayStatus".to_owned(), replay.status.clone());
+    }
+    Ok(shown)
+}

@@ -1,0 +1,137 @@
+//! Topics: create, find, change, delete.
+
+use super::PAGE;
+use crate::domain::limits::{FEW_SUBSCRIPTIONS, PUBLISH_BYTES};
+use crate::domain::topic_address::TopicAddress;
+use crate::domain::topic_attributes::TopicAttributes;
+use crate::domain::{Kind, Refusal};
+use crate::store::{Effect, Topic, Txn};
+use indexmap::IndexMap;
+
+/// The topic at an address.
+pub fn find(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Topic, Refusal> {
+    tx.topic(address)?.ok_or_else(|| Refusal::not_found("Topic"))
+}
+
+/// Makes a topic, or finds the one that is already there and does not contradict what is given.
+pub fn create(
+    tx: &mut Txn<'_>,
+    address: &TopicAddress,
+    given: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+    data_protection_policy: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut attributes = TopicAttributes::create(&address.name, given)?;
+    let arn = address.arn();
+    if let Some(existing) = tx.topic(address)? {
+        let differs = |what: &str| {
+            Refusal::invalid_parameter_because(
+                what,
+                format_args!("Topic already exists with different {}", what.to_lowercase()),
+            )
+        };
+        if existing.attributes.differ_from_given(given, address) {
+            return Err(differs("Attributes"));
+        }
+        if !tags.is_empty() && tx.resource_tags(&arn)? != *tags {
+            return Err(differs("Tags"));
+        }
+        return Ok(());
+    }
+    attributes.set_data_protection_policy(data_protection_policy);
+    let now = tx.now();
+    let topic = Topic {
+        id: tx.next_sequence()?,
+        address: address.clone(),
+        created_at: now,
+        version: tx.fresh_version(),
+        archive_since: attributes.archive_days().map(|_| now),
+        attributes,
+        confirmed: 0,
+        pending: 0,
+        deleted: 0,
+    };
+    tx.insert_topic(&topic)?;
+    for (key, value) in tags {
+        tx.set_resource_tag(&arn, key, value)?;
+    }
+    Ok(())
+}
+
+/// Changes one attribute.
+pub fn set_attribute(
+    tx: &mut Txn<'_>,
+    address: &TopicAddress,
+    name: &str,
+    value: &str,
+) -> Result<(), Refusal> {
+    let mut topic = find(tx, address)?;
+    topic.attributes.set(name, value)?;
+    if name == "MaximumMessageSize" && topic.attributes.maximum_message_size() > PUBLISH_BYTES {
+        check_large_messages(tx, &topic)?;
+    }
+    topic.archive_since = match topic.attributes.archive_days() {
+        None => None,
+        Some(_) => topic.archive_since.or(Some(tx.now())),
+    };
+    if name == "ArchivePolicy" && topic.archive_since.is_none() {
+        tx.effect(Effect::Work);
+    }
+    Ok(tx.update_topic(&topic)?)
+}
+
+/// Messages of more than 256 KiB are for topics with few subscriptions, of some protocols only.
+fn check_large_messages(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> {
+    let refuse = || Refusal::invalid_parameter("MaximumMessageSize");
+    if topic.confirmed + topic.pending > FEW_SUBSCRIPTIONS {
+        return Err(refuse());
+    }
+    let subscriptions = tx.subscriptions_of_topic(topic.id, 0, FEW_SUBSCRIPTIONS)?;
+    let all_fit = subscriptions.iter().all(|one| one.protocol.takes_large_messages());
+    if all_fit { Ok(()) } else { Err(refuse()) }
+}
+
+/// Replaces the access policy by what `change` makes of it.
+pub fn change_policy(
+    tx: &mut Txn<'_>,
+    address: &TopicAddress,
+    change: impl Fn(&str) -> Result<String, Refusal>,
+) -> Result<(), Refusal> {
+    let mut topic = find(tx, address)?;
+    let policy = change(&topic.attributes.policy(address))?;
+    topic.attributes.set_policy(policy);
+    Ok(tx.update_topic(&topic)?)
+}
+
+/// Deletes a topic, if it is there; its subscriptions go in pages.
+///
+/// Refused with InvalidState while it has an archive.
+pub fn delete(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<(), Refusal> {
+    let Some(topic) = tx.topic(address)? else { return Ok(()) };
+    if topic.attributes.archive_days().is_some() {
+        return Err(Refusal::new(
+            Kind::InvalidState,
+            "A topic with an active archive policy cannot be deleted. Deactivate the archive \
+             policy first.",
+        ));
+    }
+    tx.delete_topic_row(topic.id)?;
+    tx.remove_resource_tags(&address.arn())?;
+    tx.effect(Effect::Work);
+    Ok(())
+}
+
+/// Removes a page of what belonged to a deleted topic. Tells whether there is more to do.
+pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
+    let Some(topic) = tx.discarded_topic()? else { return Ok(false) };
+    let page = PAGE * 5;
+    let subscriptions = tx.delete_subscriptions_of_topic(topic, page)?;
+    let archived = tx.oldest_archived(topic, page)?;
+    for (id, _) in &archived {
+        tx.unarchive(*id)?;
+    }
+    if subscriptions == 0 && archived.is_empty() {
+        tx.forget_discarded_topic(topic)?;
+    }
+    Ok(true)
+}
