@@ -4,7 +4,7 @@
 
 use super::Runtime;
 use crate::domain::Refusal;
-use crate::engine::{move_tasks, places, sweep};
+use crate::engine::{fan_out, move_tasks, places, platform, replay, sweep, topics};
 
 /// Runs until the server stops: at each due time, releases what became ready.
 pub(super) async fn keep_time(runtime: Runtime) {
@@ -81,10 +81,14 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Empties discarded backlogs and advances move tasks until nothing is due. Tells when the next
-/// step of a move task is.
+/// Goes on with fan-outs and replays, empties what was discarded and advances move tasks until
+/// nothing is due. Tells when the next step of a move task is.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
+    while runtime.run_page(fan_out::step).await? {}
+    while replay_pages(runtime).await? {}
     while runtime.run_page(sweep::empty_discarded).await? {}
+    while runtime.run_page(topics::empty_discarded).await? {}
+    while runtime.run_page(platform::empty_discarded).await? {}
     loop {
         let next = runtime.run_page(move_tasks::step).await?;
         if next.is_none_or(|at| at > runtime.clock.now_ms()) {
@@ -93,11 +97,24 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     }
 }
 
+/// Replays a page for each subscription that has a replay. Tells whether there was one.
+async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
+    let mut after = 0;
+    while let Some(next) = runtime.run_page(move |tx| replay::step(tx, after)).await? {
+        after = next;
+    }
+    Ok(after != 0)
+}
+
 /// Removes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
     while runtime.run_page(sweep::forget).await? {}
     let mut after = 0;
     while let Some(next) = runtime.run_page(move |tx| sweep::expire(tx, after)).await? {
+        after = next;
+    }
+    after = 0;
+    while let Some(next) = runtime.run_page(move |tx| replay::expire_archives(tx, after)).await? {
         after = next;
     }
     Ok(())

@@ -1,13 +1,27 @@
-//! What lives long: the store's thread, the clock, waiting receivers, and background work.
+//! What lives long: the store's thread, the clock, waiting receivers, the key that signs
+//! notifications, deliveries, and background work.
 
+pub mod carrier;
 pub mod clock;
+mod courier;
+pub mod delivery_log;
+pub mod http_sender;
 mod janitor;
 mod long_poll;
+pub mod mail_sender;
+pub mod notary;
+pub mod signer;
+pub mod signing_key;
+mod trust;
 pub mod waiters;
 
 use crate::domain::Refusal;
-use crate::store::{Database, Error, Store, Txn};
+use crate::engine::fan_out::Fanouts;
+use crate::store::{Database, Effect, Error, Observer, Store, Txn};
+use carrier::Carrier;
 use clock::Clock;
+use delivery_log::DeliveryLog;
+use notary::Notary;
 use std::sync::Arc;
 use tokio::sync::watch;
 use waiters::Waiters;
@@ -17,6 +31,10 @@ use waiters::Waiters;
 pub struct Runtime {
     store: Store,
     waiters: Arc<Waiters>,
+    deliveries: Arc<DeliveryLog>,
+    fanouts: Arc<Fanouts>,
+    notary: Arc<Notary>,
+    carrier: Arc<dyn Carrier>,
     clock: Arc<dyn Clock>,
     stopping: watch::Sender<bool>,
 }
@@ -27,10 +45,12 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: fastrand::Rng,
+        carrier: Arc<dyn Carrier>,
     ) -> Result<Self, Error> {
-        let runtime = Self::start_quietly(database, clock, ids)?;
+        let runtime = Self::start_quietly(database, clock, ids, carrier)?;
         tokio::spawn(janitor::keep_time(runtime.clone()));
         tokio::spawn(janitor::keep_house(runtime.clone()));
+        tokio::spawn(courier::keep_delivering(runtime.clone()));
         Ok(runtime)
     }
 
@@ -40,16 +60,19 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: fastrand::Rng,
+        carrier: Arc<dyn Carrier>,
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());
+        let deliveries = Arc::new(DeliveryLog::default());
+        let observers =
+            Observers { waiters: Arc::clone(&waiters), deliveries: Arc::clone(&deliveries) };
         let now = Arc::clone(&clock);
-        let store = Store::start(
-            database,
-            Box::new(move || now.now_ms()),
-            ids,
-            Arc::clone(&waiters) as Arc<dyn crate::store::Observer>,
-        )?;
-        Ok(Self { store, waiters, clock, stopping: watch::Sender::new(false) })
+        let store =
+            Store::start(database, Box::new(move || now.now_ms()), ids, Arc::new(observers))?;
+        let notary = Arc::new(Notary::new(store.clone()));
+        let fanouts = Arc::default();
+        let stopping = watch::Sender::new(false);
+        Ok(Self { store, waiters, deliveries, fanouts, notary, carrier, clock, stopping })
     }
 
     /// Runs a job in a transaction and answers after its commit.
@@ -58,6 +81,21 @@ impl Runtime {
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         self.store.run(work).await
+    }
+
+    /// What is known of topics that messages are published to.
+    pub fn fanouts(&self) -> &Arc<Fanouts> {
+        &self.fanouts
+    }
+
+    /// Who signs notifications.
+    pub fn notary(&self) -> &Arc<Notary> {
+        &self.notary
+    }
+
+    /// What became of deliveries.
+    pub fn deliveries(&self) -> &Arc<DeliveryLog> {
+        &self.deliveries
     }
 
     /// Runs a job that is one page of a longer work. Whoever else wants the processor comes first:
@@ -90,7 +128,8 @@ impl Runtime {
     pub async fn do_background_work(&self) -> Result<(), Refusal> {
         janitor::wake_due(self).await?;
         janitor::do_work(self).await?;
-        janitor::sweep(self).await
+        janitor::sweep(self).await?;
+        courier::deliver_due(self).await
     }
 
     /// Ends background work, waits for what was submitted, closes the database.
@@ -99,5 +138,18 @@ impl Runtime {
         let store = self.store.clone();
         // Joining a thread blocks.
         drop(tokio::task::spawn_blocking(move || store.close()).await);
+    }
+}
+
+/// Everybody who hears of effects.
+struct Observers {
+    waiters: Arc<Waiters>,
+    deliveries: Arc<DeliveryLog>,
+}
+
+impl Observer for Observers {
+    fn committed(&self, effects: &[Effect]) {
+        self.waiters.committed(effects);
+        self.deliveries.committed(effects);
     }
 }

@@ -20,6 +20,8 @@ pub struct Waiters {
     pub(super) due_changed: Notify,
     /// Told when there is background work.
     pub(super) work: Notify,
+    /// Told when there is something to deliver.
+    pub(super) delivery: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +139,9 @@ impl Observer for Waiters {
         if effects.contains(&Effect::Work) {
             self.work.notify_one();
         }
+        if effects.contains(&Effect::Delivery) {
+            self.delivery.notify_one();
+        }
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -155,7 +160,7 @@ impl Observer for Waiters {
                     }
                 }
                 Effect::Due { queue, at } => due_changed |= state.note_due(queue, at),
-                Effect::Work => {}
+                _ => {}
             }
         }
         drop(state);

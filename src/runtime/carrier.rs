@@ -1,0 +1,111 @@
+//! What takes a letter out of the process: HTTP, a function's URL, a mail relay. Behind a trait,
+//! so that tests can be at the other end without a network.
+
+use super::http_sender::{HttpSender, Post};
+use super::mail_sender::MailSender;
+use crate::domain::delivery_outcome::Outcome;
+use axum::body::Bytes;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How long an endpoint may take to answer, as at AWS.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a function may take, as at AWS.
+const LAMBDA_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// One message, ready to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Letter {
+    /// To an http or https endpoint.
+    Post(Post),
+    /// To a function.
+    Invoke {
+        /// The function's ARN.
+        function_arn: String,
+        /// The event, as JSON.
+        event: Bytes,
+    },
+    /// To a mail address.
+    Mail {
+        /// The address.
+        to: String,
+        /// The subject.
+        subject: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// What an attempt comes to, later.
+pub type Attempt<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// Takes letters to where they go.
+pub trait Carrier: Debug + Send + Sync {
+    /// Makes one attempt.
+    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a>;
+}
+
+/// The real world.
+#[derive(Debug)]
+pub struct World {
+    http: HttpSender,
+    mail: Option<MailSender>,
+    functions: BTreeMap<String, String>,
+}
+
+impl World {
+    /// A carrier by way of this mail relay, if there is one, that finds functions at these URLs:
+    /// by ARN, by name, or by `*` for all others.
+    pub fn new(mail: Option<MailSender>, functions: BTreeMap<String, String>) -> Self {
+        Self { http: HttpSender::new(HTTP_TIMEOUT), mail, functions }
+    }
+
+    fn function_url(&self, arn: &str) -> Option<&str> {
+        // arn:aws:lambda:<region>:<account>:function:<name>[:<version or alias>]
+        let name = arn.split(':').nth(6).unwrap_or_default();
+        let found = [arn, name, "*"].into_iter().find_map(|key| self.functions.get(key));
+        found.map(String::as_str)
+    }
+}
+
+impl Carrier for World {
+    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
+        Box::pin(async move {
+            match letter {
+                Letter::Post(post) => self.http.post(post).await,
+                Letter::Invoke { function_arn, event } => match self.function_url(function_arn) {
+                    Some(url) => self.http.invoke(url, event, LAMBDA_TIMEOUT).await,
+                    None => Outcome::permanent(format!(
+                        "no URL is configured for the function {function_arn}"
+                    )),
+                },
+                Letter::Mail { to, subject, text } => match &self.mail {
+                    Some(mail) => mail.send(to, subject, text).await,
+                    // Mail is kept to be looked at; without a relay that is all.
+                    None => Outcome::Delivered { status: 250 },
+                },
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_arn_then_name_then_star() {
+        let world = |keys: &[&str]| {
+            let functions = keys.iter().map(|key| ((*key).to_owned(), format!("http://{key}")));
+            World::new(None, functions.collect())
+        };
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        assert_eq!(world(&["*", "f", arn]).function_url(arn), Some(&*format!("http://{arn}")));
+        assert_eq!(world(&["*", "f"]).function_url(arn), Some("http://f"));
+        assert_eq!(world(&["*", "g"]).function_url(&format!("{arn}:live")), Some("http://*"));
+        assert_eq!(world(&["g"]).function_url(arn), None);
+    }
+}

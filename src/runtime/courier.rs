@@ -1,0 +1,299 @@
+//! Deliveries that leave the process: finds outboxes that are due, writes the letters, has them
+//! carried, and notes what became of them.
+//!
+//! Each outbox, which is to say each subscription, is served by a task of its own, so one that is
+//! slow or dead delays no other. What was carried but not noted when the process ended is carried
+//! again: at least once.
+
+use super::Runtime;
+use super::carrier::Letter;
+use super::http_sender::Post;
+use crate::domain::Refusal;
+use crate::domain::delivery_outcome::Outcome;
+use crate::domain::notification::{
+    Confirmation, ConfirmationKind, Notification, Signature, subscribe_url, unsubscribe_url,
+};
+use crate::domain::sns_endpoint::Protocol;
+use crate::engine::deliveries::{self, Outbox, Parcel};
+use crate::store::{Payload, Publication};
+use futures_util::future::join_all;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Outboxes that are served at a time: how many connections there may be, roughly.
+const OUTBOXES: usize = 512;
+/// Outboxes that one transaction claims.
+const CLAIMS: i64 = 64;
+/// Deliveries of one outbox that are on their way at a time.
+const PARCELS: i64 = 16;
+/// Content type of everything that no delivery policy speaks of.
+const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
+
+/// Runs until the server stops.
+pub(super) async fn keep_delivering(runtime: Runtime) {
+    if let Err(refusal) = runtime.store.run(|tx| Ok(tx.release_claims()?)).await {
+        tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+    }
+    let places = Arc::new(Semaphore::new(OUTBOXES));
+    loop {
+        let next = match claim(&runtime, &places).await {
+            Ok(next) => next,
+            Err(refusal) => {
+                if *runtime.stopping.borrow() {
+                    return;
+                }
+                tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+                Some(runtime.clock.now_ms() + 1_000)
+            }
+        };
+        let sleep = async {
+            match next {
+                Some(at) => runtime.clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {}
+            () = runtime.waiters.delivery.notified() => {}
+            () = runtime.stopped() => return,
+        }
+    }
+}
+
+/// Claims what is due and has it served. Tells when something is due next.
+async fn claim(runtime: &Runtime, places: &Arc<Semaphore>) -> Result<Option<i64>, Refusal> {
+    loop {
+        let free = i64::try_from(places.available_permits()).unwrap_or(CLAIMS);
+        if free == 0 {
+            // Whoever is done tells that there may be something to deliver.
+            return Ok(None);
+        }
+        let (claimed, next) = runtime
+            .store
+            .run(move |tx| Ok((deliveries::claim(tx, free.min(CLAIMS))?, tx.next_outbox_due()?)))
+            .await?;
+        if claimed.is_empty() {
+            return Ok(next);
+        }
+        for subscription in claimed {
+            let runtime = runtime.clone();
+            let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
+            tokio::spawn(async move {
+                serve(&runtime, subscription).await;
+                drop(place);
+                runtime.waiters.delivery.notify_one();
+            });
+        }
+    }
+}
+
+/// Delivers everything that is due now, and waits until that is done.
+pub(super) async fn deliver_due(runtime: &Runtime) -> Result<(), Refusal> {
+    loop {
+        let claimed = runtime.store.run(|tx| deliveries::claim(tx, CLAIMS)).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        join_all(claimed.into_iter().map(|subscription| serve(runtime, subscription))).await;
+    }
+}
+
+/// Serves a claimed outbox for one page and gives the claim up, so that one with many messages, or
+/// one whose endpoint keeps everybody waiting, lines up behind the others again.
+async fn serve(runtime: &Runtime, subscription: i64) {
+    let Err(refusal) = serve_page(runtime, subscription).await else { return };
+    if *runtime.stopping.borrow() {
+        return;
+    }
+    tracing::error!(%refusal, cause = refusal.internal, "deliveries failed");
+    let rest_until = runtime.clock.now_ms() + 1_000;
+    let release =
+        runtime.store.run(move |tx| deliveries::release(tx, subscription, Some(rest_until)));
+    // If even that fails, the next start of the server undoes the claim.
+    drop(release.await);
+}
+
+/// Attempts what is due, notes what became of it, and gives the claim up.
+async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal> {
+    let page = runtime.store.run(move |tx| deliveries::load(tx, subscription, PARCELS)).await?;
+    let Some(outbox) = page else { return Ok(()) };
+    let outbox = Arc::new(outbox);
+    let began_at = runtime.clock.now_ms();
+    let attempts = outbox.parcels.iter().map(|parcel| attempt(runtime, &outbox, parcel));
+    let attempts = join_all(attempts).await;
+    // What cannot even be written must not make others be carried again.
+    let (mut outcomes, mut failure) = (Vec::with_capacity(attempts.len()), None);
+    for attempt in attempts {
+        outcomes.push(attempt.map_err(|refusal| failure = Some(refusal)).ok());
+    }
+    let rest_until = outbox.policy.max_receives_per_second.filter(|rate| *rate > 0).map(|rate| {
+        let rest_ms = (outcomes.len() as u64 * 1_000).div_ceil(u64::from(rate));
+        began_at + rest_ms as i64
+    });
+    runtime
+        .store
+        .run(move |tx| {
+            for (parcel, attempted) in outbox.parcels.iter().zip(&outcomes) {
+                if let Some((outcome, body)) = attempted {
+                    deliveries::finish(tx, &outbox, parcel, outcome, body)?;
+                }
+            }
+            deliveries::release(tx, subscription, rest_until)
+        })
+        .await?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// One attempt: what became of it, and what the endpoint got or would have got.
+async fn attempt(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    parcel: &Parcel,
+) -> Result<(Outcome, String), Refusal> {
+    let (letter, body) = write(runtime, outbox, parcel).await?;
+    Ok((runtime.carrier.carry(&letter).await, body))
+}
+
+/// The letter, and its text.
+async fn write(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    parcel: &Parcel,
+) -> Result<(Letter, String), Refusal> {
+    match (&parcel.delivery.payload, &parcel.publication) {
+        (Payload::SubscriptionConfirmation(question), _) => {
+            confirmation(runtime, outbox, parcel, ConfirmationKind::Subscription, question).await
+        }
+        (Payload::UnsubscribeConfirmation(news), _) => {
+            confirmation(runtime, outbox, parcel, ConfirmationKind::Unsubscribe, news).await
+        }
+        (Payload::Notification(_), Some(publication)) => {
+            notification(runtime, outbox, publication).await
+        }
+        (Payload::Notification(id), None) => {
+            Err(Refusal::internal(format!("delivery of publication {id}, which is not there")))
+        }
+    }
+}
+
+async fn confirmation(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    parcel: &Parcel,
+    kind: ConfirmationKind,
+    asked: &crate::store::Confirmation,
+) -> Result<(Letter, String), Refusal> {
+    let subscription = &outbox.subscription;
+    let arn = subscription.arn();
+    let confirmation = Confirmation {
+        kind,
+        message_id: asked.message_id,
+        token: &asked.token,
+        topic_arn: &subscription.topic_arn,
+        subscription_arn: &arn,
+        subscribe_url: &subscribe_url(&asked.base_url, &subscription.topic_arn, &asked.token),
+        sent_at: parcel.delivery.created_at,
+    };
+    let text = if subscription.protocol == Protocol::Email {
+        confirmation.email_text()
+    } else {
+        let to_sign = confirmation.string_to_sign();
+        confirmation.envelope(&sign(runtime, outbox, to_sign, &asked.base_url).await?)
+    };
+    let letter = if subscription.protocol.is_http() {
+        Letter::Post(Post {
+            url: subscription.endpoint.clone(),
+            message_type: kind.as_str().to_owned(),
+            message_id: asked.message_id.to_string(),
+            topic_arn: subscription.topic_arn.clone(),
+            subscription_arn: (kind == ConfirmationKind::Unsubscribe).then_some(arn),
+            raw: false,
+            content_type: PLAIN_TEXT.to_owned(),
+            body: text.clone().into(),
+        })
+    } else {
+        Letter::Mail {
+            to: subscription.endpoint.clone(),
+            subject: confirmation.email_subject().to_owned(),
+            text: text.clone(),
+        }
+    };
+    Ok((letter, text))
+}
+
+async fn notification(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    publication: &Publication,
+) -> Result<(Letter, String), Refusal> {
+    let subscription = &outbox.subscription;
+    let published = &publication.published;
+    let texts = published.texts();
+    let arn = subscription.arn();
+    let unsubscribe_url = unsubscribe_url(&publication.base_url, &arn);
+    let notification = Notification {
+        message_id: publication.message_id,
+        sequence_number: None,
+        topic_arn: &subscription.topic_arn,
+        subject: published.subject.as_deref(),
+        message: texts.for_protocol(subscription.protocol.name()),
+        published_at: publication.published_at,
+        attributes: &published.attributes,
+        subscription_arn: &arn,
+        replayed: false,
+    };
+    let raw = subscription.attributes.is_raw();
+    let signature = match subscription.protocol {
+        Protocol::Email => None,
+        _ if raw => None,
+        _ => {
+            let text = notification.string_to_sign();
+            Some(sign(runtime, outbox, text, &publication.base_url).await?)
+        }
+    };
+    let envelope = || notification.envelope(signature.as_ref(), &unsubscribe_url);
+    let mail = |text: String| Letter::Mail {
+        to: subscription.endpoint.clone(),
+        subject: notification.email_subject().to_owned(),
+        text,
+    };
+    Ok(match (subscription.protocol, &signature) {
+        (Protocol::Email, _) => {
+            let text = notification.email_text(&unsubscribe_url);
+            (mail(text.clone()), text)
+        }
+        (Protocol::EmailJson, _) => (mail(envelope()), envelope()),
+        (Protocol::Lambda, Some(signature)) => {
+            let event = notification.lambda_event(signature, &unsubscribe_url);
+            let letter =
+                Letter::Invoke { function_arn: subscription.endpoint.clone(), event: event.into() };
+            (letter, envelope())
+        }
+        _ => {
+            let body = if raw { notification.message.to_owned() } else { envelope() };
+            let letter = Letter::Post(Post {
+                url: subscription.endpoint.clone(),
+                message_type: "Notification".to_owned(),
+                message_id: publication.message_id.to_string(),
+                topic_arn: subscription.topic_arn.clone(),
+                subscription_arn: Some(arn.clone()),
+                raw,
+                content_type: outbox.policy.content_type.clone(),
+                body: body.clone().into(),
+            });
+            (letter, body)
+        }
+    })
+}
+
+async fn sign(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    text: String,
+    base_url: &str,
+) -> Result<Signature, Refusal> {
+    let version = outbox.version;
+    let cert_url = runtime.notary.cert_url(base_url).await?;
+    let base64 = runtime.notary.sign(version, text).await?;
+    Ok(Signature { version, base64, cert_url })
+}

@@ -1,0 +1,58 @@
+//! What became of deliveries: counted for the metrics, and told in the log where a topic asks for
+//! delivery status logging or a message did not arrive.
+
+use crate::domain::sns_endpoint::Protocol;
+use crate::store::{DeliveryStatus, Effect, Observer};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Numbers of deliveries since the start, by protocol and by whether they arrived.
+#[derive(Debug, Default)]
+pub struct DeliveryLog(Mutex<BTreeMap<(&'static str, bool), u64>>);
+
+impl DeliveryLog {
+    /// The numbers so far.
+    pub fn counts(&self) -> BTreeMap<(&'static str, bool), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, protocol: Protocol, success: bool, count: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((protocol.name(), success)).or_default() += count;
+    }
+}
+
+impl Observer for DeliveryLog {
+    fn committed(&self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Delivered { protocol, success, count } => {
+                    self.count(*protocol, *success, *count);
+                }
+                Effect::DeliveryStatus(status) => tell(status),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn tell(status: &DeliveryStatus) {
+    let message_id = status.message_id.map(|id| id.to_string()).unwrap_or_default();
+    let DeliveryStatus { subscription_arn, protocol, endpoint, attempts, .. } = status;
+    let protocol = protocol.name();
+    match &status.failure {
+        None => {
+            tracing::info!(subscription_arn, message_id, protocol, endpoint, attempts, "delivered");
+        }
+        Some(reason) => tracing::warn!(
+            subscription_arn,
+            message_id,
+            protocol,
+            endpoint,
+            attempts,
+            reason,
+            dead_letter_queue = status.dead_letter_queue,
+            "not delivered"
+        ),
+    }
+}

@@ -1,0 +1,586 @@
+//! Posts notifications to http and https endpoints, and events to functions.
+//!
+//! One attempt is one request: nothing is retried here, no redirect is followed, and the answer's
+//! body is read to its end, or to [`MAX_ANSWER_BYTES`], only so that the connection can serve again.
+//! The status decides alone: what has been answered with 2xx was delivered, whatever follows.
+//! AWS pages: "HTTP/HTTPS headers", "Fanout Amazon SNS notifications to HTTPS endpoints".
+//!
+//! The client and the authorities that it trusts are made for the first attempt: a server that
+//! delivers nothing does not pay for them.
+
+use super::trust::Authorities;
+use crate::domain::delivery_outcome::Outcome;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use hyper::{Method, Request, Response, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::percent_decode_str;
+use rustls::crypto::ring;
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long SNS waits for an endpoint.
+pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of an answer's body that are read; more of it costs the connection.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Where a function listens that runs behind Lambda's runtime interface emulator.
+const INVOCATION_PATH: &str = "/2015-03-31/functions/function/invocations";
+/// Connections to one endpoint that are kept open when idle, and how long.
+const IDLE_CONNECTIONS: usize = 8;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+const AGENT: HeaderValue = HeaderValue::from_static("Amazon Simple Notification Service Agent");
+const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip,deflate");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const MESSAGE_TYPE: HeaderName = HeaderName::from_static("x-amz-sns-message-type");
+const MESSAGE_ID: HeaderName = HeaderName::from_static("x-amz-sns-message-id");
+const TOPIC_ARN: HeaderName = HeaderName::from_static("x-amz-sns-topic-arn");
+const SUBSCRIPTION_ARN: HeaderName = HeaderName::from_static("x-amz-sns-subscription-arn");
+const RAW_DELIVERY: HeaderName = HeaderName::from_static("x-amz-sns-rawdelivery");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+
+/// One message for one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Where to: http or https. A user and a password in it become basic authentication.
+    pub url: String,
+    /// Notification, SubscriptionConfirmation or UnsubscribeConfirmation.
+    pub message_type: String,
+    /// As Publish has answered it; the same in every attempt.
+    pub message_id: String,
+    /// Of the topic that the message was published to.
+    pub topic_arn: String,
+    /// None in a SubscriptionConfirmation.
+    pub subscription_arn: Option<String>,
+    /// Whether the body is the message itself instead of an envelope.
+    pub raw: bool,
+    /// By the delivery policy.
+    pub content_type: String,
+    /// What to send.
+    pub body: Bytes,
+}
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Makes requests, over connections that serve again. Share one.
+#[derive(Debug)]
+pub struct HttpSender {
+    timeout: Duration,
+    client: OnceLock<Result<HttpClient, String>>,
+}
+
+impl HttpSender {
+    /// A sender that gives an endpoint this long for one attempt in all, in real time.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, client: OnceLock::new() }
+    }
+
+    /// Makes one attempt to deliver.
+    pub async fn post(&self, post: &Post) -> Outcome {
+        let Some(headers) = headers_of(post) else {
+            return Outcome::permanent("the message cannot be described in HTTP headers");
+        };
+        let request = match request_to(&post.url, headers, &post.body) {
+            Ok(request) => request,
+            Err(reason) => return Outcome::permanent(reason),
+        };
+        match self.send(request, self.timeout).await {
+            Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
+            Err(reason) => Outcome::retry(reason),
+        }
+    }
+
+    /// Makes one attempt to have a function handle an event, which is JSON. A URL without a path
+    /// gets the one of Lambda's runtime interface emulator. A function that fails is tried again.
+    pub async fn invoke(&self, url: &str, event: &Bytes, timeout: Duration) -> Outcome {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+        let request = match request_to(&invocation_url(url), headers, event) {
+            Ok(request) => request,
+            Err(reason) => return Outcome::permanent(reason),
+        };
+        match self.send(request, timeout).await {
+            Ok(answer) if answer.headers().contains_key(FUNCTION_ERROR) => Outcome::Retry {
+                reason: "the function failed".to_owned(),
+                status: Some(answer.status().as_u16()),
+            },
+            Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
+            Err(reason) => Outcome::retry(reason),
+        }
+    }
+
+    /// Sends a request, reads the answer, and returns its head; or why there is none.
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        timeout: Duration,
+    ) -> Result<Response<()>, String> {
+        let client = self.client.get_or_init(|| client(Authorities::find())).as_ref()?;
+        let deadline = Instant::now() + timeout;
+        let answer = match timeout_at(deadline, client.request(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(reason_of(&error)),
+            Err(_) => return Err(format!("no answer within {} ms", timeout.as_millis())),
+        };
+        let (head, body) = answer.into_parts();
+        drop(timeout_at(deadline, discard(body)).await);
+        Ok(Response::from_parts(head, ()))
+    }
+}
+
+fn client(authorities: Authorities) -> Result<HttpClient, String> {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be used: {error}"))?
+        .with_root_certificates(authorities.root_store())
+        .with_no_client_auth();
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build(connector))
+}
+
+/// Reads a body to its end or to the limit. Whether that succeeds matters to nobody.
+async fn discard(body: Incoming) {
+    let mut body = Limited::new(body, MAX_ANSWER_BYTES);
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+fn headers_of(post: &Post) -> Option<HeaderMap> {
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    let mut headers = HeaderMap::from_iter([
+        (USER_AGENT, AGENT),
+        (ACCEPT_ENCODING, ENCODINGS),
+        (CONTENT_TYPE, value(&post.content_type)?),
+        (MESSAGE_TYPE, value(&post.message_type)?),
+        (MESSAGE_ID, value(&post.message_id)?),
+        (TOPIC_ARN, value(&post.topic_arn)?),
+    ]);
+    if let Some(arn) = &post.subscription_arn {
+        headers.insert(SUBSCRIPTION_ARN, value(arn)?);
+    }
+    if post.raw {
+        headers.insert(RAW_DELIVERY, HeaderValue::from_static("true"));
+    }
+    Some(headers)
+}
+
+/// A POST to the URL; or why the URL will not do. Reasons do not repeat it: it may have a password.
+fn request_to(url: &str, headers: HeaderMap, body: &Bytes) -> Result<Request<Full<Bytes>>, String> {
+    let uri: Uri = url.parse().map_err(|cause| format!("the URL is invalid: {cause}"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("the URL is neither http nor https".to_owned());
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err("the URL has no host".to_owned());
+    }
+    let (uri, credentials) = without_user_info(uri)?;
+    let mut request = Request::new(Full::new(body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    if let Some((user, password)) = credentials {
+        let encoded = STANDARD.encode([&user[..], b":", &password[..]].concat());
+        let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+            .map_err(|_| "the URL's user is invalid".to_owned())?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+fn invocation_url(url: &str) -> Cow<'_, str> {
+    match url.parse::<Uri>() {
+        Ok(uri) if uri.path() == "/" && uri.query().is_none() => {
+            Cow::Owned(format!("{}{INVOCATION_PATH}", url.trim_end_matches('/')))
+        }
+        _ => Cow::Borrowed(url),
+    }
+}
+
+type UserAndPassword = (Vec<u8>, Vec<u8>);
+
+/// Takes `user:password@` out of a URL, percent-decoded.
+pub(super) fn without_user_info(uri: Uri) -> Result<(Uri, Option<UserAndPassword>), String> {
+    let mut parts = uri.into_parts();
+    let mut credentials = None;
+    if let Some(authority) = &parts.authority
+        && let Some((user_info, host)) = authority.as_str().rsplit_once('@')
+    {
+        let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+        let decode = |text| percent_decode_str(text).collect();
+        credentials = Some((decode(user), decode(password)));
+        let host = host.parse().map_err(|cause| format!("the URL is invalid: {cause}"))?;
+        parts.authority = Some(host);
+    }
+    let uri = Uri::from_parts(parts).map_err(|cause| format!("the URL is invalid: {cause}"))?;
+    Ok((uri, credentials))
+}
+
+/// An error and what has caused it, in one line.
+fn reason_of(error: &dyn Error) -> String {
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason.push_str(": ");
+        reason.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use proptest::prelude::*;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    type Answer = fn(&Uri) -> Response<Full<Bytes>>;
+
+    struct Received {
+        connection: usize,
+        uri: Uri,
+        headers: Vec<(String, String)>,
+        body: Bytes,
+    }
+
+    impl Received {
+        fn header(&self, name: &str) -> Option<&str> {
+            let mut headers = self.headers.iter();
+            headers.find(|header| header.0 == name).map(|header| header.1.as_str())
+        }
+    }
+
+    async fn serve(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        connection: usize,
+        answer: Answer,
+        log: UnboundedSender<Received>,
+    ) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let log = log.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                assert_eq!(head.method, Method::POST);
+                let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+                let mut headers: Vec<_> = head
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.to_string(), text(value)))
+                    .collect();
+                headers.sort();
+                let answer = answer(&head.uri);
+                let body = body.collect().await?.to_bytes();
+                log.send(Received { connection, uri: head.uri, headers, body }).unwrap();
+                Ok::<_, hyper::Error>(answer)
+            }
+        });
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    /// An endpoint at `127.0.0.1:port`, and what it receives.
+    async fn endpoint(answer: Answer) -> (String, UnboundedReceiver<Received>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (log, received) = unbounded_channel();
+        tokio::spawn(async move {
+            for connection in 1.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, connection, answer, log.clone()));
+            }
+        });
+        (address, received)
+    }
+
+    /// An endpoint that does as it likes with its first connection.
+    async fn odd_endpoint<F>(behave: impl FnOnce(TcpStream) -> F + Send + 'static) -> String
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { behave(listener.accept().await.unwrap().0).await });
+        format!("http://{address}/")
+    }
+
+    fn with_status(status: u16) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from_static(b"answer")));
+        *response.status_mut() = status.try_into().unwrap();
+        response
+    }
+
+    fn post_to(url: impl Into<String>) -> Post {
+        Post {
+            url: url.into(),
+            message_type: "Notification".into(),
+            message_id: "m-1".into(),
+            topic_arn: "arn:aws:sns:us-east-1:000000000000:t".into(),
+            subscription_arn: Some("arn:aws:sns:us-east-1:000000000000:t:s".into()),
+            raw: false,
+            content_type: "text/plain; charset=UTF-8".into(),
+            body: Bytes::from_static(b"{}"),
+        }
+    }
+
+    fn sender() -> HttpSender {
+        HttpSender::new(TIMEOUT)
+    }
+
+    #[tokio::test]
+    async fn a_notification_has_these_headers_and_no_others() {
+        let (host, mut received) = endpoint(|_| with_status(200)).await;
+        let post = post_to(format!("http://{host}/path?q=1"));
+        assert_eq!(sender().post(&post).await, Outcome::Delivered { status: 200 });
+        let request = received.recv().await.unwrap();
+        let expected = [
+            ("accept-encoding", "gzip,deflate"),
+            ("content-length", "2"),
+            ("content-type", "text/plain; charset=UTF-8"),
+            ("host", &host),
+            ("user-agent", "Amazon Simple Notification Service Agent"),
+            ("x-amz-sns-message-id", "m-1"),
+            ("x-amz-sns-message-type", "Notification"),
+            ("x-amz-sns-subscription-arn", "arn:aws:sns:us-east-1:000000000000:t:s"),
+            ("x-amz-sns-topic-arn", "arn:aws:sns:us-east-1:000000000000:t"),
+        ];
+        let headers: Vec<_> =
+            request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(headers, expected);
+        assert_eq!(request.uri, "/path?q=1");
+        assert_eq!(request.body, "{}");
+    }
+
+    #[tokio::test]
+    async fn raw_deliveries_and_confirmations_differ() {
+        let (host, mut received) = endpoint(|_| with_status(200)).await;
+        let mut post = post_to(format!("http://{host}"));
+        post.raw = true;
+        post.content_type = "text/csv".into();
+        sender().post(&post).await;
+        let raw = received.recv().await.unwrap();
+        assert_eq!(raw.header("x-amz-sns-rawdelivery"), Some("true"));
+        assert_eq!(raw.header("content-type"), Some("text/csv"));
+
+        post.raw = false;
+        post.subscription_arn = None;
+        sender().post(&post).await;
+        let confirmation = received.recv().await.unwrap();
+        assert_eq!(confirmation.header("x-amz-sns-rawdelivery"), None);
+        assert_eq!(confirmation.header("x-amz-sns-subscription-arn"), None);
+    }
+
+    #[tokio::test]
+    async fn the_status_decides_and_redirects_are_not_followed() {
+        let (host, mut received) = endpoint(|uri| {
+            let mut response = with_status(uri.path()[1..].parse().unwrap());
+            response.headers_mut().insert("location", HeaderValue::from_static("/200"));
+            response
+        })
+        .await;
+        let sender = sender();
+        for status in [200, 204, 302, 307, 404, 429, 500, 503] {
+            let outcome = sender.post(&post_to(format!("http://{host}/{status}"))).await;
+            assert_eq!(outcome, Outcome::of_http_status(status));
+            assert_eq!(received.recv().await.unwrap().uri.path(), format!("/{status}"));
+        }
+        assert!(received.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn connections_serve_again_unless_an_answer_is_too_long() {
+        let (host, mut received) = endpoint(|uri| {
+            let body =
+                if uri.path() == "/long" { vec![b'x'; 16 * MAX_ANSWER_BYTES] } else { Vec::new() };
+            Response::new(Full::new(Bytes::from(body)))
+        })
+        .await;
+        let sender = sender();
+        let mut connections = Vec::new();
+        for path in ["", "", "long", ""] {
+            let outcome = sender.post(&post_to(format!("http://{host}/{path}"))).await;
+            assert_eq!(outcome, Outcome::Delivered { status: 200 });
+            connections.push(received.recv().await.unwrap().connection);
+        }
+        assert_eq!(connections, [1, 1, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_cut() {
+        let (closed, ends) = tokio::sync::oneshot::channel();
+        let url = odd_endpoint(|mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            while stream.write_all(b"400\r\n").await.is_ok()
+                && stream.write_all(&[b'x'; 1024]).await.is_ok()
+                && stream.write_all(b"\r\n").await.is_ok()
+            {}
+            closed.send(()).unwrap();
+        })
+        .await;
+        assert_eq!(sender().post(&post_to(url)).await, Outcome::Delivered { status: 200 });
+        ends.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_fails_or_is_cut_is_tried_again() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let outcome = sender().post(&post_to(format!("http://{closed}/"))).await;
+        let Outcome::Retry { reason, status: None } = outcome else { panic!("{outcome:?}") };
+        assert!(reason.contains("refused"), "{reason}");
+
+        let url = odd_endpoint(|mut stream| async move {
+            let _ = stream.read(&mut [0; 16]).await;
+        })
+        .await;
+        let outcome = sender().post(&post_to(url)).await;
+        assert!(matches!(outcome, Outcome::Retry { status: None, .. }), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_counts_though_the_body_is_cut() {
+        let url = odd_endpoint(|mut stream| async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12").await;
+        })
+        .await;
+        assert_eq!(sender().post(&post_to(url)).await, Outcome::Delivered { status: 200 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_has_fifteen_seconds() {
+        let url = odd_endpoint(|stream| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        let started = Instant::now();
+        let outcome = sender().post(&post_to(url)).await;
+        assert_eq!(outcome, Outcome::retry("no answer within 15000 ms"));
+        assert_eq!(started.elapsed().as_secs(), 15);
+    }
+
+    #[tokio::test]
+    async fn a_user_in_the_url_is_authorized() {
+        let (host, mut received) = endpoint(|_| with_status(200)).await;
+        for (user, authorization) in [
+            ("us%20er:p%40s:s@", Some("Basic dXMgZXI6cEBzOnM=")),
+            ("user@", Some("Basic dXNlcjo=")),
+            ("", None),
+        ] {
+            sender().post(&post_to(format!("http://{user}{host}/"))).await;
+            let request = received.recv().await.unwrap();
+            assert_eq!(request.header("authorization"), authorization);
+            assert_eq!(request.header("host"), Some(host.as_str()));
+        }
+    }
+
+    #[tokio::test]
+    async fn functions_are_invoked_with_json() {
+        let (host, mut received) = endpoint(|uri| {
+            let mut response = with_status(if uri.path() == "/busy" { 500 } else { 200 });
+            if uri.path() == "/fails" {
+                response
+                    .headers_mut()
+                    .insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+            }
+            response
+        })
+        .await;
+        let event = Bytes::from_static(b"{\"Records\":[]}");
+        let sender = sender();
+        let invoke = async |path: &str| {
+            sender.invoke(&format!("http://{host}{path}"), &event, TIMEOUT).await
+        };
+        for path in ["", "/"] {
+            assert_eq!(invoke(path).await, Outcome::Delivered { status: 200 });
+            let request = received.recv().await.unwrap();
+            assert_eq!(request.uri, INVOCATION_PATH);
+            assert_eq!(request.header("content-type"), Some("application/json"));
+            assert_eq!(request.body, event);
+        }
+        assert_eq!(
+            invoke("/fails").await,
+            Outcome::Retry { reason: "the function failed".into(), status: Some(200) }
+        );
+        assert_eq!(invoke("/busy").await, Outcome::of_http_status(500));
+    }
+
+    #[tokio::test]
+    async fn https_trusts_known_authorities_only() {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        let (log, mut received) = unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    tokio::spawn(serve(stream, 1, |_| with_status(200), log.clone()));
+                }
+            }
+        });
+        let trusting = |authorities| HttpSender {
+            timeout: TIMEOUT,
+            client: OnceLock::from(client(authorities)),
+        };
+        let with = Authorities { certificates: vec![certificate], bundled: false };
+        assert_eq!(trusting(with).post(&post_to(&url)).await, Outcome::Delivered { status: 200 });
+        assert_eq!(received.recv().await.unwrap().uri, "/");
+        let bundled = Authorities { certificates: Vec::new(), bundled: true };
+        let outcome = trusting(bundled).post(&post_to(&url)).await;
+        let Outcome::Retry { reason, status: None } = outcome else { panic!("{outcome:?}") };
+        assert!(reason.contains("certificate"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_fails_for_good_and_tells_no_password() {
+        let mut posts: Vec<_> =
+            ["", "x", "/x", "ftp://h/", "http://", "http://u:secret@/", "http://h h/"]
+                .map(post_to)
+                .into();
+        posts.push(Post { message_id: "a\nb".into(), ..post_to("http://h/") });
+        for post in posts {
+            let outcome = sender().post(&post).await;
+            let Outcome::Permanent { reason, status: None } = outcome else { panic!("{post:?}") };
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_url_is_taken_or_refused(url in "(https?://)?[ -~é]{0,20}(@[a-z.:\\[\\]0-9@]{0,8})?") {
+            let _ = request_to(&url, HeaderMap::new(), &Bytes::new());
+            let _ = request_to(&invocation_url(&url), HeaderMap::new(), &Bytes::new());
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The key that signs what SNS sends, and the certificate by which subscribers verify it.
+//!
+//! There is one for as long as the data lives. A signature depends on nothing but the key, its
+//! version and the text.
+//!
+//! AWS page: "Verifying the signatures of Amazon SNS messages".
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use getrandom::SysRng;
+use rsa::pkcs1v15::{self, Pkcs1v15Sign};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use rsa::rand_core::{TryRng, UnwrapErr};
+use rsa::{RsaPrivateKey, RsaPublicKey};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use x509_cert::Certificate;
+use x509_cert::builder::profile::BuilderProfile;
+use x509_cert::builder::{self, Builder, CertificateBuilder};
+use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::asn1::{Ia5String, UtcTime};
+use x509_cert::der::pem::LineEnding;
+use x509_cert::der::{self, Decode, Encode, EncodePem};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::ext::{Extension, ToExtension};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+use x509_cert::time::{Time, Validity};
+
+use crate::domain::Refusal;
+use crate::domain::digest::md5_hex;
+use crate::domain::notification::SignatureVersion;
+
+/// Whom the certificate is about. Clients of several languages compare this name.
+const SUBJECT: &str = "sns.amazonaws.com";
+/// Length of the key's modulus. A longer one would sign much more slowly.
+const BITS: usize = 2048;
+
+/// An RSA key and its certificate. Signs from many threads at once.
+#[derive(Debug)]
+pub struct SigningKey {
+    private_key: RsaPrivateKey,
+    certificate: Vec<u8>,
+    pem: String,
+}
+
+/// A key as it is kept with the data. Whoever has it can sign in the server's name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKeyBytes {
+    /// The private key: PKCS#8 in DER, some 1,200 bytes.
+    pub private_key: Vec<u8>,
+    /// The certificate: X.509 in DER, some 800 bytes.
+    pub certificate: Vec<u8>,
+}
+
+impl std::fmt::Debug for SigningKeyBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKeyBytes(secret)")
+    }
+}
+
+/// Why there is no key, or no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine gives no random bytes.
+    #[error("no randomness for a signing key: {0}")]
+    Randomness(#[from] getrandom::Error),
+    /// The key could not be made, or could not sign.
+    #[error("signing key: {0}")]
+    Key(#[from] rsa::Error),
+    /// The private key could not be written or read.
+    #[error("private part of the signing key: {0}")]
+    PrivateKey(#[from] rsa::pkcs8::Error),
+    /// The certificate could not be made.
+    #[error("certificate of the signing key: {0}")]
+    Builder(#[from] builder::Error),
+    /// The certificate could not be written or read.
+    #[error("certificate of the signing key: {0}")]
+    Certificate(#[from] der::Error),
+    /// The public key could not be written.
+    #[error("public part of the signing key: {0}")]
+    PublicKey(#[from] x509_cert::spki::Error),
+    /// The certificate is about another key.
+    #[error("the certificate does not belong to the signing key")]
+    Mismatch,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl SigningKey {
+    /// Makes a key, which keeps a processor busy for a tenth of a second.
+    ///
+    /// It takes the machine's randomness and not the ids' seedable source: a key that can be
+    /// foretold would be none. Nothing that a simulation compares depends on it.
+    pub fn generate() -> Result<Self, Error> {
+        // The generator of keys knows no failing source. A source that works once goes on to.
+        SysRng.try_next_u64()?;
+        let private_key = RsaPrivateKey::new(&mut UnwrapErr(SysRng), BITS)?;
+        let certificate = self_signed(&private_key)?;
+        Self::new(private_key, &certificate)
+    }
+
+    /// Takes a key that was kept. Fails when it is damaged, or is not that of the certificate.
+    pub fn from_bytes(bytes: &SigningKeyBytes) -> Result<Self, Error> {
+        let private_key = RsaPrivateKey::from_pkcs8_der(&bytes.private_key)?;
+        Self::new(private_key, &Certificate::from_der(&bytes.certificate)?)
+    }
+
+    /// The key in the form in which it is kept.
+    pub fn to_bytes(&self) -> Result<SigningKeyBytes, Error> {
+        Ok(SigningKeyBytes {
+            private_key: self.private_key.to_pkcs8_der()?.as_bytes().to_vec(),
+            certificate: self.certificate.clone(),
+        })
+    }
+
+    /// The certificate as PEM, which is what SigningCertURL leads to.
+    pub fn certificate_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The last part of SigningCertURL. The digest is there to tell certificates apart.
+    pub fn certificate_file_name(&self) -> String {
+        format!("SimpleNotificationService-{}.pem", md5_hex(&self.certificate))
+    }
+
+    /// The signature of a text in base64. Keeps a processor busy for some two milliseconds.
+    pub fn sign(&self, version: SignatureVersion, text: &str) -> Result<String, Error> {
+        let signature = match version {
+            SignatureVersion::V1 => {
+                self.private_key.sign(Pkcs1v15Sign::new::<Sha1>(), &Sha1::digest(text))
+            }
+            SignatureVersion::V2 => {
+                self.private_key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text))
+            }
+        }?;
+        Ok(STANDARD.encode(signature))
+    }
+
+    fn new(private_key: RsaPrivateKey, certificate: &Certificate) -> Result<Self, Error> {
+        let certified = certificate.tbs_certificate().subject_public_key_info();
+        if *certified != public_key_info(&private_key)? {
+            return Err(Error::Mismatch);
+        }
+        Ok(Self {
+            private_key,
+            certificate: certificate.to_der()?,
+            pem: certificate.to_pem(LineEnding::LF)?,
+        })
+    }
+}
+
+fn public_key_info(private_key: &RsaPrivateKey) -> Result<SubjectPublicKeyInfoOwned, Error> {
+    let public_key = RsaPublicKey::from(private_key).to_public_key_der()?;
+    Ok(SubjectPublicKeyInfoOwned::try_from(public_key.as_bytes())?)
+}
+
+/// A certificate of the key by itself, valid whatever clock is asked: from 1970 to the end of 9999,
+/// which stands for no end (RFC 5280, section 4.1.2.5).
+fn self_signed(private_key: &RsaPrivateKey) -> Result<Certificate, Error> {
+    let public_key = public_key_info(private_key)?;
+    let beginning = UtcTime::from_unix_duration(Duration::ZERO)?;
+    let validity = Validity::new(Time::UtcTime(beginning), Time::INFINITY);
+    // Different for each key, and within the 20 bytes that a number may have.
+    let serial_number = SerialNumber::new(&Sha256::digest(public_key.to_der()?)[..16])?;
+    let profile = SelfSigned(format!("CN={SUBJECT}").parse()?);
+    let builder = CertificateBuilder::new(profile, serial_number, validity, public_key)?;
+    let signer = pkcs1v15::SigningKey::<Sha256>::new(private_key.clone());
+    Ok(builder.build::<_, pkcs1v15::Signature>(&signer)?)
+}
+
+/// Subject and issuer are the same; the key is for signatures and for no other certificate.
+struct SelfSigned(Name);
+
+impl BuilderProfile for SelfSigned {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.0.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        _key: SubjectPublicKeyInfoRef<'_>,
+        _issuer_key: SubjectPublicKeyInfoRef<'_>,
+        certificate: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
+        let subject = certificate.subject();
+        let name = GeneralName::DnsName(Ia5String::new(SUBJECT)?);
+        Ok(vec![
+            KeyUsage(KeyUsages::DigitalSignature.into()).to_extension(subject, &[])?,
+            SubjectAltName(vec![name]).to_extension(subject, &[])?,
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use ring::signature::{
+        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters,
+        UnparsedPublicKey,
+    };
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+    use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+    use super::*;
+
+    static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+
+    fn certificate(key: &SigningKey) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(key.certificate_pem().as_bytes()).unwrap()
+    }
+
+    /// What a subscriber does: takes the certificate's key and verifies, with code of others.
+    fn verifies(key: &SigningKey, version: SignatureVersion, text: &str, signature: &str) -> bool {
+        /// What stands before an RSA key of 2048 bits where a certificate has it: lengths, and
+        /// that it is RSA.
+        const HEADER: usize = 24;
+
+        let algorithm: &RsaParameters = match version {
+            SignatureVersion::V1 => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            SignatureVersion::V2 => &RSA_PKCS1_2048_8192_SHA256,
+        };
+        let certificate = certificate(key);
+        let public_key = EndEntityCert::try_from(&certificate).unwrap().subject_public_key_info();
+        UnparsedPublicKey::new(algorithm, &public_key[HEADER..])
+            .verify(text.as_bytes(), &STANDARD.decode(signature).unwrap())
+            .is_ok()
+    }
+
+    #[test]
+    fn signatures_verify_with_the_key_of_the_certificate() {
+        let text = "Message\nö\n";
+        let (v1, v2) = (SignatureVersion::V1, SignatureVersion::V2);
+        for (version, other) in [(v1, v2), (v2, v1)] {
+            let signature = KEY.sign(version, text).unwrap();
+            assert!(verifies(&KEY, version, text, &signature));
+            assert!(!verifies(&KEY, version, "Message\no\n", &signature));
+            assert!(!verifies(&KEY, other, text, &signature));
+        }
+    }
+
+    #[test]
+    fn the_certificate_is_one_of_sns_and_has_no_end() {
+        let der = certificate(&KEY);
+        let certificate = EndEntityCert::try_from(&der).unwrap();
+        let name = ServerName::try_from("sns.amazonaws.com").unwrap();
+        certificate.verify_is_valid_for_subject_name(&name).unwrap();
+        let anchors = [anchor_from_trusted_cert(&der).unwrap()];
+        for second in [0, 1_335_390_565, 253_402_300_799] {
+            let path = certificate.verify_for_usage(
+                &[webpki::ring::RSA_PKCS1_2048_8192_SHA256],
+                &anchors,
+                &[],
+                UnixTime::since_unix_epoch(Duration::from_secs(second)),
+                KeyUsage::server_auth(),
+                None,
+                None,
+            );
+            assert_eq!(path.err(), None, "at {second}");
+        }
+        let text = Certificate::from_der(&der).unwrap().tbs_certificate().subject().to_string();
+        assert_eq!(text, "CN=sns.amazonaws.com");
+    }
+
+    #[test]
+    fn the_file_is_named_by_digest() {
+        let name = KEY.certificate_file_name();
+        let digest = name.strip_prefix("SimpleNotificationService-").unwrap();
+        let digest = digest.strip_suffix(".pem").unwrap();
+        assert!(digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn a_kept_key_signs_as_before() {
+        let kept = KEY.to_bytes().unwrap();
+        let back = SigningKey::from_bytes(&kept).unwrap();
+        assert_eq!(back.to_bytes().unwrap(), kept);
+        assert_eq!(back.certificate_pem(), KEY.certificate_pem());
+        assert_eq!(back.certificate_file_name(), KEY.certificate_file_name());
+        for version in [SignatureVersion::V1, SignatureVersion::V2] {
+            assert_eq!(back.sign(version, "x").unwrap(), KEY.sign(version, "x").unwrap());
+        }
+        assert!(!format!("{kept:?}").contains(&format!("{:?}", kept.private_key)));
+    }
+
+    #[test]
+    fn what_is_damaged_is_no_key() {
+        let kept = KEY.to_bytes().unwrap();
+        let other = SigningKey::generate().unwrap().to_bytes().unwrap();
+        let foreign = SigningKeyBytes { certificate: other.certificate, ..kept.clone() };
+        assert!(matches!(SigningKey::from_bytes(&foreign), Err(Error::Mismatch)));
+        for length in [0, 1, 100, kept.private_key.len() - 1] {
+            let private_key = kept.private_key[..length].to_vec();
+            let torn = SigningKeyBytes { private_key, ..kept.clone() };
+            assert!(SigningKey::from_bytes(&torn).is_err(), "{length}");
+        }
+        for length in [0, 1, 100, kept.certificate.len() - 1] {
+            let certificate = kept.certificate[..length].to_vec();
+            let torn = SigningKeyBytes { certificate, ..kept.clone() };
+            assert!(SigningKey::from_bytes(&torn).is_err(), "{length}");
+        }
+    }
+}

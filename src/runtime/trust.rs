@@ -1,0 +1,43 @@
+//! Whom TLS connections to the outside trust.
+//!
+//! The authorities are those of the system. SSL_CERT_FILE and SSL_CERT_DIR name others, usually
+//! private ones, and then the bundled public ones are trusted besides; so they are where the system
+//! has none, as in an image from scratch.
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+/// The authorities that are trusted.
+#[derive(Debug, Default)]
+pub struct Authorities {
+    /// Certificates of the system, of the environment, or of whoever made this.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Whether the bundled public authorities are trusted besides.
+    pub bundled: bool,
+}
+
+impl Authorities {
+    /// Finds them. Reads files: some hundred kilobytes on most systems.
+    pub fn find() -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        for error in found.errors {
+            tracing::warn!(%error, "certificates of authorities cannot be read");
+        }
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        let named = named.into_iter().any(|name| std::env::var_os(name).is_some());
+        let mut certificates = found.certs;
+        // Systems have some that rustls cannot use.
+        certificates.retain(|one| RootCertStore::empty().add(one.clone()).is_ok());
+        Self { bundled: named || certificates.is_empty(), certificates }
+    }
+
+    /// As rustls wants them.
+    pub fn root_store(self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(self.certificates);
+        if self.bundled {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        roots
+    }
+}
