@@ -1,12 +1,14 @@
 //! THE table of errors: what each kind of refusal is called in both protocols, its status, its
 //! fault.
 //!
-//! Sources: the service model of SQS (API version 2012-11-05), the common errors of the API
-//! reference, and answers recorded from AWS.
+//! Sources: the service models of SQS (API version 2012-11-05), SNS (2010-03-31) and STS
+//! (2011-06-15), the common errors of the API references, and answers recorded from AWS.
 
+use super::operations::Service;
 use crate::domain::{Kind, Refusal};
 use crate::wire::Protocol;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// One row: the names of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub struct Row {
 }
 
 const SQS: &str = "com.amazonaws.sqs";
+const SNS: &str = "com.amazonaws.sns";
+/// What the codes of SQS begin with in AWS Query.
+const LEGACY_PREFIX: &str = "AWS.SimpleQueueService.";
 const CORAL: &str = "com.amazon.coral.service";
 
 const fn sqs(json_type: &'static str, query_code: &'static str, status: u16) -> Row {
@@ -34,8 +39,38 @@ const fn coral(json_type: &'static str, query_code: &'static str, status: u16) -
     Row { json_type, namespace: CORAL, query_code, status, sender: status < 500 }
 }
 
-/// The row of a kind of refusal.
-pub const fn row(kind: Kind) -> Row {
+const fn sns(json_type: &'static str, query_code: &'static str, status: u16) -> Row {
+    Row { json_type, namespace: SNS, query_code, status, sender: true }
+}
+
+/// The row of a kind of refusal by a service: they call some of the same things differently.
+pub fn row(service: Service, kind: Kind) -> Row {
+    let row = common_row(kind);
+    match service {
+        Service::Sqs => row,
+        Service::Sns => sns_row(kind, row),
+        Service::Sts => Row { query_code: without_prefix(row), ..row },
+    }
+}
+
+fn sns_row(kind: Kind, row: Row) -> Row {
+    match kind {
+        Kind::ResourceNotFound => sns("ResourceNotFoundException", "ResourceNotFound", 404),
+        Kind::AccessDenied => sns("AuthorizationErrorException", "AuthorizationError", 403),
+        Kind::RequestThrottled => sns("ThrottledException", "Throttled", 429),
+        Kind::InternalFailure => {
+            Row { sender: false, ..sns("InternalErrorException", "InternalError", 500) }
+        }
+        // Batches are refused alike, but only SQS has its name in the codes.
+        _ => Row { query_code: without_prefix(row), ..row },
+    }
+}
+
+fn without_prefix(row: Row) -> &'static str {
+    row.query_code.strip_prefix(LEGACY_PREFIX).unwrap_or(row.query_code)
+}
+
+const fn common_row(kind: Kind) -> Row {
     match kind {
         Kind::QueueDoesNotExist => {
             sqs("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400)
@@ -86,6 +121,31 @@ pub const fn row(kind: Kind) -> Row {
         Kind::InvalidAddress => sqs("InvalidAddress", "InvalidAddress", 404),
         Kind::InvalidSecurity => sqs("InvalidSecurity", "InvalidSecurity", 403),
         Kind::RequestThrottled => sqs("RequestThrottled", "RequestThrottled", 403),
+        Kind::InvalidParameter => sns("InvalidParameterException", "InvalidParameter", 400),
+        Kind::ParameterValueInvalid => {
+            sns("InvalidParameterValueException", "ParameterValueInvalid", 400)
+        }
+        Kind::NotFound => sns("NotFoundException", "NotFound", 404),
+        Kind::EndpointDisabled => sns("EndpointDisabledException", "EndpointDisabled", 400),
+        Kind::PlatformApplicationDisabled => {
+            sns("PlatformApplicationDisabledException", "PlatformApplicationDisabled", 400)
+        }
+        Kind::InvalidState => sns("InvalidStateException", "InvalidState", 400),
+        Kind::UserError => sns("UserErrorException", "UserError", 400),
+        Kind::OptedOut => sns("OptedOutException", "OptedOut", 400),
+        Kind::VerificationFailed => sns("VerificationException", "VerificationException", 400),
+        Kind::TagLimitExceeded => sns("TagLimitExceededException", "TagLimitExceeded", 400),
+        Kind::FilterPolicyLimitExceeded => {
+            sns("FilterPolicyLimitExceededException", "FilterPolicyLimitExceeded", 403)
+        }
+        Kind::SubscriptionLimitExceeded => {
+            sns("SubscriptionLimitExceededException", "SubscriptionLimitExceeded", 403)
+        }
+        Kind::TopicLimitExceeded => sns("TopicLimitExceededException", "TopicLimitExceeded", 403),
+        Kind::ReplayLimitExceeded => {
+            sns("ReplayLimitExceededException", "ReplayLimitExceeded", 403)
+        }
+        Kind::ValidationError => coral("ValidationException", "ValidationError", 400),
         Kind::InvalidParameterValue => {
             coral("InvalidParameterValueException", "InvalidParameterValue", 400)
         }
@@ -110,6 +170,9 @@ pub const fn row(kind: Kind) -> Row {
         Kind::InvalidClientTokenId => {
             coral("UnrecognizedClientException", "InvalidClientTokenId", 403)
         }
+        Kind::MalformedPolicyDocument => {
+            coral("MalformedPolicyDocumentException", "MalformedPolicyDocument", 400)
+        }
         Kind::ExpiredToken => coral("ExpiredTokenException", "ExpiredToken", 403),
         Kind::SignatureDoesNotMatch => {
             coral("InvalidSignatureException", "SignatureDoesNotMatch", 403)
@@ -132,5 +195,8 @@ pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
 
 /// Every code that a request may fail with, for metrics.
 pub fn query_codes() -> Vec<&'static str> {
-    Kind::ALL.iter().map(|kind| row(*kind).query_code).collect()
+    let codes = Service::ALL
+        .into_iter()
+        .flat_map(|service| Kind::ALL.iter().map(move |kind| row(service, *kind).query_code));
+    codes.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -3,10 +3,14 @@
 //! An operation takes a [`Context`] and its input, validates, calls the engine inside a
 //! transaction, and returns its output. It knows neither HTTP nor which protocol was spoken.
 
+pub mod constraints;
 pub mod error;
 pub mod operations;
+pub mod sns;
 pub mod sqs;
+pub mod sts;
 
+use crate::auth::{Credentials, Principal};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::runtime::Runtime;
@@ -32,9 +36,23 @@ pub struct Context {
     pub account: String,
     /// Region that the caller signs for.
     pub region: String,
+    /// IAM ARN of the caller.
+    pub caller_arn: String,
+    /// Who of the account calls.
+    pub principal: Principal,
+    /// Whether the caller's key is a temporary one that this server has issued.
+    pub in_session: bool,
+    /// Keys that are known, and where temporary ones are issued.
+    pub credentials: Arc<Credentials>,
+    /// When the call arrived, in Unix milliseconds of real time. Keys end by it, whatever the clock
+    /// of the queues shows.
+    pub received_at_ms: i64,
+    /// Whether the call is signed, well or not: by somebody, that is, and not by a link.
+    pub signed: bool,
     /// SenderId of messages that the caller sends.
     pub sender_id: String,
-    /// Scheme and authority with which queue URLs begin, for instance `http://localhost:4566`.
+    /// Scheme and authority with which queue URLs and links begin, for instance
+    /// `http://localhost:4566`.
     pub base_url: String,
     /// The path to which the request was sent: on a queue's own path it names the queue.
     pub path: String,

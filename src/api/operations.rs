@@ -1,7 +1,7 @@
 //! THE table of operations: every operation that is served, with its name on the wire.
 
 use super::Context;
-use super::sqs;
+use super::{sns, sqs, sts};
 use crate::domain::{Kind, Refusal};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Params;
@@ -16,13 +16,22 @@ use std::pin::Pin;
 pub enum Service {
     /// Amazon SQS
     Sqs,
+    /// Amazon SNS
+    Sns,
+    /// AWS STS
+    Sts,
 }
 
 impl Service {
+    /// All services.
+    pub const ALL: [Self; 3] = [Self::Sqs, Self::Sns, Self::Sts];
+
     /// The name in credential scopes and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
+            Self::Sns => "sns",
+            Self::Sts => "sts",
         }
     }
 
@@ -30,7 +39,34 @@ impl Service {
     pub fn dialect(self) -> &'static Dialect {
         match self {
             Self::Sqs => &sqs::dialect::SQS,
+            Self::Sns => &sns::dialect::SNS,
+            Self::Sts => &sts::dialect::STS,
         }
+    }
+
+    /// The service of a name in credential scopes.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    /// The service whose API has this version: the parameter `Version` of AWS Query.
+    pub fn of_version(version: &str) -> Option<Self> {
+        match version {
+            "2012-11-05" => Some(Self::Sqs),
+            "2010-03-31" => Some(Self::Sns),
+            "2011-06-15" => Some(Self::Sts),
+            _ => None,
+        }
+    }
+
+    /// What is said of an action that the service does not have.
+    pub fn unknown_action(self, action: &str) -> Refusal {
+        let message = match self {
+            Self::Sqs => format!("The action {action} is not valid for this endpoint."),
+            Self::Sns => format!("Could not find operation {action} for version 2010-03-31"),
+            Self::Sts => format!("Could not find operation {action} for version 2011-06-15"),
+        };
+        Refusal::new(Kind::InvalidAction, message)
     }
 }
 
@@ -46,14 +82,25 @@ pub enum Payload {
 /// The answer of an operation, encoded in the protocol of the call.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, Refusal>> + Send>>;
 
+/// Where and by whom an operation may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Concerns one queue, on whose own path it may be called.
+    Queue,
+    /// Concerns the account, or something that a parameter names.
+    Global,
+    /// Like `Global`, and without a signature: a link in a message calls it.
+    Link,
+}
+
 /// One operation.
 pub struct Operation {
     /// Its name on the wire.
     pub name: &'static str,
     /// Its service.
     pub service: Service,
-    /// Whether it may be called on a queue's own path.
-    pub has_queue: bool,
+    /// Where and by whom it may be called.
+    pub reach: Reach,
     /// Decodes, runs, encodes. The text is the request id.
     pub run: fn(Context, Payload, String) -> Answer,
 }
@@ -65,52 +112,105 @@ impl std::fmt::Debug for Operation {
 }
 
 /// `Name => module::function` for an operation with output, `Name => module::function -> ()` for
-/// one without, which differ on the wire; before it, whether it concerns one queue.
+/// one without, which differ on the wire; before it, its [`Reach`].
 macro_rules! operations {
-    ($service:ident, $dialect:path; $($has_queue:ident $name:ident => $($path:ident)::+ $(-> $nothing:tt)?;)+) => {
-        &[$(Operation {
+    ($($service:ident $dialect:path { $($reach:ident $name:ident => $($path:ident)::+ $(-> $nothing:tt)?;)+ })+) => {
+        &[$($(Operation {
             name: stringify!($name),
             service: Service::$service,
-            has_queue: operations!(@queue $has_queue),
+            reach: operations!(@reach $reach),
             run: |cx, payload, request_id| Box::pin(async move {
                 let input = payload.decode(stringify!($name), &$dialect)?;
                 let output = $($path)::+(&cx, input).await?;
                 let output = operations!(@output output $($nothing)?);
                 Ok(payload.encode(stringify!($name), &request_id, &$dialect, output))
             }),
-        }),+]
+        }),+),+]
     };
-    (@queue queue) => { true };
-    (@queue global) => { false };
+    (@reach queue) => { Reach::Queue };
+    (@reach global) => { Reach::Global };
+    (@reach link) => { Reach::Link };
     (@output $output:ident) => { Some(&$output) };
     (@output $output:ident ()) => {{ let () = $output; None::<&()> }};
 }
 
 /// Every operation. AWS JSON and AWS Query find them by name.
-pub static OPERATIONS: &[Operation] = operations! { Sqs, sqs::dialect::SQS;
-    queue  AddPermission                => sqs::add_permission::add_permission -> ();
-    global CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
-    queue  ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
-    queue  ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
-    global CreateQueue                  => sqs::create_queue::create_queue;
-    queue  DeleteMessage                => sqs::delete_message::delete_message -> ();
-    queue  DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
-    queue  DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
-    queue  GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
-    global GetQueueUrl                  => sqs::get_queue_url::get_queue_url;
-    queue  ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
-    global ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
-    queue  ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
-    global ListQueues                   => sqs::list_queues::list_queues;
-    queue  PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
-    queue  ReceiveMessage               => sqs::receive_message::receive_message;
-    queue  RemovePermission             => sqs::remove_permission::remove_permission -> ();
-    queue  SendMessage                  => sqs::send_message::send_message;
-    queue  SendMessageBatch             => sqs::send_message::send_message_batch;
-    queue  SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
-    global StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
-    queue  TagQueue                     => sqs::tag_queue::tag_queue -> ();
-    queue  UntagQueue                   => sqs::untag_queue::untag_queue -> ();
+pub static OPERATIONS: &[Operation] = operations! {
+    Sqs sqs::dialect::SQS {
+        queue  AddPermission                => sqs::add_permission::add_permission -> ();
+        global CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
+        queue  ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
+        queue  ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
+        global CreateQueue                  => sqs::create_queue::create_queue;
+        queue  DeleteMessage                => sqs::delete_message::delete_message -> ();
+        queue  DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
+        queue  DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
+        queue  GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
+        global GetQueueUrl                  => sqs::get_queue_url::get_queue_url;
+        queue  ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
+        global ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
+        queue  ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
+        global ListQueues                   => sqs::list_queues::list_queues;
+        queue  PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
+        queue  ReceiveMessage               => sqs::receive_message::receive_message;
+        queue  RemovePermission             => sqs::remove_permission::remove_permission -> ();
+        queue  SendMessage                  => sqs::send_message::send_message;
+        queue  SendMessageBatch             => sqs::send_message::send_message_batch;
+        queue  SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
+        global StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
+        queue  TagQueue                     => sqs::tag_queue::tag_queue -> ();
+        queue  UntagQueue                   => sqs::untag_queue::untag_queue -> ();
+    }
+    Sns sns::dialect::SNS {
+        global AddPermission                      => sns::add_permission::add_permission -> ();
+        global CheckIfPhoneNumberIsOptedOut       => sns::check_if_phone_number_is_opted_out::check_if_phone_number_is_opted_out;
+        link   ConfirmSubscription                => sns::confirm_subscription::confirm_subscription;
+        global CreatePlatformApplication          => sns::create_platform_application::create_platform_application;
+        global CreatePlatformEndpoint             => sns::create_platform_endpoint::create_platform_endpoint;
+        global CreateSMSSandboxPhoneNumber        => sns::create_sms_sandbox_phone_number::create_sms_sandbox_phone_number;
+        global CreateTopic                        => sns::create_topic::create_topic;
+        global DeleteEndpoint                     => sns::delete_endpoint::delete_endpoint -> ();
+        global DeletePlatformApplication          => sns::delete_platform_application::delete_platform_application -> ();
+        global DeleteSMSSandboxPhoneNumber        => sns::delete_sms_sandbox_phone_number::delete_sms_sandbox_phone_number;
+        global DeleteTopic                        => sns::delete_topic::delete_topic -> ();
+        global GetDataProtectionPolicy            => sns::get_data_protection_policy::get_data_protection_policy;
+        global GetEndpointAttributes              => sns::get_endpoint_attributes::get_endpoint_attributes;
+        global GetPlatformApplicationAttributes   => sns::get_platform_application_attributes::get_platform_application_attributes;
+        global GetSMSAttributes                   => sns::get_sms_attributes::get_sms_attributes;
+        global GetSMSSandboxAccountStatus         => sns::get_sms_sandbox_account_status::get_sms_sandbox_account_status;
+        global GetSubscriptionAttributes          => sns::get_subscription_attributes::get_subscription_attributes;
+        global GetTopicAttributes                 => sns::get_topic_attributes::get_topic_attributes;
+        global ListEndpointsByPlatformApplication => sns::list_endpoints_by_platform_application::list_endpoints_by_platform_application;
+        global ListOriginationNumbers             => sns::list_origination_numbers::list_origination_numbers;
+        global ListPhoneNumbersOptedOut           => sns::list_phone_numbers_opted_out::list_phone_numbers_opted_out;
+        global ListPlatformApplications           => sns::list_platform_applications::list_platform_applications;
+        global ListSMSSandboxPhoneNumbers         => sns::list_sms_sandbox_phone_numbers::list_sms_sandbox_phone_numbers;
+        global ListSubscriptions                  => sns::list_subscriptions::list_subscriptions;
+        global ListSubscriptionsByTopic           => sns::list_subscriptions_by_topic::list_subscriptions_by_topic;
+        global ListTagsForResource                => sns::list_tags_for_resource::list_tags_for_resource;
+        global ListTopics                         => sns::list_topics::list_topics;
+        global OptInPhoneNumber                   => sns::opt_in_phone_number::opt_in_phone_number;
+        global Publish                            => sns::publish::publish;
+        global PublishBatch                       => sns::publish::publish_batch;
+        global PutDataProtectionPolicy            => sns::put_data_protection_policy::put_data_protection_policy -> ();
+        global RemovePermission                   => sns::remove_permission::remove_permission -> ();
+        global SetEndpointAttributes              => sns::set_endpoint_attributes::set_endpoint_attributes -> ();
+        global SetPlatformApplicationAttributes   => sns::set_platform_application_attributes::set_platform_application_attributes -> ();
+        global SetSMSAttributes                   => sns::set_sms_attributes::set_sms_attributes;
+        global SetSubscriptionAttributes          => sns::set_subscription_attributes::set_subscription_attributes -> ();
+        global SetTopicAttributes                 => sns::set_topic_attributes::set_topic_attributes -> ();
+        global Subscribe                          => sns::subscribe::subscribe;
+        global TagResource                        => sns::tag_resource::tag_resource;
+        link   Unsubscribe                        => sns::unsubscribe::unsubscribe -> ();
+        global UntagResource                      => sns::untag_resource::untag_resource;
+        global VerifySMSSandboxPhoneNumber        => sns::verify_sms_sandbox_phone_number::verify_sms_sandbox_phone_number;
+    }
+    Sts sts::dialect::STS {
+        global AssumeRole        => sts::assume_role::assume_role;
+        global GetAccessKeyInfo  => sts::get_access_key_info::get_access_key_info;
+        global GetCallerIdentity => sts::get_caller_identity::get_caller_identity;
+        global GetSessionToken   => sts::get_session_token::get_session_token;
+    }
 };
 
 impl Payload {

@@ -19,6 +19,16 @@ pub fn account_of(access_key_id: &str) -> String {
     encoded.and_then(decode).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
 }
 
+/// What an access key id of this account begins with after its prefix: the nine characters that
+/// [`account_of`] decodes. Their last four bits are zero.
+pub(super) fn encode(account: &str) -> String {
+    let bits = 1 << 44 | account.parse::<u64>().unwrap_or_default() << 4;
+    (0..9).rev().map(|place| char::from(BASE32[(bits >> (place * 5)) as usize % 32])).collect()
+}
+
+/// The digits of base32.
+pub(super) const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
 /// The account in the base32 half of an access key id: 16 characters, of which the first 9 matter.
 fn decode(encoded: &str) -> Option<String> {
     if encoded.len() < 16 || !encoded.is_ascii() {
@@ -60,6 +70,14 @@ mod tests {
         assert_eq!(account_of("LKIAY34FZKBOKMUTVV7A"), "609629065308");
         assert_eq!(account_of("LKIAQAAAAAAAGMKEM7X5"), "000000000000");
         assert_eq!(account_of("ASIAY34FZKBOKMUTVV7A"), DEFAULT_ACCOUNT);
+    }
+
+    #[test]
+    fn accounts_are_decoded_as_they_are_encoded() {
+        for account in ["000000000000", "609629065308", "999999999999"] {
+            let id = format!("LSIA{}AAAAAAA", encode(account));
+            assert_eq!(account_of(&id), account);
+        }
     }
 
     #[test]

@@ -4,15 +4,19 @@
 //! credentials file of the AWS tools, with `[profile]` sections. The content tells which it is.
 //! Secrets have no text form: neither `Debug` nor an error shows them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 
-use super::account::account_of;
+use super::account::{BASE32, account_of, encode};
+use super::principal::Principal;
 use super::signing_keys::SigningKeys;
 use crate::domain::address::is_account;
 
@@ -29,8 +33,8 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text, for arithmetic only.
-    pub(super) fn expose(&self) -> &str {
+    /// The text, for arithmetic, and for the one answer that hands a new key out.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 
@@ -67,8 +71,8 @@ pub struct Credential {
     pub session_token: Option<Secret>,
     /// The account that acts, 12 digits.
     pub account: String,
-    /// The name of the user who acts; the account itself acts when there is none.
-    pub user: Option<String>,
+    /// Who of the account acts.
+    pub principal: Principal,
     /// When a temporary key ends, in Unix milliseconds; configured keys never do.
     pub expires_at_ms: Option<i64>,
 }
@@ -97,7 +101,7 @@ impl Credential {
             secret_access_key,
             session_token: None,
             account,
-            user: None,
+            principal: Principal::Account,
             expires_at_ms: None,
         })
     }
@@ -119,7 +123,7 @@ impl Credential {
             return Err(CredentialsError::User { access_key_id: self.access_key_id });
         }
         self.session_token = session_token.filter(|token| !token.0.is_empty());
-        self.user = user;
+        self.principal = user.map_or(Principal::Account, Principal::User);
         Ok(self)
     }
 
@@ -129,7 +133,7 @@ impl Credential {
         self.secret_access_key.equals(other.secret_access_key.0.as_bytes())
             && token(self) == token(other)
             && self.account == other.account
-            && self.user == other.user
+            && self.principal == other.principal
     }
 }
 
@@ -170,18 +174,38 @@ pub enum CredentialsError {
     User { access_key_id: String },
 }
 
-/// The keys that Squab knows, by access key id.
+/// The keys that Squab knows, by access key id: those that were configured, and temporary ones that
+/// it has issued since. The latter live in memory only, so a restart ends them.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    known: HashMap<String, Known>,
+    configured: HashMap<String, Arc<Known>>,
+    issued: RwLock<Issued>,
     pub(super) signing_keys: SigningKeys,
 }
 
 #[derive(Debug)]
 struct Known {
-    credential: Credential,
+    credential: Arc<Credential>,
     reported: AtomicBool,
 }
+
+impl Known {
+    fn new(credential: Credential) -> Arc<Self> {
+        Arc::new(Self { credential: Arc::new(credential), reported: AtomicBool::new(false) })
+    }
+}
+
+/// Temporary keys. Ended ones stay, so that their holders are told what is wrong, until there is no
+/// room for them.
+#[derive(Debug, Default)]
+struct Issued {
+    by_id: HashMap<String, Arc<Known>>,
+    /// When they end, in Unix milliseconds, and their ids.
+    by_end: BTreeSet<(i64, String)>,
+}
+
+/// Temporary keys that are remembered; those that end first make room for new ones.
+pub const ISSUED_KEYS: usize = 10_000;
 
 impl Credentials {
     /// Reads a credentials file of either form. A file without any key is an error: whoever names
@@ -202,39 +226,89 @@ impl Credentials {
     /// Adds a key, in place of the one with the same id.
     pub fn insert(&mut self, credential: Credential) {
         self.signing_keys.clear();
-        let id = credential.access_key_id.clone();
-        self.known.insert(id, Known { credential, reported: AtomicBool::new(false) });
+        self.configured.insert(credential.access_key_id.clone(), Known::new(credential));
     }
 
-    /// Forgets the temporary keys that have ended by now.
-    pub fn remove_expired(&mut self, now_ms: i64) {
-        self.known.retain(|_, it| it.credential.expires_at_ms.is_none_or(|end| end > now_ms));
+    /// Issues a temporary key for somebody of an account, which ends at a time in Unix
+    /// milliseconds. It is random, and nobody else has been told.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no randomness.
+    pub fn issue(
+        &self,
+        account: &str,
+        principal: Principal,
+        expires_at_ms: i64,
+    ) -> Result<Arc<Credential>, getrandom::Error> {
+        let credential = Known::new(Credential {
+            access_key_id: format!("ASIA{}{}", encode(account), random_base32(7)?),
+            secret_access_key: Secret(random_base64(30)?),
+            session_token: Some(Secret(random_base64(192)?)),
+            account: account.to_owned(),
+            principal,
+            expires_at_ms: Some(expires_at_ms),
+        });
+        let issued = Arc::clone(&credential.credential);
+        let id = &issued.access_key_id;
+        let mut keys = self.issued.write().unwrap_or_else(PoisonError::into_inner);
+        while keys.by_id.len() >= ISSUED_KEYS
+            && let Some((_, first)) = keys.by_end.pop_first()
+        {
+            keys.by_id.remove(&first);
+        }
+        keys.by_end.insert((expires_at_ms, id.clone()));
+        keys.by_id.insert(id.clone(), credential);
+        drop(keys);
+        Ok(issued)
     }
 
     /// The key with this id.
-    pub fn get(&self, access_key_id: &str) -> Option<&Credential> {
-        self.known.get(access_key_id).map(|it| &it.credential)
+    pub fn get(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        self.known(access_key_id).map(|it| Arc::clone(&it.credential))
     }
 
-    /// How many keys are known.
+    fn known(&self, access_key_id: &str) -> Option<Arc<Known>> {
+        if let Some(known) = self.configured.get(access_key_id) {
+            return Some(Arc::clone(known));
+        }
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        issued.by_id.get(access_key_id).map(Arc::clone)
+    }
+
+    /// How many keys are configured.
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.configured.len()
     }
 
-    /// Whether no key is known.
+    /// Whether no key is configured.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.configured.is_empty()
     }
 
     /// Whether a wrong signature of this key has been reported already.
     pub(super) fn is_reported(&self, access_key_id: &str) -> bool {
-        self.known.get(access_key_id).is_some_and(|it| it.reported.load(Ordering::Relaxed))
+        self.known(access_key_id).is_some_and(|it| it.reported.load(Ordering::Relaxed))
     }
 
     /// Notes that a wrong signature of this key is being reported; true for the first to ask.
     pub(super) fn report(&self, access_key_id: &str) -> bool {
-        self.known.get(access_key_id).is_some_and(|it| !it.reported.swap(true, Ordering::Relaxed))
+        self.known(access_key_id).is_some_and(|it| !it.reported.swap(true, Ordering::Relaxed))
     }
+}
+
+/// So many random digits of base32.
+fn random_base32(digits: usize) -> Result<String, getrandom::Error> {
+    let mut bytes = vec![0; digits];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| char::from(BASE32[usize::from(byte % 32)])).collect())
+}
+
+/// So many random bytes, in base64.
+fn random_base64(count: usize) -> Result<String, getrandom::Error> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes)?;
+    Ok(STANDARD.encode(bytes))
 }
 
 /// Whether the first line that says anything is one of Squab's own form.
@@ -395,10 +469,12 @@ mod tests {
         let credentials = Credentials::parse(TOML).unwrap();
         let plain = credentials.get("AKIDEXAMPLE").unwrap();
         assert_eq!(plain.secret_access_key.expose(), "hush-hush");
-        assert_eq!((plain.account.as_str(), plain.user.as_deref()), ("000000000000", None));
+        assert_eq!(plain.account, "000000000000");
+        assert_eq!(plain.principal, Principal::Account);
         assert!(plain.session_token.is_none() && plain.expires_at_ms.is_none());
         let full = credentials.get("ASIDEXAMPLE").unwrap();
-        assert_eq!((full.account.as_str(), full.user.as_deref()), ("123456789012", Some("alice")));
+        assert_eq!(full.account, "123456789012");
+        assert_eq!(full.principal, Principal::User("alice".to_owned()));
         assert!(full.session_token.as_ref().unwrap().equals(b"hush-token"));
         assert!(credentials.get("other").is_none());
     }
@@ -406,7 +482,7 @@ mod tests {
     #[test]
     fn profiles_are_read() {
         let credentials = Credentials::parse(PROFILES).unwrap();
-        assert_eq!(credentials.known.len(), 2);
+        assert_eq!(credentials.len(), 2);
         let plain = credentials.get("111122223333").unwrap();
         assert_eq!(plain.secret_access_key.expose(), "hush=hush");
         assert_eq!(plain.account, "111122223333");
@@ -471,15 +547,34 @@ mod tests {
     }
 
     #[test]
-    fn temporary_keys_come_and_go() {
-        let mut credentials = Credentials::default();
-        let mut key = Credential::new("ASIATEMPORARY", "s").unwrap();
-        key.expires_at_ms = Some(1_000);
-        credentials.insert(key);
-        credentials.remove_expired(999);
-        assert!(!credentials.is_empty());
-        credentials.remove_expired(1_000);
-        assert!(credentials.is_empty());
+    fn issued_keys_look_like_those_of_aws_and_are_found() {
+        let credentials = Credentials::parse(TOML).unwrap();
+        let key = credentials.issue("123456789012", Principal::Account, 1_000).unwrap();
+        let id = &key.access_key_id;
+        assert!(id.len() == 20 && id.starts_with("ASIA"), "{id}");
+        assert_eq!(account_of(&id.replacen("ASIA", "LSIA", 1)), "123456789012");
+        assert_eq!(key.secret_access_key.expose().len(), 40);
+        let found = credentials.get(id).unwrap();
+        assert!(found.is_same(&key) && found.expires_at_ms == Some(1_000));
+        assert_eq!(credentials.len(), 2, "issued keys are not configured ones");
+        let secret = key.secret_access_key.expose();
+        assert!(!format!("{credentials:?}").contains(secret));
+    }
+
+    #[test]
+    fn issued_keys_that_end_first_make_room() {
+        let credentials = Credentials::default();
+        let issue = |end| credentials.issue("000000000000", Principal::Account, end).unwrap();
+        let (first, second) = (issue(2), issue(1));
+        for end in 3..=ISSUED_KEYS as i64 {
+            issue(end);
+        }
+        assert!(credentials.get(&second.access_key_id).is_some());
+        let last = issue(1_000_000);
+        assert!(credentials.get(&second.access_key_id).is_none());
+        assert!(credentials.get(&first.access_key_id).is_some());
+        assert!(credentials.get(&last.access_key_id).is_some());
+        assert_eq!(credentials.issued.read().unwrap().by_id.len(), ISSUED_KEYS);
     }
 
     #[test]

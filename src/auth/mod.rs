@@ -1,8 +1,9 @@
 //! Who calls: AWS Signature Version 4, verified as AWS does, and the keys to verify with.
 //!
-//! Pure: no clock, no environment, no I/O; time is an argument in Unix milliseconds. The one thing
-//! remembered between calls is derived signing keys (see [`signing_keys`]), which changes speed and
-//! nothing else. Secrets are compared in constant time and never reach a log or an error.
+//! Pure but for two things: no clock, no environment, no I/O; time is an argument in Unix
+//! milliseconds. Remembered between calls are derived signing keys (see [`signing_keys`]), which
+//! changes speed and nothing else, and temporary keys that were issued, which are made of the
+//! machine's randomness. Secrets are compared in constant time and never reach a log or an error.
 //!
 //! The arithmetic is that of `aws-sigv4`; what is ours is the reading of requests that others
 //! signed. Permissions are not decided here: a [`Caller`] says who, not what is allowed.
@@ -13,8 +14,10 @@ pub mod authorization;
 pub mod canonical_request;
 pub mod credentials;
 pub mod presigned;
+pub mod principal;
 pub mod signing_keys;
 pub mod verify;
 
 pub use credentials::{Credential, Credentials, CredentialsError, Secret};
-pub use verify::{Caller, Mode, Principal, Request, identify};
+pub use principal::Principal;
+pub use verify::{Caller, Mode, Request, claims_signature, identify, scope_service};

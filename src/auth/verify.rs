@@ -18,6 +18,7 @@ use super::authorization::{self, ALGORITHM, Claim, excerpt};
 use super::canonical_request::{Parts, UNSIGNED_PAYLOAD, canonical_request, signed_header_names};
 use super::credentials::{ACCESS_KEY_ID_LENGTH, Credential, Credentials};
 use super::presigned;
+use super::principal::Principal;
 use super::signing_keys::SigningKey;
 use crate::domain::digest::sha256_hex;
 use crate::domain::{Kind, Refusal};
@@ -72,26 +73,10 @@ pub struct Caller {
     pub principal: Principal,
 }
 
-/// Who of an account makes a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody: the request is unsigned.
-    Anonymous,
-    /// The account itself, as its root user.
-    Account,
-    /// The user with this name.
-    User(String),
-}
-
 impl Caller {
-    /// The IAM ARN of the caller; anonymous callers have none.
+    /// The ARN of the caller; anonymous callers have none.
     pub fn arn(&self) -> Option<String> {
-        let who = match &self.principal {
-            Principal::Anonymous => return None,
-            Principal::Account => Cow::Borrowed("root"),
-            Principal::User(name) => Cow::Owned(format!("user/{name}")),
-        };
-        Some(format!("arn:aws:iam::{}:{who}", self.account))
+        self.principal.arn(&self.account)
     }
 
     fn anonymous() -> Self {
@@ -117,7 +102,7 @@ impl Caller {
             account: credential.account.clone(),
             region: usable_region(region),
             access_key_id: Some(credential.access_key_id.clone()),
-            principal: credential.user.clone().map_or(Principal::Account, Principal::User),
+            principal: credential.principal.clone(),
         }
     }
 }
@@ -136,7 +121,9 @@ pub fn identify(
     if mode == Mode::Strict {
         return verify(credentials, request, now_ms);
     }
-    let Some(named) = Named::find(request) else { return Ok(Caller::anonymous()) };
+    let Some(named) = Named::find(request.headers, request.query) else {
+        return Ok(Caller::anonymous());
+    };
     let Some(credential) = credentials.get(&named.access_key_id) else {
         return Ok(Caller::unknown(&named.access_key_id, &named.region));
     };
@@ -144,7 +131,7 @@ pub fn identify(
         return verify(credentials, request, now_ms);
     }
     report_wrong_signature(credentials, request, &credential.access_key_id, now_ms);
-    Ok(Caller::known(credential, &named.region))
+    Ok(Caller::known(&credential, &named.region))
 }
 
 /// Logs the first signature of a configured key that would be refused if signatures were verified:
@@ -165,22 +152,34 @@ fn report_wrong_signature(credentials: &Credentials, request: &Request<'_>, id: 
     }
 }
 
-/// The key and region that a request names, read as leniently as possible.
+/// The service that a request is signed for, as far as it names one.
+pub fn scope_service(headers: &header::HeaderMap, query: &str) -> Option<String> {
+    let named = Named::find(headers, query)?;
+    (!named.service.is_empty()).then(|| named.service.into_owned())
+}
+
+/// Whether a request claims to be signed, well or not.
+pub fn claims_signature(request: &Request<'_>) -> bool {
+    request.headers.contains_key(header::AUTHORIZATION) || presigned::is_presigned(request.query)
+}
+
+/// The key, region and service that a request names, read as leniently as possible.
 struct Named<'a> {
     access_key_id: Cow<'a, str>,
     region: Cow<'a, str>,
+    service: Cow<'a, str>,
 }
 
 impl<'a> Named<'a> {
     /// From the `Authorization` header, or else from a presigned query.
-    fn find(request: &Request<'a>) -> Option<Self> {
+    fn find(headers: &'a header::HeaderMap, query: &'a str) -> Option<Self> {
         let in_header = || {
-            let authorization = request.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+            let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
             let credential = authorization::parameter(authorization, "Credential")?;
             Self::new(credential.split('/').map(Cow::Borrowed))
         };
         let in_query = || {
-            let credential = presigned::raw_credential(request.query)?;
+            let credential = presigned::raw_credential(query)?;
             Self::new(split_encoded(credential).map(presigned::decode))
         };
         in_header().or_else(in_query)
@@ -189,9 +188,12 @@ impl<'a> Named<'a> {
     fn new(mut parts: impl Iterator<Item = Cow<'a, str>>) -> Option<Self> {
         let access_key_id = parts.next()?;
         let region = parts.nth(1).unwrap_or_default();
-        ACCESS_KEY_ID_LENGTH
-            .contains(&access_key_id.len())
-            .then_some(Self { access_key_id, region })
+        let service = parts.next().unwrap_or_default();
+        ACCESS_KEY_ID_LENGTH.contains(&access_key_id.len()).then_some(Self {
+            access_key_id,
+            region,
+            service,
+        })
     }
 }
 
@@ -264,7 +266,7 @@ fn check(
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
     let credential = credentials.get(claim.scope.access_key_id).ok_or_else(invalid_token)?;
-    check_session_token(credential, claim, now_ms)?;
+    check_session_token(&credential, claim, now_ms)?;
     check_time(claim, AmzDate::from_unix_ms(now_ms))?;
     check_scope(claim, request.service)?;
     let payload_hash = payload_hash(request.body, stated_hash)?;
@@ -278,8 +280,8 @@ fn check(
         presigned,
     })
     .ok_or_else(different_signature)?;
-    check_signature(credentials, credential, claim, &canonical)?;
-    Ok(Caller::known(credential, claim.scope.region))
+    check_signature(credentials, &credential, claim, &canonical)?;
+    Ok(Caller::known(&credential, claim.scope.region))
 }
 
 /// Temporary credentials need their token, and others must not come with one.
@@ -1107,7 +1109,7 @@ mod tests {
     fn known_keys_must_prove_themselves_and_others_need_not() {
         let mut credential = Credential::new(ID, SECRET).unwrap();
         credential.account = "111122223333".to_owned();
-        credential.user = Some("alice".to_owned());
+        credential.principal = Principal::User("alice".to_owned());
         let mut keys = Credentials::default();
         keys.insert(credential);
         for sent in [call(), presigned_call(&PLAIN)] {

@@ -157,6 +157,11 @@ impl SystemAttributes {
     }
 }
 
+/// All that a receive could tell of a message.
+pub fn describe(delivery: Delivery) -> Message {
+    shape(delivery, &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
+}
+
 fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> Message {
     let attributes = asked.of(&delivery);
     let (md5_of_message_attributes, message_attributes) =

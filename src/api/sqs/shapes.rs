@@ -1,6 +1,7 @@
 //! Shapes that several operations share.
 
 use crate::api::error::row;
+use crate::api::operations::Service;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
 use crate::domain::{Kind, Refusal};
@@ -62,7 +63,7 @@ pub struct BatchResultErrorEntry {
 impl BatchResultErrorEntry {
     /// The entry for a refusal.
     pub fn new(id: String, refusal: Refusal) -> Self {
-        let row = row(refusal.kind);
+        let row = row(Service::Sqs, refusal.kind);
         Self {
             id,
             sender_fault: row.sender,

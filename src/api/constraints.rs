@@ -1,0 +1,135 @@
+//! What the framework in front of SNS and STS checks of a request's members: the constraints of the
+//! service model, all of which are told at once.
+//!
+//! Names are those of the model with a lower-case first letter.
+
+use crate::domain::{Kind, Refusal};
+use std::ops::RangeInclusive;
+
+/// What is wrong with the members of a request.
+#[derive(Debug, Default)]
+pub struct Constraints(Vec<String>);
+
+impl Constraints {
+    /// A member must be there.
+    #[must_use]
+    pub fn present(mut self, name: &str, is_there: bool) -> Self {
+        if !is_there {
+            self.0.push(format!(
+                "Value null at '{name}' failed to satisfy constraint: Member must not be null"
+            ));
+        }
+        self
+    }
+
+    /// A text must have this many characters, if it is there.
+    #[must_use]
+    pub fn length(self, name: &str, value: Option<&str>, range: RangeInclusive<usize>) -> Self {
+        let Some(value) = value else { return self };
+        let length = value.chars().count();
+        if length < *range.start() {
+            let least = range.start();
+            let must = format!("Member must have length greater than or equal to {least}");
+            return self.failed(name, value, &must);
+        }
+        if length > *range.end() {
+            let must = format!("Member must have length less than or equal to {}", range.end());
+            return self.failed(name, value, &must);
+        }
+        self
+    }
+
+    /// A text must fit a pattern, if it is there; `fits` says whether it does.
+    #[must_use]
+    pub fn pattern(
+        self,
+        name: &str,
+        value: Option<&str>,
+        pattern: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> Self {
+        match value {
+            Some(value) if !fits(value) => {
+                let must = format!("Member must satisfy regular expression pattern: {pattern}");
+                self.failed(name, value, &must)
+            }
+            _ => self,
+        }
+    }
+
+    /// A text must be one of these, if it is there.
+    #[must_use]
+    pub fn one_of(self, name: &str, value: Option<&str>, values: &[&str]) -> Self {
+        match value {
+            Some(value) if !values.contains(&value) => {
+                let must = format!("Member must satisfy enum value set: [{}]", values.join(", "));
+                self.failed(name, value, &must)
+            }
+            _ => self,
+        }
+    }
+
+    /// A number must be in a range, if it is there.
+    #[must_use]
+    pub fn range(self, name: &str, value: Option<i64>, range: RangeInclusive<i64>) -> Self {
+        let Some(value) = value.filter(|value| !range.contains(value)) else { return self };
+        let must = if value < *range.start() {
+            format!("Member must have value greater than or equal to {}", range.start())
+        } else {
+            format!("Member must have value less than or equal to {}", range.end())
+        };
+        self.failed(name, &value.to_string(), &must)
+    }
+
+    /// Values may be long, and nobody needs all of one to see what is wrong with it.
+    fn failed(mut self, name: &str, value: &str, must: &str) -> Self {
+        const SHOWN: usize = 256;
+        let value = &value[..value.floor_char_boundary(SHOWN)];
+        self.0.push(format!("Value '{value}' at '{name}' failed to satisfy constraint: {must}"));
+        self
+    }
+
+    /// Refused with ValidationError when anything is wrong.
+    pub fn check(self) -> Result<(), Refusal> {
+        let count = match self.0.len() {
+            0 => return Ok(()),
+            1 => "1 validation error".to_owned(),
+            more => format!("{more} validation errors"),
+        };
+        let message = format!("{count} detected: {}", self.0.join("; "));
+        Err(Refusal::new(Kind::ValidationError, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_together() {
+        let refusal = Constraints::default()
+            .present("topicArn", false)
+            .present("label", true)
+            .length("a", Some(""), 1..=2)
+            .length("b", Some("éé"), 1..=2)
+            .length("c", None, 1..=2)
+            .range("d", Some(3), 1..=2)
+            .one_of("e", Some("x"), &["y", "z"])
+            .pattern("f", Some("x"), "[0-9]*", |text| text == "1");
+        assert_eq!(
+            refusal.check().unwrap_err().message,
+            "5 validation errors detected: Value null at 'topicArn' failed to satisfy constraint: \
+             Member must not be null; Value '' at 'a' failed to satisfy constraint: Member must \
+             have length greater than or equal to 1; Value '3' at 'd' failed to satisfy \
+             constraint: Member must have value less than or equal to 2; Value 'x' at 'e' failed \
+             to satisfy constraint: Member must satisfy enum value set: [y, z]; Value 'x' at 'f' \
+             failed to satisfy constraint: Member must satisfy regular expression pattern: [0-9]*"
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let refusal = Constraints::default().length("a", Some(&"é".repeat(100_000)), 1..=9);
+        assert!(refusal.check().unwrap_err().message.len() < 500);
+    }
+}

@@ -1,0 +1,43 @@
+//! AddPermission.
+//!
+//! AWS: API_AddPermission.
+
+use super::shapes::require;
+use crate::api::Context;
+use crate::domain::{Refusal, topic_policy};
+use crate::engine::topics;
+use serde::Deserialize;
+
+/// The input of AddPermission.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub topic_arn: Option<String>,
+    pub label: Option<String>,
+    #[serde(rename = "AWSAccountId")]
+    pub aws_account_id: Option<Vec<String>>,
+    pub action_name: Option<Vec<String>>,
+}
+
+/// Adds a statement to the policy of a topic.
+pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
+    require([
+        ("topicArn", input.topic_arn.is_some()),
+        ("label", input.label.is_some()),
+        ("aWSAccountId", input.aws_account_id.is_some()),
+        ("actionName", input.action_name.is_some()),
+    ])?;
+    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let label = input.label.unwrap_or_default();
+    let accounts = input.aws_account_id.unwrap_or_default();
+    let actions = input.action_name.unwrap_or_default();
+    let arn = topic.arn();
+    cx.runtime
+        .run(move |tx| {
+            topics::change_policy(tx, &topic, |policy| {
+                topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
+            })
+        })
+        .await
+}

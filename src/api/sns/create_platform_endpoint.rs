@@ -1,0 +1,48 @@
+//! CreatePlatformEndpoint.
+//!
+//! AWS: API_CreatePlatformEndpoint.
+
+use super::shapes::require;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::platform::EndpointAttributes;
+use crate::engine::platform;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of CreatePlatformEndpoint.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub platform_application_arn: Option<String>,
+    pub token: Option<String>,
+    pub custom_user_data: Option<String>,
+    pub attributes: Option<IndexMap<String, String>>,
+}
+
+/// The output of CreatePlatformEndpoint.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub endpoint_arn: String,
+}
+
+/// Makes an endpoint for a device, or finds the one that is there.
+pub async fn create_platform_endpoint(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    require([
+        ("platformApplicationArn", input.platform_application_arn.is_some()),
+        ("token", input.token.is_some()),
+    ])?;
+    let address = cx.application(&input.platform_application_arn.unwrap_or_default())?;
+    let attributes = EndpointAttributes::create(
+        &address.platform,
+        &input.token.unwrap_or_default(),
+        input.custom_user_data.as_deref(),
+        &input.attributes.unwrap_or_default(),
+    )?;
+    let endpoint =
+        cx.runtime.run(move |tx| platform::create_endpoint(tx, &address, &attributes)).await?;
+    Ok(Output { endpoint_arn: endpoint.arn() })
+}

@@ -1,0 +1,61 @@
+//! CreateTopic.
+//!
+//! AWS: API_CreateTopic.
+
+use super::shapes::{Tag, required, tags};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::DATA_PROTECTION_POLICY_LENGTH;
+use crate::domain::topic_address::TopicAddress;
+use crate::domain::topic_address::check_topic_name;
+use crate::domain::topic_attributes::asks_for_fifo;
+use crate::engine::topics;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of CreateTopic.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub name: Option<String>,
+    pub attributes: Option<IndexMap<String, String>>,
+    pub tags: Option<Vec<Tag>>,
+    pub data_protection_policy: Option<String>,
+}
+
+/// The output of CreateTopic.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub topic_arn: String,
+}
+
+/// Creates a topic, or finds the one that is there.
+pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let name = required(input.name, "name")?;
+    let attributes = input.attributes.unwrap_or_default();
+    check_topic_name(&name, asks_for_fifo(&attributes)?)?;
+    let tags = tags(input.tags.unwrap_or_default())?;
+    let data_protection_policy = input.data_protection_policy;
+    check_data_protection_policy(data_protection_policy.as_deref().unwrap_or_default())?;
+    let address = TopicAddress { account: cx.account.clone(), region: cx.region.clone(), name };
+    let topic_arn = address.arn();
+    cx.runtime
+        .run(move |tx| {
+            topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
+        })
+        .await?;
+    // Whoever makes a topic may soon publish to it; a key takes a moment to be made.
+    cx.runtime.notary().prepare();
+    Ok(Output { topic_arn })
+}
+
+/// Checks a data protection policy: a JSON document of a certain length, or nothing.
+pub(super) fn check_data_protection_policy(text: &str) -> Result<(), Refusal> {
+    let is_document = || serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok();
+    let fits =
+        text.is_empty() || text.chars().count() <= DATA_PROTECTION_POLICY_LENGTH && is_document();
+    if fits { Ok(()) } else { Err(Refusal::invalid_parameter("DataProtectionPolicy")) }
+}

@@ -1,0 +1,19 @@
+//! What SNS calls its lists and maps in AWS Query and in XML.
+//!
+//! Source: the service model of API version 2010-03-31. Lists are `Name.member.N`, maps are
+//! `Name.entry.N.key`, so only message attributes need a row.
+
+use crate::wire::dialect::{Collections, Dialect, Entry, Member};
+
+/// The habits of SNS.
+pub static SNS: Dialect = Dialect {
+    namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+    declaration: false,
+    error_detail: false,
+    collections: Collections::Wrapped,
+    members: &[Member::map(
+        "MessageAttributes",
+        &["MessageAttributes"],
+        Entry { key: "Name", value: "Value" },
+    )],
+};

@@ -1,0 +1,33 @@
+//! GetDataProtectionPolicy.
+//!
+//! AWS: API_GetDataProtectionPolicy.
+
+use super::shapes::required;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::engine::topics;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetDataProtectionPolicy.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub resource_arn: Option<String>,
+}
+
+/// The output of GetDataProtectionPolicy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub data_protection_policy: String,
+}
+
+/// Tells the data protection policy of a topic, an empty text if it has none.
+pub async fn get_data_protection_policy(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let address = cx.topic("ResourceArn", &required(input.resource_arn, "resourceArn")?)?;
+    let topic = cx.runtime.run(move |tx| topics::find(tx, &address)).await?;
+    let policy = topic.attributes.data_protection_policy().unwrap_or_default();
+    Ok(Output { data_protection_policy: policy.to_owned() })
+}

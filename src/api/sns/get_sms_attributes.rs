@@ -1,0 +1,36 @@
+//! GetSMSAttributes.
+//!
+//! AWS: API_GetSMSAttributes. Shown is what was set.
+
+use crate::api::Context;
+use crate::domain::Refusal;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetSMSAttributes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub attributes: Option<Vec<String>>,
+}
+
+/// The output of GetSMSAttributes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub attributes: IndexMap<String, String>,
+}
+
+/// Tells SMS settings of the caller's account: those that are asked for, or all.
+pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let place = (cx.account.clone(), cx.region.clone());
+    let mut attributes =
+        cx.runtime.run(move |tx| Ok(tx.sms_attributes((&place.0, &place.1))?)).await?;
+    let asked_for = input.attributes.unwrap_or_default();
+    if !asked_for.is_empty() {
+        attributes.retain(|name, _| asked_for.contains(name));
+    }
+    Ok(Output { attributes })
+}

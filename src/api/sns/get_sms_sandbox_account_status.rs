@@ -1,0 +1,30 @@
+//! GetSMSSandboxAccountStatus.
+//!
+//! AWS: API_GetSMSSandboxAccountStatus. Accounts are out of the sandbox: messages go to any number.
+
+use crate::api::Context;
+use crate::domain::Refusal;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetSMSSandboxAccountStatus.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {}
+
+/// The output of GetSMSSandboxAccountStatus.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub is_in_sandbox: bool,
+}
+
+/// Tells whether the account may send to verified phone numbers only.
+#[expect(clippy::unused_async, reason = "every operation is")]
+pub async fn get_sms_sandbox_account_status(
+    _cx: &Context,
+    _input: Input,
+) -> Result<Output, Refusal> {
+    Ok(Output { is_in_sandbox: false })
+}

@@ -1,0 +1,45 @@
+//! GetTopicAttributes.
+//!
+//! AWS: API_GetTopicAttributes.
+
+use super::shapes::required;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::timestamp::iso_8601;
+use crate::engine::topics;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetTopicAttributes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub topic_arn: Option<String>,
+}
+
+/// The output of GetTopicAttributes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub attributes: IndexMap<String, String>,
+}
+
+/// Tells the attributes of a topic.
+pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
+    let topic = cx.runtime.run(move |tx| topics::find(tx, &address)).await?;
+    let mut attributes = topic.attributes.shown(&topic.address);
+    for (name, count) in [
+        ("SubscriptionsConfirmed", topic.confirmed),
+        ("SubscriptionsPending", topic.pending),
+        ("SubscriptionsDeleted", topic.deleted),
+    ] {
+        attributes.insert(name.to_owned(), count.to_string());
+    }
+    if let Some(since) = topic.archive_since {
+        attributes.insert("BeginningArchiveTime".to_owned(), iso_8601(since));
+    }
+    Ok(Output { attributes })
+}

@@ -1,0 +1,69 @@
+//! ListEndpointsByPlatformApplication.
+//!
+//! AWS: API_ListEndpointsByPlatformApplication. A hundred a page, the oldest first.
+
+use super::shapes::{cut_page, next_token, read_number_token, required};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use crate::engine::platform;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListEndpointsByPlatformApplication.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub platform_application_arn: Option<String>,
+    pub next_token: Option<String>,
+}
+
+/// The output of ListEndpointsByPlatformApplication.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub endpoints: Vec<Endpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// An element of the list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Endpoint {
+    pub endpoint_arn: String,
+    pub attributes: IndexMap<String, String>,
+}
+
+/// Lists the endpoints of an application.
+pub async fn list_endpoints_by_platform_application(
+    cx: &Context,
+    input: Input,
+) -> Result<Output, Refusal> {
+    let arn = required(input.platform_application_arn, "platformApplicationArn")?;
+    let address = cx.application(&arn)?;
+    let after = read_number_token(input.next_token.as_deref())?;
+    let (application, mut page) = cx
+        .runtime
+        .run(move |tx| {
+            let application = platform::find_application(tx, &address)?;
+            let page = tx.platform_endpoints_after(application.id, after, SNS_PAGE + 1)?;
+            Ok((application.address, page))
+        })
+        .await?;
+    let more = cut_page(&mut page, SNS_PAGE);
+    let last = page.last().filter(|_| more);
+    Ok(Output {
+        next_token: last.map(|last| next_token(last.id)),
+        endpoints: page
+            .iter()
+            .map(|endpoint| Endpoint {
+                endpoint_arn: endpoint.address(&application).arn(),
+                attributes: endpoint.attributes.shown(),
+            })
+            .collect(),
+    })
+}

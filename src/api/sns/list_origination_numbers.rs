@@ -1,0 +1,31 @@
+//! ListOriginationNumbers.
+//!
+//! AWS: API_ListOriginationNumbers. Nobody has any: there is no carrier to lease one from.
+
+use crate::api::Context;
+use crate::api::constraints::Constraints;
+use crate::domain::Refusal;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListOriginationNumbers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub max_results: Option<i64>,
+}
+
+/// The output of ListOriginationNumbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub phone_numbers: Vec<String>,
+}
+
+/// Lists the phone numbers that messages are sent from.
+#[expect(clippy::unused_async, reason = "every operation is")]
+pub async fn list_origination_numbers(_cx: &Context, input: Input) -> Result<Output, Refusal> {
+    Constraints::default().range("maxResults", input.max_results, 1..=30).check()?;
+    Ok(Output { phone_numbers: Vec::new() })
+}

@@ -1,0 +1,42 @@
+//! ListPhoneNumbersOptedOut.
+//!
+//! AWS: API_ListPhoneNumbersOptedOut. A hundred a page, in their order.
+
+use super::shapes::{cut_page, next_token, read_next_token};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListPhoneNumbersOptedOut.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub next_token: Option<String>,
+}
+
+/// The output of ListPhoneNumbersOptedOut.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub phone_numbers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// Lists the phone numbers whose owners want no messages.
+pub async fn list_phone_numbers_opted_out(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
+    let place = (cx.account.clone(), cx.region.clone());
+    let mut phone_numbers = cx
+        .runtime
+        .run(move |tx| {
+            Ok(tx.opted_out_numbers_after((&place.0, &place.1), &after, SNS_PAGE + 1)?)
+        })
+        .await?;
+    let more = cut_page(&mut phone_numbers, SNS_PAGE);
+    let next_token = phone_numbers.last().filter(|_| more).map(next_token);
+    Ok(Output { phone_numbers, next_token })
+}

@@ -1,0 +1,67 @@
+//! ListPlatformApplications.
+//!
+//! AWS: API_ListPlatformApplications. A hundred a page, in the order of platforms and names.
+
+use super::shapes::{bad_next_token, cut_page, next_token, read_next_token};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListPlatformApplications.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub next_token: Option<String>,
+}
+
+/// The output of ListPlatformApplications.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub platform_applications: Vec<PlatformApplication>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// An element of the list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct PlatformApplication {
+    pub platform_application_arn: String,
+    pub attributes: IndexMap<String, String>,
+}
+
+/// Lists the applications of the caller's account and region.
+pub async fn list_platform_applications(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let after = read_next_token(input.next_token.as_deref())?;
+    let after = match &after {
+        None => ("", ""),
+        Some(after) => after.split_once('/').ok_or_else(bad_next_token)?,
+    };
+    let after = (after.0.to_owned(), after.1.to_owned());
+    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let mut page = cx
+        .runtime
+        .run(move |tx| {
+            let after = (after.0.as_str(), after.1.as_str());
+            Ok(tx.platform_applications_after(&account, &region, after, SNS_PAGE + 1)?)
+        })
+        .await?;
+    let more = cut_page(&mut page, SNS_PAGE);
+    let last = page.last().map(|last| &last.address).filter(|_| more);
+    Ok(Output {
+        next_token: last.map(|last| next_token(format_args!("{}/{}", last.platform, last.name))),
+        platform_applications: page
+            .iter()
+            .map(|application| PlatformApplication {
+                platform_application_arn: application.address.arn(),
+                attributes: application.attributes.shown(),
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,63 @@
+//! ListSMSSandboxPhoneNumbers.
+//!
+//! AWS: API_ListSMSSandboxPhoneNumbers. In their order.
+
+use super::shapes::{cut_page, next_token, read_next_token};
+use crate::api::Context;
+use crate::api::constraints::Constraints;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use crate::store::SandboxNumber;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListSMSSandboxPhoneNumbers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub next_token: Option<String>,
+    pub max_results: Option<i64>,
+}
+
+/// The output of ListSMSSandboxPhoneNumbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub phone_numbers: Vec<PhoneNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// An element of the list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct PhoneNumber {
+    pub phone_number: String,
+    pub status: &'static str,
+}
+
+impl From<SandboxNumber> for PhoneNumber {
+    fn from(number: SandboxNumber) -> Self {
+        Self {
+            phone_number: number.phone_number,
+            status: if number.verified { "Verified" } else { "Pending" },
+        }
+    }
+}
+
+/// Lists the phone numbers of the sandbox.
+pub async fn list_sms_sandbox_phone_numbers(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    Constraints::default().range("maxResults", input.max_results, 1..=SNS_PAGE).check()?;
+    let most = input.max_results.unwrap_or(SNS_PAGE);
+    let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
+    let place = (cx.account.clone(), cx.region.clone());
+    let mut page = cx
+        .runtime
+        .run(move |tx| Ok(tx.sandbox_numbers_after((&place.0, &place.1), &after, most + 1)?))
+        .await?;
+    let more = cut_page(&mut page, most);
+    let next_token = page.last().filter(|_| more).map(|last| next_token(&last.phone_number));
+    Ok(Output { phone_numbers: page.into_iter().map(Into::into).collect(), next_token })
+}

@@ -1,0 +1,51 @@
+//! ListSubscriptions.
+//!
+//! AWS: API_ListSubscriptions. A hundred a page, the oldest first.
+
+use super::shapes::{SubscriptionElement, cut_page, next_token, read_number_token};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use crate::store::Subscription;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListSubscriptions.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub next_token: Option<String>,
+}
+
+/// The output of ListSubscriptions and ListSubscriptionsByTopic.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub subscriptions: Vec<SubscriptionElement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+impl Output {
+    /// A page that was read with one subscription too many.
+    pub(super) fn new(mut page: Vec<Subscription>) -> Self {
+        let more = cut_page(&mut page, SNS_PAGE);
+        let last = page.last().filter(|_| more);
+        Self {
+            next_token: last.map(|subscription| next_token(subscription.id)),
+            subscriptions: page.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Lists the subscriptions of the caller's account and region.
+pub async fn list_subscriptions(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let after = read_number_token(input.next_token.as_deref())?;
+    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let page = cx
+        .runtime
+        .run(move |tx| Ok(tx.subscriptions_of_account(&account, &region, after, SNS_PAGE + 1)?))
+        .await?;
+    Ok(Output::new(page))
+}

@@ -1,0 +1,51 @@
+//! ListTopics.
+//!
+//! AWS: API_ListTopics. A hundred a page, in the order of their names.
+
+use super::shapes::{cut_page, next_token, read_next_token};
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::limits::SNS_PAGE;
+use serde::{Deserialize, Serialize};
+
+/// The input of ListTopics.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub next_token: Option<String>,
+}
+
+/// The output of ListTopics.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub topics: Vec<Topic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// An element of the list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Topic {
+    pub topic_arn: String,
+}
+
+/// Lists the topics of the caller's account and region.
+pub async fn list_topics(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
+    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let mut page = cx
+        .runtime
+        .run(move |tx| Ok(tx.topics_after(&account, &region, &after, SNS_PAGE + 1)?))
+        .await?;
+    let more = cut_page(&mut page, SNS_PAGE);
+    let last = page.last().filter(|_| more);
+    Ok(Output {
+        next_token: last.map(|topic| next_token(&topic.address.name)),
+        topics: page.iter().map(|topic| Topic { topic_arn: topic.address.arn() }).collect(),
+    })
+}

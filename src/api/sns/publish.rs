@@ -1,0 +1,269 @@
+//! Publish and PublishBatch.
+//!
+//! AWS: API_Publish, API_PublishBatch.
+
+use super::shapes::{require, required};
+use crate::api::Context;
+use crate::api::error::row;
+use crate::api::operations::Service;
+use crate::api::sqs::shapes::MessageAttributeValue;
+use crate::domain::Refusal;
+use crate::domain::limits::PUBLISH_BYTES;
+use crate::domain::message_structure::MessageTexts;
+use crate::domain::notification::Signature;
+use crate::domain::platform::{EndpointAddress, is_endpoint_arn};
+use crate::domain::sms::to_publish_to;
+use crate::domain::sns_message::{self, Published};
+use crate::domain::topic_address::TopicAddress;
+use crate::engine::publish::{
+    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
+};
+use crate::engine::{platform, sms};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A message to publish: the input of Publish, and but for where it goes an entry of a batch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub topic_arn: Option<String>,
+    pub target_arn: Option<String>,
+    pub phone_number: Option<String>,
+    pub id: Option<String>,
+    pub message: Option<String>,
+    pub subject: Option<String>,
+    pub message_structure: Option<String>,
+    pub message_attributes: Option<BTreeMap<String, MessageAttributeValue>>,
+    pub message_deduplication_id: Option<String>,
+    pub message_group_id: Option<String>,
+}
+
+/// The input of PublishBatch.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct BatchInput {
+    pub topic_arn: Option<String>,
+    pub publish_batch_request_entries: Option<Vec<Input>>,
+}
+
+/// What became of a message: the output of Publish, and with its Id an entry of a batch.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence_number: Option<String>,
+}
+
+impl Output {
+    fn new(id: Option<String>, receipt: Receipt) -> Self {
+        Self { id, message_id: receipt.id.to_string(), sequence_number: receipt.sequence_number }
+    }
+}
+
+/// The output of PublishBatch.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct BatchOutput {
+    pub failed: Vec<FailedEntry>,
+    pub successful: Vec<Output>,
+}
+
+/// BatchResultErrorEntry
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct FailedEntry {
+    pub id: String,
+    pub code: &'static str,
+    pub message: String,
+    pub sender_fault: bool,
+}
+
+/// Publishes a message to a topic, to a device, or to a phone.
+pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> {
+    let target = Target::of(cx, &mut input)?;
+    require([("message", input.message.is_some())])?;
+    let message = checked(input, matches!(target, Target::Topic(_)))?;
+    let receipt = match target {
+        Target::Topic(topic) => {
+            let receipts = to_topic(cx, topic, vec![message], false).await?;
+            receipts.into_iter().next().ok_or_else(|| Refusal::internal("no receipt"))?
+        }
+        Target::Endpoint(endpoint) => {
+            sns_message::check_size(message.size(), PUBLISH_BYTES)?;
+            let id = cx.runtime.run(move |tx| platform::publish(tx, &endpoint, &message)).await?;
+            Receipt { id, sequence_number: None }
+        }
+        Target::Phone(number) => {
+            sns_message::check_size(message.size(), PUBLISH_BYTES)?;
+            let place = (cx.account.clone(), cx.region.clone());
+            let id = cx
+                .runtime
+                .run(move |tx| sms::publish(tx, (&place.0, &place.1), &number, &message))
+                .await?;
+            Receipt { id, sequence_number: None }
+        }
+    };
+    Ok(Output::new(None, receipt))
+}
+
+/// Publishes up to ten messages to a topic. Some mistakes of one entry refuse the whole request, as
+/// they do at AWS; others fail the entry alone.
+pub async fn publish_batch(cx: &Context, input: BatchInput) -> Result<BatchOutput, Refusal> {
+    require([
+        ("topicArn", input.topic_arn.is_some()),
+        ("publishBatchRequestEntries", input.publish_batch_request_entries.is_some()),
+    ])?;
+    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let entries = input.publish_batch_request_entries.unwrap_or_default();
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id.clone()).collect();
+    sns_message::check_batch(&ids)?;
+    for entry in &entries {
+        required(entry.message.as_ref(), "publishBatchRequestEntries.1.member.message")?;
+        check_structure(entry)?;
+    }
+    let mut output = BatchOutput::default();
+    let (mut accepted, mut messages) = (Vec::new(), Vec::new());
+    for (id, entry) in ids.into_iter().map(Option::unwrap_or_default).zip(entries) {
+        match checked(entry, true) {
+            Ok(message) => {
+                accepted.push(id);
+                messages.push(message);
+            }
+            Err(refusal) => {
+                let row = row(Service::Sns, refusal.kind);
+                output.failed.push(FailedEntry {
+                    id,
+                    code: row.query_code,
+                    message: refusal.message.into_owned(),
+                    sender_fault: row.sender,
+                });
+            }
+        }
+    }
+    if !messages.is_empty() {
+        let receipts = to_topic(cx, topic, messages, true).await?;
+        let entries = accepted.into_iter().zip(receipts);
+        output.successful = entries.map(|(id, receipt)| Output::new(Some(id), receipt)).collect();
+    }
+    Ok(output)
+}
+
+/// Where a message goes.
+enum Target {
+    Topic(TopicAddress),
+    Endpoint(EndpointAddress),
+    /// In E.164 form.
+    Phone(String),
+}
+
+impl Target {
+    fn of(cx: &Context, input: &mut Input) -> Result<Self, Refusal> {
+        if let Some(arn) = input.topic_arn.take() {
+            return cx.topic("TopicArn", &arn).map(Self::Topic);
+        }
+        if let Some(arn) = input.target_arn.take() {
+            if is_endpoint_arn(&arn) {
+                let endpoint = cx.endpoint("TargetArn", &arn)?;
+                return endpoint.map(Self::Endpoint).ok_or_else(platform::no_endpoint);
+            }
+            return cx.topic("TargetArn", &arn).map(Self::Topic);
+        }
+        match input.phone_number.take() {
+            Some(number) => to_publish_to(&number).map(Self::Phone),
+            None => Err(Refusal::invalid_parameter_because(
+                "TopicArn or TargetArn",
+                "no value for required parameter",
+            )),
+        }
+    }
+}
+
+/// The texts of a message for many; a single receiver needs no default.
+fn check_structure(message: &Input) -> Result<(), Refusal> {
+    match message.message_structure.as_deref() {
+        Some("json") => {
+            MessageTexts::parse(message.message.as_deref().unwrap_or_default()).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A message whose form has been checked as far as that is possible without its topic. `for_many`:
+/// whether it goes to a topic, and not to a single receiver.
+fn checked(input: Input, for_many: bool) -> Result<Published, Refusal> {
+    if input.message.as_deref().is_none_or(str::is_empty) {
+        return Err(Refusal::invalid_parameter("Empty message"));
+    }
+    sns_message::check_subject(input.subject.as_deref())?;
+    if for_many {
+        check_structure(&input)?;
+    }
+    sns_message::check_ids(
+        input.message_group_id.as_deref(),
+        input.message_deduplication_id.as_deref(),
+    )?;
+    let attributes = input.message_attributes.unwrap_or_default();
+    let attributes = attributes.into_iter().map(|(name, value)| (name, value.into()));
+    Ok(Published {
+        structured: input.message_structure.as_deref() == Some("json"),
+        message: input.message.unwrap_or_default(),
+        subject: input.subject,
+        attributes: sns_message::check_attributes(attributes)?,
+        group: input.message_group_id,
+        deduplication_id: input.message_deduplication_id,
+    })
+}
+
+/// Publishes to a topic: in one transaction, or, where signatures are needed, in two with the
+/// signing in between. A topic that changes meanwhile may ask once more.
+async fn to_topic(
+    cx: &Context,
+    topic: TopicAddress,
+    messages: Vec<Published>,
+    in_batch: bool,
+) -> Result<Vec<Receipt>, Refusal> {
+    let request = Arc::new(Request {
+        topic,
+        messages,
+        in_batch,
+        trace_header: cx.trace_header.clone(),
+        base_url: cx.base_url.clone(),
+    });
+    let mut signed = Vec::new();
+    loop {
+        let (fanouts, request) = (Arc::clone(cx.runtime.fanouts()), Arc::clone(&request));
+        let work =
+            move |tx: &mut crate::store::Txn<'_>| publish_to_topic(tx, &fanouts, &request, &signed);
+        match cx.runtime.run(work).await? {
+            Outcome::Published(receipts) => return Ok(receipts),
+            Outcome::ToSign(drafts) => signed = sign(cx, drafts).await?,
+        }
+    }
+}
+
+async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
+    let notary = cx.runtime.notary();
+    let cert_url = notary.cert_url(&cx.base_url).await?;
+    let mut signed = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let signature = match &draft.text {
+            None => None,
+            Some(text) => Some(Signature {
+                version: draft.version,
+                base64: notary.sign(draft.version, text.clone()).await?,
+                cert_url: cert_url.clone(),
+            }),
+        };
+        signed.push(Signed { draft, signature });
+    }
+    Ok(signed)
+}

@@ -1,0 +1,32 @@
+//! RemovePermission.
+//!
+//! AWS: API_RemovePermission. What AWS says of an unknown label is not known; here it is no error.
+
+use super::shapes::require;
+use crate::api::Context;
+use crate::domain::{Refusal, topic_policy};
+use crate::engine::topics;
+use serde::Deserialize;
+
+/// The input of RemovePermission.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub topic_arn: Option<String>,
+    pub label: Option<String>,
+}
+
+/// Removes a statement from the policy of a topic.
+pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
+    require([("topicArn", input.topic_arn.is_some()), ("label", input.label.is_some())])?;
+    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let label = input.label.unwrap_or_default();
+    cx.runtime
+        .run(move |tx| {
+            topics::change_policy(tx, &topic, |policy| {
+                topic_policy::remove_permission(policy, &label)
+            })
+        })
+        .await
+}

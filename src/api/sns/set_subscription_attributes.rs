@@ -1,0 +1,32 @@
+//! SetSubscriptionAttributes.
+//!
+//! AWS: API_SetSubscriptionAttributes.
+
+use super::shapes::require;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::engine::subscriptions;
+use serde::Deserialize;
+
+/// The input of SetSubscriptionAttributes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub subscription_arn: Option<String>,
+    pub attribute_name: Option<String>,
+    pub attribute_value: Option<String>,
+}
+
+/// Changes one attribute of a subscription. No value is the empty one.
+pub async fn set_subscription_attributes(cx: &Context, input: Input) -> Result<(), Refusal> {
+    require([
+        ("subscriptionArn", input.subscription_arn.is_some()),
+        ("attributeName", input.attribute_name.is_some()),
+    ])?;
+    let arn = cx.subscription(&input.subscription_arn.unwrap_or_default())?;
+    let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
+    let name = input.attribute_name.unwrap_or_default();
+    let value = input.attribute_value.unwrap_or_default();
+    cx.runtime.run(move |tx| subscriptions::set_attribute(tx, &arn, &name, &value)).await
+}

@@ -1,0 +1,55 @@
+//! Subscribe.
+//!
+//! AWS: API_Subscribe. A queue of another account is subscribed without being asked.
+
+use super::shapes::require;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::topic_attributes::parse_bool;
+use crate::engine::subscriptions::{self, Request};
+use crate::store::SubscriptionState;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The input of Subscribe.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub topic_arn: Option<String>,
+    pub protocol: Option<String>,
+    pub endpoint: Option<String>,
+    pub attributes: Option<IndexMap<String, String>>,
+    pub return_subscription_arn: Option<String>,
+}
+
+/// The output of Subscribe.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub subscription_arn: String,
+}
+
+/// Subscribes an endpoint to a topic.
+pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    require([("topicArn", input.topic_arn.is_some()), ("protocol", input.protocol.is_some())])?;
+    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let protocol = input.protocol.unwrap_or_default();
+    let wants_arn = input.return_subscription_arn.as_deref().and_then(parse_bool);
+    let request = Request {
+        topic: topic.clone(),
+        protocol: Protocol::named(&protocol)?,
+        endpoint: input.endpoint.unwrap_or_default(),
+        attributes: input.attributes.unwrap_or_default(),
+        account: cx.account.clone(),
+        principal: cx.caller_arn.clone(),
+        base_url: cx.base_url.clone(),
+    };
+    let subscription = cx.runtime.run(move |tx| subscriptions::subscribe(tx, &request)).await?;
+    let shows_arn = subscription.state == SubscriptionState::Confirmed || wants_arn == Some(true);
+    let subscription_arn =
+        if shows_arn { subscription.arn() } else { "pending confirmation".to_owned() };
+    Ok(Output { subscription_arn })
+}

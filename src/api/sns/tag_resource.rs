@@ -1,0 +1,48 @@
+//! TagResource.
+//!
+//! AWS: API_TagResource.
+
+use super::shapes::{Empty, Tag, check_number_of_tags, require, tags};
+use crate::api::Context;
+use crate::domain::Kind;
+use crate::domain::Refusal;
+use crate::domain::topic_address::TopicAddress;
+use crate::store::Txn;
+use serde::Deserialize;
+
+/// The input of TagResource.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub resource_arn: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// Sets tags of a topic.
+pub async fn tag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> {
+    require([("resourceArn", input.resource_arn.is_some()), ("tags", input.tags.is_some())])?;
+    let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
+    let tags = tags(input.tags.unwrap_or_default())?;
+    cx.runtime
+        .run(move |tx| {
+            check_resource(tx, &topic)?;
+            let arn = topic.arn();
+            let mut all = tx.resource_tags(&arn)?;
+            all.extend(tags.clone());
+            check_number_of_tags(all.len())?;
+            for (key, value) in &tags {
+                tx.set_resource_tag(&arn, key, value)?;
+            }
+            Ok(Empty {})
+        })
+        .await
+}
+
+/// Refuses a topic that is not there in the words of the operations on tags.
+pub(super) fn check_resource(tx: &mut Txn<'_>, topic: &TopicAddress) -> Result<(), Refusal> {
+    match tx.topic_version(topic)? {
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(Kind::ResourceNotFound, "Resource does not exist")),
+    }
+}

@@ -1,0 +1,25 @@
+//! Unsubscribe: a call, or the link in a message.
+//!
+//! AWS: API_Unsubscribe. A subscription that is not there is no error.
+
+use super::shapes::required;
+use crate::api::Context;
+use crate::domain::Refusal;
+use crate::engine::subscriptions;
+use serde::Deserialize;
+
+/// The input of Unsubscribe.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub subscription_arn: Option<String>,
+}
+
+/// Ends a subscription.
+pub async fn unsubscribe(cx: &Context, input: Input) -> Result<(), Refusal> {
+    let arn = required(input.subscription_arn, "subscriptionArn")?;
+    let Some(arn) = cx.subscription(&arn)? else { return Ok(()) };
+    let (signed, base_url) = (cx.signed, cx.base_url.clone());
+    cx.runtime.run(move |tx| subscriptions::unsubscribe(tx, &arn, signed, &base_url)).await
+}

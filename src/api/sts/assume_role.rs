@@ -1,0 +1,198 @@
+//! AssumeRole.
+//!
+//! AWS: API_AssumeRole of STS. Every role is there, and everybody may assume it.
+
+use super::get_session_token::check_mfa;
+use super::shapes::{Credentials, has_only, issue};
+use crate::api::Context;
+use crate::api::constraints::Constraints;
+use crate::auth::Principal;
+use crate::domain::address::is_account;
+use crate::domain::limits::{ROLE_SESSION_S, SHORT_SESSION_S, TAGS};
+use crate::domain::{Kind, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Seconds that a session lasts unless the caller says otherwise.
+const DEFAULT_S: i64 = 3_600;
+/// Policies that one session may name.
+const POLICY_ARNS: usize = 10;
+
+/// The input of AssumeRole.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub role_arn: Option<String>,
+    pub role_session_name: Option<String>,
+    pub policy_arns: Option<Vec<PolicyDescriptor>>,
+    pub policy: Option<String>,
+    pub duration_seconds: Option<i64>,
+    pub tags: Option<Vec<Tag>>,
+    pub external_id: Option<String>,
+    pub serial_number: Option<String>,
+    pub token_code: Option<String>,
+    pub source_identity: Option<String>,
+}
+
+/// PolicyDescriptorType
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct PolicyDescriptor {
+    pub arn: Option<String>,
+}
+
+/// A tag of a session.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Tag {
+    pub key: Option<String>,
+    pub value: Option<String>,
+}
+
+/// The output of AssumeRole.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub credentials: Credentials,
+    pub assumed_role_user: AssumedRoleUser,
+    /// Percent of what policies and tags may take up together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+}
+
+/// Who the caller now is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct AssumedRoleUser {
+    pub assumed_role_id: String,
+    pub arn: String,
+}
+
+/// Issues a temporary key for a role. Its calls are made for the account of the role.
+#[expect(clippy::unused_async, reason = "every operation is")]
+pub async fn assume_role(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    check(&input)?;
+    let duration_s = input.duration_seconds.unwrap_or(DEFAULT_S);
+    if matches!(cx.principal, Principal::Role { .. }) && duration_s > SHORT_SESSION_S {
+        return Err(invalid(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by \
+             role chaining",
+        ));
+    }
+    let packed_policy_size = packed_policy_size(&input)?;
+    let role_arn = input.role_arn.unwrap_or_default();
+    let (account, name) =
+        role(&role_arn).ok_or_else(|| invalid(format!("{role_arn} is invalid")))?;
+    let session = input.role_session_name.unwrap_or_default();
+    let principal = Principal::Role { name: name.to_owned(), session };
+    let assumed_role_user = AssumedRoleUser {
+        assumed_role_id: principal.id(account),
+        arn: principal.arn(account).unwrap_or_default(),
+    };
+    Ok(Output {
+        credentials: issue(cx, account, principal, duration_s)?,
+        assumed_role_user,
+        packed_policy_size,
+        source_identity: input.source_identity,
+    })
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Kind::ValidationError, message)
+}
+
+fn check(input: &Input) -> Result<(), Refusal> {
+    let session = input.role_session_name.as_deref();
+    let (external_id, source) = (input.external_id.as_deref(), input.source_identity.as_deref());
+    let constraints = Constraints::default()
+        .present("roleArn", input.role_arn.is_some())
+        .length("roleArn", input.role_arn.as_deref(), 20..=2048)
+        .present("roleSessionName", session.is_some())
+        .length("roleSessionName", session, 2..=64)
+        .pattern("roleSessionName", session, r"[\w+=,.@-]*", |text| has_only(text, "+=,.@-"))
+        .range("durationSeconds", input.duration_seconds, ROLE_SESSION_S)
+        .length("policy", input.policy.as_deref(), 1..=usize::MAX)
+        .length("externalId", external_id, 2..=1224)
+        .pattern("externalId", external_id, r"[\w+=,.@:\/-]*", |text| has_only(text, "+=,.@:/-"))
+        .length("sourceIdentity", source, 2..=64)
+        .pattern("sourceIdentity", source, r"[\w+=,.@-]*", |text| has_only(text, "+=,.@-"));
+    let mfa = (input.serial_number.as_deref(), input.token_code.as_deref());
+    let constraints = check_mfa(constraints, mfa.0, mfa.1);
+    let tags = input.tags.iter().flatten().take(TAGS);
+    tags.fold(constraints, |found, tag| {
+        found
+            .present("tags.1.member.key", tag.key.is_some())
+            .length("tags.1.member.key", tag.key.as_deref(), 1..=128)
+            .present("tags.1.member.value", tag.value.is_some())
+            .length("tags.1.member.value", tag.value.as_deref(), 0..=256)
+    })
+    .check()
+}
+
+/// Account and name of the role that an ARN names; the path before the name is no part of it.
+fn role(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<_> = arn.splitn(6, ':').collect();
+    let ["arn", _, "iam", "", account, resource] = parts[..] else { return None };
+    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+    let fits = is_account(account) && (1..=64).contains(&name.len()) && has_only(name, "+=,.@-");
+    fits.then_some((account, name))
+}
+
+/// How much of what they may take up a session's policies and tags do, in percent; none without
+/// any.
+///
+/// Refused with MalformedPolicyDocument, or with ValidationError when there are too many.
+fn packed_policy_size(input: &Input) -> Result<Option<usize>, Refusal> {
+    const CHARACTERS: usize = 2_048;
+    let policy = input.policy.as_deref().unwrap_or_default();
+    if !policy.is_empty() && serde_json::from_str::<Map<String, Value>>(policy).is_err() {
+        return Err(Refusal::new(
+            Kind::MalformedPolicyDocument,
+            "This policy contains invalid Json",
+        ));
+    }
+    let tags = input.tags.as_deref().unwrap_or_default();
+    let arns = input.policy_arns.as_deref().unwrap_or_default();
+    if tags.len() > TAGS || arns.len() > POLICY_ARNS {
+        return Err(invalid(format!(
+            "A session has at most {TAGS} tags and {POLICY_ARNS} managed policies."
+        )));
+    }
+    let of_arns: usize =
+        arns.iter().filter_map(|policy| policy.arn.as_ref()).map(String::len).sum();
+    let size = policy.chars().count() + of_arns;
+    if size > CHARACTERS {
+        return Err(invalid(format!(
+            "The policies of a session have at most {CHARACTERS} characters."
+        )));
+    }
+    let is_there = size > 0 || !tags.is_empty();
+    Ok(is_there.then_some((size * 100).div_ceil(CHARACTERS).max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_an_account_and_a_name() {
+        assert_eq!(role("arn:aws:iam::123456789012:role/demo"), Some(("123456789012", "demo")));
+        assert_eq!(role("arn:aws-cn:iam::123456789012:role/a/b/c"), Some(("123456789012", "c")));
+        for arn in [
+            "arn:aws:iam::123456789012:user/demo",
+            "arn:aws:iam::12345678901:role/demo",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam:us-east-1:123456789012:role/demo",
+            "arn:aws:iam::123456789012:role/a b",
+            "",
+        ] {
+            assert_eq!(role(arn), None, "{arn}");
+        }
+    }
+}

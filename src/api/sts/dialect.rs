@@ -1,0 +1,15 @@
+//! What STS calls its lists and maps in AWS Query and in XML.
+//!
+//! Source: the service model of API version 2011-06-15. Lists are `Name.member.N`; nothing is
+//! called otherwise.
+
+use crate::wire::dialect::{Collections, Dialect};
+
+/// The habits of STS.
+pub static STS: Dialect = Dialect {
+    namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    declaration: false,
+    error_detail: false,
+    collections: Collections::Wrapped,
+    members: &[],
+};

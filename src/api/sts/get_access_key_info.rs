@@ -1,0 +1,39 @@
+//! GetAccessKeyInfo.
+//!
+//! AWS: API_GetAccessKeyInfo of STS. Ids of any length are taken, as they are in signatures.
+
+use crate::api::Context;
+use crate::api::constraints::Constraints;
+use crate::auth::account::account_of;
+use crate::auth::credentials::ACCESS_KEY_ID_LENGTH;
+use crate::domain::Refusal;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetAccessKeyInfo.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Input {
+    pub access_key_id: Option<String>,
+}
+
+/// The output of GetAccessKeyInfo.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub account: String,
+}
+
+/// Tells the account that calls with an access key id would be made for.
+#[expect(clippy::unused_async, reason = "every operation is")]
+pub async fn get_access_key_info(cx: &Context, input: Input) -> Result<Output, Refusal> {
+    let id = input.access_key_id.as_deref();
+    Constraints::default()
+        .present("accessKeyId", id.is_some())
+        .length("accessKeyId", id, ACCESS_KEY_ID_LENGTH)
+        .check()?;
+    let id = id.unwrap_or_default();
+    let known = cx.credentials.get(id).map(|key| key.account.clone());
+    Ok(Output { account: known.unwrap_or_else(|| account_of(id)) })
+}

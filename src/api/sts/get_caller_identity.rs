@@ -1,0 +1,31 @@
+//! GetCallerIdentity.
+//!
+//! AWS: API_GetCallerIdentity of STS.
+
+use crate::api::Context;
+use crate::domain::Refusal;
+use serde::{Deserialize, Serialize};
+
+/// The input of GetCallerIdentity.
+#[derive(Debug, Deserialize)]
+pub struct Input {}
+
+/// The output of GetCallerIdentity.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Output {
+    pub user_id: String,
+    pub account: String,
+    pub arn: String,
+}
+
+/// Tells who calls. Whoever need not sign, and does not, is the owner of the default account.
+#[expect(clippy::unused_async, reason = "every operation is")]
+pub async fn get_caller_identity(cx: &Context, _input: Input) -> Result<Output, Refusal> {
+    Ok(Output {
+        user_id: cx.principal.id(&cx.account),
+        account: cx.account.clone(),
+        arn: cx.caller_arn.clone(),
+    })
+}

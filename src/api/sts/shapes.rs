@@ -1,0 +1,54 @@
+//! Shapes and checks that several operations share.
+
+use crate::api::Context;
+use crate::auth::{Credential, Principal, Secret};
+use crate::domain::Refusal;
+use crate::domain::timestamp::iso_8601_seconds;
+use serde::Serialize;
+
+/// A temporary key, as it is handed out: once, to whoever asked for it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+    pub expiration: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl From<&Credential> for Credentials {
+    fn from(key: &Credential) -> Self {
+        let token = key.session_token.as_ref().map(Secret::expose);
+        Self {
+            access_key_id: key.access_key_id.clone(),
+            secret_access_key: key.secret_access_key.expose().to_owned(),
+            session_token: token.unwrap_or_default().to_owned(),
+            expiration: iso_8601_seconds(key.expires_at_ms.unwrap_or_default()),
+        }
+    }
+}
+
+/// Issues a temporary key that ends after so many seconds.
+pub(super) fn issue(
+    cx: &Context,
+    account: &str,
+    principal: Principal,
+    duration_s: i64,
+) -> Result<Credentials, Refusal> {
+    // What is told is told in whole seconds, and must be true.
+    let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
+    let key = cx.credentials.issue(account, principal, expires_at_ms).map_err(Refusal::internal)?;
+    Ok(Credentials::from(&*key))
+}
+
+/// Whether a text has nothing but the characters of IAM's names and these.
+pub(super) fn has_only(text: &str, others: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || others.contains(c))
+}
