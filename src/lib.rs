@@ -9,7 +9,8 @@
 //! - `domain` holds values and rules without I/O; it knows neither HTTP nor SQL.
 //! - `store` reads and writes rows inside transactions; it knows no rule of SQS.
 //! - `engine` holds the verbs of a queue service, each over one transaction: read, decide, write.
-//! - `runtime` holds what lives long: the clock, waiting receivers, deadlines, background work.
+//! - `runtime` holds what lives long: the clock, waiting receivers, deadlines, background work, and
+//!   what carries deliveries out of the process.
 //! - `wire` holds the AWS protocols as serde codecs; it knows no operation.
 //! - `auth` verifies signatures; pure, time is an argument.
 //! - `api` is the table of operations, the table of errors and one file per AWS operation.

@@ -40,7 +40,7 @@ but for --config, in the file (max_body_bytes = …). Flags win over the environ
 environment over the file. SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY add one key to those of \
 the credentials file.";
 
-/// Amazon SQS in one small program, with its state in SQLite.
+/// Amazon SQS and SNS in one small program, with its state in SQLite.
 #[derive(Debug, Parser)]
 #[command(name = "squab", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = AFTER_HELP)]
@@ -140,7 +140,7 @@ struct Options {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     delay_recently_deleted: Option<bool>,
 
-    /// Base of the queue URLs in answers [default: the scheme and host of the request]
+    /// Base of queue URLs and of links in messages [default: the scheme and host of the request]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 
@@ -148,6 +148,23 @@ struct Options {
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     trust_forwarded: Option<bool>,
+
+    /// Host, or base URL, of the certificate of SNS signatures [default: as queue URLs]
+    #[arg(long, value_name = "HOST")]
+    sns_cert_url_host: Option<String>,
+
+    /// URL of a function for lambda subscriptions, by its ARN, its name, or * for all; repeatable
+    #[arg(long, value_name = "FUNCTION=URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    lambda_url: Option<Vec<String>>,
+
+    /// Relay for email subscriptions: smtp://host:25, smtps://host [default: mail is only captured]
+    #[arg(long, value_name = "URL")]
+    mail_relay: Option<String>,
+
+    /// Sender of mail [default: no-reply@sns.amazonaws.com]
+    #[arg(long, value_name = "ADDRESS")]
+    mail_from: Option<String>,
 }
 
 impl Options {
@@ -171,6 +188,10 @@ impl Options {
             delay_recently_deleted: self.delay_recently_deleted.or(below.delay_recently_deleted),
             public_url: self.public_url.or(below.public_url),
             trust_forwarded: self.trust_forwarded.or(below.trust_forwarded),
+            sns_cert_url_host: self.sns_cert_url_host.or(below.sns_cert_url_host),
+            lambda_url: self.lambda_url.or(below.lambda_url),
+            mail_relay: self.mail_relay.or(below.mail_relay),
+            mail_from: self.mail_from.or(below.mail_from),
         }
     }
 }
@@ -180,7 +201,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected an address or a list of addresses")]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
     enum OneOrMany {
         One(String),
         Many(Vec<String>),
@@ -266,6 +287,21 @@ impl fmt::Debug for AccessKey {
     }
 }
 
+/// By which way mail leaves.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MailRelay {
+    /// `smtp://host:port` or `smtps://host:port`, with a user and a password where needed.
+    pub url: String,
+    /// The sender's address.
+    pub from: String,
+}
+
+impl fmt::Debug for MailRelay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailRelay").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
 /// The resolved settings, which the rest of the program reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -303,11 +339,18 @@ pub struct Settings {
     pub delay_purge_retry: bool,
     /// Whether CreateQueue within 60 s of DeleteQueue is refused, as AWS does; default false.
     pub delay_recently_deleted: bool,
-    /// Base of queue URLs, `http://host:port`, without a slash at the end; default none, which
+    /// Base of queue URLs and of links in messages, `http://host:port`, without a slash at the end; default none, which
     /// means the scheme and host of each request.
     pub public_url: Option<String>,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed; default false.
     pub trust_forwarded: bool,
+    /// Base of the URL of the certificate, without a slash at the end; default none, which means
+    /// the base of links.
+    pub cert_base_url: Option<String>,
+    /// URLs of functions by ARN, by name, or by `*`; default none.
+    pub lambda_urls: BTreeMap<String, String>,
+    /// The relay for mail; default none: mail is captured, and nothing is sent.
+    pub mail_relay: Option<MailRelay>,
     /// Queues that are to exist at start, each after the dead-letter queue that it names; default
     /// none.
     pub queues: Vec<DeclaredQueue>,
@@ -540,6 +583,12 @@ fn resolve(
         delay_recently_deleted: options.delay_recently_deleted.unwrap_or(false),
         public_url: options.public_url.map(public_url).transpose()?,
         trust_forwarded: options.trust_forwarded.unwrap_or(false),
+        cert_base_url: options.sns_cert_url_host.map(cert_base_url).transpose()?,
+        lambda_urls: lambda_urls(options.lambda_url.unwrap_or_default())?,
+        mail_relay: options.mail_relay.map(|url| MailRelay {
+            url,
+            from: options.mail_from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned()),
+        }),
         queues,
     })
 }
@@ -589,6 +638,31 @@ fn at_least_one<N: Default + PartialEq>(
 }
 
 fn public_url(given: String) -> Result<String, ConfigError> {
+    base_url("public_url", &given)
+}
+
+/// A host alone means https, which is what verifiers insist on.
+fn cert_base_url(given: String) -> Result<String, ConfigError> {
+    let url = if given.contains("://") { given } else { format!("https://{given}") };
+    base_url("sns_cert_url_host", &url)
+}
+
+fn lambda_urls(given: Vec<String>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let pairs = given.into_iter().filter(|pair| !pair.trim().is_empty());
+    pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((function, url)) if !function.trim().is_empty() => {
+                Ok((function.trim().to_owned(), base_url("lambda_url", url.trim())?))
+            }
+            _ => Err(ConfigError::Value {
+                setting: "lambda_url",
+                message: format!("`{pair}` is not a function and its URL, function=http://host"),
+            }),
+        })
+        .collect()
+}
+
+fn base_url(setting: &'static str, given: &str) -> Result<String, ConfigError> {
     let url = given.trim_end_matches('/');
     let is_base = url.parse::<hyper::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
@@ -597,7 +671,7 @@ fn public_url(given: String) -> Result<String, ConfigError> {
     });
     if !is_base {
         return Err(ConfigError::Value {
-            setting: "public_url",
+            setting,
             message: format!("`{given}` is not a base such as https://queues.example.com"),
         });
     }
@@ -609,6 +683,24 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn where_notifications_go_is_configured() {
+        let settings = load_with(
+            &["--lambda-url", "f=http://localhost:9000/,*=http://other"],
+            &[
+                ("SQUAB_SNS_CERT_URL_HOST", "sns.us-east-1.amazonaws.com"),
+                ("SQUAB_MAIL_RELAY", "smtp://user:secret@relay"),
+            ],
+        )
+        .unwrap()
+        .settings;
+        assert_eq!(settings.cert_base_url.as_deref(), Some("https://sns.us-east-1.amazonaws.com"));
+        let urls: Vec<_> = settings.lambda_urls.values().map(String::as_str).collect();
+        assert_eq!(urls, ["http://other", "http://localhost:9000"]);
+        assert!(!format!("{settings:?}").contains("secret"));
+        assert!(load_with(&["--lambda-url", "http://localhost"], &[]).is_err());
+    }
 
     fn load_with(
         arguments: &[&str],
@@ -710,6 +802,9 @@ mod tests {
             delay_recently_deleted: true,
             public_url: Some("https://q.example".to_owned()),
             trust_forwarded: true,
+            cert_base_url: None,
+            lambda_urls: BTreeMap::new(),
+            mail_relay: None,
             queues: Vec::new(),
         };
         assert_eq!(by_environment, expected);

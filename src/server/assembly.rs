@@ -12,9 +12,11 @@ use crate::domain::address::{QueueAddress, QueueName};
 use crate::domain::queue_attributes::asks_for_fifo;
 use crate::engine::queues;
 use crate::runtime::Runtime;
+use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
+use crate::runtime::mail_sender::MailSender;
 use crate::server::gateway::{Gateway, GatewaySettings};
-use crate::server::metrics::{Metrics, QueueDepth};
+use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
 use crate::store::{self, Durability, Location, Sqlite};
 use indexmap::IndexMap;
 use std::path::PathBuf;
@@ -22,6 +24,10 @@ use std::sync::Arc;
 
 /// Queues whose depth one transaction reads.
 const DEPTHS_PER_PAGE: i64 = 200;
+
+/// Pending deliveries that a scrape counts: counting takes time, and more than this many need help
+/// whatever their number.
+const COUNTED_DELIVERIES: i64 = 100_000;
 
 /// The running service.
 #[derive(Debug, Clone)]
@@ -53,6 +59,9 @@ pub enum AssemblyError {
     /// The key of the environment cannot be used.
     #[error("the access key in the environment: {0}")]
     AccessKey(String),
+    /// The mail relay cannot be used.
+    #[error("mail_relay: {0}")]
+    MailRelay(String),
     /// A declared queue cannot be made.
     #[error("the declared queue {name}: {reason}")]
     Queue {
@@ -80,16 +89,22 @@ impl Assembly {
             ),
         };
         let database = Box::new(Sqlite::open(&location, durability)?);
-        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new())?);
+        let carrier = Arc::new(World::new(mail_sender(settings)?, settings.lambda_urls.clone()));
+        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
+        if let Some(url) = &settings.cert_base_url {
+            runtime.notary().set_cert_base_url(url.clone());
+        }
         for queue in &settings.queues {
             declare(&runtime, settings, queue).await?;
         }
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
         let depths_of = Arc::clone(&runtime);
-        let metrics = Arc::new(Metrics::new(&operations, &query_codes(), move || {
-            queue_depths(Arc::clone(&depths_of))
-        }));
+        let metrics =
+            Metrics::new(&operations, &query_codes(), move || queue_depths(Arc::clone(&depths_of)));
+        let deliveries_of = Arc::clone(&runtime);
+        let metrics =
+            Arc::new(metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of))));
         let gateway = Gateway::new(
             Arc::clone(&runtime),
             GatewaySettings {
@@ -129,6 +144,12 @@ fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
         credentials.insert(credential);
     }
     Ok(credentials)
+}
+
+fn mail_sender(settings: &Settings) -> Result<Option<MailSender>, AssemblyError> {
+    let relay = settings.mail_relay.as_ref();
+    let sender = relay.map(|relay| MailSender::new(&relay.url, &relay.from));
+    sender.transpose().map_err(AssemblyError::MailRelay)
 }
 
 /// Makes a declared queue, or changes the attributes of the one that is there.
@@ -223,4 +244,20 @@ fn depth(tx: &mut store::Txn<'_>, queue: store::Queue) -> Result<QueueDepth, Ref
         delayed: number(counts.delayed),
         oldest_age_ms: oldest.first().map(|message| tx.now() - message.sent_at),
     })
+}
+
+/// What became of deliveries, and what is yet to become of them.
+async fn deliveries(runtime: Arc<Runtime>) -> Deliveries {
+    let counts = runtime.deliveries().counts();
+    let pending = runtime
+        .run(|tx| {
+            let oldest = tx.oldest_delivery()?;
+            Ok((tx.count_deliveries(COUNTED_DELIVERIES)?, oldest.map(|at| tx.now() - at)))
+        })
+        .await;
+    let (pending, oldest_age_ms) = pending.unwrap_or_else(|refusal| {
+        tracing::error!(cause = refusal.internal, "cannot look into the outbox");
+        Default::default()
+    });
+    Deliveries { counts, pending: u64::try_from(pending).unwrap_or(0), oldest_age_ms }
 }

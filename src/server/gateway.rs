@@ -5,7 +5,7 @@
 //! answer carries a request id; what is our fault is logged with it, and never told.
 
 use crate::api::error::{message, row};
-use crate::api::operations::{OPERATIONS, Payload, Service};
+use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
 use crate::api::{Context, CoolDowns};
 use crate::auth::{self, Caller, Credentials, Mode};
 use crate::domain::{Kind, Refusal};
@@ -56,14 +56,21 @@ pub struct GatewaySettings {
 #[derive(Debug)]
 pub struct Gateway {
     runtime: Arc<Runtime>,
+    /// What of them is left: the keys are beside them, because operations may issue more.
     settings: GatewaySettings,
+    credentials: Arc<Credentials>,
     metrics: Arc<Metrics>,
 }
 
 impl Gateway {
     /// A gateway to a running service.
-    pub fn new(runtime: Arc<Runtime>, settings: GatewaySettings, metrics: Arc<Metrics>) -> Self {
-        Self { runtime, settings, metrics }
+    pub fn new(
+        runtime: Arc<Runtime>,
+        mut settings: GatewaySettings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let credentials = Arc::new(std::mem::take(&mut settings.credentials));
+        Self { runtime, settings, credentials, metrics }
     }
 
     /// Answers one request.
@@ -72,25 +79,26 @@ impl Gateway {
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
         let Some(protocol) = protocol_of(&parts) else { return not_found(&request_id) };
-        let mut operation = None;
-        let outcome = self.answer(protocol, &parts, body, &request_id, &mut operation).await;
-        let code = outcome.as_ref().map(drop).map_err(|refusal| row(refusal.kind).query_code);
-        self.metrics.record(operation, code, started.elapsed());
+        let mut found = Found { service: Service::Sqs, operation: None };
+        let outcome = self.answer(protocol, &parts, body, &request_id, &mut found).await;
+        let code = outcome.as_ref().map(drop);
+        let code = code.map_err(|refusal| row(found.service, refusal.kind).query_code);
+        self.metrics.record(found.operation, code, started.elapsed());
         match outcome {
             Ok(body) => respond(StatusCode::OK, protocol, &request_id, body),
-            Err(refusal) => refuse(&refusal, protocol, &request_id),
+            Err(refusal) => refuse(found.service, &refusal, protocol, &request_id),
         }
     }
 
-    /// The encoded answer. `found` is set to the operation's place in the table as soon as that
-    /// is known.
+    /// The encoded answer. `found` is kept up to date with what is known of the request, for those
+    /// who answer a refusal.
     async fn answer(
         &self,
         protocol: Protocol,
         parts: &Parts,
         body: Body,
         request_id: &str,
-        found: &mut Option<usize>,
+        found: &mut Found,
     ) -> Result<Vec<u8>, Refusal> {
         let body = self.read_body(parts, body).await?;
         let (action, payload) = match protocol {
@@ -102,23 +110,48 @@ impl Gateway {
                 (action_of_params(&params), Payload::Query(params))
             }
         };
-        let caller = self.identify(parts, &body, Service::Sqs)?;
+        found.service = service_of(parts, &payload, action.as_deref().ok());
+        let known = action.as_deref().ok().and_then(|action| position(found.service, action));
+        // Signatures go by real time, whatever the clock of the queues shows.
+        let now_ms = SystemClock.now_ms();
+        let caller = self.identify(parts, &body, found.service, known, now_ms)?;
         let action = action?;
-        let index = OPERATIONS
-            .iter()
-            .position(|known| known.service == Service::Sqs && known.name == action)
-            .ok_or_else(|| unknown_action(&action))?;
-        *found = Some(index);
+        let index = known.ok_or_else(|| found.service.unknown_action(&action))?;
+        found.operation = Some(index);
         let operation = &OPERATIONS[index];
-        let path = parts.uri.path();
-        if protocol == Protocol::Query && path != "/" && !operation.has_queue {
-            return Err(unknown_action(&action));
+        let on_queue = found.service == Service::Sqs && parts.uri.path() != "/";
+        if protocol == Protocol::Query && on_queue && operation.reach != Reach::Queue {
+            return Err(found.service.unknown_action(&action));
         }
-        let cx = self.context(parts, caller);
+        let cx = self.context(parts, caller, now_ms);
         (operation.run)(cx, payload, request_id.to_owned()).await
     }
 
-    async fn read_body(&self, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
+    /// The service below.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Region of callers who name none.
+    pub(super) fn region(&self) -> &str {
+        &self.settings.region
+    }
+
+    /// Who asks for something that is no operation. Only the mode `strict` wants a signature there,
+    /// for SQS or for SNS.
+    pub(super) fn admit(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+        let named = auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default());
+        let named = named.and_then(|name| Service::named(&name));
+        let service = if named == Some(Service::Sns) { Service::Sns } else { Service::Sqs };
+        let mode = match self.settings.mode {
+            Mode::Strict => Mode::Strict,
+            Mode::KnownKeys | Mode::Off => Mode::Off,
+        };
+        self.identify_in(mode, parts, body, service, SystemClock.now_ms())
+    }
+
+    /// The whole body, if it is not longer than the settings allow.
+    pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
         let limit = self.settings.max_body_bytes;
         let too_large = || {
             Refusal::new(
@@ -140,31 +173,50 @@ impl Gateway {
         }
     }
 
-    fn identify(&self, parts: &Parts, body: &[u8], service: Service) -> Result<Caller, Refusal> {
-        let request = auth::Request {
-            method: parts.method.as_str(),
-            path: parts.uri.path(),
-            query: parts.uri.query().unwrap_or_default(),
-            headers: &parts.headers,
-            body,
-            service: service.name(),
-        };
-        // Signatures go by real time, whatever the clock of the queues shows.
-        auth::identify(
-            self.settings.mode,
-            &self.settings.credentials,
-            &request,
-            SystemClock.now_ms(),
-        )
+    /// Who calls. `known` is the operation's place in the table, if it has one: some may be called
+    /// by nobody in particular.
+    fn identify(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        service: Service,
+        known: Option<usize>,
+        now_ms: i64,
+    ) -> Result<Caller, Refusal> {
+        let is_link = known.is_some_and(|index| OPERATIONS[index].reach == Reach::Link);
+        let by_link = is_link && !auth::claims_signature(&signed_parts(parts, body, service));
+        let mode = if by_link { Mode::Off } else { self.settings.mode };
+        self.identify_in(mode, parts, body, service, now_ms)
     }
 
-    fn context(&self, parts: &Parts, caller: Caller) -> Context {
+    fn identify_in(
+        &self,
+        mode: Mode,
+        parts: &Parts,
+        body: &[u8],
+        service: Service,
+        now_ms: i64,
+    ) -> Result<Caller, Refusal> {
+        let request = signed_parts(parts, body, service);
+        auth::identify(mode, &self.credentials, &request, now_ms)
+    }
+
+    fn context(&self, parts: &Parts, caller: Caller, received_at_ms: i64) -> Context {
+        let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
         Context {
+            credentials: Arc::clone(&self.credentials),
+            received_at_ms,
+            in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
             cool_downs: self.settings.cool_downs,
+            caller_arn: caller
+                .arn()
+                .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
+            signed: caller.access_key_id.is_some(),
             region: caller.region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
             account: caller.account,
+            principal: caller.principal,
             base_url: self.base_url(parts),
             path: parts.uri.path().to_owned(),
             trace_header: header(&parts.headers, TRACE_ID).map(str::to_owned),
@@ -190,6 +242,18 @@ impl Gateway {
     }
 }
 
+/// What a signature covers.
+fn signed_parts<'r>(parts: &'r Parts, body: &'r [u8], service: Service) -> auth::Request<'r> {
+    auth::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
+        service: service.name(),
+    }
+}
+
 /// Which protocol a request speaks, or none if it cannot be an AWS call.
 fn protocol_of(parts: &Parts) -> Option<Protocol> {
     let is_json = parts.headers.contains_key(TARGET)
@@ -210,7 +274,7 @@ fn action_of_target(parts: &Parts) -> Result<String, Refusal> {
     })?;
     match target.strip_prefix(SQS_TARGET) {
         Some(action) => Ok(action.to_owned()),
-        None => Err(unknown_action(target)),
+        None => Err(Service::Sqs.unknown_action(target)),
     }
 }
 
@@ -220,23 +284,43 @@ fn action_of_params(params: &Params) -> Result<String, Refusal> {
     })
 }
 
-fn unknown_action(action: &str) -> Refusal {
-    Refusal::new(
-        Kind::InvalidAction,
-        format!("The action {action} is not valid for this endpoint."),
-    )
+/// What is known of a request so far.
+struct Found {
+    service: Service,
+    /// Its place in the table of operations.
+    operation: Option<usize>,
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+/// The service that is called: the one that alone has such an action, else the one that the caller
+/// has signed for, else the one whose version of the API is asked for, else SQS.
+fn service_of(parts: &Parts, payload: &Payload, action: Option<&str>) -> Service {
+    let Payload::Query(params) = payload else { return Service::Sqs };
+    let mut having = OPERATIONS.iter().filter(|known| Some(known.name) == action);
+    if let (Some(only), None) = (having.next(), having.next()) {
+        return only.service;
+    }
+    auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default())
+        .and_then(|name| Service::named(&name))
+        .or_else(|| params.get("Version").and_then(Service::of_version))
+        .unwrap_or(Service::Sqs)
+}
+
+fn position(service: Service, action: &str) -> Option<usize> {
+    OPERATIONS.iter().position(|known| known.service == service && known.name == action)
+}
+
+/// A header, if it is text.
+pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Request ids are no state: nothing depends on them, and nothing repeats them.
-fn fresh_request_id() -> String {
+pub(super) fn fresh_request_id() -> String {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
-fn respond(
+/// An answer in this protocol.
+pub(super) fn respond(
     status: StatusCode,
     protocol: Protocol,
     request_id: &str,
@@ -258,8 +342,14 @@ fn respond(
     response
 }
 
-fn refuse(refusal: &Refusal, protocol: Protocol, request_id: &str) -> Response<Body> {
-    let row = row(refusal.kind);
+/// The answer that tells of a refusal, in this protocol.
+pub(super) fn refuse(
+    service: Service,
+    refusal: &Refusal,
+    protocol: Protocol,
+    request_id: &str,
+) -> Response<Body> {
+    let row = row(service, refusal.kind);
     if let Some(cause) = &refusal.internal {
         tracing::error!(request_id, cause, "a request failed");
     } else {
@@ -269,13 +359,9 @@ fn refuse(refusal: &Refusal, protocol: Protocol, request_id: &str) -> Response<B
     let message = message(refusal, protocol);
     let body = match protocol {
         Protocol::Json => json::error_body(row.namespace, row.json_type, &message),
-        Protocol::Query => xml::error_body(
-            Service::Sqs.dialect(),
-            row.sender,
-            row.query_code,
-            &message,
-            request_id,
-        ),
+        Protocol::Query => {
+            xml::error_body(service.dialect(), row.sender, row.query_code, &message, request_id)
+        }
     };
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, protocol, request_id, body);

@@ -4,6 +4,7 @@
 //! and found by index. The depths of queues are not counted but asked for at each scrape, so that
 //! they cannot disagree with the state.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -54,8 +55,20 @@ pub struct QueueDepth {
     pub oldest_age_ms: Option<i64>,
 }
 
-type QueueDepths =
-    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<QueueDepth>> + Send>> + Send + Sync>;
+/// Deliveries of SNS, at the time of a scrape.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    /// Since the start, by protocol and by whether they arrived.
+    pub counts: BTreeMap<(&'static str, bool), u64>,
+    /// Those that have yet to leave the process.
+    pub pending: u64,
+    /// Milliseconds since the oldest of these was made; `None` if there are none.
+    pub oldest_age_ms: Option<i64>,
+}
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type QueueDepths = Box<dyn Fn() -> Later<Vec<QueueDepth>> + Send + Sync>;
+type AllDeliveries = Box<dyn Fn() -> Later<Deliveries> + Send + Sync>;
 
 /// The metrics of the process.
 pub struct Metrics {
@@ -68,6 +81,7 @@ pub struct Metrics {
     connections: Gauge,
     panics: Counter,
     queue_depths: QueueDepths,
+    deliveries: Option<AllDeliveries>,
 }
 
 impl fmt::Debug for Metrics {
@@ -97,6 +111,12 @@ struct RequestLabels {
 struct OperationLabels {
     service: &'static str,
     operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    protocol: &'static str,
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -164,7 +184,19 @@ impl Metrics {
             connections,
             panics,
             queue_depths: Box::new(move || Box::pin(queue_depths())),
+            deliveries: None,
         }
+    }
+
+    /// With deliveries of SNS, which `deliveries` is asked for at each scrape.
+    #[must_use]
+    pub fn with_deliveries<D, F>(mut self, deliveries: D) -> Self
+    where
+        D: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Deliveries> + Send + 'static,
+    {
+        self.deliveries = Some(Box::new(move || Box::pin(deliveries())));
+        self
     }
 
     /// Counts an answered request.
@@ -211,9 +243,14 @@ impl Metrics {
     /// The text of all metrics.
     pub async fn render(&self) -> String {
         let queues = queue_registry((self.queue_depths)().await);
+        let deliveries = match &self.deliveries {
+            None => Registry::default(),
+            Some(deliveries) => delivery_registry(deliveries().await),
+        };
         let mut text = String::new();
         let written = encode_registry(&mut text, &self.registry)
             .and_then(|()| encode_registry(&mut text, &queues))
+            .and_then(|()| encode_registry(&mut text, &deliveries))
             .and_then(|()| encode_eof(&mut text));
         if let Err(error) = written {
             tracing::error!("cannot write the metrics: {error}");
@@ -257,6 +294,33 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     registry.register(
         "queue_oldest_message_age_seconds",
         "Seconds since the oldest message in the queue was sent",
+        oldest,
+    );
+    registry
+}
+
+/// Made anew for each scrape, from the numbers that the deliveries themselves have left.
+fn delivery_registry(deliveries: Deliveries) -> Registry {
+    let counts = Family::<DeliveryLabels, Counter>::default();
+    for ((protocol, arrived), count) in deliveries.counts {
+        let result = if arrived { "delivered" } else { "failed" };
+        counts.get_or_create(&DeliveryLabels { protocol, result }).inc_by(count);
+    }
+    let pending: Gauge = Gauge::default();
+    pending.set(i64::try_from(deliveries.pending).unwrap_or(i64::MAX));
+    let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+    let age_ms = deliveries.oldest_age_ms.unwrap_or(0);
+    oldest.set(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64());
+    let mut registry = Registry::with_prefix("squab");
+    registry.register("sns_deliveries", "Messages that subscriptions got, or will not get", counts);
+    registry.register(
+        "sns_pending_deliveries",
+        "Messages that have yet to leave the process; counted up to 100000",
+        pending,
+    );
+    registry.register(
+        "sns_oldest_pending_delivery_age_seconds",
+        "Seconds since the oldest message that has yet to leave was put there; 0 if there is none",
         oldest,
     );
     registry
@@ -338,8 +402,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn deliveries_are_shown_as_they_are_at_each_scrape() {
+        let deliveries = Deliveries {
+            counts: BTreeMap::from([(("http", true), 3), (("http", false), 1), (("sqs", true), 7)]),
+            pending: 5,
+            oldest_age_ms: Some(2_500),
+        };
+        let metrics = Metrics::new(&[], &[], || async { vec![] }).with_deliveries(move || {
+            let deliveries = deliveries.clone();
+            async move { deliveries }
+        });
+        assert_eq!(
+            lines(&metrics, "squab_sns").await,
+            [
+                r#"squab_sns_deliveries_total{protocol="http",result="delivered"} 3"#,
+                r#"squab_sns_deliveries_total{protocol="http",result="failed"} 1"#,
+                r#"squab_sns_deliveries_total{protocol="sqs",result="delivered"} 7"#,
+                "squab_sns_oldest_pending_delivery_age_seconds 2.5",
+                "squab_sns_pending_deliveries 5",
+            ]
+        );
+    }
+
+    #[tokio::test]
     async fn the_text_is_one_openmetrics_document() {
-        let metrics = Metrics::new(&[], &[], || async { vec![] });
+        let metrics = Metrics::new(&[], &[], || async { vec![] })
+            .with_deliveries(|| async { Deliveries::default() });
         let _open = metrics.connections().inc();
         let text = metrics.render().await;
         let build = format!("squab_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));

@@ -2,11 +2,12 @@
 //!
 //! [`run`] is the program from its settings to its end. A request passes through [`Shell`], which
 //! answers for health and metrics itself and gives everything else to the gateway, without a
-//! router, a boxed layer or a task of its own: calls of AWS operations pay two comparisons.
+//! router, a boxed layer or a task of its own: calls of AWS operations pay a few comparisons.
 
 pub mod assembly;
 pub mod gateway;
 pub mod health;
+pub mod inspection;
 pub mod listener;
 pub mod logging;
 pub mod metrics;
@@ -32,6 +33,7 @@ use tracing::info;
 use crate::config::{Settings, Storage};
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
+use gateway::Gateway;
 use listener::{BindError, Bound, Limits};
 use metrics::Metrics;
 use shutdown::Signals;
@@ -71,10 +73,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     };
     let open = assembly.metrics.connections();
     let gateway = Arc::clone(&assembly.gateway);
-    let gateway = move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move { gateway.handle(request).await }
-    };
+    let gateway = move |request| route(Arc::clone(&gateway), request);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = bound.serve(shell(gateway, Arc::clone(&assembly.metrics)), limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
@@ -95,6 +94,14 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     assembly.runtime.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// Inspections beside calls. They are boxed, so that calls do not carry the size of them.
+async fn route(gateway: Arc<Gateway>, request: Request<Body>) -> Response<Body> {
+    if inspection::is_meant(request.uri().path()) {
+        return Box::pin(inspection::handle(&gateway, request)).await;
+    }
+    gateway.handle(request).await
 }
 
 /// The service that each connection is served with: health, metrics, and the gateway, in which a

@@ -1,0 +1,145 @@
+//! What a developer or a test looks at, under `/_aws`: messages of a queue without receiving them,
+//! what was captured for phones, devices, mailboxes and streams, tokens of subscriptions. And the
+//! certificate of SNS, which everybody may read.
+//!
+//! The paths and shapes are LocalStack's; those of mail and streams are Squab's own, alike. Nothing
+//! changes by being looked at. In the mode `strict` all of it but the certificate takes a valid
+//! signature, for `sqs` or for `sns`; else it is open, as the service is.
+//!
+//! Answers are bounded, and say in a header where to go on: see [`queues`] and [`notifications`].
+
+mod notifications;
+mod queues;
+
+use crate::api::error::row;
+use crate::api::operations::Service;
+use crate::domain::{Kind, Refusal};
+use crate::server::gateway::{Gateway, fresh_request_id};
+use crate::wire::form::Params;
+use axum::body::{Body, Bytes};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+const PREFIX: &str = "/_aws/";
+const CERTIFICATE: &str = "SimpleNotificationService-";
+const PEM: HeaderValue = HeaderValue::from_static("application/x-pem-file");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Bytes of messages, about, that one answer holds; one message more than that, if need be.
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Messages that one answer holds.
+const ANSWER_MESSAGES: usize = 1_000;
+
+/// Whether a request with this path is meant for here and not for the gateway.
+pub fn is_meant(path: &str) -> bool {
+    path.starts_with(PREFIX)
+        || path.strip_prefix('/').is_some_and(|name| name.starts_with(CERTIFICATE))
+}
+
+/// Answers a request that [`is_meant`] for here.
+pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().trim_end_matches('/');
+    if let Some(name) = certificate_name(path) {
+        return certificate(gateway, &parts.method, name).await;
+    }
+    let Some(path) = path.strip_prefix(PREFIX).map(str::to_owned) else { return not_found() };
+    let request_id = fresh_request_id();
+    let body = gateway.read_body(&parts, body).await;
+    if let Some(queue) = queues::path_of(&path) {
+        return queues::answer(gateway, &parts, body, queue, &request_id).await;
+    }
+    let Some(path) = path.strip_prefix("sns/") else { return not_found() };
+    let answer =
+        async { notifications::answer(gateway, &Asked::read(gateway, parts, body?)?, path).await };
+    answer.await.unwrap_or_else(|refusal| error(&refusal))
+}
+
+/// A request of somebody who may ask.
+struct Asked {
+    parts: Parts,
+    /// Those of the URL.
+    params: Params,
+    body: Bytes,
+}
+
+impl Asked {
+    fn read(gateway: &Gateway, parts: Parts, body: Bytes) -> Result<Self, Refusal> {
+        gateway.admit(&parts, &body)?;
+        let params = Params::parse(parts.uri.query(), &[])
+            .map_err(|malformed| Refusal::new(Kind::MalformedQueryString, malformed.to_string()))?;
+        Ok(Self { parts, params, body })
+    }
+
+    fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// A parameter that is there and says something.
+    fn param(&self, name: &str) -> Option<&str> {
+        self.params.get(name).filter(|value| !value.is_empty())
+    }
+}
+
+/// What is asked for if it is a certificate: under the path that SigningCertURL has, or below
+/// `/_aws/sns`.
+fn certificate_name(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/_aws/sns/").or_else(|| path.strip_prefix('/'))?;
+    name.starts_with(CERTIFICATE).then_some(name)
+}
+
+async fn certificate(gateway: &Gateway, method: &Method, name: &str) -> Response<Body> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return not_allowed("GET, HEAD");
+    }
+    match gateway.runtime().notary().key().await {
+        Ok(key) if key.certificate_file_name() == name => {
+            answer(StatusCode::OK, PEM, key.certificate_pem().to_owned())
+        }
+        Ok(_) => not_found(),
+        Err(refusal) => error(&refusal),
+    }
+}
+
+fn answer(status: StatusCode, content: HeaderValue, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content);
+    response
+}
+
+fn ok(body: &Value) -> Response<Body> {
+    answer(StatusCode::OK, JSON, body.to_string())
+}
+
+fn failure(status: StatusCode, sentence: &str) -> Response<Body> {
+    answer(status, JSON, json!({ "error": sentence }).to_string())
+}
+
+fn error(refusal: &Refusal) -> Response<Body> {
+    if let Some(cause) = &refusal.internal {
+        tracing::error!(cause, "an inspection failed");
+    }
+    let status = row(Service::Sns, refusal.kind).status;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    failure(status, &refusal.message)
+}
+
+fn not_found() -> Response<Body> {
+    failure(StatusCode::NOT_FOUND, "There is nothing at this path.")
+}
+
+fn not_allowed(methods: &'static str) -> Response<Body> {
+    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, "This path has other methods.");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+/// Says that the answer does not hold everything, and where to go on.
+fn tell_next(response: &mut Response<Body>, header: HeaderName, next: Option<i64>) {
+    if let Some(next) = next {
+        response.headers_mut().insert(header, HeaderValue::from(next));
+    }
+}

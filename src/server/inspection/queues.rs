@@ -1,0 +1,226 @@
+//! `/_aws/sqs/messages`: the messages of a queue, as ReceiveMessage would tell of them, without
+//! receiving them.
+//!
+//! The queue is named by the path (`/_aws/sqs/messages/<region>/<account>/<queue>`) or by QueueUrl
+//! in a query, a form or a JSON body, so an SDK may have `/_aws/sqs/messages` as its endpoint URL
+//! and call ReceiveMessage. All other parameters of that call are ignored; `ShowInvisible` and
+//! `ShowDelayed` add messages in flight and delayed ones.
+//!
+//! An answer has the oldest messages first, 1,000 of them or 8 MiB at most, out of 10,000 that are
+//! looked at. If there may be more, the header `x-squab-next-after` is what the parameter `After`
+//! of the next request takes.
+
+use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON};
+use crate::api::operations::Service;
+use crate::api::sqs::dialect::SQS;
+use crate::api::sqs::receive_message::{Message, Output, describe};
+use crate::domain::address::QueueAddress;
+use crate::domain::{Kind, Refusal};
+use crate::engine::inspect::{self, Seen, Show};
+use crate::server::gateway::{Gateway, header, refuse, respond};
+use crate::wire::form::Params;
+use crate::wire::{Protocol, json, xml};
+use axum::body::{Body, Bytes};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What every message shows as its receipt handle, and no other call takes.
+const RECEIPT_HANDLE: &str = "SQS/BACKDOOR/ACCESS";
+const NEXT: HeaderName = HeaderName::from_static("x-squab-next-after");
+/// Messages that are looked at for one answer, shown or not.
+const LOOKED_AT: usize = 10_000;
+
+/// What follows the path of this endpoint: empty, or what names a queue.
+pub(super) fn path_of(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("sqs/messages")?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+/// Answers in the protocol of the call, or as `Accept` wants it.
+pub(super) async fn answer(
+    gateway: &Gateway,
+    parts: &Parts,
+    body: Result<Bytes, Refusal>,
+    queue: &str,
+    request_id: &str,
+) -> Response<Body> {
+    let form = Form::of(parts);
+    let looked = async { look(gateway, parts, &body?, queue).await }.await;
+    let (messages, next) = match looked {
+        Ok(looked) => looked,
+        Err(refusal) => return refuse(Service::Sqs, &refusal, form.protocol(), request_id),
+    };
+    let output = Output { messages };
+    let body = match form {
+        Form::Xml => xml::response("ReceiveMessage", request_id, &SQS, Some(&output)),
+        Form::AwsJson => json::encode(&output),
+        Form::Json => xml_as_json(&output, request_id).to_string().into_bytes(),
+    };
+    let mut response = respond(StatusCode::OK, form.protocol(), request_id, body);
+    if form == Form::Json {
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+    }
+    super::tell_next(&mut response, NEXT, next);
+    response
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Xml,
+    /// As SDKs read it.
+    AwsJson,
+    /// The XML, element for element, as JSON.
+    Json,
+}
+
+impl Form {
+    fn of(parts: &Parts) -> Self {
+        let says = |name: &str, text: &str| {
+            header(&parts.headers, name).is_some_and(|value| value.contains(text))
+        };
+        if is_json(parts) || says(ACCEPT.as_str(), "application/x-amz-json-1.0") {
+            Self::AwsJson
+        } else if says(ACCEPT.as_str(), "application/json") {
+            Self::Json
+        } else {
+            Self::Xml
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Xml => Protocol::Query,
+            Self::AwsJson | Self::Json => Protocol::Json,
+        }
+    }
+}
+
+fn is_json(parts: &Parts) -> bool {
+    parts.method == Method::POST
+        && header(&parts.headers, CONTENT_TYPE.as_str())
+            .is_some_and(|content| content.starts_with("application/x-amz-json"))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct JsonInput {
+    queue_url: Option<String>,
+}
+
+/// The messages, and where the next answer begins.
+async fn look(
+    gateway: &Gateway,
+    parts: &Parts,
+    body: &Bytes,
+    queue: &str,
+) -> Result<(Vec<Message>, Option<i64>), Refusal> {
+    let caller = gateway.admit(parts, body)?;
+    if parts.method != Method::GET && parts.method != Method::POST {
+        return Err(only_receive());
+    }
+    let malformed =
+        |kind| move |error: crate::wire::Malformed| Refusal::new(kind, error.to_string());
+    let (in_json, form): (JsonInput, &[u8]) = if is_json(parts) {
+        (json::decode(body).map_err(malformed(Kind::Serialization))?, &[])
+    } else {
+        (JsonInput::default(), body)
+    };
+    let params =
+        Params::parse(parts.uri.query(), form).map_err(malformed(Kind::MalformedQueryString))?;
+    let target = header(&parts.headers, "x-amz-target");
+    let action = target.map(|target| target.rsplit('.').next().unwrap_or(target));
+    if action.or(params.get("Action")).is_some_and(|action| action != "ReceiveMessage") {
+        return Err(only_receive());
+    }
+    let region = caller.region.as_deref().unwrap_or(gateway.region());
+    let address = match queue {
+        "" => {
+            let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
+            QueueAddress::from_url(url, &caller.account, region)?
+        }
+        // As after `/queue`: a region, an account, a name.
+        _ => QueueAddress::from_url(&format!("/queue/{queue}"), &caller.account, region)?,
+    };
+    let asks = |name| {
+        let value = params.get(name).unwrap_or_default();
+        value.eq_ignore_ascii_case("true") || value == "1"
+    };
+    let show = Show { invisible: asks("ShowInvisible"), delayed: asks("ShowDelayed") };
+    let after = match params.get("After").filter(|after| !after.is_empty()) {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| Refusal::invalid("After must be a number."))?,
+    };
+    collect(gateway, &address, after, show).await
+}
+
+fn only_receive() -> Refusal {
+    Refusal::new(Kind::InvalidAction, "This endpoint serves the action ReceiveMessage only.")
+}
+
+/// Reads in transactions of their own, so that callers are served in between.
+async fn collect(
+    gateway: &Gateway,
+    address: &QueueAddress,
+    mut after: i64,
+    show: Show,
+) -> Result<(Vec<Message>, Option<i64>), Refusal> {
+    let (mut messages, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
+    loop {
+        let (limit, left) = (ANSWER_MESSAGES - messages.len(), ANSWER_BYTES - bytes);
+        let of = address.clone();
+        let page = gateway
+            .runtime()
+            .run(move |tx| inspect::peek(tx, &of, after, show, limit, left))
+            .await?;
+        looked_at += page.looked_at;
+        for seen in page.seen {
+            bytes += seen.delivery.content.body.len()
+                + seen.delivery.content.attributes.as_ref().map_or(0, Vec::len);
+            messages.push(shown(seen));
+        }
+        let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
+        match page.next {
+            Some(next) if !full && looked_at < LOOKED_AT => after = next,
+            next => return Ok((messages, next)),
+        }
+    }
+}
+
+fn shown(seen: Seen) -> Message {
+    let mut message = describe(seen.delivery);
+    RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
+    message.attributes.insert("IsVisible", seen.visible.to_string());
+    message.attributes.insert("IsDelayed", seen.delayed.to_string());
+    message
+}
+
+/// Lists are always lists here, with one element or none too.
+fn xml_as_json(output: &Output, request_id: &str) -> Value {
+    let pairs = |name: &str, value: Value| json!({ "Name": name, "Value": value });
+    let messages = output.messages.iter().map(|message| {
+        let system = message.attributes.iter().map(|(name, value)| pairs(name, json!(value)));
+        let own = message.message_attributes.iter().map(|(name, value)| pairs(name, json!(value)));
+        let mut shown = json!({
+            "MessageId": message.message_id,
+            "ReceiptHandle": message.receipt_handle,
+            "MD5OfBody": message.md5_of_body,
+            "Body": message.body,
+            "Attribute": system.collect::<Vec<_>>(),
+        });
+        if let Some(sum) = &message.md5_of_message_attributes {
+            shown["MD5OfMessageAttributes"] = json!(sum);
+            shown["MessageAttribute"] = own.collect();
+        }
+        shown
+    });
+    json!({
+        "ReceiveMessageResponse": {
+            "ReceiveMessageResult": { "Message": messages.collect::<Vec<_>>() },
+            "ResponseMetadata": { "RequestId": request_id },
+        },
+    })
+}
