@@ -19,6 +19,21 @@ pub fn request(host: &str, action: &str, body: &str) -> Vec<u8> {
     bytes
 }
 
+/// A call of SNS in AWS Query, whose parameters are encoded already.
+pub fn form_request(host: &str, parameters: &str) -> Vec<u8> {
+    format!(
+        "POST / HTTP/1.1\r\nHost: {host}\r\n\
+         Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\
+         User-Agent: load/1.0\r\nX-Amz-Date: 20260101T000000Z\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sns/aws4_request, \
+         SignedHeaders=content-type;host;x-amz-date, \
+         Signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n\
+         Content-Length: {}\r\n\r\n{parameters}",
+        parameters.len()
+    )
+    .into_bytes()
+}
+
 /// As [`request`], into a buffer that is used again and again.
 pub fn write_request(bytes: &mut Vec<u8>, host: &str, action: &str, body: &[u8]) {
     bytes.clear();

@@ -22,6 +22,7 @@ mod measure;
 mod process;
 mod scenario;
 mod targets;
+mod topic;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use measure::{Lane, Plan};

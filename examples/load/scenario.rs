@@ -2,6 +2,7 @@
 
 use crate::client::{Connection, member, members, request, write_request};
 use crate::process::Server;
+use crate::topic::Topic;
 use crate::{Result, now};
 use clap::ValueEnum;
 use memchr::memmem::Finder;
@@ -33,6 +34,10 @@ pub enum Scenario {
     Wakeup,
     /// SendMessage over 64 connections, for servers that write to a disk
     SendFull,
+    /// Publish to a topic with ten queues, which get the message raw
+    Publish,
+    /// Publish to a topic with a hundred filtered queues, of which one gets the message
+    PublishFiltered,
 }
 
 impl Scenario {
@@ -51,16 +56,25 @@ impl Scenario {
 
     /// Whether its throughput is counted in messages, not in requests.
     pub fn counts_messages(self) -> bool {
-        matches!(self, Self::Batch | Self::FifoBatch)
+        matches!(self, Self::Batch | Self::FifoBatch | Self::Publish)
     }
 
     /// Whether it makes sense on a queue with messages waiting.
     pub fn can_have_backlog(self) -> bool {
-        !matches!(self, Self::ReceiveEmpty | Self::Wakeup)
+        !matches!(self, Self::ReceiveEmpty | Self::Wakeup | Self::Publish | Self::PublishFiltered)
     }
 
     fn is_fifo(self) -> bool {
         self == Self::FifoBatch
+    }
+
+    /// How many queues its topic has, if it publishes.
+    fn subscribers(self) -> Option<usize> {
+        match self {
+            Self::Publish => Some(10),
+            Self::PublishFiltered => Some(100),
+            _ => None,
+        }
     }
 }
 
@@ -126,6 +140,7 @@ pub struct Queue {
     shape: Shape,
     is_fifo: bool,
     deduplication: Arc<AtomicU64>,
+    topic: Option<Topic>,
 }
 
 impl Queue {
@@ -138,18 +153,28 @@ impl Queue {
         } else {
             format!(r#"{{"QueueName":"{name}"}}"#)
         };
+        let topic = match of.subscribers() {
+            None => None,
+            Some(queues) => {
+                let filtered = of == Scenario::PublishFiltered;
+                Some(Topic::create(&host, &format!("{name}-topic"), queues, filtered).await?)
+            }
+        };
         let mut control = Connection::open(&host).await?;
         let answer = control.call(&request(&host, "CreateQueue", &body)).await?;
         let name = member("QueueUrl");
         let url = members(answer, &name).next().ok_or("no QueueUrl")?;
         let url = String::from_utf8_lossy(url).into_owned();
-        Ok(Self { host, url, shape, is_fifo, deduplication: Arc::default() })
+        Ok(Self { host, url, shape, is_fifo, deduplication: Arc::default(), topic })
     }
 
     pub async fn delete(&self) -> Result<()> {
         let mut control = Connection::open(&self.host).await?;
         control.call(&self.request("DeleteQueue", "")).await?;
-        Ok(())
+        match &self.topic {
+            Some(topic) => topic.delete().await,
+            None => Ok(()),
+        }
     }
 
     fn request(&self, action: &str, parameters: &str) -> Vec<u8> {
@@ -292,6 +317,7 @@ pub async fn run_floor(
         shape,
         is_fifo: false,
         deduplication: Arc::default(),
+        topic: None,
     };
     run(Scenario::Send, &queue, connections, time).await
 }
@@ -318,6 +344,8 @@ pub async fn run(
             Scenario::OneByOne => workers.spawn(one_by_one(worker, queue)),
             Scenario::Batch | Scenario::FifoBatch => workers.spawn(batch(worker, queue)),
             Scenario::Wakeup => workers.spawn(wake_up(worker, queue)),
+            Scenario::Publish => workers.spawn(publish(worker, queue, 10, false)),
+            Scenario::PublishFiltered => workers.spawn(publish(worker, queue, 1, true)),
         };
     }
     let mut total = Tally::default();
@@ -331,6 +359,21 @@ async fn send(mut worker: Worker, queue: Queue) -> Result<Tally> {
     let request = queue.send();
     while !worker.is_over() {
         worker.call(&request, 1).await?;
+    }
+    Ok(worker.tally)
+}
+
+/// A message counts once for each queue that gets it.
+async fn publish(
+    mut worker: Worker,
+    queue: Queue,
+    deliveries: u64,
+    filtered: bool,
+) -> Result<Tally> {
+    let topic = queue.topic.as_ref().ok_or("no topic")?;
+    let request = topic.publish(&queue.body(), filtered);
+    while !worker.is_over() {
+        worker.call(&request, deliveries).await?;
     }
     Ok(worker.tally)
 }

@@ -21,6 +21,8 @@ const RATIOS: [(Scenario, f64); 5] = [
     (Scenario::Batch, 0.85),
     (Scenario::FifoBatch, 0.70),
 ];
+/// Of topics, as ratios to the floor: deliveries, and publications.
+const TOPICS: [(Scenario, f64); 2] = [(Scenario::Publish, 2.5), (Scenario::PublishFiltered, 0.4)];
 const SEND_FULL: f64 = 0.35;
 /// What a backlog may cost: each throughput must be this part of that without one.
 const BESIDE_A_BACKLOG: f64 = 0.85;
@@ -116,7 +118,12 @@ async fn throughput(options: &Options, program: &Path, data: &Path) -> Result<Ve
         let label = format!("{} beside 1M", scenario.name());
         lanes.push(Lane { label, scenario, server, connections, queue });
     }
-    for (scenario, server) in [(Scenario::Wakeup, &empty), (Scenario::SendFull, &full)] {
+    for (scenario, server) in [
+        (Scenario::Wakeup, &empty),
+        (Scenario::SendFull, &full),
+        (Scenario::Publish, &empty),
+        (Scenario::PublishFiltered, &empty),
+    ] {
         let connections = scenario.connections(options.connections);
         let (label, server) = (scenario.name(), Rc::clone(server));
         lanes.push(Lane { label, scenario, server, connections, queue: None });
@@ -130,7 +137,7 @@ async fn throughput(options: &Options, program: &Path, data: &Path) -> Result<Ve
     };
     let ratio = |label: &str| of(label).map(|one| one.ratio().unwrap_or(0.0));
     let mut targets = Vec::new();
-    for (scenario, target) in RATIOS {
+    for (scenario, target) in RATIOS.into_iter().chain(TOPICS) {
         let label = scenario.name();
         targets.push(Target::at_least(format!("{label} / floor"), target, ratio(&label)?));
     }
