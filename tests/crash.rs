@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod endpoint;
 mod gateway;
 mod process;
 
-use gateway::{Service, settings};
+use endpoint::Endpoint;
+use gateway::{ARNS, Service, settings};
 use process::{Connection, Server, squab};
 use serde_json::{Value, json};
 use squab::runtime::clock::{Clock, SystemClock};
@@ -184,6 +186,135 @@ async fn what_was_acknowledged_survives_kill_9() {
         assert!(invented.is_empty(), "seed {seed}: never sent to {queue}: {invented:?}");
         assert!(!known.deleted.is_empty() && !found.is_empty(), "nothing was proven of {queue}");
     }
+}
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
+
+/// Makes the topic and subscribes the endpoint, which agrees. Its ARN.
+async fn subscribe(connection: &mut Connection, endpoint: &mut Endpoint) -> String {
+    let mut ok = |action: &str, parameters: &[(&str, &str)]| {
+        let (status, answer) = connection.sns(action, parameters).unwrap();
+        assert_eq!(status, 200, "{action}: {answer}");
+        answer
+    };
+    ok("CreateTopic", &[("Name", "t")]);
+    let parameters = [("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", &endpoint.url)];
+    ok("Subscribe", &parameters);
+    let question = endpoint.next().await;
+    let token = question["Token"].as_str().unwrap();
+    let answer = ok("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", token)]);
+    let arn = answer.split_once("<SubscriptionArn>").unwrap().1.split_once('<').unwrap().0;
+    // What fails is tried again every second.
+    let retries = json!({"minDelayTarget": 1, "maxDelayTarget": 1, "numRetries": 100});
+    let policy = json!({"healthyRetryPolicy": retries}).to_string();
+    let parameters = [
+        ("SubscriptionArn", arn),
+        ("AttributeName", "DeliveryPolicy"),
+        ("AttributeValue", &policy),
+    ];
+    ok("SetSubscriptionAttributes", &parameters);
+    arn.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_message_between_publish_and_endpoint_survives_kill_9() {
+    let data = tempfile::tempdir().unwrap();
+    let arguments = ["--data", data.path().to_str().unwrap(), "--durability", "full"];
+    let mut endpoint = Endpoint::open().await;
+    let mut server = Server::start(&mut squab(&arguments));
+    subscribe(&mut server.connect(), &mut endpoint).await;
+
+    let publish = |server: &Server, message: &str| {
+        let parameters = [("TopicArn", TOPIC), ("Message", message)];
+        let (status, answer) = server.connect().sns("Publish", &parameters).unwrap();
+        assert_eq!(status, 200, "{answer}");
+    };
+    endpoint.fall_silent();
+    publish(&server, "on its way");
+    let first = endpoint.next().await;
+    server.kill();
+    endpoint.answer(200);
+    server = Server::start(&mut squab(&arguments));
+    assert_eq!(endpoint.next().await, first, "the same message, id and signature included");
+
+    endpoint.answer(503);
+    publish(&server, "between attempts");
+    let first = endpoint.next().await;
+    assert_eq!(first["Message"], "between attempts");
+    server.kill();
+    server = Server::start(&mut squab(&arguments));
+    assert_eq!(endpoint.next().await, first);
+    endpoint.answer(200);
+    assert_eq!(endpoint.next().await, first);
+    // That was the last of it: what comes next is what is published next.
+    publish(&server, "the end");
+    assert_eq!(endpoint.next().await["Message"], "the end");
+}
+
+/// Publishes until the connection breaks. The messages that were acknowledged.
+fn publish(mut connection: Connection, name: &str, acknowledged: &mpsc::Sender<()>) -> Vec<String> {
+    let mut published = Vec::new();
+    for number in 0.. {
+        let message = format!("{name}-{number}");
+        let parameters = [("TopicArn", TOPIC), ("Message", message.as_str())];
+        let Ok((status, answer)) = connection.sns("Publish", &parameters) else { break };
+        assert_eq!(status, 200, "{answer}");
+        published.push(message);
+        // An error means that enough was acknowledged.
+        let _ = acknowledged.send(());
+    }
+    published
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_published_reaches_queue_and_endpoint_despite_kill_9() {
+    let seed = fastrand::Rng::new().get_seed();
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let data = tempfile::tempdir().unwrap();
+    let arguments = ["--data", data.path().to_str().unwrap(), "--durability", "full"];
+    let mut endpoint = Endpoint::open().await;
+    let mut server = Server::start(&mut squab(&arguments));
+    let mut connection = server.connect();
+    subscribe(&mut connection, &mut endpoint).await;
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    let queue = format!("{ARNS}:q");
+    let parameters = [
+        ("TopicArn", TOPIC),
+        ("Protocol", "sqs"),
+        ("Endpoint", queue.as_str()),
+        ("Attributes.entry.1.key", "RawMessageDelivery"),
+        ("Attributes.entry.1.value", "true"),
+    ];
+    assert_eq!(connection.sns("Subscribe", &parameters).unwrap().0, 200);
+
+    let mut published = HashSet::new();
+    for round in 0..ROUNDS {
+        let (acknowledged, acknowledgements) = mpsc::channel();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (connection, acknowledged) = (server.connect(), acknowledged.clone());
+                let name = format!("{round}-{client}");
+                std::thread::spawn(move || publish(connection, &name, &acknowledged))
+            })
+            .collect();
+        for _ in 0..random.usize(1..150) {
+            acknowledgements.recv().unwrap();
+        }
+        server.kill();
+        for client in clients {
+            published.extend(client.join().unwrap());
+        }
+        server = Server::start(&mut squab(&arguments));
+    }
+    let mut missing = published.clone();
+    while !missing.is_empty() {
+        missing.remove(endpoint.next().await["Message"].as_str().unwrap());
+    }
+    assert_eq!(server.terminate().0, Some(0));
+    let found = everything_in(data.path(), "q").await;
+    let lost: Vec<_> = published.difference(&found).collect();
+    assert!(lost.is_empty(), "seed {seed}: acknowledged, and lost: {lost:?}");
 }
 
 /// The bodies of all messages of a queue, read in this process when every visibility timeout has

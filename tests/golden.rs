@@ -1,22 +1,26 @@
-//! The bytes on the wire, for every operation in both protocols.
+//! The bytes on the wire, for every operation: those of SQS in both protocols, those of SNS in AWS
+//! Query.
 //!
-//! Each file in `golden/` shows the exchanges of one operation as they travel: requests with `>`
-//! before each line, answers with `<`. Ids and time are the same in every run; request ids are
-//! random and are shown as `<request id>`. After a change that is meant, `UPDATE_GOLDEN=1` writes
+//! Each file in `golden/` and `golden/sns/` shows the exchanges of one operation as they travel:
+//! requests with `>` before each line, answers with `<`. `golden/sns/deliveries.txt` shows what
+//! subscribers get. Ids and time are the same in every run; request ids are random and are shown as
+//! `<request id>`, and so are signatures and the name of the certificate. After a change that is meant, `UPDATE_GOLDEN=1` writes
 //! the files anew: read the difference before you keep it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gateway;
+#[path = "golden/sns.rs"]
+mod sns_scenes;
 
 use axum::body::{Body, Bytes};
-use gateway::{ARNS, PROTOCOLS, QUEUES, Service, request, settings};
+use gateway::{ARNS, Answer, PROTOCOLS, QUEUES, Service as Squab, request, settings};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 use squab::api::CoolDowns;
-use squab::api::operations::OPERATIONS;
+use squab::api::operations::{OPERATIONS, Service};
 use squab::server::gateway::GatewaySettings;
 use squab::wire::Protocol;
 use std::collections::BTreeMap;
@@ -40,8 +44,6 @@ const ON_QUEUE_PATH: &str = "on the queue's own path";
 
 #[tokio::test]
 async fn the_bytes_of_every_operation_are_those_of_its_file() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for scene in scenes() {
         let text = files.entry(scene.operation).or_default();
@@ -49,9 +51,26 @@ async fn the_bytes_of_every_operation_are_those_of_its_file() {
             write!(text, "## {}\n\n{}\n", scene.title, exchange(&scene, protocol).await).unwrap();
         }
     }
+    compare("tests/golden", &files);
+    let shown: Vec<_> = files.keys().copied().collect();
+    assert_eq!(shown, served(Service::Sqs), "every operation has a file");
+}
+
+/// The names of a service's operations, sorted.
+fn served(service: Service) -> Vec<&'static str> {
+    let of_service = OPERATIONS.iter().filter(|operation| operation.service == service);
+    let mut served: Vec<_> = of_service.map(|operation| operation.name).collect();
+    served.sort_unstable();
+    served
+}
+
+/// Compares texts with the files of a directory, or writes them.
+fn compare(directory: &str, files: &BTreeMap<&str, String>) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut differing = Vec::new();
-    for (operation, text) in &files {
-        let path = directory.join(format!("{operation}.txt"));
+    for (name, text) in files {
+        let path = directory.join(format!("{name}.txt"));
         if update {
             std::fs::write(&path, text).unwrap();
         } else if std::fs::read_to_string(&path).unwrap_or_default() != *text {
@@ -59,16 +78,12 @@ async fn the_bytes_of_every_operation_are_those_of_its_file() {
         }
     }
     assert!(differing.is_empty(), "other bytes than in {}", differing.join("\n"));
-    let shown: Vec<_> = files.keys().copied().collect();
-    let mut served: Vec<_> = OPERATIONS.iter().map(|operation| operation.name).collect();
-    served.sort_unstable();
-    assert_eq!(shown, served, "every operation has a file");
 }
 
 /// Plays a scene and shows its last exchange.
 async fn exchange(scene: &Scene, protocol: Protocol) -> String {
     let cool_downs = CoolDowns { purge: true, recreate: true };
-    let service = Service::new(GatewaySettings { cool_downs, ..settings() });
+    let service = Squab::new(GatewaySettings { cool_downs, ..settings() });
     let mut last = BTreeMap::new();
     for (operation, input) in &scene.before {
         if *operation == "wait" {
@@ -95,8 +110,16 @@ async fn exchange(scene: &Scene, protocol: Protocol) -> String {
         let id = HeaderValue::from_static("Root=1-3152b799-8954dae64eda91bc9a23a7e8;Sampled=1");
         request.headers_mut().insert("x-amzn-trace-id", id);
     }
+    show_exchange(request, async |request| service.answer(request).await).await
+}
+
+/// Sends a request and shows it with its answer.
+async fn show_exchange(
+    request: Request<Body>,
+    send: impl AsyncFnOnce(Request<Body>) -> Answer,
+) -> String {
     let (request, mut shown) = show_request(request).await;
-    let answer = service.answer(request).await;
+    let answer = send(request).await;
     let request_id = answer.header("x-amzn-requestid").to_owned();
     write!(shown, "\n< {}\n", answer.status).unwrap();
     for (name, value) in &answer.headers {

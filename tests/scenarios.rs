@@ -16,7 +16,7 @@
 //! attributes q Policy             -> Policy=… | nothing
 //! move d to=q rate=1 as t         a message move task; tasks d -> RUNNING 1/2; cancel t -> 1 moved
 //! purge q       delete-queue q    recreate q: deletes and creates it in one breath
-//! call Operation {…}              -> {…} where "*" is anything and "$x" is remembered
+//! call Operation {…}              -> {…} where "*" is anything and "$x" is remembered; sns.Operation
 //! +30s                            time passes, in ms, s, m, h or d; what is due in the background
 //! +30s asleep                     is done, or is not
 //! as 111122223333 eu-west-1       who asks from here on
@@ -25,6 +25,8 @@
 //! with cool-downs                 before all else: the 60-second rules hold
 //! with background work            before all else: it is done by itself, by the clock
 //! ```
+//!
+//! Requests that speak of topics are told in `conversation/topics.rs`.
 //!
 //! Of a message only what is named is compared: `count`, `id` and `seq` (the label of the message
 //! to which they were first told, or `new`), `group`, `dedup` (`content`: the hash of the body;
@@ -40,10 +42,12 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod service;
+mod gateway;
+#[path = "conversation/topics.rs"]
+mod topics;
 
+use gateway::{Caller, EPOCH, Failure, Reply, Service};
 use serde_json::{Map, Value, json};
-use service::{Answer, Caller, EPOCH, Failure, Service};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;
 use squab::domain::address::{QueueAddress, has_fifo_suffix};
@@ -77,6 +81,8 @@ scenarios! {
     visibility delay retention attributes_of_messages batches in_flight_limit fair_queues purge cool_downs fifo_order fifo_handles fifo_deduplication fifo_attempts fifo_delay
     dead_letters dead_letters_fifo redrive_policies move_tasks
     long_polling long_polling_fifo by_itself queues addresses permissions
+    topics subscriptions confirmations publishing envelopes filters fan_out many_subscriptions deleted_topics
+    topic_dead_letters fifo_topics fifo_topic_scopes archives endpoints
 }
 
 /// Runs one file; panics at the first line whose answer is not the expected one.
@@ -90,6 +96,8 @@ fn run(file: &str, text: &str) {
         let cool_downs = CoolDowns { purge: cool_down, recreate: cool_down };
         let by_itself = has("with background work");
         let service = Service::open(&Location::Memory, clock, 1, cool_downs, by_itself);
+        let has_topics = lines.iter().any(|(_, line)| line.starts_with("topic "));
+        let service = if has_topics { service.with_key().await } else { service };
         let mut conversation = Conversation::new(service, by_itself);
         for (number, line) in &lines {
             let (request, expected) = line.split_once("->").unwrap_or((line, "ok"));
@@ -120,7 +128,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-type Waiting = JoinHandle<Answer>;
+type Waiting = JoinHandle<Reply>;
 
 struct Conversation {
     service: Service,
@@ -133,6 +141,7 @@ struct Conversation {
     handles: HashMap<String, Vec<String>>,
     waiting: HashMap<String, Waiting>,
     remembered: HashMap<String, Value>,
+    topics: topics::Topics,
 }
 
 /// `Err` is what came instead of what was expected.
@@ -149,6 +158,7 @@ impl Conversation {
             handles: HashMap::new(),
             waiting: HashMap::new(),
             remembered: HashMap::new(),
+            topics: topics::Topics::default(),
         }
     }
 
@@ -206,8 +216,8 @@ impl Conversation {
                 let (delete, create) =
                     (json!({"QueueUrl": self.url(queue)}), json!({"QueueName": queue}));
                 let (deleted, created) = tokio::join!(
-                    self.service.call(&self.caller, "DeleteQueue", &delete),
-                    self.service.call(&self.caller, "CreateQueue", &create),
+                    self.service.ask(&self.caller, "DeleteQueue", &delete),
+                    self.service.ask(&self.caller, "CreateQueue", &create),
                 );
                 compare(&outcome(deleted.and(created)), &expected)
             }
@@ -215,7 +225,7 @@ impl Conversation {
             "tasks" => self.list_moves(queue, arguments, &expected).await,
             "cancel" => {
                 let input = json!({"TaskHandle": self.remembered[queue]});
-                let answer = self.service.call(&self.caller, "CancelMessageMoveTask", &input).await;
+                let answer = self.service.ask(&self.caller, "CancelMessageMoveTask", &input).await;
                 let text = match answer {
                     Ok(answer) => {
                         format!("{} moved", answer["ApproximateNumberOfMessagesMoved"])
@@ -225,6 +235,9 @@ impl Conversation {
                 compare(&text, &expected)
             }
             "call" => self.call(queue, arguments, &expected).await,
+            verb if topics::is_verb(verb) => {
+                self.say_of_topics(verb, queue, arguments, &expected).await
+            }
             "stop" => {
                 self.service.runtime.stop_waiting();
                 Ok(())
@@ -256,7 +269,7 @@ impl Conversation {
 
     /// An operation that answers nothing.
     async fn plain(&self, operation: &str, input: Value, expected: &str) -> Verdict {
-        let answer = self.service.call(&self.caller, operation, &input).await;
+        let answer = self.service.ask(&self.caller, operation, &input).await;
         compare(&self.told(outcome(answer)), expected)
     }
 
@@ -308,7 +321,7 @@ impl Conversation {
     async fn get_attributes(&self, queue: &str, names: &str, expected: &str) -> Verdict {
         let names: Vec<_> = names.split_whitespace().collect();
         let input = json!({"QueueUrl": self.url(queue), "AttributeNames": names});
-        let text = match self.service.call(&self.caller, "GetQueueAttributes", &input).await {
+        let text = match self.service.ask(&self.caller, "GetQueueAttributes", &input).await {
             Err(failure) => self.failure(&failure),
             Ok(answer) => match answer["Attributes"].as_object() {
                 None => "nothing".into(),
@@ -336,7 +349,7 @@ impl Conversation {
 
     async fn counts(&self, queue: &str, expected: &str) -> Verdict {
         let input = json!({"QueueUrl": self.url(queue), "AttributeNames": ["All"]});
-        let text = match self.service.call(&self.caller, "GetQueueAttributes", &input).await {
+        let text = match self.service.ask(&self.caller, "GetQueueAttributes", &input).await {
             Err(failure) => self.failure(&failure),
             Ok(answer) => {
                 let [visible, in_flight, delayed] = ["", "NotVisible", "Delayed"].map(|which| {
@@ -392,7 +405,7 @@ impl Conversation {
     async fn send(&mut self, queue: &str, message: &str, expected: &str) -> Verdict {
         let (mut input, body) = Self::message(message);
         input.insert("QueueUrl".into(), self.url(queue).into());
-        let answer = self.service.call(&self.caller, "SendMessage", &input.into()).await;
+        let answer = self.service.ask(&self.caller, "SendMessage", &input.into()).await;
         let got = match answer {
             Err(failure) => vec![Item::bare(self.failure(&failure))],
             Ok(answer) => vec![self.sent(queue, &body, &answer)],
@@ -411,7 +424,7 @@ impl Conversation {
         }
         let ids: Vec<Value> = entries.iter().map(|entry| entry["Id"].clone()).collect();
         let input = json!({"QueueUrl": self.url(queue), "Entries": entries});
-        let answer = self.service.call(&self.caller, "SendMessageBatch", &input).await;
+        let answer = self.service.ask(&self.caller, "SendMessageBatch", &input).await;
         let got = self
             .entries(answer, &ids, |this, index, entry| this.sent(queue, &bodies[index], entry));
         compare_items(&got, expected)
@@ -443,14 +456,14 @@ impl Conversation {
         };
         let ids: Vec<Value> = entries.iter().map(|entry| entry["Id"].clone()).collect();
         let input = json!({"QueueUrl": self.url(queue), "Entries": entries});
-        let answer = self.service.call(&self.caller, operation, &input).await;
+        let answer = self.service.ask(&self.caller, operation, &input).await;
         compare_items(&self.entries(answer, &ids, |_, _, _| Item::bare("ok".into())), expected)
     }
 
     /// What became of the entries of a batch, in the order in which they were given.
     fn entries(
         &mut self,
-        answer: Answer,
+        answer: Reply,
         ids: &[Value],
         mut succeeded: impl FnMut(&mut Self, usize, &Value) -> Item,
     ) -> Vec<Item> {
@@ -533,7 +546,7 @@ impl Conversation {
             }
         }
         let (service, caller) = (self.service.clone(), self.caller.clone());
-        let answer = async move { service.call(&caller, "ReceiveMessage", &input).await };
+        let answer = async move { service.ask(&caller, "ReceiveMessage", &input).await };
         match name {
             None => {
                 let got = self.received(answer.await);
@@ -554,7 +567,7 @@ impl Conversation {
         compare_items(&self.received(answer), expected)
     }
 
-    fn received(&mut self, answer: Answer) -> Vec<Item> {
+    fn received(&mut self, answer: Reply) -> Vec<Item> {
         let answer = match answer {
             Err(failure) => return vec![Item::bare(self.failure(&failure))],
             Ok(answer) => answer,
@@ -569,14 +582,19 @@ impl Conversation {
 
     fn shown(&mut self, message: &Value) -> Item {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let body = short(message["Body"].as_str().unwrap());
+        let body = message["Body"].as_str().unwrap();
+        let envelope: Value = serde_json::from_str(body)
+            .ok()
+            .filter(|body: &Value| body["Type"] == "Notification")
+            .unwrap_or_default();
+        let body = short(envelope["Message"].as_str().unwrap_or(body));
         let handle = message["ReceiptHandle"].as_str().unwrap().to_owned();
         self.handles.entry(body.clone()).or_default().push(handle);
         let system = &message["Attributes"];
         let label = |id: &str| self.labels.get(id).cloned();
         let or_new = |id: &Value| Some(label(id.as_str()?).unwrap_or_else(|| "new".into()));
         let time = |name: &str| Some(since_epoch(system[name].as_str()?.parse().unwrap()));
-        let hash = Sha256::digest(message["Body"].as_str().unwrap());
+        let hash = Sha256::digest(&body);
         let hash = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let dedup = system["MessageDeduplicationId"].as_str().map(|id| match label(id) {
             Some(label) => format!("id:{label}"),
@@ -608,6 +626,7 @@ impl Conversation {
             let data_type = value["DataType"].as_str().unwrap();
             item.pair(&format!("attr.{name}"), given.map(|given| format!("{data_type}:{given}")));
         }
+        self.pairs_of_envelope(&mut item, &envelope);
         item
     }
 
@@ -623,7 +642,7 @@ impl Conversation {
                 other => return Err(format!("move has no parameter {other}")),
             }
         }
-        let answer = self.service.call(&self.caller, "StartMessageMoveTask", &input).await;
+        let answer = self.service.ask(&self.caller, "StartMessageMoveTask", &input).await;
         if let Ok(answer) = &answer {
             self.remembered.insert(name.trim().to_owned(), answer["TaskHandle"].clone());
         }
@@ -635,7 +654,7 @@ impl Conversation {
         if let Some(("max", number)) = pairs(arguments).next() {
             input["MaxResults"] = number.parse::<i64>().unwrap().into();
         }
-        let text = match self.service.call(&self.caller, "ListMessageMoveTasks", &input).await {
+        let text = match self.service.ask(&self.caller, "ListMessageMoveTasks", &input).await {
             Err(failure) => self.failure(&failure),
             Ok(answer) => {
                 let tasks = answer["Results"].as_array().cloned().unwrap_or_default();
@@ -661,7 +680,10 @@ impl Conversation {
 
     async fn call(&mut self, operation: &str, input: &str, expected: &str) -> Verdict {
         let input = self.recall(serde_json::from_str(input).expect("JSON to ask with"));
-        let answer = self.service.call(&self.caller, operation, &input).await;
+        let answer = match operation.strip_prefix("sns.") {
+            Some(operation) => self.service.ask_sns(&self.caller, operation, &input).await,
+            None => self.service.ask(&self.caller, operation, &input).await,
+        };
         let answer = match answer {
             Ok(answer) if expected.starts_with('{') => answer,
             answer => return compare(&self.told(outcome(answer)), expected),
@@ -748,6 +770,9 @@ impl Conversation {
             ("arn(", Self::arn as fn(&Self, &str) -> String),
             ("url(", Self::url),
             ("handle(", Self::handle),
+            ("topic(", Self::topic_arn),
+            ("sub(", Self::subscription_arn),
+            ("at(", |_, moment| topics::timestamp(moment)),
         ] {
             while let Some(start) = text.find(opening) {
                 let rest = &text[start + opening.len()..];
@@ -803,7 +828,7 @@ impl std::fmt::Display for Item {
     }
 }
 
-fn outcome(answer: Answer) -> String {
+fn outcome(answer: Reply) -> String {
     match answer {
         Ok(_) => "ok".into(),
         Err(failure) => refused(&failure),

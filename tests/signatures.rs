@@ -15,6 +15,7 @@ use serde_json::json;
 use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::gateway::GatewaySettings;
+use squab::server::inspection;
 use squab::wire::Protocol;
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
@@ -174,11 +175,15 @@ impl Call {
     }
 
     async fn to(self, service: &Service) -> Answer {
+        service.answer(self.request()).await
+    }
+
+    fn request(self) -> Request<Body> {
         let mut request = Request::builder().method(self.method).uri(self.path_and_query);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        service.answer(request.body(Body::from(self.body)).unwrap()).await
+        request.body(Body::from(self.body)).unwrap()
     }
 }
 
@@ -330,7 +335,7 @@ fn wrong_calls(protocol: Protocol) -> Vec<(&'static str, Call, Said)> {
         ),
         (
             "another service",
-            by(Signer { service: "sns", ..SIGNER }),
+            by(Signer { service: "s3", ..SIGNER }),
             mismatch("Credential should be scoped to correct service: 'sqs'."),
         ),
         (
@@ -485,5 +490,27 @@ async fn off_believes_whoever_a_request_names_however_wrong_its_signature() {
         let wrong = Signer { secret: "x", ..SIGNER };
         let answer = Call::new(protocol).signed(wrong).to(&service).await;
         assert_eq!(url(&answer, protocol), OWN_URL);
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_a_key_of_either_service_may_inspect() {
+    let service = service(Mode::Strict);
+    Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
+    let status = async |call: Call| {
+        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
+    };
+    let sns = Signer { service: "sns", ..SIGNER };
+    for path in ["/_aws/sqs/messages?QueueUrl=q", "/_aws/sns/sms-messages?region=us-east-1"] {
+        for signer in [SIGNER, sns, Signer { presigned_s: Some(900), ..SIGNER }] {
+            assert_eq!(status(Call::get(path).signed(signer)).await, 200, "{path} {signer:?}");
+        }
+        let stranger = Signer { id: "AKIASTRANGER", ..SIGNER };
+        let liar = Signer { secret: "not-the-secret", ..SIGNER };
+        let elsewhere = Signer { service: "s3", ..SIGNER };
+        for signer in [stranger, liar, elsewhere] {
+            assert_eq!(status(Call::get(path).signed(signer)).await, 403, "{path} {signer:?}");
+        }
+        assert_eq!(status(Call::get(path)).await, 403, "{path}");
     }
 }

@@ -11,12 +11,12 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod gateway;
 mod oracle;
-mod service;
 
+use gateway::{Caller, EPOCH, Reply, Service};
 use oracle::{Attributes, Oracle, Received, Sent};
 use serde_json::{Map, Value, json};
-use service::{Answer, Caller, EPOCH, Service};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;
 use squab::domain::address::{QueueAddress, has_fifo_suffix};
@@ -141,8 +141,8 @@ impl Simulation {
         }
     }
 
-    async fn call(&mut self, operation: &str, input: &Value) -> Answer {
-        let answer = self.service.call(&Caller::default(), operation, input).await;
+    async fn call(&mut self, operation: &str, input: &Value) -> Reply {
+        let answer = self.service.ask(&Caller::default(), operation, input).await;
         let at = self.oracle.now - EPOCH;
         self.log.push(format!("+{at}ms {operation} {input} -> {answer:?}"));
         answer
@@ -287,7 +287,7 @@ impl Simulation {
         }
         let asked: Vec<_> = (0..3).map(|_| self.receive_input(queue)).collect();
         let caller = Caller::default();
-        let call = |index: usize| self.service.call(&caller, "ReceiveMessage", &asked[index].0);
+        let call = |index: usize| self.service.ask(&caller, "ReceiveMessage", &asked[index].0);
         let answers = tokio::join!(call(0), call(1), call(2));
         for (client, answer) in [answers.0, answers.1, answers.2].into_iter().enumerate() {
             let (input, max, visibility) = &asked[client];

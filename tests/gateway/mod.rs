@@ -7,24 +7,31 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod sns;
+
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
-use hyper::{HeaderMap, Request};
+use hyper::Request;
+use hyper::header::{HeaderMap, HeaderValue};
 use quick_xml::events::Event;
 use serde_json::{Map, Value, json};
 use squab::api::CoolDowns;
 use squab::api::error::query_codes;
 use squab::api::operations::OPERATIONS;
 use squab::auth::{Credentials, Mode};
+use squab::domain::delivery_outcome::Outcome;
 use squab::runtime::Runtime;
+use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::ManualClock;
 use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::metrics::Metrics;
 use squab::store::{Database, Durability, Location, Sqlite};
 use squab::wire::Protocol;
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What the clock shows when a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
 pub const START_MS: i64 = 1_767_323_045_000;
@@ -37,11 +44,85 @@ pub const ARNS: &str = "arn:aws:sqs:us-east-1:000000000000";
 /// Both protocols.
 pub const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::Query];
 
+/// When conversations begin, Unix milliseconds: 2026-01-01T00:00:00Z.
+pub const EPOCH: i64 = 1_767_225_600_000;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account: String,
+    pub region: String,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self { account: "000000000000".into(), region: "us-east-1".into() }
+    }
+}
+
+/// An answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// As in AWS Query, without the namespace of SQS.
+    pub code: String,
+    pub message: String,
+}
+
+/// What somebody who asks gets: the output of the operation, or why there is none.
+pub type Reply = Result<Value, Failure>;
+
 /// A running service.
+#[derive(Debug, Clone)]
 pub struct Service {
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     pub runtime: Arc<Runtime>,
     pub clock: Arc<ManualClock>,
+    pub endpoints: Arc<Endpoints>,
+}
+
+/// Everybody outside the process: they answer as they are told to, or say thanks.
+#[derive(Debug, Default)]
+pub struct Endpoints {
+    /// What they were sent and have accepted.
+    received: Mutex<Vec<Letter>>,
+    /// By URL, ARN or address: what else they answer.
+    answers: Mutex<HashMap<String, Outcome>>,
+    /// How often anybody was asked.
+    attempts: AtomicU64,
+}
+
+impl Endpoints {
+    /// What has arrived since this was asked last.
+    pub fn take(&self) -> Vec<Letter> {
+        std::mem::take(&mut self.received.lock().unwrap())
+    }
+
+    /// From now on this endpoint answers so.
+    pub fn answer(&self, endpoint: &str, outcome: Outcome) {
+        self.answers.lock().unwrap().insert(endpoint.to_owned(), outcome);
+    }
+
+    /// Attempts since the beginning, whatever came of them.
+    pub fn attempts(&self) -> u64 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+}
+
+impl Carrier for Endpoints {
+    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        let endpoint = match letter {
+            Letter::Post(post) => &post.url,
+            Letter::Invoke { function_arn, .. } => function_arn,
+            Letter::Mail { to, .. } => to,
+        };
+        let told = self.answers.lock().unwrap().get(endpoint).cloned();
+        let outcome = told.unwrap_or(Outcome::Delivered { status: 200 });
+        if matches!(outcome, Outcome::Delivered { .. }) {
+            self.received.lock().unwrap().push(letter.clone());
+        }
+        Box::pin(std::future::ready(outcome))
+    }
 }
 
 /// Region us-east-1, no signatures verified, no cool-downs.
@@ -69,20 +150,72 @@ impl Service {
     pub fn on(driver: Box<dyn Database>, settings: GatewaySettings, now_ms: i64) -> Self {
         let clock = Arc::new(ManualClock::at(now_ms));
         let ids = fastrand::Rng::with_seed(7);
-        let runtime = Runtime::start_quietly(driver, Arc::clone(&clock) as _, ids).unwrap();
+        let endpoints = Arc::new(Endpoints::default());
+        let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);
+        let runtime = Runtime::start_quietly(driver, time, ids, carrier).unwrap();
+        Self::of(runtime, clock, endpoints, settings)
+    }
+
+    /// A service that may do its background work by itself, when its time comes; else that is done
+    /// by [`Service::pass`] alone.
+    pub fn open(
+        location: &Location,
+        clock: Arc<ManualClock>,
+        seed: u64,
+        cool_downs: CoolDowns,
+        by_itself: bool,
+    ) -> Self {
+        let driver = Box::new(Sqlite::open(location, Durability::Process).unwrap());
+        let ids = fastrand::Rng::with_seed(seed);
+        let endpoints = Arc::new(Endpoints::default());
+        let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);
+        let start = if by_itself { Runtime::start } else { Runtime::start_quietly };
+        let runtime = start(driver, time, ids, carrier).unwrap();
+        Self::of(runtime, clock, endpoints, GatewaySettings { cool_downs, ..settings() })
+    }
+
+    fn of(
+        runtime: Runtime,
+        clock: Arc<ManualClock>,
+        endpoints: Arc<Endpoints>,
+        settings: GatewaySettings,
+    ) -> Self {
         let runtime = Arc::new(runtime);
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
         let metrics = Metrics::new(&operations, &query_codes(), || async { Vec::new() });
         let gateway = Gateway::new(Arc::clone(&runtime), settings, Arc::new(metrics));
-        Self { gateway, runtime, clock }
+        Self { gateway: Arc::new(gateway), runtime, clock, endpoints }
+    }
+
+    /// Calls an operation of SQS in somebody's name. Time does not pass while it waits.
+    pub async fn ask(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
+        let mut request = request(Protocol::Json, "/", operation, input);
+        request.headers_mut().insert("authorization", authorization(caller, "sqs"));
+        let answer = self.answer_at_once(request).await;
+        answer.reply(Protocol::Json, |answer| answer.output(Protocol::Json, operation))
+    }
+
+    /// Calls an operation of SNS in somebody's name.
+    pub async fn ask_sns(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
+        let answer = self.answer_at_once(sns::request(caller, operation, input)).await;
+        answer.reply(Protocol::Query, |answer| sns::output(answer, operation))
+    }
+
+    /// Answers any request. Time does not pass while it waits.
+    pub async fn answer_at_once(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.gateway.handle(request).await).await
+    }
+
+    /// Lets time pass and does what is due then.
+    pub async fn pass(&self, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+        self.runtime.do_background_work().await.unwrap();
     }
 
     /// Answers any request.
     pub async fn answer(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.patiently(self.gateway.handle(request)).await.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Answer::read(self.patiently(self.gateway.handle(request)).await).await
     }
 
     /// Calls an operation on the path `/`.
@@ -138,6 +271,21 @@ pub struct Refused {
 }
 
 impl Answer {
+    async fn read(response: hyper::Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// The output, or why there is none.
+    pub fn reply(&self, protocol: Protocol, output: impl FnOnce(&Self) -> Value) -> Reply {
+        if self.status == 200 {
+            return Ok(output(self));
+        }
+        let Refused { code, message, .. } = self.refused(protocol);
+        Err(Failure { code: code.replace("AWS.SimpleQueueService.", ""), message })
+    }
+
     /// A header that is there.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
@@ -184,7 +332,14 @@ impl Answer {
                 assert_eq!(response.name, "ErrorResponse");
                 let error = response.child("Error").unwrap();
                 let text = |name: &str| error.child(name).unwrap().text.clone();
-                assert_eq!(text("Detail"), "");
+                // Errors of SQS have an empty element more.
+                let of_sns = self.text().contains("\"http://sns.amazonaws.com/doc/2010-03-31/\"");
+                assert_eq!(
+                    error.child("Detail").map(|_| text("Detail").len()),
+                    (!of_sns).then_some(0)
+                );
+                let id = response.child("RequestId").unwrap();
+                assert_eq!(id.text, self.header("x-amzn-requestid"));
                 Refused {
                     status: self.status,
                     code: text("Code"),
@@ -195,6 +350,15 @@ impl Answer {
             }
         }
     }
+}
+
+/// The header with which somebody signs a request, though nobody verifies it.
+pub fn authorization(Caller { account, region }: &Caller, service: &str) -> HeaderValue {
+    let text = format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    );
+    text.parse().unwrap()
 }
 
 /// A request that calls an operation.
@@ -221,6 +385,11 @@ pub fn form(operation: &str, input: &Value) -> String {
     for (name, value) in input.as_object().into_iter().flatten() {
         parameters(operation, "", name, value, &mut pairs);
     }
+    encoded(&pairs)
+}
+
+/// A form body.
+fn encoded(pairs: &[(String, String)]) -> String {
     let escape = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };

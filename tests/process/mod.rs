@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -121,6 +122,23 @@ impl Connection {
             body.len()
         );
         self.write(request.as_bytes())
+    }
+
+    /// Calls an operation of SNS with these parameters. An error means that the connection broke.
+    pub fn sns(&mut self, action: &str, parameters: &[(&str, &str)]) -> std::io::Result<Answer> {
+        let mut body = format!("Version=2010-03-31&Action={action}");
+        for (name, value) in parameters {
+            let value =
+                percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+            write!(body, "&{name}={value}").unwrap();
+        }
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.write(request.as_bytes())?;
+        self.read()
     }
 
     /// Reads one answer: its head up to the empty line, and a body of the length it tells.

@@ -1,0 +1,478 @@
+//! Deliveries that leave the process, with a carrier that remembers and a clock that is set by
+//! hand: what is carried, when, how often, and what becomes of it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod gateway;
+mod post_office;
+
+use post_office::{House, Plan, Sent, TOPIC, text_of};
+use serde_json::{Value, json};
+use squab::runtime::carrier::{Letter, World};
+use squab::runtime::http_sender::Post;
+use squab::store::Location;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock};
+
+const URL: &str = "http://endpoint.example/in";
+
+/// The post that this letter is.
+fn post(sent: &Sent) -> &Post {
+    match &sent.letter {
+        Letter::Post(post) => post,
+        other => panic!("not a post: {other:?}"),
+    }
+}
+
+fn json_body(sent: &Sent) -> Value {
+    serde_json::from_slice(&post(sent).body).unwrap()
+}
+
+fn seconds(sent: &[Sent], since: i64) -> Vec<i64> {
+    sent.iter().map(|sent| (sent.at - since) / 1_000).collect()
+}
+
+#[tokio::test]
+async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
+    let house = House::new();
+    house.topic().await;
+    let answer = house
+        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)])
+        .await;
+    assert_eq!(text_of(&answer, "SubscriptionArn"), "pending confirmation");
+    house.work().await;
+    let [asked] = &house.office.take()[..] else { panic!("one question") };
+    let question = json_body(asked);
+    let token = question["Token"].as_str().unwrap();
+    assert_eq!(
+        post(asked),
+        &Post {
+            url: URL.to_owned(),
+            message_type: "SubscriptionConfirmation".to_owned(),
+            message_id: question["MessageId"].as_str().unwrap().to_owned(),
+            topic_arn: TOPIC.to_owned(),
+            subscription_arn: None,
+            raw: false,
+            content_type: "text/plain; charset=UTF-8".to_owned(),
+            body: post(asked).body.clone(),
+        }
+    );
+    assert_eq!(question["Type"], "SubscriptionConfirmation");
+    let link = question["SubscribeURL"].as_str().unwrap();
+    assert_eq!(
+        link,
+        format!("http://localhost:4566/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token={token}")
+    );
+    house.verify(&question).await;
+
+    // Nobody gets messages who has not been asked, and has not agreed.
+    house.publish("too early", &[]).await;
+    house.work().await;
+    assert_eq!(house.office.take(), []);
+    let confirmed = house.visit(link).await;
+    let arn = text_of(&confirmed, "SubscriptionArn");
+    assert!(arn.starts_with(TOPIC), "{arn}");
+
+    let attribute = [
+        ("MessageAttributes.entry.1.Name", "a"),
+        ("MessageAttributes.entry.1.Value.DataType", "Number"),
+        ("MessageAttributes.entry.1.Value.StringValue", "5"),
+        ("Subject", "Greetings"),
+    ];
+    let id = house.publish("hello", &attribute).await;
+    house.work().await;
+    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    let Post { message_type, message_id, subscription_arn, raw, .. } = post(sent);
+    assert_eq!(message_type, "Notification");
+    assert_eq!((message_id, subscription_arn.as_ref()), (&id, Some(&arn)));
+    assert!(!raw);
+    let envelope = json_body(sent);
+    house.verify(&envelope).await;
+    for (member, value) in [
+        ("Type", json!("Notification")),
+        ("MessageId", json!(id)),
+        ("TopicArn", json!(TOPIC)),
+        ("Subject", json!("Greetings")),
+        ("Message", json!("hello")),
+        ("MessageAttributes", json!({"a": {"Type": "Number", "Value": "5"}})),
+        (
+            "UnsubscribeURL",
+            json!(format!("http://localhost:4566/?Action=Unsubscribe&SubscriptionArn={arn}")),
+        ),
+    ] {
+        assert_eq!(envelope[member], value, "{member}");
+    }
+    let counts = house.service.runtime.deliveries().counts();
+    assert_eq!(counts, BTreeMap::from([(("http", true), 2)]));
+}
+
+#[tokio::test]
+async fn raw_delivery_is_the_message_alone_in_the_content_type_that_was_asked_for() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("https", "https://endpoint.example/").await;
+    house.attribute(&arn, "RawMessageDelivery", "true").await;
+    let policy = json!({"requestPolicy": {"headerContentType": "text/csv"}});
+    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    house.publish("a,b", &[("Subject", "lost")]).await;
+    house.work().await;
+    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    assert!(post(sent).raw);
+    assert_eq!(post(sent).content_type, "text/csv");
+    assert_eq!(post(sent).body, "a,b");
+}
+
+#[tokio::test]
+async fn a_failing_endpoint_is_tried_three_times_more_and_then_it_is_a_dead_letter() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    house.dead_letters_of(&arn).await;
+    house.office.plan(URL, Plan::Answer(503));
+    let began_at = house.now();
+    let id = house.publish("hello", &[]).await;
+    house.watch(100).await;
+    let sent = house.office.take();
+    assert_eq!(seconds(&sent, began_at), [0, 20, 40, 60]);
+    assert!(sent.iter().all(|one| post(one) == post(&sent[0])), "every attempt is the same");
+    assert_eq!(post(&sent[0]).message_id, id);
+    let [dead] = &house.dead_letters().await[..] else { panic!("one dead letter") };
+    assert_eq!(dead["Body"].as_str().unwrap().as_bytes(), post(&sent[0]).body);
+    let attribute = |name: &str| dead["MessageAttributes"][name]["StringValue"].as_str().unwrap();
+    assert_eq!(attribute("ErrorCode"), "ServerError");
+    assert_eq!(attribute("ErrorMessage"), "the endpoint answered with HTTP status 503");
+    assert!(!attribute("RequestID").is_empty());
+    assert_eq!(house.pending().await, 0);
+    let counts = house.service.runtime.deliveries().counts();
+    assert_eq!(counts[&("http", false)], 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_is_not_asked_again() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    house.dead_letters_of(&arn).await;
+    house.office.plan(URL, Plan::Answer(403));
+    house.publish("hello", &[]).await;
+    house.watch(100).await;
+    assert_eq!(house.office.take().len(), 1);
+    let [dead] = &house.dead_letters().await[..] else { panic!("one dead letter") };
+    assert_eq!(dead["MessageAttributes"]["ErrorCode"]["StringValue"], "ClientError");
+    // The subscription stays.
+    house.office.plan(URL, Plan::Answer(200));
+    house.publish("again", &[]).await;
+    house.work().await;
+    assert_eq!(house.office.take().len(), 1);
+}
+
+#[tokio::test]
+async fn the_phases_of_a_delivery_policy_follow_each_other() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    let policy = json!({"healthyRetryPolicy": {
+        "minDelayTarget": 2, "maxDelayTarget": 10, "numRetries": 7, "numNoDelayRetries": 1,
+        "numMinDelayRetries": 2, "numMaxDelayRetries": 2, "backoffFunction": "linear",
+    }});
+    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    house.office.plan(URL, Plan::Answer(500));
+    let began_at = house.now();
+    house.publish("hello", &[]).await;
+    house.watch(80).await;
+    assert_eq!(seconds(&house.office.take(), began_at), [0, 0, 2, 4, 6, 16, 26, 36]);
+    assert_eq!(house.pending().await, 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_gets_no_more_than_its_throttle_lets_through() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    let policy = json!({"throttlePolicy": {"maxReceivesPerSecond": 2}});
+    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    let began_at = house.now();
+    for _ in 0..3 {
+        house.publish("early", &[]).await;
+    }
+    house.work().await;
+    // What comes meanwhile waits, though nothing else does: not in this second, nor in the next.
+    house.publish("meanwhile", &[]).await;
+    house.work().await;
+    house.watch(1).await;
+    house.publish("later", &[]).await;
+    house.watch(5).await;
+    assert_eq!(seconds(&house.office.take(), began_at), [0, 0, 1, 1, 2]);
+    house.publish("once all is calm", &[]).await;
+    house.work().await;
+    house.publish("and", &[]).await;
+    house.publish("on", &[]).await;
+    house.watch(3).await;
+    assert_eq!(seconds(&house.office.take(), began_at), [6, 7, 7]);
+}
+
+#[tokio::test]
+async fn the_throttle_of_a_topic_is_for_http_alone() {
+    let house = House::new();
+    let policy = json!({"http": {"defaultThrottlePolicy": {"maxReceivesPerSecond": 1}}});
+    house.topic().await;
+    house.topic_attribute("DeliveryPolicy", &policy.to_string()).await;
+    house.subscribed("http", URL).await;
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    house.subscribed("lambda", function).await;
+    for _ in 0..3 {
+        house.publish("hello", &[]).await;
+    }
+    house.work().await;
+    let sent = house.office.take();
+    let to_function = sent.iter().filter(|one| matches!(one.letter, Letter::Invoke { .. }));
+    assert_eq!((to_function.count(), sent.len()), (3, 4));
+}
+
+#[tokio::test]
+async fn who_leaves_by_the_link_is_told_and_may_come_back() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    house.publish("hello", &[]).await;
+    house.work().await;
+    let unsubscribe = json_body(&house.office.take()[0])["UnsubscribeURL"].clone();
+    house.visit(unsubscribe.as_str().unwrap()).await;
+    house.publish("unheard", &[]).await;
+    house.work().await;
+    let [told] = &house.office.take()[..] else { panic!("one confirmation") };
+    assert_eq!(post(told).message_type, "UnsubscribeConfirmation");
+    assert_eq!(post(told).subscription_arn.as_ref(), Some(&arn));
+    let news = json_body(told);
+    assert_eq!(news["Type"], "UnsubscribeConfirmation");
+    house.verify(&news).await;
+
+    let restored = house.visit(news["SubscribeURL"].as_str().unwrap()).await;
+    assert_eq!(text_of(&restored, "SubscriptionArn"), arn);
+    house.publish("heard", &[]).await;
+    house.work().await;
+    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    assert_eq!(json_body(sent)["Message"], "heard");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_subscription_goes_with_it() {
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", URL).await;
+    house.office.plan(URL, Plan::Answer(503));
+    house.publish("to nobody", &[]).await;
+    house.work().await;
+    house.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
+    house.watch(100).await;
+    assert_eq!(house.office.take().len(), 1);
+    assert_eq!(house.pending().await, 0);
+
+    house.subscribed("http", URL).await;
+    house.publish("to nobody", &[]).await;
+    house.work().await;
+    house.ok("DeleteTopic", &[("TopicArn", TOPIC)]).await;
+    house.watch(100).await;
+    assert_eq!(house.office.take().len(), 1);
+    assert_eq!(house.pending().await, 0);
+}
+
+#[tokio::test]
+async fn a_subscription_may_go_while_its_message_is_on_the_way() {
+    let house = House::running(&Location::Memory);
+    house.topic().await;
+    for status in [200, 503, 403] {
+        let arn = house.subscribed("http", URL).await;
+        house.office.plan(URL, Plan::Wait(status));
+        house.publish("hello", &[]).await;
+        house.office.until(1).await;
+        house.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
+        house.office.plan(URL, Plan::Answer(200));
+        house.office.go_on();
+        // What is to be tried again is forgotten when its time comes.
+        while house.pending().await > 0 {
+            house.service.clock.advance(1_000);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(house.office.take().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_delays_no_other() {
+    let house = House::running(&Location::Memory);
+    house.topic().await;
+    house.subscribed("http", URL).await;
+    let alive = "http://alive.example/";
+    house.subscribed("http", alive).await;
+    house.office.plan(URL, Plan::Hang);
+    for number in 1..=40 {
+        house.publish("hello", &[]).await;
+        house.office.until_at(alive, number).await;
+    }
+}
+
+#[tokio::test]
+async fn deliveries_survive_the_end_of_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let location = Location::Directory(directory.path().to_owned());
+    let house = House::running(&location);
+    house.topic().await;
+    house.subscribed("http", URL).await;
+    house.office.plan(URL, Plan::Hang);
+    let on_the_way = house.publish("on the way", &[]).await;
+    house.office.until(1).await;
+    let waiting = house.publish("waiting", &[]).await;
+    house.service.runtime.close().await;
+    drop(house);
+
+    let house = House::running(&location);
+    house.office.until(2).await;
+    let sent = house.office.take();
+    let ids: BTreeSet<_> = sent.iter().map(|sent| post(sent).message_id.clone()).collect();
+    assert_eq!(ids, BTreeSet::from([on_the_way, waiting]));
+    house.until_nothing_is_pending().await;
+    house.service.runtime.close().await;
+}
+
+#[tokio::test]
+async fn a_function_gets_an_event_and_is_tried_again_at_once() {
+    let house = House::new();
+    house.topic().await;
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let arn = house.subscribed("lambda", function).await;
+    house.office.plan(function, Plan::Answer(500));
+    house.office.then(function, Plan::Answer(500));
+    house.office.then(function, Plan::Answer(200));
+    let id = house.publish("hello", &[]).await;
+    house.work().await;
+    let sent = house.office.take();
+    assert_eq!(sent.len(), 3);
+    for one in &sent {
+        let Letter::Invoke { function_arn, event } = &one.letter else { panic!("{one:?}") };
+        assert_eq!(function_arn, function);
+        let event: Value = serde_json::from_slice(event).unwrap();
+        let [record] = &event["Records"].as_array().unwrap()[..] else { panic!("{event}") };
+        assert_eq!(record["EventSource"], "aws:sns");
+        assert_eq!(record["EventSubscriptionArn"], json!(arn));
+        assert_eq!(record["Sns"]["MessageId"], json!(id));
+        assert_eq!(record["Sns"]["Message"], "hello");
+        assert_eq!(record["Sns"]["Subject"], Value::Null);
+        let mut envelope = record["Sns"].clone();
+        envelope["SigningCertURL"] = envelope["SigningCertUrl"].take();
+        envelope.as_object_mut().unwrap().remove("Subject");
+        house.verify(&envelope).await;
+    }
+}
+
+#[tokio::test]
+async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
+    let house = House::new();
+    house.topic().await;
+    let somebody = "somebody@example.com";
+    house
+        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
+        .await;
+    house.work().await;
+    let sent = house.office.take();
+    let [Sent { letter: Letter::Mail { to, subject, text }, .. }] = &sent[..] else {
+        panic!("one mail: {sent:?}")
+    };
+    assert_eq!(
+        (to.as_str(), subject.as_str()),
+        (somebody, "AWS Notification - Subscription Confirmation")
+    );
+    let link = text.lines().find(|line| line.starts_with("http")).unwrap();
+    house.visit(link).await;
+    house.office.plan(somebody, Plan::Answer(503));
+    house.publish("hello", &[("Subject", "Greetings")]).await;
+    house.watch(15).await;
+    let sent = house.office.take();
+    assert_eq!(sent.len(), 2, "tried again after 10 seconds: {sent:?}");
+    let Letter::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
+    assert_eq!(subject, "Greetings");
+    assert!(text.starts_with("hello\n"), "{text}");
+    assert_eq!(
+        house.subjects_of(somebody).await,
+        ["AWS Notification - Subscription Confirmation", "Greetings"]
+    );
+}
+
+#[tokio::test]
+async fn without_a_relay_mail_is_kept_and_that_is_all() {
+    let house = House::with(Arc::new(World::new(None, BTreeMap::new())));
+    house.topic().await;
+    let somebody = "somebody@example.com";
+    for protocol in ["email", "email-json"] {
+        house
+            .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)])
+            .await;
+    }
+    house.work().await;
+    assert_eq!(house.subjects_of(somebody).await.len(), 2);
+    assert_eq!(house.pending().await, 0);
+}
+
+#[tokio::test]
+async fn deliveries_are_logged_where_a_topic_asks_for_it_and_failures_always() {
+    // Other tests log too, and have the same ids.
+    const LOGGED: &str = "http://logged.example/";
+    let log = log();
+    let house = House::new();
+    house.topic().await;
+    let arn = house.subscribed("http", LOGGED).await;
+    house.publish("not to be told", &[]).await;
+    house.work().await;
+    house.topic_attribute("HTTPSuccessFeedbackRoleArn", "arn:aws:iam::000000000000:role/r").await;
+    let told = house.publish("to be told", &[]).await;
+    house.work().await;
+    house.topic_attribute("HTTPSuccessFeedbackSampleRate", "0").await;
+    house.publish("sampled out", &[]).await;
+    house.work().await;
+    house.office.plan(LOGGED, Plan::Answer(403));
+    let failed = house.publish("refused", &[]).await;
+    house.work().await;
+    let lines: Vec<Value> = log
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["endpoint"] == LOGGED)
+        .collect();
+    let [success, failure] = &lines[..] else { panic!("two lines: {lines:?}") };
+    assert_eq!((&success["message"], &success["message_id"]), (&json!("delivered"), &json!(told)));
+    assert_eq!(success["subscription_arn"], json!(arn));
+    assert_eq!((&failure["message"], &failure["level"]), (&json!("not delivered"), &json!("WARN")));
+    assert_eq!(failure["message_id"], json!(failed));
+    assert_eq!(failure["reason"], "the endpoint answered with HTTP status 403");
+    assert_eq!(failure["attempts"], 1);
+}
+
+/// What this process logs from now on, a line each.
+fn log() -> Arc<Mutex<Vec<String>>> {
+    static LOG: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&lines);
+        tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || Lines(Arc::clone(&writer)))
+            .init();
+        lines
+    });
+    Arc::clone(log)
+}
+
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

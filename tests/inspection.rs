@@ -1,0 +1,408 @@
+//! What a developer looks at: queues without receiving, mailboxes, tokens, the certificate; who may
+//! do so; how long an answer gets.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod gateway;
+mod post_office;
+
+use axum::body::Body;
+use gateway::{Element, QUEUES};
+use hyper::Request;
+use post_office::{House, TOPIC, get};
+use serde_json::{Value, json};
+
+const MESSAGES: &str = "/_aws/sqs/messages";
+
+/// A queue with a message in its line, one in flight, and one that is delayed.
+async fn queue(house: &House) -> String {
+    let url = format!("{QUEUES}/q");
+    let service = &house.service;
+    service.ok("CreateQueue", json!({"QueueName": "q"})).await;
+    for (body, delay) in [("in flight", 0), ("ready", 0), ("delayed", 60)] {
+        let attribute = json!({"a": {"DataType": "String", "StringValue": body}});
+        let message = json!({
+            "QueueUrl": url,
+            "MessageBody": body,
+            "DelaySeconds": delay,
+            "MessageAttributes": attribute,
+        });
+        service.ok("SendMessage", message).await;
+    }
+    service.ok("ReceiveMessage", json!({"QueueUrl": url})).await;
+    url
+}
+
+/// An SDK that has the path as its endpoint URL.
+fn call(operation: &str, input: &Value) -> Request<Body> {
+    Request::post(format!("{MESSAGES}/"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("AmazonSQS.{operation}"))
+        .body(Body::from(input.to_string()))
+        .unwrap()
+}
+
+fn bodies(output: &Value) -> Vec<&str> {
+    output["Messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|m| m["Body"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn messages_are_seen_where_they_stand_and_stay_there() {
+    let house = House::new();
+    let url = queue(&house).await;
+    let counts = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+    let before = house.service.ok("GetQueueAttributes", counts.clone()).await;
+    for (show, expected) in [
+        ("", vec![("ready", "true", "false")]),
+        ("&ShowInvisible=true", vec![("in flight", "false", "false"), ("ready", "true", "false")]),
+        ("&ShowDelayed=1", vec![("ready", "true", "false"), ("delayed", "false", "true")]),
+        (
+            "&ShowInvisible=True&ShowDelayed=True",
+            vec![
+                ("in flight", "false", "false"),
+                ("ready", "true", "false"),
+                ("delayed", "false", "true"),
+            ],
+        ),
+    ] {
+        let request = Request::get(format!("{MESSAGES}?QueueUrl={url}{show}"))
+            .header("accept", "application/x-amz-json-1.0")
+            .body(Body::empty())
+            .unwrap();
+        let answer = house.inspect(request).await;
+        assert_eq!(answer.header("content-type"), "application/x-amz-json-1.0");
+        let output: Value = serde_json::from_slice(&answer.body).unwrap();
+        let seen: Vec<_> = output["Messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| {
+                assert_eq!(message["ReceiptHandle"], "SQS/BACKDOOR/ACCESS");
+                assert_eq!(message["MessageAttributes"]["a"]["StringValue"], message["Body"]);
+                let attributes = &message["Attributes"];
+                assert!(attributes["SentTimestamp"].is_string(), "{message}");
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (
+                    text(&message["Body"]),
+                    text(&attributes["IsVisible"]),
+                    text(&attributes["IsDelayed"]),
+                )
+            })
+            .collect();
+        let seen: Vec<_> =
+            seen.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
+        assert_eq!(seen, expected, "{show}");
+    }
+    assert_eq!(house.service.ok("GetQueueAttributes", counts).await, before);
+    // When their time comes they are visible, though nobody has received meanwhile.
+    house.service.clock.advance(61_000);
+    let answer = house.inspect(call("ReceiveMessage", &json!({"QueueUrl": url}))).await;
+    let output: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(bodies(&output), ["in flight", "ready", "delayed"]);
+    assert_eq!(output["Messages"][0]["Attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(output["Messages"][1]["Attributes"]["ApproximateReceiveCount"], "0");
+}
+
+#[tokio::test]
+async fn every_form_of_the_question_and_of_the_answer() {
+    let house = House::new();
+    let url = queue(&house).await;
+    let form = format!("Action=ReceiveMessage&QueueUrl={url}&MaxNumberOfMessages=99");
+    let by_path = format!("{MESSAGES}/us-east-1/000000000000/q");
+    for request in [
+        get(&format!("{MESSAGES}?QueueUrl={url}")),
+        get(&format!("{MESSAGES}?QueueUrl=q")),
+        get(&by_path),
+        Request::post(MESSAGES).body(Body::from(form)).unwrap(),
+        Request::post(&by_path).body(Body::empty()).unwrap(),
+    ] {
+        let answer = house.inspect(request).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "text/xml"));
+        let response = Element::parse(answer.text());
+        assert_eq!(response.name, "ReceiveMessageResponse");
+        let messages = &response.child("ReceiveMessageResult").unwrap().children;
+        let [message] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(message.child("Body").unwrap().text, "ready");
+        assert_eq!(message.child("ReceiptHandle").unwrap().text, "SQS/BACKDOOR/ACCESS");
+    }
+    let request = Request::get(&by_path).header("accept", "application/json");
+    let answer = house.inspect(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let message = &answer["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"][0];
+    assert_eq!(message["Body"], "ready");
+    assert!(
+        message["Attribute"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"Name": "IsVisible", "Value": "true"}))
+    );
+    assert_eq!(message["MessageAttribute"][0]["Name"], "a");
+    assert!(answer["ReceiveMessageResponse"]["ResponseMetadata"]["RequestId"].is_string());
+}
+
+#[tokio::test]
+async fn questions_about_no_queue_are_refused_as_calls_are() {
+    let house = House::new();
+    let refused = async |request| {
+        let answer = house.inspect(request).await;
+        (answer.status, answer.text().to_owned())
+    };
+    let (status, text) = refused(get(&format!("{MESSAGES}?QueueUrl={QUEUES}/none"))).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>"), "{text}");
+    let input = json!({"QueueUrl": format!("{QUEUES}/none")});
+    let (status, text) = refused(call("ReceiveMessage", &input)).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("#QueueDoesNotExist"), "{text}");
+    for path in ["?QueueUrl=http://localhost:4566/not/a/queue/at/all", "/us-east-1/q", "/a/b/c/d"] {
+        let (status, text) = refused(get(&format!("{MESSAGES}{path}"))).await;
+        assert_eq!(status, 404, "{path}");
+        assert!(text.contains("<Code>InvalidAddress</Code>"), "{text}");
+    }
+    let (status, text) = refused(call("DeleteMessage", &input)).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("UnknownOperation"), "{text}");
+    for path in ["/_aws/", "/_aws/sqs", "/_aws/sns/x", "/_aws/sqs/messagesx"] {
+        assert_eq!(refused(get(path)).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_queue_is_seen_in_pages() {
+    let house = House::new();
+    let url = format!("{QUEUES}/q");
+    house.service.ok("CreateQueue", json!({"QueueName": "q"})).await;
+    for batch in 0..121 {
+        let entry = |n| json!({"Id": format!("{n}"), "MessageBody": format!("{batch}-{n}")});
+        let entries: Vec<_> = (0..10).map(entry).collect();
+        house.service.ok("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
+    }
+    let mut seen = Vec::new();
+    let mut after = String::new();
+    let mut pages = 0;
+    loop {
+        let input = json!({"QueueUrl": url});
+        let mut request = call("ReceiveMessage", &input);
+        *request.uri_mut() = format!("{MESSAGES}?After={after}").parse().unwrap();
+        let answer = house.inspect(request).await;
+        let output: Value = serde_json::from_slice(&answer.body).unwrap();
+        seen.extend(bodies(&output).into_iter().map(str::to_owned));
+        pages += 1;
+        match answer.headers.get("x-squab-next-after") {
+            Some(next) => next.to_str().unwrap().clone_into(&mut after),
+            None => break,
+        }
+    }
+    let expected: Vec<_> = (0..1_210).map(|n| format!("{}-{}", n / 10, n % 10)).collect();
+    assert_eq!((seen, pages), (expected, 2));
+
+    let large = "x".repeat(1_000_000);
+    for _ in 0..10 {
+        house.service.ok("SendMessage", json!({"QueueUrl": url, "MessageBody": large})).await;
+    }
+    let path = format!("{MESSAGES}?QueueUrl={url}&After={after}");
+    let answer = house.inspect(get(&path)).await;
+    assert!(answer.body.len() < 10_000_000);
+    assert!(answer.headers.contains_key("x-squab-next-after"));
+}
+
+#[tokio::test]
+async fn streams_and_mailboxes_show_what_was_captured_and_forget_it_when_told_to() {
+    let house = House::new();
+    house.topic().await;
+    let streams = ["a", "b"]
+        .map(|name| format!("arn:aws:firehose:us-east-1:000000000000:deliverystream/{name}"));
+    for stream in &streams {
+        house
+            .ok(
+                "Subscribe",
+                &[
+                    ("TopicArn", TOPIC),
+                    ("Protocol", "firehose"),
+                    ("Endpoint", stream),
+                    ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+                    ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+                ],
+            )
+            .await;
+    }
+    let first = house.publish("first", &[("Subject", "s")]).await;
+    house.publish("second", &[]).await;
+    let path = "/_aws/sns/firehose-messages";
+    let seen = house.seen(path).await;
+    assert_eq!(seen["region"], "us-east-1");
+    for stream in &streams {
+        let [one, two] = &seen["firehose_messages"][stream].as_array().unwrap()[..] else {
+            panic!("{seen}")
+        };
+        assert_eq!(one["Message"], "first");
+        assert_eq!(one["MessageId"], json!(first));
+        assert_eq!(one["TopicArn"], TOPIC);
+        assert_eq!(one["Subject"], "s");
+        assert_eq!(two["Message"], "second");
+    }
+    let of = |seen: &Value| {
+        let targets = seen["firehose_messages"].as_object().unwrap();
+        targets.keys().cloned().collect::<Vec<_>>()
+    };
+    let filtered = format!("{path}?deliveryStreamArn={}", streams[1]);
+    assert_eq!(of(&house.seen(&filtered).await), [streams[1].as_str()]);
+    for elsewhere in ["?region=eu-west-1", "?accountId=111111111111"] {
+        assert!(of(&house.seen(&format!("{path}{elsewhere}")).await).is_empty());
+    }
+    let remove = async |path: &str| {
+        let answer = house.inspect(Request::delete(path).body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.body.len()), (204, 0));
+    };
+    remove(&format!("{path}?region=eu-west-1")).await;
+    remove(&filtered).await;
+    assert_eq!(of(&house.seen(path).await), [streams[0].as_str()]);
+    remove(path).await;
+    assert!(of(&house.seen(path).await).is_empty());
+    let seen = house.seen("/_aws/sns/platform-endpoint-messages").await;
+    assert_eq!(seen, json!({"platform_endpoint_messages": {}, "region": "us-east-1"}));
+    let posted = Request::post(path).body(Body::empty()).unwrap();
+    assert_eq!(house.inspect(posted).await.status, 405);
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_seen_from_its_latest_message_back() {
+    let house = House::new();
+    house.topic().await;
+    let stream = "arn:aws:firehose:us-east-1:000000000000:deliverystream/a";
+    house
+        .ok(
+            "Subscribe",
+            &[
+                ("TopicArn", TOPIC),
+                ("Protocol", "firehose"),
+                ("Endpoint", stream),
+                ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+                ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+            ],
+        )
+        .await;
+    for number in 0..1_005 {
+        house.publish(&number.to_string(), &[]).await;
+    }
+    let messages = |answer: &gateway::Answer| -> Vec<u32> {
+        let seen: Value = serde_json::from_slice(&answer.body).unwrap();
+        let messages = seen["firehose_messages"][stream].as_array().unwrap();
+        messages.iter().map(|one| one["Message"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let latest = house.inspect(get("/_aws/sns/firehose-messages")).await;
+    assert_eq!(messages(&latest), (5..1_005).collect::<Vec<_>>());
+    let before = latest.header("x-squab-next-before");
+    let older = house.inspect(get(&format!("/_aws/sns/firehose-messages?before={before}"))).await;
+    assert_eq!(messages(&older), (0..5).collect::<Vec<_>>());
+    assert!(!older.headers.contains_key("x-squab-next-before"));
+}
+
+#[tokio::test]
+async fn tokens_confirm_subscriptions_of_endpoints_that_cannot_be_reached() {
+    let house = House::new();
+    house.topic().await;
+    let parameters = [
+        ("TopicArn", TOPIC),
+        ("Protocol", "https"),
+        ("Endpoint", "https://unreachable.example/"),
+        ("ReturnSubscriptionArn", "true"),
+    ];
+    let subscribed = house.ok("Subscribe", &parameters).await;
+    let arn = post_office::text_of(&subscribed, "SubscriptionArn");
+    let seen = house.seen(&format!("/_aws/sns/subscription-tokens/{arn}")).await;
+    assert_eq!(seen["subscription_arn"], json!(arn));
+    let token = seen["subscription_token"].as_str().unwrap();
+    let confirmed = house.ok("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", token)]).await;
+    assert_eq!(post_office::text_of(&confirmed, "SubscriptionArn"), arn);
+    let unknown = format!("{TOPIC}:00000000-0000-0000-0000-000000000000");
+    for (arn, status) in [("nonsense", 400), (TOPIC, 400), (&unknown, 404)] {
+        let answer = house.inspect(get(&format!("/_aws/sns/subscription-tokens/{arn}"))).await;
+        assert_eq!(answer.status, status, "{arn}");
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(answer["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn phones_and_devices_show_what_they_got_and_phones_opt_out() {
+    let house = House::new();
+    let phone = "+15551234567";
+    let publish = [("PhoneNumber", phone), ("Message", "hello")];
+    let id = post_office::text_of(&house.ok("Publish", &publish).await, "MessageId");
+    let seen = house.seen("/_aws/sns/sms-messages?phoneNumber=%2B15551234567").await;
+    let [sms] = &seen["sms_messages"][phone].as_array().unwrap()[..] else { panic!("{seen}") };
+    assert_eq!(
+        *sms,
+        json!({
+            "PhoneNumber": phone,
+            "TopicArn": null,
+            "SubscriptionArn": null,
+            "MessageId": id,
+            "Message": "hello",
+            "MessageAttributes": {},
+            "MessageStructure": null,
+            "Subject": null,
+        })
+    );
+    let post = |body: Value| {
+        Request::post("/_aws/sns/phone-opt-outs").body(Body::from(body.to_string())).unwrap()
+    };
+    assert_eq!(house.inspect(post(json!({"phoneNumber": "nonsense"}))).await.status, 400);
+    assert_eq!(house.inspect(post(json!(7))).await.status, 400);
+    for _ in 0..2 {
+        assert_eq!(house.inspect(post(json!({"phoneNumber": phone}))).await.status, 200);
+    }
+    let listed = house.ok("ListPhoneNumbersOptedOut", &[]).await;
+    assert_eq!(post_office::text_of(&listed, "member"), phone);
+    assert_eq!(house.call("Publish", &publish).await.status, 400);
+
+    let parameters = [
+        ("Name", "app"),
+        ("Platform", "GCM"),
+        ("Attributes.entry.1.key", "PlatformCredential"),
+        ("Attributes.entry.1.value", "x"),
+    ];
+    let made = house.ok("CreatePlatformApplication", &parameters).await;
+    let application = post_office::text_of(&made, "PlatformApplicationArn");
+    let parameters = [("PlatformApplicationArn", application.as_str()), ("Token", "t")];
+    let made = house.ok("CreatePlatformEndpoint", &parameters).await;
+    let device = post_office::text_of(&made, "EndpointArn");
+    house.ok("Publish", &[("TargetArn", &device), ("Message", "hello")]).await;
+    let path = format!("/_aws/sns/platform-endpoint-messages?endpointArn={device}");
+    let seen = house.seen(&path).await;
+    let message = &seen["platform_endpoint_messages"][&device][0];
+    assert_eq!((&message["TargetArn"], &message["Message"]), (&json!(device), &json!("hello")));
+}
+
+#[tokio::test]
+async fn strictly_nobody_looks_without_a_key_but_at_the_certificate() {
+    let house = House::new();
+    queue(&house).await;
+    for path in [
+        "/_aws/sqs/messages?QueueUrl=q",
+        "/_aws/sns/sms-messages",
+        "/_aws/sns/email-messages",
+        "/_aws/sns/subscription-tokens/x",
+    ] {
+        let answer = house.inspect_strictly(get(path)).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(!answer.text().contains("ready"));
+    }
+    let delete = Request::delete("/_aws/sns/sms-messages").body(Body::empty()).unwrap();
+    assert_eq!(house.inspect_strictly(delete).await.status, 403);
+    let name = house.service.runtime.notary().key().await.unwrap().certificate_file_name();
+    for path in [format!("/{name}"), format!("/_aws/sns/{name}")] {
+        let answer = house.inspect_strictly(get(&path)).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text().starts_with("-----BEGIN CERTIFICATE-----\n"));
+    }
+    let other = "/SimpleNotificationService-00000000000000000000000000000000.pem";
+    assert_eq!(house.inspect_strictly(get(other)).await.status, 404);
+}
