@@ -12,7 +12,7 @@ const tests = readdirSync(`${here}test`)
 
 const server = process.env.SQUAB_ENDPOINT ? null : await startServer();
 const endpoint = process.env.SQUAB_ENDPOINT ?? server.endpoint;
-console.log(`# SQS endpoint: ${endpoint}`);
+console.log(`# endpoint: ${endpoint}`);
 
 process.on('exit', () => server?.kill());
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -23,7 +23,12 @@ const options = ['--test', '--test-reporter=spec', ...process.argv.slice(2)];
 const child = spawn(process.execPath, [...options, ...tests], {
   cwd: here,
   // The SDK warns of the Node versions that it will leave behind.
-  env: { ...process.env, SQUAB_ENDPOINT: endpoint, NODE_NO_WARNINGS: '1' },
+  env: {
+    ...process.env,
+    SQUAB_ENDPOINT: endpoint,
+    NODE_NO_WARNINGS: '1',
+    ...(server ? { SQUAB_COMPAT_OWN_SERVER: '1' } : {}),
+  },
   stdio: 'inherit',
 });
 child.on('exit', (code) => process.exit(code ?? 1));

@@ -4,10 +4,13 @@ import os
 
 import pytest
 
-pytest.register_assert_rewrite("suite.service")  # so that its assertions say what they saw
+# So that their assertions say what they saw.
+pytest.register_assert_rewrite("suite.service", "suite.topics", "suite.endpoint")
 
 from suite import behaviours, clients, server
+from suite.endpoint import HttpEndpoint
 from suite.service import Service
+from suite.topics import Sns
 
 LISTED = behaviours.listed()
 OUR_OWN = "SQUAB_COMPAT_OWN_SERVER"  # set for the workers when the run started the server itself
@@ -46,7 +49,7 @@ def pytest_unconfigure(config):
 
 def pytest_report_header(config):
     """Says what is tested."""
-    return f"SQS endpoint: {os.environ.get('SQUAB_ENDPOINT', 'a server of our own')}"
+    return f"endpoint: {os.environ.get('SQUAB_ENDPOINT', 'a server of our own')}"
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +100,25 @@ def query_sqs(botos):
     service = Service(botos["query"])
     yield service
     service.clean_up()
+
+
+@pytest.fixture(scope="session")
+def boto_sns(endpoint):
+    """The boto3 client of SNS."""
+    return clients.boto_sns(endpoint)
+
+
+@pytest.fixture
+def sns(boto_sns, json_sqs):
+    """SNS, with queues for what it delivers."""
+    service = Sns(boto_sns, json_sqs)
+    yield service
+    service.clean_up()
+
+
+@pytest.fixture
+def http(not_aws):
+    """An HTTP endpoint on this machine, which AWS could not reach."""
+    listening = HttpEndpoint()
+    yield listening
+    listening.close()

@@ -12,7 +12,7 @@ import {
 
 export const endpoint = process.env.SQUAB_ENDPOINT;
 
-const settings = {
+export const settings = {
   region: process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1',
   credentials: {
     accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? 'test',

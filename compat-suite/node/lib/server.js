@@ -37,13 +37,15 @@ function freePort() {
   });
 }
 
-/** Starts a server that keeps its state in memory; resolves once it said `Ready.`. */
-export async function startServer() {
+/** Starts a server that keeps its state in memory, with these arguments besides; resolves once it
+ * said `Ready.`. */
+export async function startServer(...more) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'squab-compat-'));
   // Only these arguments count: not the environment, and not the working directory either.
   const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('SQUAB_'));
-  const child = spawn(program(), ['--listen', `127.0.0.1:${port}`, '--ephemeral'], {
+  const told = ['--listen', `127.0.0.1:${port}`, '--ephemeral', ...more];
+  const child = spawn(program(), told, {
     cwd: folder,
     env: Object.fromEntries(environment),
     stdio: ['ignore', 'pipe', 'pipe'],

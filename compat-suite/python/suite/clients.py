@@ -24,21 +24,40 @@ QUERY_MODEL = Path(
 )
 NAMESPACE = "http://queue.amazonaws.com/doc/2012-11-05/"
 VERSION = "2012-11-05"
+SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+SNS_VERSION = "2010-03-31"
 OWN = Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN)
 
 
-def boto(endpoint, protocol="json", credentials=OWN):
-    """A boto3 client that speaks `json` or `query`. It validates nothing itself, so that what the
-    tests send arrives, and it never tries again, so that an error is seen."""
+def boto(endpoint, protocol="json", credentials=OWN, region=REGION):
+    """A boto3 client of SQS that speaks `json` or `query`."""
     session = botocore.session.Session()
     if protocol == "query":
         if not QUERY_MODEL.is_dir():
             raise RuntimeError(f"{QUERY_MODEL} is missing: ./run sets it up")
         # Before the models of the installed botocore.
         session.get_component("data_loader").search_paths.insert(0, str(QUERY_MODEL))
-    client = session.create_client(
-        "sqs",
-        region_name=REGION,
+    client = _client(session, "sqs", endpoint, credentials, region)
+    assert client.meta.service_model.metadata["protocol"] == protocol
+    return client
+
+
+def boto_sns(endpoint, credentials=OWN, region=REGION):
+    """A boto3 client of SNS, which speaks Query alone."""
+    return _client(botocore.session.Session(), "sns", endpoint, credentials, region)
+
+
+def boto_sts(endpoint, credentials=OWN):
+    """A boto3 client of STS, which speaks Query alone."""
+    return _client(botocore.session.Session(), "sts", endpoint, credentials, REGION)
+
+
+def _client(session, service, endpoint, credentials, region):
+    """It validates nothing itself, so that what the tests send arrives, and it never tries again,
+    so that an error is seen."""
+    return session.create_client(
+        service,
+        region_name=region,
         endpoint_url=endpoint,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
@@ -50,8 +69,6 @@ def boto(endpoint, protocol="json", credentials=OWN):
             max_pool_connections=50,
         ),
     )
-    assert client.meta.service_model.metadata["protocol"] == protocol
-    return client
 
 
 class Answer:
@@ -75,9 +92,9 @@ class Answer:
         """The root element, with the namespace left on every name."""
         return ElementTree.fromstring(self.body)
 
-    def element(self, path):
+    def element(self, path, namespace=NAMESPACE):
         """The text of the element at `path` (names without namespace), or None."""
-        return self.xml.findtext("/".join(f"{{{NAMESPACE}}}{name}" for name in path.split("/")))
+        return self.xml.findtext("/".join(f"{{{namespace}}}{name}" for name in path.split("/")))
 
     def elements(self, path):
         """The elements at `path` (names without namespace)."""
@@ -126,7 +143,7 @@ def json_request(endpoint, operation, members, path="/", headers=None, **how):
 def query_request(url, parameters, headers=None, **how):
     """A signed AWS Query call with a form body; `parameters` is a dict, or the text of the form."""
     form = (
-        parameters if isinstance(parameters, str) else urlencode({**parameters, "Version": VERSION})
+        parameters if isinstance(parameters, str) else urlencode({"Version": VERSION, **parameters})
     )
     said = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", **(headers or {})}
     return signed("POST", url, form.encode(), said, **how)
@@ -135,6 +152,11 @@ def query_request(url, parameters, headers=None, **how):
 def query_call(url, **parameters):
     """The answer to a signed AWS Query call."""
     return send(query_request(url, parameters))
+
+
+def sns_call(url, **parameters):
+    """The answer to a signed call of SNS."""
+    return send(query_request(url, {"Version": SNS_VERSION, **parameters}, service="sns"))
 
 
 def presigned_url(url, parameters, expires=60, credentials=OWN):

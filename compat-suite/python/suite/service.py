@@ -1,4 +1,4 @@
-"""The words in which the tests speak: a service, its queues, and refusals."""
+"""The words in which the tests speak: a service, SQS with its queues, and refusals."""
 
 import time
 import uuid
@@ -26,40 +26,15 @@ def text(value):
     return {"DataType": "String", "StringValue": value}
 
 
-class Service:
-    """SQS through boto3 in one protocol. Calls are those of the client; see also `queue`."""
+class Caller:
+    """A service through boto3. Calls are those of the client."""
 
     def __init__(self, client):
         self.client = client
         self.protocol = client.meta.service_model.metadata["protocol"]
-        self._made = []
 
     def __getattr__(self, call):
         return getattr(self.client, call)
-
-    def queue(self, name="q", fifo=False, tags=None, **attributes):
-        """A new queue with these attributes (values of any type are turned into text)."""
-        name = unique(name) + (".fifo" if fifo else "")
-        if fifo:
-            attributes["FifoQueue"] = "true"
-        members = {"QueueName": name}
-        if attributes:
-            members["Attributes"] = {key: str(value) for key, value in attributes.items()}
-        if tags:
-            members["tags"] = tags
-        return self.adopt(name, self.client.create_queue(**members)["QueueUrl"])
-
-    def adopt(self, name, url):
-        """A queue that the test made by itself: it is deleted at the end of the test."""
-        queue = Queue(self, name, url)
-        self._made.append(queue)
-        return queue
-
-    def clean_up(self):
-        """Deletes the queues that were made here."""
-        for queue in self._made:
-            with suppress(ClientError):  # the test may have deleted it
-                self.client.delete_queue(QueueUrl=queue.url)
 
     @contextmanager
     def refuses(self, code, status=400, says=None, typed=None):
@@ -88,6 +63,38 @@ class Service:
             assert type(error) is ClientError
             if self.protocol == "json":
                 assert found["QueryErrorCode"] == UNTYPED[found["Code"]]
+
+
+class Service(Caller):
+    """SQS in one protocol. See `queue`."""
+
+    def __init__(self, client):
+        super().__init__(client)
+        self._made = []
+
+    def queue(self, name="q", fifo=False, tags=None, **attributes):
+        """A new queue with these attributes (values of any type are turned into text)."""
+        name = unique(name) + (".fifo" if fifo else "")
+        if fifo:
+            attributes["FifoQueue"] = "true"
+        members = {"QueueName": name}
+        if attributes:
+            members["Attributes"] = {key: str(value) for key, value in attributes.items()}
+        if tags:
+            members["tags"] = tags
+        return self.adopt(name, self.client.create_queue(**members)["QueueUrl"])
+
+    def adopt(self, name, url):
+        """A queue that the test made by itself: it is deleted at the end of the test."""
+        queue = Queue(self, name, url)
+        self._made.append(queue)
+        return queue
+
+    def clean_up(self):
+        """Deletes the queues that were made here."""
+        for queue in self._made:
+            with suppress(ClientError):  # the test may have deleted it
+                self.client.delete_queue(QueueUrl=queue.url)
 
 
 class Queue:

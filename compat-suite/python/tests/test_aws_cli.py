@@ -1,39 +1,18 @@
-"""The AWS command line: a program of its own, started as scripts start it."""
+"""The AWS command line, sqs."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from suite.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from suite.command_line import CommandLine
 from suite.digests import md5_of_attributes, md5_of_body
 from suite.service import text, unique
 
 
 @pytest.fixture
 def aws(endpoint, tmp_path):
-    """Runs `aws sqs …`; returns the parsed output, or None when there is none."""
-    environment = os.environ | {
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_PAGER": "",
-    }
-    program = Path(sys.executable).with_name("aws")
-
-    def run(*arguments, fails=False):
-        command = [str(program), "sqs", *arguments, "--endpoint-url", endpoint, "--output", "json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-        assert (done.returncode != 0) == fails, done.stderr
-        if fails:
-            return done
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-    return run
+    """`aws sqs …`."""
+    return CommandLine("sqs", endpoint, tmp_path)
 
 
 @pytest.mark.behaviour("programs-08", "queues-01", "messages-01", "messages-03", "attributes-01")
