@@ -262,14 +262,14 @@ fn at_once(
     store: &Store,
     job: impl FnMut(&mut Txn<'_>) -> Result<i64, Refusal> + Send + 'static,
 ) -> Result<i64, Refusal> {
-    match poll(&mut Box::pin(store.run(job))) {
+    match poll(&mut Box::pin(store.run_or_return(job, |_| None))) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("left to the thread"),
     }
 }
 
 #[tokio::test]
-async fn where_a_commit_waits_for_nothing_callers_commit_by_themselves_unless_they_meet() {
+async fn where_a_commit_waits_for_nothing_receives_run_at_once_unless_the_writer_is_busy() {
     let database = Watched { commits_at_once: true, ..Watched::new(&Location::Memory) };
     let Alone { store, published, transactions } = Alone::on(database);
     let first = at_once(&store, |tx| write(tx, 1)).unwrap();
@@ -290,7 +290,9 @@ async fn where_a_commit_waits_for_nothing_callers_commit_by_themselves_unless_th
     let (job, hold) = Hold::new();
     let elsewhere = {
         let store = store.clone();
-        std::thread::spawn(move || poll(&mut Box::pin(store.run(job))).is_ready())
+        std::thread::spawn(move || {
+            poll(&mut Box::pin(store.run_or_return(job, |()| None))).is_ready()
+        })
     };
     hold.has_begun();
     let left = start(store.run(|tx| Ok((tx.last_sequence()?, tx.tags(2)?, tx.tags(3)?))));

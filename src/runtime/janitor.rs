@@ -65,7 +65,8 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     for queue in runtime.waiters.take_due(runtime.clock.now_ms()) {
         loop {
             let (more, next_due) = runtime
-                .run_page(move |tx| {
+                .store
+                .run(move |tx| {
                     let Some(queue) = tx.queue_by_id(queue)? else { return Ok((false, None)) };
                     Ok((places::settle(tx, &queue)?, tx.next_due(queue.backlog)?))
                 })
@@ -84,13 +85,13 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 /// Goes on with fan-outs and replays, empties what was discarded and advances move tasks until
 /// nothing is due. Tells when the next step of a move task is.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
-    while runtime.run_page(fan_out::step).await? {}
+    while runtime.store.run(fan_out::step).await? {}
     while replay_pages(runtime).await? {}
-    while runtime.run_page(sweep::empty_discarded).await? {}
-    while runtime.run_page(topics::empty_discarded).await? {}
-    while runtime.run_page(platform::empty_discarded).await? {}
+    while runtime.store.run(sweep::empty_discarded).await? {}
+    while runtime.store.run(topics::empty_discarded).await? {}
+    while runtime.store.run(platform::empty_discarded).await? {}
     loop {
-        let next = runtime.run_page(move_tasks::step).await?;
+        let next = runtime.store.run(move_tasks::step).await?;
         if next.is_none_or(|at| at > runtime.clock.now_ms()) {
             return Ok(next);
         }
@@ -100,7 +101,7 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
 /// Replays a page for each subscription that has a replay. Tells whether there was one.
 async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
     let mut after = 0;
-    while let Some(next) = runtime.run_page(move |tx| replay::step(tx, after)).await? {
+    while let Some(next) = runtime.store.run(move |tx| replay::step(tx, after)).await? {
         after = next;
     }
     Ok(after != 0)
@@ -108,13 +109,13 @@ async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
 
 /// Removes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
-    while runtime.run_page(sweep::forget).await? {}
+    while runtime.store.run(sweep::forget).await? {}
     let mut after = 0;
-    while let Some(next) = runtime.run_page(move |tx| sweep::expire(tx, after)).await? {
+    while let Some(next) = runtime.store.run(move |tx| sweep::expire(tx, after)).await? {
         after = next;
     }
     after = 0;
-    while let Some(next) = runtime.run_page(move |tx| replay::expire_archives(tx, after)).await? {
+    while let Some(next) = runtime.store.run(move |tx| replay::expire_archives(tx, after)).await? {
         after = next;
     }
     Ok(())

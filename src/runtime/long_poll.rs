@@ -72,7 +72,8 @@ impl Runtime {
             if !attempt.received.messages.is_empty() || !attempt.received.more {
                 return Ok(attempt);
             }
-            // As with the pages of `run_page`.
+            // The store may have answered at once, and pages in a row would keep this thread to
+            // themselves: whoever else wants it comes first.
             tokio::task::yield_now().await;
         }
     }

@@ -98,16 +98,6 @@ impl Runtime {
         &self.deliveries
     }
 
-    /// Runs a job that is one page of a longer work. Whoever else wants the processor comes first:
-    /// the store may answer at once, and pages in a row would keep this thread to themselves.
-    pub async fn run_page<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        tokio::task::yield_now().await;
-        self.store.run(work).await
-    }
-
     /// The clock that everything here goes by.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

@@ -1,10 +1,10 @@
 //! Group commit: one thread takes whatever work is waiting, does it in one transaction, commits
 //! once, then answers everybody.
 //!
-//! Where a commit waits for no disk, callers do without the thread: who finds the writer idle runs
-//! the job at once, in a transaction of its own, and hands no work and no answer from thread to
-//! thread. Who finds it busy leaves the job to whoever is busy with it, and that one does all that
-//! was left to it in one transaction.
+//! Where a commit waits for no disk, receives do without the thread if they can: most find nothing,
+//! and then run no statement at all. Who finds the writer idle looks at once, and hands no work and
+//! no answer from thread to thread. Everything else is better off in the transactions that callers
+//! share.
 //!
 //! A job that fails after it has written (or panics) spoils the transaction for all. It is rolled
 //! back, and each job then runs in a transaction of its own, so that only the culprit fails. This
@@ -16,7 +16,7 @@ use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
@@ -25,10 +25,6 @@ const JOBS_PER_COMMIT: usize = 256;
 
 /// How often the writer thread yields to others before it sleeps; some ten microseconds in all.
 const TURNS_BEFORE_SLEEP: usize = 50;
-
-/// How many transactions a caller makes for others, before it leaves that to the thread and goes on
-/// with what it has to do itself.
-const TRANSACTIONS_FOR_OTHERS: usize = 16;
 
 /// Hears of effects once they are true.
 pub trait Observer: Send + Sync {
@@ -40,7 +36,8 @@ pub trait Observer: Send + Sync {
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Message>,
-    desk: Arc<Desk>,
+    /// None once the store is closed.
+    writer: Arc<Mutex<Option<Writer>>>,
     /// Whether callers may use the writer themselves.
     commits_at_once: bool,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -70,29 +67,28 @@ impl Store {
             ledger: Ledger::default(),
             effects: Vec::new(),
         };
-        let writer = Mutex::new(Some(Writer { database, state }));
-        let desk = Arc::new(Desk { writer, left: Mutex::default() });
+        let writer = Arc::new(Mutex::new(Some(Writer { database, state })));
         let (jobs, waiting) = mpsc::channel();
-        let of_thread = Arc::clone(&desk);
+        let of_thread = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("squab-store".into())
             .spawn(move || work_until_told(&of_thread, &waiting))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         let thread = Arc::new(Mutex::new(Some(thread)));
-        Ok(Self { jobs, desk, commits_at_once, thread })
+        Ok(Self { jobs, writer, commits_at_once, thread })
     }
 
-    /// Runs a job in a transaction and answers after its commit, which may be at once, without the
-    /// task ever having waited.
+    /// Runs a job in a transaction and answers after its commit.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.run_or_return(work, |_| None).await
+        self.share(Attempt { work, result: None }, |_| None).await
     }
 
-    /// Runs a job. If nobody waits for its answer any more when that is there, `give_back` may
-    /// make another job of it: a receive whose client has gone makes its messages visible again.
+    /// Runs a job that often finds nothing to do, perhaps at once, without the task ever having
+    /// waited. If nobody waits for its answer any more when that is there, `give_back` may make
+    /// another job of it: a receive whose client has gone makes its messages visible again.
     pub async fn run_or_return<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
@@ -102,39 +98,32 @@ impl Store {
         if self.commits_at_once && self.run_at_once(&mut attempt) {
             return attempt.into_result();
         }
+        self.share(attempt, give_back).await
+    }
+
+    /// Leaves a job to the thread, for a transaction that it shares with others.
+    async fn share<T, F>(
+        &self,
+        attempt: Attempt<T, F>,
+        give_back: fn(T) -> Option<GiveBack>,
+    ) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.submit(Box::new(Work { attempt, reply, give_back }))?;
-        let mut asked = Asked { answer, give_back, store: self };
+        let job = Work { attempt, reply, give_back };
+        self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
+        let mut asked = Asked { answer, give_back, jobs: &self.jobs };
         (&mut asked.answer).await.map_err(|_| Error::Closed)?
     }
 
     /// Runs a job on this thread if the writer is idle. Tells whether it was.
     fn run_at_once(&self, job: &mut impl Job) -> bool {
-        {
-            let Ok(mut writer) = self.desk.writer.try_lock() else { return false };
-            let Some(writer) = writer.as_mut() else { return false };
-            writer.commit(std::slice::from_mut(job));
-        }
-        self.work_off();
+        let Ok(mut writer) = self.writer.try_lock() else { return false };
+        let Some(writer) = writer.as_mut() else { return false };
+        writer.commit(std::slice::from_mut(job));
         true
-    }
-
-    /// Leaves a job to others.
-    fn submit(&self, job: Box<dyn Submitted>) -> Result<(), Error> {
-        if self.commits_at_once {
-            self.desk.left().push(job);
-            self.work_off();
-            return Ok(());
-        }
-        self.jobs.send(Message::Job(job)).map_err(|_| Error::Closed)
-    }
-
-    /// Does what was left, or sees to it that it will be done.
-    fn work_off(&self) {
-        if self.desk.work_off() {
-            // If that cannot be sent the thread has ended, and has closed the store.
-            drop(self.jobs.send(Message::Left));
-        }
     }
 
     /// Waits until the writer thread has finished what was submitted and closed the database.
@@ -154,7 +143,7 @@ impl Store {
 struct Asked<'s, T> {
     answer: oneshot::Receiver<Result<T, Refusal>>,
     give_back: fn(T) -> Option<GiveBack>,
-    store: &'s Store,
+    jobs: &'s mpsc::Sender<Message>,
 }
 
 impl<T> Drop for Asked<'_, T> {
@@ -164,7 +153,7 @@ impl<T> Drop for Asked<'_, T> {
             && let Some(work) = (self.give_back)(unread)
         {
             // If that cannot be sent the server is stopping; visibility timeouts do the rest.
-            drop(self.store.submit(Unattended::submitted(work)));
+            drop(self.jobs.send(Message::Job(Unattended::submitted(work))));
         }
     }
 }
@@ -174,63 +163,7 @@ pub type GiveBack = Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send>;
 
 enum Message {
     Job(Box<dyn Submitted>),
-    /// Something was left on the desk.
-    Left,
     Stop,
-}
-
-/// The writer, and what was left to whoever works with it.
-struct Desk {
-    /// None once the store is closed.
-    writer: Mutex<Option<Writer>>,
-    left: Mutex<Vec<Box<dyn Submitted>>>,
-}
-
-impl Desk {
-    /// Does what was left, unless somebody else has the writer. Nothing stays undone: whoever
-    /// leaves a job calls this afterwards, and so does whoever has let go of the writer. Tells
-    /// whether others leave more and more, so that the thread had better go on.
-    fn work_off(&self) -> bool {
-        for _ in 0..TRANSACTIONS_FOR_OTHERS {
-            if self.left().is_empty() {
-                return false;
-            }
-            match self.writer.try_lock() {
-                Ok(mut writer) => self.commit_left(&mut writer),
-                Err(TryLockError::WouldBlock) => return false,
-                // Of a panic outside any job: there is no telling what is true after it.
-                Err(TryLockError::Poisoned(_)) => self.left().clear(),
-            }
-        }
-        true
-    }
-
-    fn commit_left(&self, writer: &mut Option<Writer>) {
-        let mut left = self.left();
-        let count = left.len().min(JOBS_PER_COMMIT);
-        let mut jobs: Vec<_> = left.drain(..count).filter(|job| job.is_wanted()).collect();
-        drop(left);
-        // A job that is dropped tells whoever waits that the store is closed.
-        if let Some(writer) = writer {
-            writer.commit_and_answer(&mut jobs);
-        }
-    }
-
-    /// Does what was left, and closes the database.
-    fn close(&self) {
-        if let Ok(mut writer) = self.writer.lock() {
-            while !self.left().is_empty() {
-                self.commit_left(&mut writer);
-            }
-            *writer = None;
-        }
-        while self.work_off() {}
-    }
-
-    fn left(&self) -> MutexGuard<'_, Vec<Box<dyn Submitted>>> {
-        // Nothing panics while it holds the lock.
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Work to do in a transaction.
@@ -357,29 +290,29 @@ impl Submitted for Unattended {
 }
 
 /// The writer thread: does what it is given until it is told to stop, then closes the database.
-fn work_until_told(desk: &Desk, waiting: &mpsc::Receiver<Message>) {
+fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Message>) {
     let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
     let mut stopping = false;
-    while !stopping && let Ok(first) = next(waiting) {
-        let mut message = Some(first);
-        while let Some(this) = message {
-            match this {
-                Message::Job(job) => jobs.push(job),
-                Message::Left => while desk.work_off() {},
+    while !stopping && let Ok(Message::Job(first)) = next(waiting) {
+        jobs.push(first);
+        while jobs.len() < JOBS_PER_COMMIT
+            && let Ok(message) = waiting.try_recv()
+        {
+            match message {
+                Message::Job(next) => jobs.push(next),
                 Message::Stop => stopping = true,
             }
-            message = if jobs.len() < JOBS_PER_COMMIT { waiting.try_recv().ok() } else { None };
         }
         jobs.retain(|job| job.is_wanted());
-        if jobs.is_empty() {
-            continue;
-        }
-        let Ok(mut writer) = desk.writer.lock() else { return };
+        // Poison is of a panic outside any job: there is no telling what is true after it.
+        let Ok(mut writer) = writer.lock() else { return };
         if let Some(writer) = writer.as_mut() {
             writer.commit_and_answer(&mut jobs);
         }
     }
-    desk.close();
+    if let Ok(mut writer) = writer.lock() {
+        *writer = None;
+    }
 }
 
 /// The next message. Before the thread goes to sleep it gives the others of the process a few turns:

@@ -32,7 +32,7 @@ pub async fn set_queue_attributes(cx: &Context, input: Input) -> Result<(), Refu
         })
         .await?;
     while let Some(retiming) = rest {
-        rest = cx.runtime.run_page(move |tx| queues::retime(tx, retiming)).await?;
+        rest = cx.runtime.run(move |tx| queues::retime(tx, retiming)).await?;
     }
     Ok(())
 }
