@@ -340,8 +340,8 @@ impl RetryPolicy {
         }
         if policy.num_retries < phases.into_iter().flatten().sum() {
             return Err(format!(
-                "{path}.numRetries must be greater than or equal to the sum of numNoDelayRetries, \
-                 numMinDelayRetries and numMaxDelayRetries"
+                "{path}: numNoDelayRetries, numMinDelayRetries and numMaxDelayRetries together must not \
+                 exceed numRetries"
             ));
         }
         if policy.schedule().total() > LONGEST_HTTP_RETRIES {
@@ -764,7 +764,7 @@ mod tests {
             ),
             (
                 with("numMinDelayRetries", json!(4)),
-                ".numRetries must be greater than or equal to the sum of numNoDelayRetries, numMinDelayRetries and numMaxDelayRetries",
+                ": numNoDelayRetries, numMinDelayRetries and numMaxDelayRetries together must not exceed numRetries",
             ),
             (
                 with("backoffFunction", json!("cubic")),
