@@ -333,47 +333,53 @@ impl<'w> Work<'w> {
     }
 
     fn put_into_queue(&mut self, tx: &mut Txn<'_>, to: &Subscriber) -> Result<(), Refusal> {
-        let published = &self.publication.published;
-        let (body, attributes) = if to.raw {
-            (self.texts.for_protocol(Protocol::Sqs.name()).to_owned(), published.attributes.clone())
-        } else {
-            (self.envelope(to), MessageAttributes::new())
-        };
+        let none = MessageAttributes::new();
+        let attributes = if to.raw { &self.publication.published.attributes } else { &none };
+        let body = || if to.raw { self.text(to).to_owned() } else { self.envelope(to) };
         let failure = match &to.queue {
             None => Some("The endpoint is not the ARN of a queue.".to_owned()),
-            Some(queue) => self.put(tx, queue, body.clone(), &attributes)?.err(),
+            Some(queue) => self.put(tx, queue, body(), attributes)?.err(),
         };
         match failure {
             None => {
                 self.arrived(tx, to);
                 Ok(())
             }
-            Some(reason) => {
-                // No queue takes so many attributes beside the body, the dead-letter queue neither.
-                let (body, attributes) = if attributes.len() > MESSAGE_ATTRIBUTES {
-                    (self.envelope(to), MessageAttributes::new())
-                } else {
-                    (body, attributes)
-                };
-                let undelivered = Undelivered {
-                    message_id: Some(self.publication.message_id),
-                    group: published.group.as_deref(),
-                    deduplication_id: published.deduplication_id.as_deref(),
-                    body,
-                    attributes,
-                    reason: &reason,
-                    code: "ClientError",
-                    attempts: 1,
-                };
-                let destination = Destination {
-                    arn: &to.arn,
-                    protocol: to.protocol,
-                    endpoint: &to.endpoint,
-                    dead_letter_queue: to.dead_letter_queue.as_ref(),
-                };
-                give_up(tx, &destination, undelivered)
+            // No queue takes so many attributes beside the body, the dead-letter queue neither.
+            Some(reason) if attributes.len() > MESSAGE_ATTRIBUTES => {
+                self.give_up(tx, to, &reason, self.envelope(to), none)
             }
+            Some(reason) => self.give_up(tx, to, &reason, body(), attributes.clone()),
         }
+    }
+
+    /// What no attempt can bring to a subscriber. Only queues know groups.
+    fn give_up(
+        &self,
+        tx: &mut Txn<'_>,
+        to: &Subscriber,
+        reason: &str,
+        body: String,
+        attributes: MessageAttributes,
+    ) -> Result<(), Refusal> {
+        let published = Some(&self.publication.published).filter(|_| to.protocol == Protocol::Sqs);
+        let undelivered = Undelivered {
+            message_id: Some(self.publication.message_id),
+            group: published.and_then(|published| published.group.as_deref()),
+            deduplication_id: published.and_then(|published| published.deduplication_id.as_deref()),
+            body,
+            attributes,
+            reason,
+            code: "ClientError",
+            attempts: 1,
+        };
+        let destination = Destination {
+            arn: &to.arn,
+            protocol: to.protocol,
+            endpoint: &to.endpoint,
+            dead_letter_queue: to.dead_letter_queue.as_ref(),
+        };
+        give_up(tx, &destination, undelivered)
     }
 
     /// Puts a message into a queue. The inner error says why that cannot be.
@@ -416,23 +422,7 @@ impl<'w> Work<'w> {
                 Ok(())
             }
             Err(reason) => {
-                let undelivered = Undelivered {
-                    message_id: Some(self.publication.message_id),
-                    group: None,
-                    deduplication_id: None,
-                    body: self.envelope(to),
-                    attributes: MessageAttributes::new(),
-                    reason: &reason,
-                    code: "ClientError",
-                    attempts: 1,
-                };
-                let destination = Destination {
-                    arn: &to.arn,
-                    protocol: to.protocol,
-                    endpoint: &to.endpoint,
-                    dead_letter_queue: to.dead_letter_queue.as_ref(),
-                };
-                give_up(tx, &destination, undelivered)
+                self.give_up(tx, to, &reason, self.envelope(to), MessageAttributes::new())
             }
         }
     }
