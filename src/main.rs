@@ -34,7 +34,13 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // The store's thread has a core of its own: with as many threads for requests as there are
+    // cores, they and it would take turns.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.saturating_sub(1).max(1);
+    let built =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILURE, &error),
     };

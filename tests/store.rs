@@ -371,8 +371,9 @@ async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     for column in ["body", "attributes", "sender_id", "trace_header", "deduplication_id"] {
         by_hand.execute(&format!("ALTER TABLE messages DROP COLUMN {column}"), []).unwrap();
     }
-    let version: i64 = by_hand.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    by_hand.pragma_update(None, "user_version", version - 1).unwrap();
+    let index = "CREATE INDEX deduplication_by_expiry ON deduplication (expires_at)";
+    by_hand.execute(index, []).unwrap();
+    by_hand.pragma_update(None, "user_version", 2).unwrap();
     by_hand.close().unwrap();
 
     let service = service_on(data.path(), START_MS);
@@ -384,6 +385,44 @@ async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
         service.ok("DeleteMessage", on("q", json!({"ReceiptHandle": handle}))).await;
     }
     assert_eq!(counts(&service, "q").await, ["0", "0", "0"]);
+}
+
+#[tokio::test]
+async fn what_a_fifo_queue_remembers_of_its_messages_goes_in_time() {
+    /// More than a page of the sweep.
+    const MESSAGES: usize = 700;
+    let data = tempfile::tempdir().unwrap();
+    let service = service_on(data.path(), START_MS);
+    create(&service, "q.fifo", json!({"FifoQueue": "true"})).await;
+    for number in 0..MESSAGES {
+        let group = if number == 0 { "stays".to_owned() } else { format!("group-{number}") };
+        let message = json!({"MessageBody": "b", "MessageGroupId": group,
+            "MessageDeduplicationId": number.to_string()});
+        service.ok("SendMessage", on("q.fifo", message)).await;
+    }
+    // The first one is received last: its group keeps it.
+    let all = receive(&service, "q.fifo", 1).await;
+    for (_, handle, _) in all {
+        let hidden = json!({"ReceiptHandle": handle, "VisibilityTimeout": 43_200});
+        service.ok("ChangeMessageVisibility", on("q.fifo", hidden)).await;
+    }
+    for _ in 1..MESSAGES {
+        for (_, handle, _) in receive(&service, "q.fifo", 1).await {
+            service.ok("DeleteMessage", on("q.fifo", json!({"ReceiptHandle": handle}))).await;
+        }
+    }
+    let rows = |service: Service| async move {
+        service.runtime.close().await;
+        drop(service);
+        let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            by_hand.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        (count("message_groups"), count("deduplication"))
+    };
+    service.pass(5 * 60 * 1_000).await;
+    assert_eq!(rows(service).await, (1, 0));
 }
 
 #[test]

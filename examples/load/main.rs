@@ -6,6 +6,7 @@
 //! cargo run --release --example load -- --spawn target/release/squab -- --ephemeral
 //! cargo run --release --example load -- --endpoint http://127.0.0.1:4566 --scenario send,batch
 //! cargo run --release --example load -- --targets
+//! cargo run --release --example load -- --matrix
 //! ```
 //!
 //! Of the table's columns `/floor` is the median over the rounds of the ratio to the floor's
@@ -18,6 +19,7 @@
 
 mod client;
 mod floor;
+mod matrix;
 mod measure;
 mod process;
 mod scenario;
@@ -84,6 +86,10 @@ struct Options {
     /// Check everything that Squab promises, with servers of its own (--spawn says which program)
     #[arg(long)]
     targets: bool,
+    /// What operations cost beside backlogs, groups, queues, waiting receivers and bulk work, with
+    /// servers of its own
+    #[arg(long)]
+    matrix: bool,
     /// Where the servers of --targets keep their data: the disk that is measured
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     data: PathBuf,
@@ -112,7 +118,11 @@ fn main() -> Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        if options.targets { targets::check(&options).await } else { load(&options).await }
+        match () {
+            () if options.targets => targets::check(&options).await,
+            () if options.matrix => matrix::print(&options).await,
+            () => load(&options).await,
+        }
     })
 }
 

@@ -38,6 +38,10 @@ pub enum Scenario {
     Publish,
     /// Publish to a topic with a hundred filtered queues, of which one gets the message
     PublishFiltered,
+    /// GetQueueAttributes, all of them
+    Attributes,
+    /// ListQueues with a prefix that one queue has
+    List,
 }
 
 impl Scenario {
@@ -61,7 +65,10 @@ impl Scenario {
 
     /// Whether it makes sense on a queue with messages waiting.
     pub fn can_have_backlog(self) -> bool {
-        !matches!(self, Self::ReceiveEmpty | Self::Wakeup | Self::Publish | Self::PublishFiltered)
+        !matches!(
+            self,
+            Self::ReceiveEmpty | Self::Wakeup | Self::Publish | Self::PublishFiltered | Self::List
+        )
     }
 
     fn is_fifo(self) -> bool {
@@ -169,12 +176,22 @@ impl Queue {
     }
 
     pub async fn delete(&self) -> Result<()> {
-        let mut control = Connection::open(&self.host).await?;
-        control.call(&self.request("DeleteQueue", "")).await?;
+        self.call("DeleteQueue", "").await?;
         match &self.topic {
             Some(topic) => topic.delete().await,
             None => Ok(()),
         }
+    }
+
+    /// Makes a call about the queue; `parameters` begin with a comma.
+    pub async fn call(&self, action: &str, parameters: &str) -> Result<()> {
+        let mut control = Connection::open(&self.host).await?;
+        control.call(&self.request(action, parameters)).await?;
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
     }
 
     fn request(&self, action: &str, parameters: &str) -> Vec<u8> {
@@ -339,8 +356,20 @@ pub async fn run(
         let worker = Worker { connection, deadline, tally: Tally::default() };
         let queue = queue.clone();
         match scenario {
-            Scenario::Send | Scenario::SendFull => workers.spawn(send(worker, queue)),
-            Scenario::ReceiveEmpty => workers.spawn(receive_empty(worker, queue)),
+            Scenario::Send | Scenario::SendFull => workers.spawn(repeat(worker, queue.send(), 1)),
+            Scenario::ReceiveEmpty => {
+                let receive = queue.receive(0, BATCH);
+                workers.spawn(repeat(worker, receive, 0))
+            }
+            Scenario::Attributes => {
+                let attributes =
+                    queue.request("GetQueueAttributes", r#","AttributeNames":["All"]"#);
+                workers.spawn(repeat(worker, attributes, 0))
+            }
+            Scenario::List => {
+                let body = format!(r#"{{"QueueNamePrefix":"{}"}}"#, queue.name());
+                workers.spawn(repeat(worker, request(&queue.host, "ListQueues", &body), 0))
+            }
             Scenario::OneByOne => workers.spawn(one_by_one(worker, queue)),
             Scenario::Batch | Scenario::FifoBatch => workers.spawn(batch(worker, queue)),
             Scenario::Wakeup => workers.spawn(wake_up(worker, queue)),
@@ -355,35 +384,19 @@ pub async fn run(
     Ok(total)
 }
 
-async fn send(mut worker: Worker, queue: Queue) -> Result<Tally> {
-    let request = queue.send();
+/// The same request again and again.
+async fn repeat(mut worker: Worker, request: Vec<u8>, messages: u64) -> Result<Tally> {
     while !worker.is_over() {
-        worker.call(&request, 1).await?;
+        worker.call(&request, messages).await?;
     }
     Ok(worker.tally)
 }
 
 /// A message counts once for each queue that gets it.
-async fn publish(
-    mut worker: Worker,
-    queue: Queue,
-    deliveries: u64,
-    filtered: bool,
-) -> Result<Tally> {
+async fn publish(worker: Worker, queue: Queue, deliveries: u64, filtered: bool) -> Result<Tally> {
     let topic = queue.topic.as_ref().ok_or("no topic")?;
     let request = topic.publish(&queue.body(), filtered);
-    while !worker.is_over() {
-        worker.call(&request, deliveries).await?;
-    }
-    Ok(worker.tally)
-}
-
-async fn receive_empty(mut worker: Worker, queue: Queue) -> Result<Tally> {
-    let request = queue.receive(0, 10);
-    while !worker.is_over() {
-        worker.call(&request, 0).await?;
-    }
-    Ok(worker.tally)
+    repeat(worker, request, deliveries).await
 }
 
 async fn one_by_one(mut worker: Worker, queue: Queue) -> Result<Tally> {

@@ -26,7 +26,7 @@ pub fn arrive(
         None => None,
         Some(name) => Some(match tx.message_group(queue.backlog, name)? {
             Some(group) => group,
-            None => new_group(tx, name)?,
+            None => new_group(tx, queue.backlog, name)?,
         }),
     };
     message.group = group.as_ref().map_or(0, |group| group.id);
@@ -39,25 +39,21 @@ pub fn arrive(
     }
     tx.insert_message(queue.backlog, message, content)?;
     if let Some(group) = &mut group {
-        let is_new = group.size == 0;
         group.size += 1;
         group.last_sent_at = tx.now();
         let locked = queue.attributes.fifo && group.in_flight > 0;
         if ready && !locked {
             group.head = Some(group.head.map_or(message.rank, |head| head.min(message.rank)));
         }
-        if is_new {
-            tx.insert_message_group(queue.backlog, group)?;
-        } else {
-            tx.update_message_group(group)?;
-        }
+        tx.put_message_group(group);
     }
     Ok(())
 }
 
-fn new_group(tx: &mut Txn<'_>, name: &str) -> Result<MessageGroup, Refusal> {
+fn new_group(tx: &mut Txn<'_>, backlog: i64, name: &str) -> Result<MessageGroup, Refusal> {
     Ok(MessageGroup {
         id: tx.next_sequence()?,
+        backlog,
         name: name.to_owned(),
         head: None,
         size: 0,
@@ -116,7 +112,7 @@ pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Resul
     if was_blocked && group.head.is_some() {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     }
-    tx.update_message_group(group)?;
+    tx.put_message_group(group);
     Ok(())
 }
 

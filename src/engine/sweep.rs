@@ -3,10 +3,13 @@
 use super::{PAGE, places};
 use crate::domain::Refusal;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, OPT_IN_AGAIN_MS, QUEUE_COOL_DOWN_MS};
-use crate::store::{Queue, Txn};
+use crate::store::{DeduplicationKey, Queue, Txn};
 
 /// Queues that one step looks at.
 const QUEUES: i64 = 50;
+/// How long a message group without messages is still known, in milliseconds: many are sent to
+/// again soon, and then cost less.
+const IDLE_GROUPS_MS: i64 = 10_000;
 /// How long an ended move task is still listed, in milliseconds.
 const ENDED_TASKS_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -22,7 +25,6 @@ pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let limit = PAGE * 5;
     let now = tx.now();
     let forgotten = [
-        tx.forget_deduplication(limit)?,
         tx.forget_receive_attempts(limit)?,
         tx.forget_deleted_queues(now - QUEUE_COOL_DOWN_MS, limit)?,
         tx.forget_move_tasks(now - ENDED_TASKS_MS, limit)?,
@@ -33,9 +35,29 @@ pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     Ok(forgotten.iter().any(|number| *number as i64 == limit))
 }
 
+/// Forgets what is out of date of a page of deduplication records, those that follow `after`. Tells
+/// where to go on.
+pub fn forget_deduplication(
+    tx: &mut Txn<'_>,
+    after: &DeduplicationKey,
+) -> Result<Option<DeduplicationKey>, Refusal> {
+    Ok(tx.forget_deduplication(after, PAGE * 5)?)
+}
+
+/// Forgets those of a page of message groups that have no messages any more, those that follow
+/// `after`, by id. Tells where to go on.
+pub fn forget_idle_groups(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
+    let idle_since = tx.now() - IDLE_GROUPS_MS;
+    Ok(tx.forget_message_groups(after, idle_since, PAGE * 5)?)
+}
+
 /// Milliseconds between two sweeps: records are kept for five minutes, messages for a minute at
 /// least.
 pub const INTERVAL_MS: i64 = DEDUPLICATION_INTERVAL_MS / 10;
+
+/// Milliseconds between two rounds through all records of deduplication: each is looked at once or
+/// twice in its life.
+pub const ROUND_MS: i64 = DEDUPLICATION_INTERVAL_MS;
 
 /// Expires messages of the queues that follow `after`, by id. Tells where to go on.
 pub fn expire(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {

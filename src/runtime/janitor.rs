@@ -5,6 +5,7 @@
 use super::Runtime;
 use crate::domain::Refusal;
 use crate::engine::{fan_out, move_tasks, places, platform, replay, sweep, topics};
+use crate::store::{DeduplicationKey, Txn};
 
 /// Runs until the server stops: at each due time, releases what became ready.
 pub(super) async fn keep_time(runtime: Runtime) {
@@ -31,6 +32,7 @@ pub(super) async fn keep_time(runtime: Runtime) {
 /// Runs until the server stops: does background work when there is some, and sweeps now and then.
 pub(super) async fn keep_house(runtime: Runtime) {
     let mut next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+    let mut next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
     loop {
         let next_step = match do_work(&runtime).await {
             Ok(next) => next.unwrap_or(next_sweep),
@@ -49,6 +51,12 @@ pub(super) async fn keep_house(runtime: Runtime) {
                 report(&runtime, &refusal);
             }
             next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+        }
+        if runtime.clock.now_ms() >= next_round {
+            if let Err(refusal) = forget_deduplication(&runtime).await {
+                report(&runtime, &refusal);
+            }
+            next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
         }
     }
 }
@@ -118,5 +126,20 @@ pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
     while let Some(next) = runtime.store.run(move |tx| replay::expire_archives(tx, after)).await? {
         after = next;
     }
+    after = 0;
+    while let Some(next) = runtime.store.run(move |tx| sweep::forget_idle_groups(tx, after)).await?
+    {
+        after = next;
+    }
     Ok(())
+}
+
+/// Goes through all records of deduplication and forgets those that are out of date.
+pub(super) async fn forget_deduplication(runtime: &Runtime) -> Result<(), Refusal> {
+    let mut after = DeduplicationKey::default();
+    loop {
+        let page = move |tx: &mut Txn<'_>| sweep::forget_deduplication(tx, &after);
+        let Some(next) = runtime.store.run(page).await? else { return Ok(()) };
+        after = next;
+    }
 }

@@ -119,6 +119,7 @@ impl Runtime {
         janitor::wake_due(self).await?;
         janitor::do_work(self).await?;
         janitor::sweep(self).await?;
+        janitor::forget_deduplication(self).await?;
         courier::deliver_due(self).await
     }
 

@@ -76,6 +76,7 @@ impl Txn<'_> {
             }
             return Ok(true);
         }
+        self.write_message_groups()?;
         let groups = self.execute(
             "DELETE FROM message_groups WHERE id IN \
              (SELECT id FROM message_groups WHERE backlog = ?1 LIMIT ?2)",

@@ -12,6 +12,15 @@ pub struct Duplicate {
     pub sequence: i64,
 }
 
+/// Names a record; records are in the order of their keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeduplicationKey {
+    /// Id of the queue.
+    pub queue: i64,
+    /// Stands for the scope and the deduplication id.
+    pub digest: Vec<u8>,
+}
+
 impl Txn<'_> {
     /// Remembers a message under a digest until a time, in place of anything out of date. If
     /// another is remembered there that is not, it stays and is told.
@@ -47,21 +56,32 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` records that are out of date. Tells how many.
-    pub fn forget_deduplication(&mut self, limit: i64) -> Result<usize, Error> {
+    /// Goes through up to `limit` records, after one, and forgets those that are out of date. Tells
+    /// where to go on.
+    pub fn forget_deduplication(
+        &mut self,
+        after: &DeduplicationKey,
+        limit: i64,
+    ) -> Result<Option<DeduplicationKey>, Error> {
         let now = self.now();
-        let page = self.all(
-            "SELECT queue, digest FROM deduplication WHERE expires_at <= ?1 \
-             ORDER BY expires_at LIMIT ?2",
-            &[now.into(), limit.into()],
-            |row| Ok((row.i64(0)?, row.blob(1)?.unwrap_or_default().to_vec())),
+        let mut page = self.all(
+            "SELECT queue, digest, expires_at <= ?3 FROM deduplication \
+             WHERE (queue, digest) > (?1, ?2) ORDER BY queue, digest LIMIT ?4",
+            &[after.queue.into(), after.digest.as_slice().into(), now.into(), limit.into()],
+            |row| {
+                let digest = row.blob(1)?.unwrap_or_default().to_vec();
+                Ok((DeduplicationKey { queue: row.i64(0)?, digest }, row.i64(2)? != 0))
+            },
         )?;
-        for (queue, digest) in &page {
-            self.execute(
-                "DELETE FROM deduplication WHERE queue = ?1 AND digest = ?2",
-                &[(*queue).into(), digest.as_slice().into()],
-            )?;
+        for (key, is_expired) in &page {
+            if *is_expired {
+                self.execute(
+                    "DELETE FROM deduplication WHERE queue = ?1 AND digest = ?2",
+                    &[key.queue.into(), key.digest.as_slice().into()],
+                )?;
+            }
         }
-        Ok(page.len())
+        let is_full = page.len() as i64 == limit;
+        Ok(page.pop().map(|(key, _)| key).filter(|_| is_full))
     }
 }

@@ -1,14 +1,27 @@
-//! Message groups: one row for each group that has messages, on FIFO and on standard queues.
+//! Message groups: a row for each group that has messages, or had some a moment ago, on FIFO and on
+//! standard queues.
+//!
+//! Every send, receive and delete changes a group, and those of one transaction often the same one.
+//! So changes stay in the ledger and are written once: at the end of the transaction, or before a
+//! statement looks for groups.
 
-use super::driver::Row;
+use super::driver::{Driver, Row};
 use super::{Error, Txn};
 use std::collections::HashMap;
+
+macro_rules! columns {
+    () => {
+        "id, backlog, name, head, size, in_flight, last_sent_at"
+    };
+}
 
 /// A group of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageGroup {
     /// Never used again for another group.
     pub id: i64,
+    /// Its backlog.
+    pub backlog: i64,
     /// MessageGroupId
     pub name: String,
     /// Rank of the message that may be received next, if one may.
@@ -21,13 +34,21 @@ pub struct MessageGroup {
     pub last_sent_at: i64,
 }
 
-/// The groups that a ledger knows, as their rows are. Every send and every delete asks for one.
+/// The groups that a ledger knows.
 #[derive(Debug, Default)]
 pub(super) struct KnownGroups {
-    /// `None` for a group that is known to be gone.
-    by_id: HashMap<i64, Option<MessageGroup>>,
+    by_id: HashMap<i64, Known>,
     /// Ids by backlog and name; the group may be gone.
     ids: HashMap<i64, HashMap<String, i64>>,
+    /// Ids of those that are not as their rows are.
+    changed: Vec<i64>,
+}
+
+#[derive(Debug)]
+struct Known {
+    group: MessageGroup,
+    has_row: bool,
+    is_changed: bool,
 }
 
 impl KnownGroups {
@@ -35,42 +56,106 @@ impl KnownGroups {
         self.by_id.len()
     }
 
-    fn by_name(&self, backlog: i64, name: &str) -> Option<&Option<MessageGroup>> {
-        self.by_id.get(self.ids.get(&backlog)?.get(name)?)
+    fn by_name(&self, backlog: i64, name: &str) -> Option<&MessageGroup> {
+        let id = self.ids.get(&backlog)?.get(name)?;
+        self.by_id.get(id).map(|known| &known.group)
     }
 
-    fn name(&mut self, backlog: i64, group: &MessageGroup) {
-        self.ids.entry(backlog).or_default().insert(group.name.clone(), group.id);
-        self.by_id.insert(group.id, Some(group.clone()));
+    /// A group as its row is.
+    fn learn(&mut self, group: MessageGroup) {
+        self.ids.entry(group.backlog).or_default().insert(group.name.clone(), group.id);
+        self.by_id.insert(group.id, Known { group, has_row: true, is_changed: false });
+    }
+
+    /// A group as its row shall be.
+    fn change(&mut self, group: &MessageGroup) {
+        if let Some(known) = self.by_id.get_mut(&group.id) {
+            known.group.clone_from(group);
+            if !std::mem::replace(&mut known.is_changed, true) {
+                self.changed.push(group.id);
+            }
+            return;
+        }
+        self.ids.entry(group.backlog).or_default().insert(group.name.clone(), group.id);
+        let known = Known { group: group.clone(), has_row: false, is_changed: true };
+        self.by_id.insert(group.id, known);
+        self.changed.push(group.id);
+    }
+
+    /// Makes the rows agree with what is known.
+    pub(super) fn write(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
+        for id in self.changed.drain(..) {
+            let Some(known) = self.by_id.get_mut(&id) else { continue };
+            known.is_changed = false;
+            if known.has_row {
+                update(driver, &known.group)?;
+            } else if known.group.size > 0 {
+                insert(driver, &known.group)?;
+                known.has_row = true;
+            } else {
+                self.by_id.remove(&id);
+            }
+        }
+        Ok(())
     }
 }
 
-macro_rules! columns {
-    () => {
-        "id, name, head, size, in_flight, last_sent_at"
-    };
+fn insert(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
+    driver.execute(
+        concat!(
+            "INSERT INTO message_groups (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        ),
+        &[
+            group.id.into(),
+            group.backlog.into(),
+            (&group.name).into(),
+            group.head.into(),
+            group.size.into(),
+            group.in_flight.into(),
+            group.last_sent_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+fn update(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
+    driver.execute(
+        "UPDATE message_groups SET head = ?2, size = ?3, in_flight = ?4, last_sent_at = ?5 \
+         WHERE id = ?1",
+        &[
+            group.id.into(),
+            group.head.into(),
+            group.size.into(),
+            group.in_flight.into(),
+            group.last_sent_at.into(),
+        ],
+    )?;
+    Ok(())
 }
 
 fn read(row: &dyn Row) -> Result<MessageGroup, Error> {
     Ok(MessageGroup {
         id: row.i64(0)?,
-        name: row.string(1)?,
-        head: row.int(2)?,
-        size: row.i64(3)?,
-        in_flight: row.i64(4)?,
-        last_sent_at: row.i64(5)?,
+        backlog: row.i64(1)?,
+        name: row.string(2)?,
+        head: row.int(3)?,
+        size: row.i64(4)?,
+        in_flight: row.i64(5)?,
+        last_sent_at: row.i64(6)?,
     })
 }
 
 impl Txn<'_> {
-    /// The group of a name, if it has messages.
+    /// The group of a name, if there is one.
     pub fn message_group(
         &mut self,
         backlog: i64,
         name: &str,
     ) -> Result<Option<MessageGroup>, Error> {
         if let Some(known) = self.ledger.groups.by_name(backlog, name) {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let found = self.one(
             concat!("SELECT ", columns!(), " FROM message_groups WHERE backlog = ?1 AND name = ?2"),
@@ -78,27 +163,31 @@ impl Txn<'_> {
             read,
         )?;
         if let Some(group) = &found {
-            self.ledger.groups.name(backlog, group);
+            self.ledger.groups.learn(group.clone());
         }
         Ok(found)
     }
 
     /// The group of an id that a message names.
     pub fn message_group_by_id(&mut self, id: i64) -> Result<MessageGroup, Error> {
-        if let Some(Some(known)) = self.ledger.groups.by_id.get(&id) {
-            return Ok(known.clone());
+        if let Some(known) = self.ledger.groups.by_id.get(&id) {
+            return Ok(known.group.clone());
         }
-        self.one(
-            concat!("SELECT ", columns!(), " FROM message_groups WHERE id = ?1"),
-            &[id.into()],
-            read,
-        )?
-        .ok_or_else(|| Error::Corrupt(format!("message group {id} is missing")))
+        let group = self
+            .one(
+                concat!("SELECT ", columns!(), " FROM message_groups WHERE id = ?1"),
+                &[id.into()],
+                read,
+            )?
+            .ok_or_else(|| Error::Corrupt(format!("message group {id} is missing")))?;
+        self.ledger.groups.learn(group.clone());
+        Ok(group)
     }
 
     /// Groups that a receive may choose from, those with the oldest head first.
     pub fn ready_groups(&mut self, backlog: i64, limit: i64) -> Result<Vec<MessageGroup>, Error> {
-        self.all(
+        self.write_message_groups()?;
+        let ready = self.all(
             concat!(
                 "SELECT ",
                 columns!(),
@@ -107,54 +196,49 @@ impl Txn<'_> {
             ),
             &[backlog.into(), limit.into()],
             read,
-        )
-    }
-
-    /// Adds a group.
-    pub fn insert_message_group(
-        &mut self,
-        backlog: i64,
-        group: &MessageGroup,
-    ) -> Result<(), Error> {
-        self.execute(
-            concat!(
-                "INSERT INTO message_groups (backlog, ",
-                columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-            ),
-            &[
-                backlog.into(),
-                group.id.into(),
-                (&group.name).into(),
-                group.head.into(),
-                group.size.into(),
-                group.in_flight.into(),
-                group.last_sent_at.into(),
-            ],
         )?;
-        self.ledger.groups.name(backlog, group);
-        Ok(())
+        for group in &ready {
+            if !self.ledger.groups.by_id.contains_key(&group.id) {
+                self.ledger.groups.learn(group.clone());
+            }
+        }
+        Ok(ready)
     }
 
-    /// Writes a group, or removes it when it has no message left.
-    pub fn update_message_group(&mut self, group: &MessageGroup) -> Result<(), Error> {
-        if group.size <= 0 {
-            self.execute("DELETE FROM message_groups WHERE id = ?1", &[group.id.into()])?;
-        } else {
-            self.execute(
-                "UPDATE message_groups SET head = ?2, size = ?3, in_flight = ?4, \
-                 last_sent_at = ?5 WHERE id = ?1",
-                &[
-                    group.id.into(),
-                    group.head.into(),
-                    group.size.into(),
-                    group.in_flight.into(),
-                    group.last_sent_at.into(),
-                ],
-            )?;
+    /// Adds a group or changes it. What is left without messages goes when it has been idle for a
+    /// while: see [`Txn::forget_message_groups`].
+    pub fn put_message_group(&mut self, group: &MessageGroup) {
+        self.note_write();
+        self.ledger.groups.change(group);
+    }
+
+    /// Statements are about to look for groups.
+    pub(super) fn write_message_groups(&mut self) -> Result<(), Error> {
+        let (driver, ledger) = self.parts();
+        ledger.groups.write(driver)
+    }
+
+    /// Goes through up to `limit` groups by id, after one, and forgets those that have no messages
+    /// and have not been sent to since a time. Tells where to go on.
+    pub fn forget_message_groups(
+        &mut self,
+        after: i64,
+        idle_since: i64,
+        limit: i64,
+    ) -> Result<Option<i64>, Error> {
+        self.write_message_groups()?;
+        let page = self.all(
+            "SELECT id, size = 0 AND last_sent_at <= ?2 FROM message_groups WHERE id > ?1 \
+             ORDER BY id LIMIT ?3",
+            &[after.into(), idle_since.into(), limit.into()],
+            |row| Ok((row.i64(0)?, row.i64(1)? != 0)),
+        )?;
+        for (id, is_idle) in &page {
+            if *is_idle {
+                self.execute("DELETE FROM message_groups WHERE id = ?1", &[(*id).into()])?;
+                self.ledger.groups.by_id.remove(id);
+            }
         }
-        let known = (group.size > 0).then(|| group.clone());
-        self.ledger.groups.by_id.insert(group.id, known);
-        Ok(())
+        Ok(page.last().map(|(id, _)| *id).filter(|_| page.len() as i64 == limit))
     }
 }

@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_queues_and_messages.sql"),
     include_str!("../../migrations/0002_topics.sql"),
     include_str!("../../migrations/0003_contents_with_messages.sql"),
+    include_str!("../../migrations/0004_fewer_indexes.sql"),
 ];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.

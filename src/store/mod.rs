@@ -32,7 +32,7 @@ mod worker;
 
 pub use backlogs::Counts;
 pub use captured_messages::CapturedMessage;
-pub use deduplication::Duplicate;
+pub use deduplication::{DeduplicationKey, Duplicate};
 pub use deliveries::{Confirmation, Delivery, Payload};
 pub use driver::{Database, Driver, Row, Value};
 pub use error::Error;

@@ -110,6 +110,7 @@ pub(super) struct Counters {
 impl Ledger {
     /// Writes down what has changed, at the end of a transaction.
     pub fn settle(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
+        self.groups.write(driver)?;
         for backlog in &self.changed {
             if let Some(counters) = self.counters.get(backlog) {
                 counters.change.add_to(driver, *backlog)?;
@@ -222,6 +223,16 @@ impl<'t> Txn<'t> {
     /// The effects asked for.
     pub fn into_effects(self) -> Vec<Effect> {
         self.effects
+    }
+
+    /// What statements go to, and what need not go there at once.
+    pub(super) fn parts(&mut self) -> (&mut dyn Driver, &mut Ledger) {
+        (&mut *self.driver, &mut *self.ledger)
+    }
+
+    /// Remembers that this caller has changed something.
+    pub(super) fn note_write(&mut self) {
+        self.wrote = true;
     }
 
     pub(super) fn execute(
