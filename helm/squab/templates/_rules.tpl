@@ -7,7 +7,7 @@ event, so what has come into being within the window is counted as a whole.
 */}}
 {{- define "squab.rules" -}}
 - alert: SquabDown
-  expr: absent(up{ {{- .own -}} } == 1)
+  expr: max by (namespace, job) (up{ {{- .own -}} }) == 0 or absent(up{ {{- .own -}} })
   for: 2m
   labels:
     severity: critical
