@@ -132,7 +132,7 @@ event, so what has come into being within the window is counted as a whole.
     severity: warning
   annotations:
     summary: {{ `Only {{ $value | humanizePercentage }} of the volume {{ $labels.persistentvolumeclaim }} is free` | quote }}
-    description: When it is full, writes fail until there is room; nothing acknowledged is lost. Find the queue that grows, or enlarge the claim.
+    description: When it is full, writes fail until there is room; nothing acknowledged is lost. Find the queue that grows, or enlarge the claim. The file does not shrink; room of deleted messages is used again.
 - alert: SquabDiskFull
   expr: |-
     kubelet_volume_stats_available_bytes{namespace={{ toJson .namespace }}, persistentvolumeclaim={{ toJson .claim }}}
@@ -142,6 +142,6 @@ event, so what has come into being within the window is counted as a whole.
     severity: critical
   annotations:
     summary: {{ `Only {{ $value | humanizePercentage }} of the volume {{ $labels.persistentvolumeclaim }} is free` | quote }}
-    description: Writes are about to fail. Enlarge the claim, or purge what nobody needs.
+    description: Writes are about to fail. Enlarge the claim; deleting messages makes room in the file, but not on the volume.
 {{- end }}
 {{- end -}}
