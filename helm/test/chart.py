@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import json
 import os
 import subprocess
 import tempfile
@@ -13,7 +14,10 @@ HELM = Path(__file__).resolve().parents[1]
 CHART = HELM / "squab"
 CACHE = HELM / ".cache"
 HELMS = [CACHE / "helm" / "helm-3", CACHE / "helm" / "helm-4"]
-VARIANTS = ["default", *sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir())]
+VARIANTS = [
+    "default",
+    *sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir()),
+]
 RELEASE, NAMESPACE = "rel", "shop"
 
 
@@ -91,13 +95,7 @@ def rendered(variant, program=HELMS[-1]):
 
 def set_json(**values):
     """Arguments that set top-level values."""
-    return [f"--set-json={key}={yaml_as_json(value)}" for key, value in values.items()]
-
-
-def yaml_as_json(value):
-    import json
-
-    return json.dumps(value)
+    return [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
 
 
 class StrictLoader(yaml.SafeLoader):

@@ -5,13 +5,20 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+
 def resources(version, *kinds):
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": version,
         "resources": [
-            {"name": f"{it.lower()}s", "singularName": it.lower(), "kind": it, "namespaced": True, "verbs": ["get"]}
+            {
+                "name": f"{it.lower()}s",
+                "singularName": it.lower(),
+                "kind": it,
+                "namespaced": True,
+                "verbs": ["get"],
+            }
             for it in kinds
         ],
     }
@@ -36,14 +43,21 @@ ANSWERS = {
 def cluster(folder, secrets):
     """Serves these Secrets, and yields the path of a kubeconfig."""
     held = {
-        f"/api/v1/namespaces/{it['metadata']['namespace']}/secrets/{it['metadata']['name']}": it for it in secrets
+        f"/api/v1/namespaces/{it['metadata']['namespace']}/secrets/{it['metadata']['name']}": it
+        for it in secrets
     }
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             path = self.path.partition("?")[0]
             answer = ANSWERS.get(path) or held.get(path)
-            missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+            missing = {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "reason": "NotFound",
+                "code": 404,
+            }
             body = json.dumps(answer or missing).encode()
             self.send_response(200 if answer else 404)
             self.send_header("Content-Type", "application/json")
@@ -58,11 +72,15 @@ def cluster(folder, secrets):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     config = folder / "kubeconfig"
     named = {
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "clusters": [
+            {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+        ],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
         "users": [{"name": "c", "user": {}}],
     }
-    config.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "c", **named}))
+    config.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "c", **named})
+    )
     try:
         yield config
     finally:

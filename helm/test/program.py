@@ -34,7 +34,9 @@ def path():
 def flags():
     """The program's options as its file spells them."""
     said = subprocess.run([path(), "--help"], capture_output=True, text=True, check=True).stdout
-    return {it.replace("-", "_") for it in re.findall(r"^ +(?:-\w, )?--([a-z-]+)", said, re.MULTILINE)}
+    return {
+        it.replace("-", "_") for it in re.findall(r"^ +(?:-\w, )?--([a-z-]+)", said, re.MULTILINE)
+    }
 
 
 def free_port():
@@ -80,7 +82,9 @@ def serving(manifests, folder, secrets=None):
     port = free_port()
     environment["SQUAB_CONFIG"] = str(folder / "squab.toml")
     environment["SQUAB_DATA"] = str(folder / "data")
-    environment["SQUAB_LISTEN"] = re.sub(r".*:\d+$", f"127.0.0.1:{port}", environment["SQUAB_LISTEN"])
+    environment["SQUAB_LISTEN"] = re.sub(
+        r".*:\d+$", f"127.0.0.1:{port}", environment["SQUAB_LISTEN"]
+    )
     process = subprocess.Popen(
         [path(), *container.get("args", [])], cwd=folder, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=(folder / "log").open("w"),
@@ -96,7 +100,9 @@ def serving(manifests, folder, secrets=None):
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(START_TIMEOUT)
-        grace = manifests.get("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        grace = manifests.get("StatefulSet")["spec"]["template"]["spec"][
+            "terminationGracePeriodSeconds"
+        ]
         assert time.monotonic() - began < grace, "the pod would be killed"
     finally:
         deadline.cancel()

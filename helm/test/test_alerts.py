@@ -30,6 +30,7 @@ TARGET = {"namespace", "job"}
 
 def selectors(expression):
     """(metric, labels) of everything that an expression chooses."""
+
     def walk(node):
         for part in ("lhs", "rhs", "expr", "args", "vector_selector", "vs"):
             member = getattr(node, part, None)
@@ -77,9 +78,13 @@ def scraped(tmp_path_factory):
         with pytest.raises(ClientError):
             sqs.get_queue_url(QueueName="missing")
         topic = sns.create_topic(Name="events")["TopicArn"]
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:orders")
+        sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:orders"
+        )
         hook = f"http://127.0.0.1:{endpoint.server_port}/"
-        arn = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=hook, ReturnSubscriptionArn=True)
+        arn = sns.subscribe(
+            TopicArn=topic, Protocol="http", Endpoint=hook, ReturnSubscriptionArn=True
+        )
         token = f"{server.endpoint}/_aws/sns/subscription-tokens/{arn['SubscriptionArn']}"
         with urllib.request.urlopen(token) as answer:
             sns.confirm_subscription(TopicArn=topic, Token=json.load(answer)["subscription_token"])
@@ -120,6 +125,14 @@ def check_measured(where, name, labels, scraped):
     if not OTHERS.fullmatch(name):
         assert name in scraped, where
         assert labels - TARGET <= scraped[name], (where, name)
+
+
+def test_labels_of_requests_do_not_yield_to_those_of_the_target(scraped):
+    # The operator gives every series these; what is also a label of a metric would be renamed.
+    given = {"namespace", "service", "pod", "container", "endpoint", "job", "instance"}
+    assert given & set().union(*scraped.values()) == {"service"}
+    [endpoint] = rendered("platform").get("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["honorLabels"] is True
 
 
 def test_a_misspelt_metric_would_be_found(scraped):
@@ -168,7 +181,10 @@ def test_only_the_chosen_alerts_are_there_with_the_chosen_labels():
     assert "orders-failed[.]fifo" in rules["SquabDeadLettersGrow"]["expr"]
     assert rendered("platform").alerts()[-1]["record"] == "squab:messages"
     assert not any("Disk" in it["alert"] for it in rendered("no-volume").alerts())
-    own = template("--set=metrics.prometheusRule.enabled=true", "--set=metrics.prometheusRule.selector=cluster=\"a\"")
+    own = template(
+        "--set=metrics.prometheusRule.enabled=true",
+        '--set=metrics.prometheusRule.selector=cluster="a"',
+    )
     assert 'squab_panics_total{cluster="a"}' in str(own.alerts())
 
 
@@ -189,7 +205,9 @@ def test_prometheus_takes_the_alerts(variant, tmp_path):
 @needs_promtool
 def test_prometheus_takes_the_queries_of_the_dashboard(tmp_path):
     rules = [{"record": f"panel:{i}", "expr": it} for i, (_, it) in enumerate(panels())]
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]})
+    )
     promtool("check", "rules", "--lint=none", tmp_path / "rules.yaml")
 
 
@@ -289,11 +307,15 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path):
     assert fired == names, "every alert has its story"
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(manifests.get("PrometheusRule")["spec"]))
     plain = copy.deepcopy(rules)
-    for rule in plain:  # whether it fires is the question; of the texts it is enough that they can be made
+    for (
+        rule
+    ) in plain:  # whether it fires is the question; of the texts it is enough that they can be made
         del rule["annotations"]
         rule["labels"] = {"story": "told"}
         rule["expr"] = f"sum without ({MEANT}) ({rule['expr']})"
-    (tmp_path / "plain.yaml").write_text(yaml.safe_dump({"groups": [{"name": "plain", "rules": plain}]}))
+    (tmp_path / "plain.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "plain", "rules": plain}]})
+    )
     tests = []
     for title, series, firing in STORIES:
         if "up" not in {it.partition("{")[0] for it in series} and title != "nobody is scraped":

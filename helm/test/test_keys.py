@@ -24,7 +24,8 @@ def checksum(manifests):
 def test_two_installations_have_two_keys_that_look_like_those_of_aws(program, tmp_path):
     with cluster(tmp_path, []) as config:
         one, other = (
-            template(*IN_CLUSTER, program=program, KUBECONFIG=str(config)).secret() for _ in range(2)
+            template(*IN_CLUSTER, program=program, KUBECONFIG=str(config)).secret()
+            for _ in range(2)
         )
     assert one["access-key-id"] != other["access-key-id"]
     assert one["secret-access-key"] != other["secret-access-key"]
@@ -98,5 +99,5 @@ def test_without_signatures_there_is_no_key():
 
 
 def test_keys_beside_a_secret_of_ones_own_are_refused():
-    with pytest.raises(Refused, match="auth.existingSecret holds all keys"):
+    with pytest.raises(Refused, match=r"auth\.existingSecret holds all keys"):
         template("--set=auth.existingSecret=squab", "--set=auth.accessKeyId=AKIA")

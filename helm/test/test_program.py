@@ -10,7 +10,9 @@ from chart import rendered, template
 from program import serving
 
 PAIR = {"id": "AKIAPLATFORM", "secret": "from the platform"}
-FILE = {"keys.toml": '[[credential]]\naccess_key_id = "AKIAFILE"\nsecret_access_key = "from a file"\n'}
+FILE = {
+    "keys.toml": '[[credential]]\naccess_key_id = "AKIAFILE"\nsecret_access_key = "from a file"\n'
+}
 
 
 def queues(client):
@@ -27,7 +29,9 @@ def test_by_default_only_the_generated_key_is_let_in(tmp_path):
     manifests = rendered("default")
     secret = manifests.secret()
     with serving(manifests, tmp_path) as server:
-        known = server.client("sqs", "us-east-1", secret["access-key-id"], secret["secret-access-key"])
+        known = server.client(
+            "sqs", "us-east-1", secret["access-key-id"], secret["secret-access-key"]
+        )
         assert queues(known) == []
         wrong = server.client("sqs", "us-east-1", secret["access-key-id"], "wrong")
         assert refusal(wrong.list_queues) == "SignatureDoesNotMatch"
@@ -51,6 +55,7 @@ def test_declared_queues_and_keys_are_there(tmp_path):
     manifests = rendered("declared")
     secret = manifests.secret()
     with serving(manifests, tmp_path) as server:
+
         def client(region, key="AKIAIOSFODNN7EXAMPLE", value=secret["secret-access-key"]):
             return server.client("sqs", region, key, value)
 
@@ -106,7 +111,9 @@ def test_without_keys_and_disk_everybody_is_let_in(tmp_path):
 
 
 def test_messages_outlive_the_pod(tmp_path):
-    manifests = template("--set=auth.accessKeyId=AKIA,auth.secretAccessKey=s", "--set=queues.orders.DelaySeconds=0")
+    manifests = template(
+        "--set=auth.accessKeyId=AKIA,auth.secretAccessKey=s", "--set=queues.orders.DelaySeconds=0"
+    )
 
     def client(server):
         sqs = server.client("sqs", "us-east-1", "AKIA", "s")

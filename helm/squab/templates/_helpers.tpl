@@ -77,24 +77,24 @@ credentials.toml
 {{- end -}}
 
 {{/*
-Decides the first key, once for each rendering, and leaves it in .Values.auth: what was given, else
-what the Secret in the cluster has, else a new one.
+Decides the first key, once for each rendering: what was given, else what the Secret in the cluster
+has, else a new one. It is left in .Release, which all templates share and nobody stores.
 */}}
 {{- define "squab.chooseKey" -}}
-{{- if not (hasKey .Values.auth "chosen") -}}
+{{- if not (hasKey .Release "squabKey") -}}
 {{- $found := lookup "v1" "Secret" .Release.Namespace (include "squab.secretName" .) | default dict -}}
 {{- $present := get $found "data" | default dict -}}
 {{- $id := randAlphaNum 16 | upper | replace "0" "2" | replace "1" "3" | replace "8" "4" | replace "9" "5" | printf "AKIA%s" -}}
 {{- $id = .Values.auth.accessKeyId | default (get $present "access-key-id" | b64dec) | default $id -}}
 {{- $secret := .Values.auth.secretAccessKey | default (get $present "secret-access-key" | b64dec) | default (randAlphaNum 40) -}}
-{{- $_ := set .Values.auth "chosen" (dict "id" $id "secret" $secret) -}}
+{{- $_ := set .Release "squabKey" (dict "id" $id "secret" $secret) -}}
 {{- end -}}
 {{- end -}}
 
 {{/* The credentials file. */}}
 {{- define "squab.credentials" -}}
 {{- include "squab.chooseKey" . -}}
-{{- $first := dict "accessKeyId" .Values.auth.chosen.id "secretAccessKey" .Values.auth.chosen.secret "account" .Values.auth.account -}}
+{{- $first := dict "accessKeyId" .Release.squabKey.id "secretAccessKey" .Release.squabKey.secret "account" .Values.auth.account -}}
 {{- range prepend .Values.auth.keys $first }}
 [[credential]]
 access_key_id = {{ .accessKeyId | toJson }}
