@@ -80,10 +80,11 @@ def test_off_is_understood_with_and_without_quotes():
 
 
 def test_numbers_are_written_out():
-    config = tomllib.loads(rendered("declared").config())
-    assert config["header_timeout"] == 1209600 and config["max_body_bytes"] == 16777216
-    orders = config["queues"]["orders"]
-    assert orders["MessageRetentionPeriod"] == 1209600 and orders["tags"]["cost centre"] == 4711
+    # Helm has them as floats, of which 1209600 is by nature 1.2096e+06: no setting and no attribute.
+    config = rendered("declared").config()
+    for line in ("header_timeout = 1209600", "MessageRetentionPeriod = 1209600"):
+        assert f"{line}\n" in config
+    assert '"cost centre" = 4711,' in config
 
 
 def test_texts_and_policies_arrive_unharmed():
