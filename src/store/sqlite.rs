@@ -5,6 +5,8 @@ use super::{Error, migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement, ToSql};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,12 +84,36 @@ fn open_in_memory() -> rusqlite::Result<Connection> {
 }
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
-    std::fs::create_dir_all(directory).map_err(|error| {
+    make_directory(directory).map_err(|error| {
         Error::Unavailable(format!("cannot make the directory {}: {error}", directory.display()))
     })?;
     let path = directory.join(FILE);
     Connection::open_with_flags(&path, FLAGS)
         .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
+}
+
+/// Makes a directory, and those above it, so that they are on the disk before anything is put into
+/// them: SQLite syncs what is in the directory, but a loss of power could take the directory itself,
+/// and everything that was acknowledged since.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let above = match directory.parent() {
+        Some(above) if above != Path::new("") => above,
+        _ => Path::new("."),
+    };
+    make_directory(above)?;
+    match std::fs::create_dir(directory) {
+        Err(error) if !directory.is_dir() => return Err(error),
+        _ => {}
+    }
+    if let Err(error) = File::open(above).and_then(|above| above.sync_all()) {
+        // Some file systems cannot. SQLite does not insist on it either.
+        let path = directory.display();
+        tracing::warn!(%error, "a loss of power may take {path}: cannot sync the directory above");
+    }
+    Ok(())
 }
 
 fn configure(

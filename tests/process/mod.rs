@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The program with nothing of this process's environment.
@@ -27,13 +28,18 @@ pub fn run(arguments: &[&str]) -> (Option<i32>, String) {
 pub struct Server {
     process: Child,
     pub address: String,
-    log: BufReader<ChildStderr>,
-    logged: String,
+    /// Reads what is logged, so that the server never has to wait for that.
+    log: JoinHandle<String>,
 }
 
 impl Server {
     /// Starts a server on a free port with this storage and these settings.
     pub fn start(command: &mut Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|logged| panic!("ended before it served: {logged}"))
+    }
+
+    /// The same, of a server that may end before it serves: then what it logged.
+    pub fn try_start(command: &mut Command) -> Result<Self, String> {
         let mut process = command
             .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
             .stdout(Stdio::piped())
@@ -43,20 +49,35 @@ impl Server {
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut logged = String::new();
         while !logged.contains("squab serves") {
-            assert_ne!(log.read_line(&mut logged).unwrap(), 0, "ended before it served: {logged}");
+            if log.read_line(&mut logged).unwrap() == 0 {
+                process.wait().unwrap();
+                return Err(logged);
+            }
         }
         let line = logged.lines().last().unwrap();
         let line: Value = serde_json::from_str(line).unwrap();
         let address = line["listen"].as_str().unwrap().to_owned();
         let mut ready = [0; 7];
-        process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        if process.stdout.as_mut().unwrap().read_exact(&mut ready).is_err() {
+            process.wait().unwrap();
+            return Err(logged);
+        }
         assert_eq!(&ready, b"Ready.\n");
-        Self { process, address, log, logged }
+        let log = std::thread::spawn(move || {
+            log.read_to_string(&mut logged).unwrap();
+            logged
+        });
+        Ok(Self { process, address, log })
     }
 
     /// A connection to it.
     pub fn connect(&self) -> Connection {
         Connection::open(&self.address)
+    }
+
+    /// A connection to it, if it is still there.
+    pub fn try_connect(&self) -> Option<Connection> {
+        Connection::try_open(&self.address).ok()
     }
 
     /// Asks it to end, with SIGTERM.
@@ -67,12 +88,19 @@ impl Server {
 
     /// Ends it with SIGTERM and returns its exit status, what it printed after `Ready.`, and all
     /// that it logged.
-    pub fn terminate(mut self) -> (Option<i32>, String, String) {
+    pub fn terminate(self) -> (Option<i32>, String, String) {
         self.ask_to_end();
-        self.log.read_to_string(&mut self.logged).unwrap();
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself, and returns the same.
+    pub fn wait(mut self) -> (Option<i32>, String, String) {
         let mut printed = String::new();
         self.process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-        (self.process.wait().unwrap().code(), printed, std::mem::take(&mut self.logged))
+        let status = self.process.wait().unwrap().code();
+        let nothing = std::thread::spawn(String::new);
+        let logged = std::mem::replace(&mut self.log, nothing).join().unwrap();
+        (status, printed, logged)
     }
 
     /// Ends it with SIGKILL, which leaves it no time for anything.
@@ -93,6 +121,8 @@ impl Drop for Server {
 /// A connection that is kept open from one request to the next.
 pub struct Connection {
     stream: BufReader<TcpStream>,
+    /// Names and values of the last answer, as they came.
+    headers: Vec<(String, String)>,
 }
 
 /// Status and body of an answer.
@@ -101,11 +131,16 @@ pub type Answer = (u16, String);
 impl Connection {
     /// Connects.
     pub fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::try_open(address).unwrap()
+    }
+
+    /// Connects if somebody listens.
+    pub fn try_open(address: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
         // Longer than any answer takes: a test that fails is better than one that hangs.
-        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-        Self { stream: BufReader::new(stream) }
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        Ok(Self { stream: BufReader::new(stream), headers: Vec::new() })
     }
 
     /// Sends these bytes as they are.
@@ -146,6 +181,7 @@ impl Connection {
         let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         let mut status = None;
         let mut length = 0;
+        self.headers.clear();
         loop {
             let mut line = String::new();
             if self.stream.read_line(&mut line)? == 0 {
@@ -159,6 +195,7 @@ impl Connection {
                 if name.eq_ignore_ascii_case("content-length") {
                     length = value.parse().unwrap();
                 }
+                self.headers.push((name.to_owned(), value.to_owned()));
             } else if line.is_empty() {
                 break;
             }
@@ -166,6 +203,12 @@ impl Connection {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
         Ok((status.ok_or_else(ended)?, String::from_utf8(body).unwrap()))
+    }
+
+    /// A header of the last answer.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.as_str())
     }
 
     /// Calls an operation in AWS JSON. An error means that the connection broke: nobody knows
