@@ -14,7 +14,7 @@ function program() {
   const candidates = given
     ? [given]
     : ['release', 'debug'].map((profile) =>
-        fileURLToPath(new URL(`../../../target/${profile}/squab`, import.meta.url)),
+        fileURLToPath(new URL(`../../target/${profile}/squab`, import.meta.url)),
       );
   const found = candidates.find((candidate) => existsSync(candidate));
   if (!found) {

@@ -1,5 +1,5 @@
 // Deliveries that sns-validator verifies, unmodified. It fetches certificates over HTTPS only, so a
-// proxy with a certificate of our own authority stands before the server, as ../../README.md tells.
+// proxy with a certificate of our own authority stands before the server, as ../../docs/sns.md tells.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { makeAuthority } from '../lib/authority.js';
-import { behaviourOfOurOwn } from '../lib/behaviours.js';
-import { startServer } from '../lib/server.js';
-import { createTopic, publish, snsAt, subscribe } from '../lib/topics.js';
+import { makeAuthority } from './authority.js';
+import { behaviourOfOurOwn } from '../node/behaviours.js';
+import { startServer } from '../node/server.js';
+import { createTopic, publish, snsAt, subscribe } from '../node/topics.js';
 
 const AWS_HOST = 'sns.us-east-1.amazonaws.com';
-const PROGRAM = fileURLToPath(new URL('../lib/subscriber.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./subscriber.js', import.meta.url));
 
 /** An HTTPS proxy on localhost; `forwardTo` is told where to once that is known. */
 async function startProxy(t, authority) {

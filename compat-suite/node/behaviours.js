@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-const list = readFileSync(new URL('../../behaviours.md', import.meta.url), 'utf8');
+const list = readFileSync(new URL('../behaviours.md', import.meta.url), 'utf8');
 const listed = new Set([...list.matchAll(/^\| ([a-z]+-\d{2}) \|/gm)].map((row) => row[1]));
 const TIMEOUT_MS = 60_000;
 

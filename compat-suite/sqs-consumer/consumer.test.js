@@ -5,8 +5,8 @@ import { DeleteQueueCommand } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 import { Producer } from 'sqs-producer';
 
-import { behaviour } from '../lib/behaviours.js';
-import { counts, createQueue, eventually, pause, receive, send, sqs } from '../lib/queues.js';
+import { behaviour } from '../node/behaviours.js';
+import { counts, createQueue, eventually, pause, receive, send, sqs } from '../node/queues.js';
 
 /** A started consumer, stopped at the end of test `t`; `errors` holds whatever it reported. */
 function consume(t, queueUrl, options) {

@@ -22,7 +22,7 @@ import {
   paginateListQueues,
 } from '@aws-sdk/client-sqs';
 
-import { behaviour } from '../lib/behaviours.js';
+import { behaviour } from '../node/behaviours.js';
 import {
   clientWithoutEndpoint,
   counts,
@@ -33,7 +33,7 @@ import {
   send,
   sqs,
   unique,
-} from '../lib/queues.js';
+} from '../node/queues.js';
 
 const FIFO = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
 

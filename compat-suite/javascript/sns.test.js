@@ -24,9 +24,9 @@ import {
   paginateListSubscriptionsByTopic,
 } from '@aws-sdk/client-sns';
 
-import { behaviour } from '../lib/behaviours.js';
-import { md5OfAttributes, receive, unique } from '../lib/queues.js';
-import { createInbox, createTopic, publish, sns, subscribe } from '../lib/topics.js';
+import { behaviour } from '../node/behaviours.js';
+import { md5OfAttributes, receive, unique } from '../node/queues.js';
+import { createInbox, createTopic, publish, sns, subscribe } from '../node/topics.js';
 
 const text = (StringValue) => ({ DataType: 'String', StringValue });
 

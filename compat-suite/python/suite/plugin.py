@@ -1,19 +1,23 @@
-"""Fixtures, the server of the run, and the check of behaviour ids."""
+"""Fixtures, the report of results, and the check of behaviour ids."""
 
+import json
 import os
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 # So that their assertions say what they saw.
 pytest.register_assert_rewrite("suite.service", "suite.topics", "suite.endpoint")
 
-from suite import behaviours, clients, server
+from suite import behaviours, clients
+from suite.conductor import OUR_OWN
 from suite.endpoint import HttpEndpoint
 from suite.service import Service
 from suite.topics import Sns
 
 LISTED = behaviours.listed()
-OUR_OWN = "SQUAB_COMPAT_OWN_SERVER"  # set for the workers when the run started the server itself
+CLIENT = Path.cwd().name
 
 
 def pytest_collection_modifyitems(items):
@@ -21,35 +25,47 @@ def pytest_collection_modifyitems(items):
     for item in items:
         ids = [id for mark in item.iter_markers("behaviour") for id in mark.args]
         unknown = [id for id in ids if id not in LISTED]
-        if unknown or not (ids or item.name.startswith("test_list_")):
+        if unknown or not ids:
             raise pytest.UsageError(f"{item.nodeid}: {unknown or 'no'} behaviour of behaviours.md")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session):
-    """Starts one server for all workers, before the workers start."""
-    config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly:
-        return
-    if not os.environ.get("SQUAB_ENDPOINT"):
-        try:
-            config.server = server.Server()
-        except (server.NoProgram, RuntimeError) as problem:
-            raise pytest.UsageError(str(problem)) from problem
-        os.environ["SQUAB_ENDPOINT"] = config.server.endpoint
-        os.environ[OUR_OWN] = "1"
+def pytest_runtest_setup(item):
+    """For the report of a worker, which knows the names of marks and not what they say."""
+    ids = [id for mark in item.iter_markers("behaviour") for id in mark.args]
+    item.user_properties.append(("behaviours", ids))
 
 
-def pytest_unconfigure(config):
-    """Stops the server of the run."""
-    if hasattr(config, "server"):
-        config.server.kill()
-        del os.environ["SQUAB_ENDPOINT"], os.environ[OUR_OWN]
+def pytest_configure(config):
+    """Tells the run which client this is."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        tell(version=installed_version())
 
 
-def pytest_report_header(config):
-    """Says what is tested."""
-    return f"endpoint: {os.environ.get('SQUAB_ENDPOINT', 'a server of our own')}"
+def pytest_runtest_logreport(report):
+    """Tells the run what a test proved. Of its phases the call counts, or the first that failed."""
+    if hasattr(report, "node") or not os.environ.get("PYTEST_XDIST_WORKER"):
+        if report.when == "call" or report.outcome != "passed":
+            tell(
+                test=report.nodeid,
+                behaviours=dict(report.user_properties).get("behaviours", []),
+                outcome=report.outcome,
+                seconds=round(report.duration, 2),
+            )
+
+
+def tell(**what):
+    """Appends to the results; see `suite.conductor`."""
+    with open(os.environ["SQUAB_COMPAT_RESULTS"], "a", encoding="utf-8") as results:
+        results.write(json.dumps({"client": CLIENT, **what}) + "\n")
+
+
+def installed_version():
+    """The version of the package under test, empty for what is not installed by that name."""
+    try:
+        return metadata.version(os.environ.get("SQUAB_COMPAT_PACKAGE", CLIENT))
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 @pytest.fixture(scope="session")
