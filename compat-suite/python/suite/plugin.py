@@ -89,31 +89,37 @@ def not_aws(endpoint):
 
 
 @pytest.fixture(scope="session")
-def botos(endpoint):
-    """One boto3 client per protocol."""
-    return {protocol: clients.boto(endpoint, protocol) for protocol in ("json", "query")}
+def boto_json(endpoint):
+    """The boto3 client of SQS in AWS JSON."""
+    return clients.boto(endpoint, "json")
+
+
+@pytest.fixture(scope="session")
+def boto_query(endpoint):
+    """The boto3 client of SQS in AWS Query."""
+    return clients.boto(endpoint, "query")
 
 
 @pytest.fixture(params=["json", "query"])
-def sqs(request, botos):
+def sqs(request):
     """SQS in each of the two protocols."""
-    service = Service(botos[request.param])
+    service = Service(request.getfixturevalue(f"boto_{request.param}"))
     yield service
     service.clean_up()
 
 
 @pytest.fixture
-def json_sqs(botos):
+def json_sqs(boto_json):
     """SQS in AWS JSON: for what differs, or does not depend on the protocol."""
-    service = Service(botos["json"])
+    service = Service(boto_json)
     yield service
     service.clean_up()
 
 
 @pytest.fixture
-def query_sqs(botos):
+def query_sqs(boto_query):
     """SQS in AWS Query."""
-    service = Service(botos["query"])
+    service = Service(boto_query)
     yield service
     service.clean_up()
 
