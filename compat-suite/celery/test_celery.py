@@ -191,6 +191,6 @@ def test_broadcast_over_sns(team):
     heard = set()
     end = time.monotonic() + 40
     while heard != {"first", "second"} and time.monotonic() < end:
-        celery.send("say_who", exchange="news", declare=[news])
+        celery.send("say_who", exchange="news", exchange_type="fanout", declare=[news])
         heard |= set(celery.journal.available())
     assert heard == {"first", "second"}
