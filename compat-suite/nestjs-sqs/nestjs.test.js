@@ -28,9 +28,12 @@ async function startApplication(t, queueUrl, handle, { batch = false, ...options
     failed(error) {
       errors.push(error);
     }
+
+    ended() {} // polls that are aborted at the end are errors too
   }
   decorate(SqsMessageHandler('jobs', batch), Jobs, 'handle');
   decorate(SqsConsumerEventHandler('jobs', 'processing_error'), Jobs, 'failed');
+  decorate(SqsConsumerEventHandler('jobs', 'error'), Jobs, 'ended');
   class Application {}
   const queue = { name: 'jobs', queueUrl, sqs };
   const consumer = { ...queue, waitTimeSeconds: 20, shouldDeleteMessages: true, ...options };
