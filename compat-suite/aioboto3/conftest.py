@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import aioboto3
 import pytest
 from aiobotocore.config import AioConfig
+
 from suite.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN
 from suite.service import unique
 
@@ -53,9 +54,7 @@ class Aws:
         name = unique() + (".fifo" if fifo else "")
         if fifo:
             attributes["FifoQueue"] = "true"
-        made = await self.sqs.create_queue(
-            QueueName=name, Attributes=attributes, tags=tags or {}
-        )
+        made = await self.sqs.create_queue(QueueName=name, Attributes=attributes, tags=tags or {})
         self._stack.push_async_callback(self.sqs.delete_queue, QueueUrl=made["QueueUrl"])
         return made["QueueUrl"]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from botocore.exceptions import ClientError
+
 from suite.digests import md5_of_attributes, md5_of_body
 from suite.service import text, unique
 
@@ -95,7 +96,9 @@ async def test_long_polls(aws):
         await aws.sqs.send_message_batch(
             QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": str(i)} for i in range(3)]
         )
-        found = [message["Body"] for messages in await asyncio.gather(*polls) for message in messages]
+        found = [
+            message["Body"] for messages in await asyncio.gather(*polls) for message in messages
+        ]
         assert sorted(found) == ["0", "1", "2"]
         # A cancelled poll closes its connection, and takes nothing with it.
         with pytest.raises(asyncio.TimeoutError):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from suite.service import unique
 
 PROGRAM = str(Path(sys.executable).with_name("awslocal"))

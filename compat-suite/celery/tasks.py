@@ -1,8 +1,8 @@
 """A team's tasks. They write what they do into a journal, which is a queue.
 
-    CELERY_BROKER     the URL of the broker
-    CELERY_SETTINGS   further settings, as JSON
-    ENDPOINT, JOURNAL  where the journal is
+CELERY_BROKER     the URL of the broker
+CELERY_SETTINGS   further settings, as JSON
+ENDPOINT, JOURNAL  where the journal is
 """
 
 import json

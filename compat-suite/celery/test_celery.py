@@ -8,6 +8,7 @@ import time
 import pytest
 from celery import Celery
 from kombu import Exchange
+
 from suite.clients import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from suite.processes import Journal, Program
 from suite.service import unique
@@ -42,8 +43,10 @@ class Team:
     def worker(self, name="worker", *arguments):
         """Starts a worker of one process."""
         started = Program(
-            [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--loglevel", "INFO"]
-            + ["--concurrency", "1", "--hostname", f"{name}@%h", *arguments],
+            [
+                *(sys.executable, "-m", "celery", "-A", "tasks", "worker", "--loglevel", "INFO"),
+                *("--concurrency", "1", "--hostname", f"{name}@%h", *arguments),
+            ],
             CELERY_BROKER=self.broker,
             CELERY_SETTINGS=json.dumps(self.settings),
             ENDPOINT=self.endpoint,
@@ -110,7 +113,9 @@ def test_countdown_eta_and_delay(team):
     celery = team(options={"visibility_timeout": 600}, worker_prefetch_multiplier=4)
     sent = time.time()
     celery.send("tell_time", countdown=2)
-    celery.send("tell_time", eta=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2))
+    celery.send(
+        "tell_time", eta=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
+    )
     celery.send("tell_time", DelaySeconds=2)  # kept by the queue and not by the worker
     celery.worker()
     assert all(float(ran) >= sent + 2 for ran in celery.journal.lines(3))

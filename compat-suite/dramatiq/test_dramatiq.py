@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 from suite.processes import Journal, Program
 from suite.service import unique
 

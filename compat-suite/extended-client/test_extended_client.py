@@ -5,6 +5,7 @@ import io
 import boto3
 import pytest
 import sqs_extended_client  # noqa: F401 -- gives boto3's clients their further attributes
+
 from suite.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN
 from suite.digests import md5_of_body
 
@@ -26,9 +27,9 @@ class Bucket(dict):
 @pytest.fixture
 def extended(endpoint):
     """boto3's client of SQS with a bucket."""
-    client = boto3.session.Session(
-        ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, REGION
-    ).client("sqs", endpoint_url=endpoint)
+    client = boto3.session.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, REGION).client(
+        "sqs", endpoint_url=endpoint
+    )
     client.large_payload_support = "payloads"
     client.delete_payload_from_s3 = True
     client.s3_client = Bucket()

@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from suite import behaviours, server
 from suite.behaviours import SUITE
@@ -89,10 +88,14 @@ def conduct(names, arguments, endpoint, told):
     CACHE.mkdir(exist_ok=True)
     lines = CACHE / "results.jsonl"
     lines.write_text("")
-    environment = os.environ | told | {
-        "SQUAB_ENDPOINT": endpoint,
-        "SQUAB_COMPAT_RESULTS": str(lines),
-    }
+    environment = (
+        os.environ
+        | told
+        | {
+            "SQUAB_ENDPOINT": endpoint,
+            "SQUAB_COMPAT_RESULTS": str(lines),
+        }
+    )
     ran = {}
     for name in names:
         print(f"\n== {name}", flush=True)
@@ -115,7 +118,9 @@ def gathered(lines):
         client = clients.setdefault(report["client"], {"passed": 0, "failed": 0, "skipped": 0})
         if "outcome" not in report:
             # `skipped` is also a count.
-            client.update({("why" if k == "skipped" else k): v for k, v in report.items() if k != "client"})
+            client.update(
+                {("why" if k == "skipped" else k): v for k, v in report.items() if k != "client"}
+            )
             continue
         tests.append(report)
         outcome = report["outcome"]

@@ -44,14 +44,15 @@ def pytest_configure(config):
 
 def pytest_runtest_logreport(report):
     """Tells the run what a test proved. Of its phases the call counts, or the first that failed."""
-    if hasattr(report, "node") or not os.environ.get("PYTEST_XDIST_WORKER"):
-        if report.when == "call" or report.outcome != "passed":
-            tell(
-                test=report.nodeid,
-                behaviours=dict(report.user_properties).get("behaviours", []),
-                outcome=report.outcome,
-                seconds=round(report.duration, 2),
-            )
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return  # the run hears of it where the reports of the workers come together
+    if report.when == "call" or report.outcome != "passed":
+        tell(
+            test=report.nodeid,
+            behaviours=dict(report.user_properties).get("behaviours", []),
+            outcome=report.outcome,
+            seconds=round(report.duration, 2),
+        )
 
 
 def tell(**what):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 
 from suite.clients import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
@@ -14,7 +15,7 @@ class Program:
     """A command that runs in a process group of its own; `environment` is added to ours."""
 
     def __init__(self, command, **environment):
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- kept while it runs
         self._process = subprocess.Popen(
             command,
             env=os.environ
@@ -62,12 +63,17 @@ class Journal:
         self.url = self._queue.url
 
     def lines(self, count, patience=40):
-        """The next lines, waiting for them."""
-        return [m["Body"] for m in self._queue.drain(count, patience=patience)]
+        """The next lines and no more, waiting for them up to `patience` seconds."""
+        found = []
+        end = time.monotonic() + patience
+        while len(found) < count and time.monotonic() < end:
+            found += self.available(min(count - len(found), 10))
+        assert len(found) == count, f"{found}, and nothing more"
+        return found
 
-    def available(self):
-        """The lines that come within a second."""
-        messages = self._queue.receive(WaitTimeSeconds=1)
+    def available(self, count=10):
+        """The lines that come within a second, at most `count`."""
+        messages = self._queue.receive(count, WaitTimeSeconds=1)
         for message in messages:
             self._queue.delete(message)
         return [message["Body"] for message in messages]
