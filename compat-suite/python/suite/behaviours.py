@@ -1,7 +1,7 @@
 """The list of behaviours, and which client checks which.
 
 A client checks a behaviour when a source file in its folder names the id. So the check works for
-clients in any language. `python -m suite.behaviours` prints the matrix.
+clients in any language.
 """
 
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 SUITE = Path(__file__).resolve().parents[2]
 LIST = SUITE / "behaviours.md"
 SOURCES = {".py", ".js", ".mjs", ".ts", ".go", ".java", ".kt", ".rb", ".php", ".cs", ".rs", ".sh"}
-FOREIGN = {"node_modules", ".venv", ".cache", "__pycache__", "suite"}
+# Folders that are no clients: what was installed, and what clients of a language share.
+FOREIGN = {"node_modules", ".venv", ".cache", "__pycache__", "python", "node"}
 
 
 def listed():
@@ -41,12 +42,20 @@ def checked():
     return found
 
 
+def problems():
+    """What is wrong with the list and the tests: ids that nobody checks, and ids that nobody listed."""
+    ids, named = listed(), checked()
+    unchecked = [f"{id} of behaviours.md is checked by no test" for id in ids if id not in named]
+    unknown = [
+        f"{id} is not in behaviours.md, but in the tests of {' and '.join(sorted(clients))}"
+        for id, clients in named.items()
+        if id not in ids
+    ]
+    return unchecked + unknown
+
+
 def main():
-    """Prints one line per behaviour: id, clients, sentence."""
+    """Prints one line per behaviour: id, sentence, clients."""
     clients = checked()
     for id, sentence in listed().items():
-        print(f"{id:<16} {'+'.join(sorted(clients.get(id, {'nobody'}))):<14} {sentence}")
-
-
-if __name__ == "__main__":
-    main()
+        print(f"{id:<18} {sentence} ({', '.join(sorted(clients.get(id, {'nobody'})))})")

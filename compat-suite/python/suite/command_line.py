@@ -31,7 +31,7 @@ class CommandLine:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         assert (done.returncode != 0) == fails, done.stderr
         if fails:
