@@ -85,13 +85,13 @@ pub struct Message {
     pub source: Option<String>,
 }
 
-/// A message that is there, as whoever looks without receiving sees it. The body is told of those
-/// that the oracle does not know by their id.
+/// A message that is there, as whoever looks without receiving sees it. Body and group are told of
+/// those that the oracle does not know by their id.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub id: String,
     pub sent_at: i64,
-    pub body: Option<String>,
+    pub unknown: Option<(String, Option<String>)>,
 }
 
 /// A message as a receive returned it.
@@ -262,10 +262,11 @@ impl Oracle {
             if queue.messages.iter().any(|message| message.is(&one.id)) {
                 continue;
             }
-            let body = one.body.as_ref();
-            let unknown =
-                |message: &&mut Message| message.id.is_none() && Some(&message.body) == body;
-            let Some(message) = queue.messages.iter_mut().find(unknown) else {
+            let (body, group) = one.unknown.clone().unwrap_or_default();
+            let is_it = |message: &&mut Message| {
+                message.id.is_none() && message.body == body && message.group == group
+            };
+            let Some(message) = queue.messages.iter_mut().find(is_it) else {
                 return Err(format!("{name} has {one:?}, which should not be there"));
             };
             ensure(message.former_id.as_ref() != Some(&one.id), || {

@@ -9,6 +9,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use squab::api::CoolDowns;
 use squab::domain::address::QueueAddress;
+use squab::engine::places;
 use squab::runtime::carrier::Letter;
 use squab::runtime::clock::ManualClock;
 use squab::store::{Durability, Location, Sqlite};
@@ -343,11 +344,13 @@ impl World {
             let mut seen = Vec::new();
             for message in tx.oldest_messages(queue.backlog, 1_000)? {
                 let id = message.id.to_string();
-                let body = match known.contains(&id) {
-                    true => None,
-                    false => Some(read(&tx.content(queue.backlog, &message)?.body)),
+                let unknown = if known.contains(&id) {
+                    None
+                } else {
+                    let group = places::group_of(tx, &message)?.map(|group| group.name);
+                    Some((read(&tx.content(queue.backlog, &message)?.body), group))
                 };
-                seen.push(Seen { id, sent_at: message.sent_at, body });
+                seen.push(Seen { id, sent_at: message.sent_at, unknown });
             }
             Ok(Some((counts.ready + counts.in_flight + counts.delayed, seen)))
         };
