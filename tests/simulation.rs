@@ -36,7 +36,7 @@ use actions::Action;
 use world::World;
 
 const RUNS: u64 = 8;
-const STEPS: u64 = 600;
+const STEPS: u64 = 400;
 /// How often a failing run is repeated with a part of its actions.
 const REPEATS: u64 = 300;
 
