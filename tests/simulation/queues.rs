@@ -23,6 +23,12 @@ pub fn receive_input(queue: &str, max: usize, visibility: Option<i64>) -> Value 
     input
 }
 
+fn attempt_input(queue: &str, max: usize, visibility: Option<i64>, attempt: &str) -> Value {
+    let mut input = receive_input(queue, max, visibility);
+    input["ReceiveRequestAttemptId"] = attempt.into();
+    input
+}
+
 /// The code of a refusal, without the namespace of SQS.
 fn verdict(failure: &Value) -> String {
     let code = failure["Code"].as_str().unwrap_or("no code");
@@ -240,41 +246,55 @@ impl World {
         Ok(())
     }
 
-    /// A receive that got no answer may be asked for again, by its attempt id.
+    /// A receive that got no answer may be asked for again, by its attempt id: that returns the same
+    /// messages, unless one of them was changed or deleted meanwhile.
     pub async fn receive_again(&mut self, client: usize) -> Step {
-        let fifo = ["fifo.fifo", "scoped.fifo", "fast.fifo"];
         let recent = self.attempts.len().saturating_sub(3);
         let again = self.random.choice(&self.attempts[recent..]).cloned();
-        let (queue, attempt) = match again.filter(|_| self.random.bool()) {
-            Some(again) => again,
-            None => {
-                let queue = self.random.choice(fifo).unwrap().to_owned();
-                (queue, self.fresh_name())
+        if let Some((queue, attempt, returned)) = again.filter(|_| self.random.bool()) {
+            if let Some(held) = self.random.choice(returned).filter(|_| self.random.u32(..3) == 0) {
+                self.change_one(&held, 300).await?;
             }
-        };
-        if !self.oracle.queues.contains_key(&queue) {
+            return self.repeat(client, &queue, &attempt).await;
+        }
+        let queue = self.random.choice(["fifo.fifo", "scoped.fifo", "fast.fifo"]).unwrap();
+        if !self.oracle.queues.contains_key(queue) {
+            return Ok(());
+        }
+        let attempt = self.fresh_name();
+        let (max, visibility) = self.draw_receive();
+        let input = attempt_input(queue, max, visibility, &attempt);
+        let messages = self.receive_with(client, queue, max, visibility, &input).await?;
+        self.oracle.attempted(queue, &attempt, &messages);
+        let incarnation = self.incarnations[queue];
+        let returned = messages.into_iter().map(|Received { told, handle, .. }| Held {
+            queue: queue.to_owned(),
+            incarnation,
+            id: told.id,
+            handle,
+        });
+        self.attempts.push((queue.to_owned(), attempt, returned.collect()));
+        Ok(())
+    }
+
+    async fn repeat(&mut self, client: usize, queue: &str, attempt: &str) -> Step {
+        if !self.oracle.queues.contains_key(queue) {
             return Ok(());
         }
         let (max, visibility) = self.draw_receive();
-        let mut input = receive_input(&queue, max, visibility);
-        input["ReceiveRequestAttemptId"] = json!(attempt);
-        let is_known = self.attempts.contains(&(queue.clone(), attempt.clone()));
-        let repeats = match is_known {
-            true => self.oracle.repeats(&queue, &attempt),
-            false => Some(false),
-        };
-        let Some(repeats) = repeats else { return Ok(()) };
-        if repeats {
-            let answer = self.must("ReceiveMessage", &input).await?;
-            let messages = clients::received(&answer);
-            self.oracle.repeated(&queue, &attempt, visibility, &messages)?;
-            self.hold(client, &queue, &messages);
-            return Ok(());
-        }
-        let messages = self.receive_with(client, &queue, max, visibility, &input).await?;
-        self.oracle.attempted(&queue, &attempt, &messages);
-        if !is_known {
-            self.attempts.push((queue, attempt));
+        let input = attempt_input(queue, max, visibility, attempt);
+        match self.oracle.repeats(queue, attempt) {
+            None => {}
+            Some(true) => {
+                let answer = self.must("ReceiveMessage", &input).await?;
+                let messages = clients::received(&answer);
+                self.oracle.repeated(queue, attempt, visibility, &messages)?;
+                self.hold(client, queue, &messages);
+            }
+            Some(false) => {
+                let messages = self.receive_with(client, queue, max, visibility, &input).await?;
+                self.oracle.attempted(queue, attempt, &messages);
+            }
         }
         Ok(())
     }
@@ -350,18 +370,22 @@ impl World {
 
     pub async fn change_visibility(&mut self, client: usize) -> Step {
         let Some(held) = self.some_handle(client) else { return Ok(()) };
+        self.clients[client].push(held.clone());
         let timeout = self.random.choice([0, 0, 1, 20, 300, 43_200]).unwrap();
+        self.change_one(&held, timeout).await
+    }
+
+    async fn change_one(&mut self, held: &Held, timeout: i64) -> Step {
         let entry = json!({"Id": "x", "ReceiptHandle": held.handle, "VisibilityTimeout": timeout});
         let input = json!({"QueueUrl": held.queue, "Entries": [entry]});
         let answer = self.call("ChangeMessageVisibilityBatch", &input).await?;
-        self.clients[client].push(held.clone());
         let is_there = self.oracle.queues.contains_key(&held.queue);
-        let right = if is_there && !self.is_of_this_queue(&held) {
+        let right = if is_there && !self.is_of_this_queue(held) {
             Verdict::Refused("ReceiptHandleIsInvalid")
         } else {
             self.oracle.changed(&held.queue, &held.id, &held.handle, timeout)
         };
-        Ok(compare(&held, right, outcome(&answer, "x"))?)
+        Ok(compare(held, right, outcome(&answer, "x"))?)
     }
 
     pub async fn count_all(&mut self) -> Step {

@@ -284,10 +284,13 @@ impl World {
             _ => {
                 let filter = clients::filter(&mut self.random);
                 let (scope, policy) = clients::policy(&filter);
-                // A policy goes before its scope does, and comes after it.
-                self.set_subscription(arn, "FilterPolicy", "").await?;
-                self.known_subscription(topic, arn).filter = Filter::All;
-                self.set_subscription(arn, "FilterPolicyScope", scope).await?;
+                let before = &subscription.filter;
+                if *before == Filter::All || clients::policy(before).0 != scope {
+                    // A policy goes before its scope does, and comes after it.
+                    self.set_subscription(arn, "FilterPolicy", "").await?;
+                    self.known_subscription(topic, arn).filter = Filter::All;
+                    self.set_subscription(arn, "FilterPolicyScope", scope).await?;
+                }
                 self.set_subscription(arn, "FilterPolicy", &policy).await?;
                 self.known_subscription(topic, arn).filter = filter;
             }

@@ -58,8 +58,8 @@ pub struct World {
     pub clients: Vec<Vec<Held>>,
     /// How often a queue of a name was made.
     pub incarnations: HashMap<String, u32>,
-    /// Attempts to receive: queue and id.
-    pub attempts: Vec<(String, String)>,
+    /// Attempts to receive: queue, id, and what they returned.
+    pub attempts: Vec<(String, String, Vec<Held>)>,
     /// Of the action that is going on.
     pub random: Rng,
     pub action: Action,
