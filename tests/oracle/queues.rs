@@ -8,6 +8,7 @@ const HIDDEN_MS: i64 = 43_200_000;
 
 /// Times in seconds.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "these are attributes of AWS's")]
 pub struct Attributes {
     pub fifo: bool,
     pub visibility: i64,

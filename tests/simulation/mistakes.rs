@@ -14,9 +14,10 @@ impl World {
         let of_topics = self.random.u32(..3) == 0;
         let mistakes = if of_topics { self.mistakes_with_topics() } else { self.with_queues() };
         let Some((operation, input, code)) = self.random.choice(mistakes) else { return Ok(()) };
-        let answer = match of_topics {
-            true => self.call_sns(operation, &input).await?,
-            false => self.call(operation, &input).await?,
+        let answer = if of_topics {
+            self.call_sns(operation, &input).await?
+        } else {
+            self.call(operation, &input).await?
         };
         match answer {
             Err(failure) if failure.code == code => Ok(()),

@@ -5,6 +5,7 @@ use crate::gateway::{Caller, Reply};
 use crate::oracle::{Attributes, Outgoing, Received, Verdict};
 use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Map, Value, json};
+use squab::domain::address::has_fifo_suffix;
 use std::collections::HashSet;
 
 /// A handle that no server has given out.
@@ -47,7 +48,7 @@ fn compare(what: &Held, right: Verdict, got: Result<(), String>) -> Result<(), S
 impl World {
     pub async fn create_queue(&mut self, name: &str) -> Step {
         let attributes = Attributes {
-            fifo: name.ends_with(".fifo"),
+            fifo: has_fifo_suffix(name),
             visibility: 30,
             retention: 345_600,
             scoped: matches!(name, "scoped.fifo" | "fast.fifo"),
@@ -139,9 +140,10 @@ impl World {
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             let answer = self.must_in_the_end("SendMessageBatch", &input).await?;
             for (index, (message, wrong)) in messages.iter().enumerate() {
+                let id = index.to_string();
                 let in_list = |list: &str| {
                     let mut entries = answer[list].as_array().into_iter().flatten();
-                    entries.find(|entry| entry["Id"] == index.to_string()).cloned()
+                    entries.find(|entry| entry["Id"] == id.as_str()).cloned()
                 };
                 match (in_list("Successful"), in_list("Failed"), wrong) {
                     (Some(entry), None, None) => {
@@ -465,8 +467,8 @@ impl World {
         if !self.oracle.queues.contains_key(source) {
             return Ok(());
         }
-        let fifo = source.ends_with(".fifo");
-        let elsewhere = self.some_queue().filter(|name| name.ends_with(".fifo") == fifo);
+        let fifo = has_fifo_suffix(source);
+        let elsewhere = self.some_queue().filter(|name| has_fifo_suffix(name) == fifo);
         let destination = elsewhere.filter(|_| self.random.u32(..4) == 0);
         let rate = self.random.bool().then(|| self.random.i64(1..=3));
         let mut input = json!({"SourceArn": queue_arn(source)});

@@ -5,6 +5,7 @@ use crate::gateway::sns::TOPICS as ARNS;
 use crate::oracle::{Filter, Published, Subscription, Topic};
 use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Value, json};
+use squab::domain::address::has_fifo_suffix;
 use squab::runtime::carrier::Letter;
 
 /// The last one has more subscribers than one transaction serves, in some of the runs.
@@ -42,7 +43,7 @@ impl World {
     async fn create_topic(&mut self, name: &str) -> Step {
         let topic = Topic {
             arn: topic_arn(name),
-            fifo: name.ends_with(".fifo"),
+            fifo: has_fifo_suffix(name),
             content_deduplication: name == "orders.fifo",
             scoped: name == "orders.fifo",
             ..Topic::default()
@@ -162,10 +163,10 @@ impl World {
         let queues: Vec<_> = QUEUES
             .iter()
             .map(|(name, _)| *name)
-            .filter(|name| fifo || !name.ends_with(".fifo"))
+            .filter(|name| fifo || !has_fifo_suffix(name))
             .collect();
         let endpoint = self.random.choice(queues).unwrap().to_owned();
-        let dead = DEAD.into_iter().find(|name| name.ends_with(".fifo") == fifo);
+        let dead = DEAD.into_iter().find(|name| has_fifo_suffix(name) == fifo);
         let dead_letters = dead.filter(|_| self.random.bool()).map(str::to_owned);
         let raw = self.random.bool();
         let filter = clients::filter(&mut self.random);
@@ -273,7 +274,7 @@ impl World {
             }
             1 => {
                 let fifo = self.oracle.topics[topic].fifo;
-                let dead = DEAD.into_iter().find(|name| name.ends_with(".fifo") == fifo);
+                let dead = DEAD.into_iter().find(|name| has_fifo_suffix(name) == fifo);
                 let dead = dead.filter(|_| self.random.bool()).map(str::to_owned);
                 let policy = dead.as_ref().map_or_else(String::new, |name| {
                     json!({"deadLetterTargetArn": queue_arn(name)}).to_string()
