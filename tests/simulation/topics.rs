@@ -110,6 +110,10 @@ impl World {
 
     pub async fn publish(&mut self) -> Step {
         let topic = self.some_topic();
+        self.publish_to(topic).await
+    }
+
+    async fn publish_to(&mut self, topic: &str) -> Step {
         if !self.has_room(topic, 2) {
             return Ok(());
         }
@@ -252,19 +256,27 @@ impl World {
         let Some((topic, Subscription { arn, .. })) = self.some_subscription() else {
             return Ok(());
         };
+        self.publish_to(topic).await?;
         // To end what has ended is no mistake.
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             self.must_in_the_end_sns("Unsubscribe", &json!({"SubscriptionArn": arn})).await?;
         }
         self.oracle.topic(topic).subscriptions.retain(|one| one.arn != arn);
-        Ok(())
+        self.publish_to(topic).await
     }
 
+    /// What is published just before and just after shows whether the change counts at once.
     pub async fn change_subscription(&mut self) -> Step {
         let Some((topic, subscription)) = self.some_subscription() else { return Ok(()) };
         if subscription.endpoint.starts_with("http") {
             return Ok(());
         }
+        self.publish_to(topic).await?;
+        self.change_one_subscription(topic, &subscription).await?;
+        self.publish_to(topic).await
+    }
+
+    async fn change_one_subscription(&mut self, topic: &str, subscription: &Subscription) -> Step {
         let arn = &subscription.arn;
         match self.random.u32(..4) {
             0 => {
