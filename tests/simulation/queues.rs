@@ -485,7 +485,13 @@ impl World {
             (Ok(answer), true) => {
                 let handle = answer["TaskHandle"].as_str().unwrap_or_default().to_owned();
                 self.oracle.move_started(source, destination.map(str::to_owned), rate, handle);
-                self.work_in_the_end().await
+                self.work_in_the_end().await?;
+                // While it goes on.
+                for _ in 0..self.random.u32(..3) {
+                    let ms = self.random.i64(0..1_500);
+                    self.let_pass(ms).await?;
+                }
+                Ok(())
             }
             (Err(failure), false) if failure.code == "InvalidParameterValue" => Ok(()),
             (answer, _) => {

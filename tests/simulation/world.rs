@@ -252,7 +252,7 @@ impl World {
         self.let_pass(ms.max(0)).await
     }
 
-    async fn let_pass(&mut self, ms: i64) -> Step {
+    pub async fn let_pass(&mut self, ms: i64) -> Step {
         // Nothing may depend on when background work is done, but for what is received and too old:
         // it is gone when somebody looks, or after a while.
         let is_due = self.oracle.pass(ms);
