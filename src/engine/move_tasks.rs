@@ -35,7 +35,9 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     if tx.dead_letter_sources(&source_arn, "", 1)?.is_empty() {
         return Err(Refusal::invalid("Source queue must be configured as a Dead Letter Queue."));
     }
-    if tx.move_tasks(&source_arn, 1)?.iter().any(|task| task.status.is_active()) {
+    // The task of a deleted queue of this name ends with its next step.
+    let is_running = |task: &MoveTask| task.source_queue == source.id && task.status.is_active();
+    if tx.move_tasks(&source_arn, 1)?.iter().any(is_running) {
         return Err(Refusal::invalid(
             "There is already a task running. Only one active task is allowed for a source queue \
              arn at a given time.",

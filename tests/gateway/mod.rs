@@ -166,6 +166,17 @@ impl Service {
         by_itself: bool,
     ) -> Self {
         let driver = Box::new(Sqlite::open(location, Durability::Process).unwrap());
+        Self::open_on(driver, clock, seed, cool_downs, by_itself)
+    }
+
+    /// The same on any database.
+    pub fn open_on(
+        driver: Box<dyn Database>,
+        clock: Arc<ManualClock>,
+        seed: u64,
+        cool_downs: CoolDowns,
+        by_itself: bool,
+    ) -> Self {
         let ids = fastrand::Rng::with_seed(seed);
         let endpoints = Arc::new(Endpoints::default());
         let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);

@@ -1,0 +1,597 @@
+//! Queues: what was sent to each, in the order of arrival, and what may happen to it.
+
+use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
+use std::collections::{HashMap, HashSet};
+
+/// Since its receive a message stays hidden twelve hours at most.
+const HIDDEN_MS: i64 = 43_200_000;
+
+/// Times in seconds.
+#[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "these are attributes of AWS's")]
+pub struct Attributes {
+    pub fifo: bool,
+    pub visibility: i64,
+    pub delay: i64,
+    pub retention: i64,
+    pub content_deduplication: bool,
+    /// Deduplication per message group.
+    pub scoped: bool,
+    /// High throughput: per message group.
+    pub fast: bool,
+    /// Dead-letter queue and maxReceiveCount.
+    pub dead_letters: Option<(String, i64)>,
+}
+
+#[derive(Debug)]
+pub struct Queue {
+    pub attributes: Attributes,
+    /// In the order of arrival.
+    pub messages: Vec<Message>,
+    /// By scope and id: what was sent first, as far as that was told, and until when that counts.
+    deduplication: HashMap<(String, String), (Option<Sent>, i64)>,
+    /// By ReceiveRequestAttemptId: what was returned when.
+    attempts: HashMap<String, (i64, Vec<Returned>)>,
+}
+
+/// What an attempt returned: message, handle, until when it is hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Returned {
+    id: String,
+    handle: String,
+    until: i64,
+}
+
+/// What the service told of a message that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub id: String,
+    pub sequence_number: Option<String>,
+}
+
+/// A message that a client sends.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    pub body: String,
+    pub group: Option<String>,
+    /// As it must be in effect.
+    pub deduplication_id: Option<String>,
+    /// Seconds
+    pub delay: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub body: String,
+    /// Message attributes; none if they are not known.
+    pub attributes: Option<String>,
+    pub group: Option<String>,
+    /// None if nothing must be known of it.
+    pub deduplication_id: Option<String>,
+    /// Nobody is told the id of a message that comes from a topic or has been moved: it is learned
+    /// when the message is seen first.
+    pub id: Option<String>,
+    pub sequence_number: Option<String>,
+    /// An id that it must not have any more.
+    pub former_id: Option<String>,
+    pub sent_at: i64,
+    pub ready_at: i64,
+    pub hidden_until: i64,
+    pub received_at: i64,
+    pub receives: i64,
+    pub first_received_at: Option<i64>,
+    /// Of its receives since it came to this queue.
+    pub handles: Vec<String>,
+    /// The queue that it left for this dead-letter queue.
+    pub source: Option<String>,
+}
+
+/// A message that is there, as whoever looks without receiving sees it. Body and group are told of
+/// those that the oracle does not know by their id.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub id: String,
+    pub sent_at: i64,
+    pub unknown: Option<(String, Option<String>)>,
+}
+
+/// A message as a receive returned it.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub body: String,
+    pub attributes: String,
+    pub handle: String,
+    pub told: Sent,
+    pub group: Option<String>,
+    pub deduplication_id: Option<String>,
+    pub receives: i64,
+    pub sent_at: i64,
+    pub first_received_at: i64,
+    pub source: Option<String>,
+}
+
+/// Whether something succeeds, or with which code it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Succeeds,
+    Refused(&'static str),
+}
+
+const REFUSED: Verdict = Verdict::Refused("InvalidParameterValue");
+
+impl Message {
+    pub fn is(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id)
+    }
+
+    fn is_in_flight(&self, now: i64) -> bool {
+        self.hidden_until > now
+    }
+
+    pub fn is_visible(&self, now: i64) -> bool {
+        self.ready_at <= now && !self.is_in_flight(now)
+    }
+
+    fn is_latest(&self, handle: &str) -> bool {
+        self.handles.last().is_some_and(|latest| latest == handle)
+    }
+
+    /// What arrives in a queue now.
+    pub fn arriving(body: String, now: i64, delay: i64) -> Self {
+        Self {
+            body,
+            attributes: None,
+            group: None,
+            deduplication_id: None,
+            id: None,
+            sequence_number: None,
+            former_id: None,
+            sent_at: now,
+            ready_at: now + delay * 1_000,
+            hidden_until: 0,
+            received_at: 0,
+            receives: 0,
+            first_received_at: None,
+            handles: Vec::new(),
+            source: None,
+        }
+    }
+}
+
+impl Oracle {
+    pub fn create(&mut self, name: &str, attributes: Attributes) {
+        let (deduplication, attempts) = (HashMap::new(), HashMap::new());
+        let queue = Queue { attributes, messages: Vec::new(), deduplication, attempts };
+        self.queues.insert(name.to_owned(), queue);
+    }
+
+    pub fn delete(&mut self, name: &str) {
+        self.queues.remove(name);
+        self.tasks.remove(name);
+    }
+
+    pub fn queue(&mut self, name: &str) -> &mut Queue {
+        self.queues.get_mut(name).expect("a queue that exists")
+    }
+
+    /// The queue's attributes are others now.
+    pub fn set(&mut self, name: &str, attributes: Attributes) {
+        let queue = self.queue(name);
+        if attributes.fifo && attributes.delay != queue.attributes.delay {
+            let waiting = |message: &&mut Message| message.receives == 0;
+            for message in queue.messages.iter_mut().filter(waiting) {
+                message.ready_at = message.sent_at + attributes.delay * 1_000;
+            }
+        }
+        queue.attributes = attributes;
+        self.pass(0);
+    }
+
+    pub fn purge(&mut self, name: &str) {
+        self.queue(name).messages.clear();
+    }
+
+    /// A message was sent, and answered so.
+    pub fn sent(&mut self, name: &str, message: &Outgoing, told: Sent) -> Result<(), Complaint> {
+        let now = self.now;
+        let queue = self.queue(name);
+        ensure(queue.attributes.fifo == told.sequence_number.is_some(), || {
+            format!("{told:?} of a queue that is FIFO: {}", queue.attributes.fifo)
+        })?;
+        if let (Some(id), Some(group)) = (&message.deduplication_id, &message.group) {
+            match queue.first_of(group, id, now) {
+                Some(Some(first)) => {
+                    return ensure(*first == told, || {
+                        format!("a duplicate is answered with {told:?} instead of {first:?}")
+                    });
+                }
+                // The first came from a topic, and nobody was told what it is called.
+                Some(first @ None) => {
+                    *first = Some(told);
+                    return Ok(());
+                }
+                None => {}
+            }
+            queue.check_new(&told)?;
+            queue.remember(group, id, Some(told.clone()), now);
+        }
+        ensure(!queue.messages.iter().any(|known| known.is(&told.id)), || {
+            format!("the id of {told:?} is one of another message")
+        })?;
+        let delay = message.delay.filter(|_| !queue.attributes.fifo);
+        let delay = delay.unwrap_or(queue.attributes.delay);
+        queue.messages.push(Message {
+            attributes: Some(String::new()),
+            group: message.group.clone(),
+            deduplication_id: message.deduplication_id.clone(),
+            id: Some(told.id),
+            sequence_number: told.sequence_number,
+            ..Message::arriving(message.body.clone(), now, delay)
+        });
+        Ok(())
+    }
+
+    /// A topic brings a message to a queue. Tells whether there is such a queue.
+    pub fn arrive(&mut self, name: &str, message: Message) -> bool {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(name) else { return false };
+        let mut message = message;
+        if !queue.attributes.fifo {
+            message.deduplication_id = None;
+        }
+        if let (Some(id), Some(group)) = (&message.deduplication_id, &message.group) {
+            if queue.first_of(group, id, now).is_some() {
+                return true;
+            }
+            queue.remember(group, id, None, now);
+        }
+        message.sent_at = now;
+        message.ready_at = now + queue.attributes.delay * 1_000;
+        queue.messages.push(message);
+        true
+    }
+
+    /// Somebody has looked: everything is there that must be, and nothing else. What is too old
+    /// may still be there.
+    pub fn saw(&mut self, name: &str, seen: &[Seen]) -> Result<(), Complaint> {
+        let now = self.now;
+        let queue = self.queue(name);
+        let kept_ms = queue.attributes.retention * 1_000;
+        let mut there = HashSet::new();
+        for one in seen.iter().filter(|one| now < one.sent_at + kept_ms) {
+            ensure(there.insert(one.id.as_str()), || format!("{name} has {one:?} twice"))?;
+            if queue.messages.iter().any(|message| message.is(&one.id)) {
+                continue;
+            }
+            let (body, group) = one.unknown.clone().unwrap_or_default();
+            let is_it = |message: &&mut Message| {
+                message.id.is_none() && message.body == body && message.group == group
+            };
+            let Some(message) = queue.messages.iter_mut().find(is_it) else {
+                return Err(format!("{name} has {one:?}, which should not be there"));
+            };
+            ensure(message.former_id.as_ref() != Some(&one.id), || {
+                format!("{one:?} has been moved and kept its id")
+            })?;
+            message.id = Some(one.id.clone());
+        }
+        let missing =
+            |message: &&Message| !message.id.as_ref().is_some_and(|id| there.contains(id.as_str()));
+        match queue.messages.iter().find(missing) {
+            Some(lost) => Err(format!("{name} has lost {lost:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A receive returned these. `gone`: what has left the queue meanwhile and is in its
+    /// dead-letter queue; which of several a full receive moves is up to the service.
+    pub fn received(
+        &mut self,
+        name: &str,
+        max: usize,
+        visibility: Option<i64>,
+        messages: &[Received],
+        gone: &HashSet<String>,
+    ) -> Result<(), Complaint> {
+        let now = self.now;
+        let target = self.queues[name].attributes.dead_letters.clone();
+        let target = target.filter(|(target, _)| self.queues.contains_key(target));
+        let queue = self.queue(name);
+        let timeout = visibility.unwrap_or(queue.attributes.visibility) * 1_000;
+        ensure(messages.len() <= max, || format!("{} of {max}", messages.len()))?;
+        let is_too_old =
+            |message: &Message| target.as_ref().is_some_and(|(_, max)| message.receives >= *max);
+        let at = |id: &Option<String>| messages.iter().any(|one| Some(&one.told.id) == id.as_ref());
+        // What became of each message that was there.
+        let mut moved = Vec::new();
+        let mut left = Vec::new();
+        let mut ended_groups: Vec<Option<String>> = Vec::new();
+        let locked = queue.locked_groups(now);
+        for message in &queue.messages {
+            let body = &message.body;
+            let returned = at(&message.id);
+            let gone = message.id.as_ref().is_some_and(|id| gone.contains(id));
+            let blocked = queue.attributes.fifo && locked.contains(&message.group);
+            if returned || gone {
+                ensure(message.is_visible(now), || format!("{body} is hidden or delayed"))?;
+                ensure(!blocked, || format!("the group of {body} is locked"))?;
+                let overtook = queue.attributes.fifo && ended_groups.contains(&message.group);
+                ensure(!overtook, || format!("{body} overtook others of its group"))?;
+                ensure(!returned || !gone, || format!("{body} is in two places"))?;
+                ensure(!returned || !is_too_old(message), || format!("{body} is a dead letter"))?;
+                ensure(!gone || is_too_old(message), || {
+                    format!("{body} is no dead letter after {} receives", message.receives)
+                })?;
+            } else {
+                ended_groups.push(message.group.clone());
+                if message.is_visible(now)
+                    && !blocked
+                    && !(queue.attributes.fifo && queue.has_hidden_before(message, now))
+                {
+                    left.push(body.clone());
+                }
+            }
+            if gone {
+                moved.extend(message.id.clone());
+            }
+        }
+        ensure(messages.len() == max || left.is_empty(), || {
+            format!("{left:?} could have been returned")
+        })?;
+        if queue.attributes.fifo {
+            queue.check_order(messages)?;
+        }
+        for received in messages {
+            queue.take(received, now, now + timeout)?;
+        }
+        if let Some((target, _)) = target {
+            for id in moved {
+                self.bury(name, &target, &id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what an attempt returned.
+    pub fn attempted(&mut self, name: &str, attempt: &str, messages: &[Received]) {
+        let now = self.now;
+        let queue = self.queue(name);
+        let returned = messages.iter().filter_map(|one| queue.returned(&one.told.id)).collect();
+        queue.attempts.insert(attempt.to_owned(), (now, returned));
+    }
+
+    /// Whether a receive with this attempt id must return the messages of the first one again.
+    /// Without an answer once so much time has passed that this would be open to interpretation.
+    pub fn repeats(&mut self, name: &str, attempt: &str) -> Option<bool> {
+        let now = self.now;
+        let queue = self.queue(name);
+        let (at, returned) = queue.attempts.get(attempt)?;
+        if now >= at + DEDUPLICATION_MS {
+            return None;
+        }
+        let unchanged =
+            |one: &Returned| one.until > now && queue.returned(&one.id).as_ref() == Some(one);
+        Some(!returned.is_empty() && returned.iter().all(unchanged))
+    }
+
+    /// A receive with the id of an earlier attempt has returned these.
+    pub fn repeated(
+        &mut self,
+        name: &str,
+        attempt: &str,
+        visibility: Option<i64>,
+        messages: &[Received],
+    ) -> Result<(), Complaint> {
+        let now = self.now;
+        let queue = self.queue(name);
+        let until = now + visibility.unwrap_or(queue.attributes.visibility) * 1_000;
+        let (_, first) = queue.attempts.get_mut(attempt).expect("an attempt");
+        let mut again: Vec<_> = messages.iter().map(|one| (&one.told.id, &one.handle)).collect();
+        let mut wanted: Vec<_> = first.iter().map(|one| (&one.id, &one.handle)).collect();
+        again.sort();
+        wanted.sort();
+        ensure(again == wanted, || format!("an attempt returned {again:?}, first {wanted:?}"))?;
+        for one in first {
+            one.until = until;
+        }
+        for received in messages {
+            let message = queue.find(&received.told.id).expect("a message that was returned");
+            message.hidden_until = until;
+            message.check(received)?;
+        }
+        Ok(())
+    }
+
+    fn bury(&mut self, source: &str, target: &str, id: &str) {
+        let now = self.now;
+        let mut message = self.queue(source).remove(id).expect("a message that was there");
+        message.source = Some(source.to_owned());
+        message.handles.clear();
+        message.ready_at = 0;
+        message.hidden_until = 0;
+        if self.queues[source].attributes.fifo {
+            message.sent_at = now;
+            message.sequence_number = None;
+            message.deduplication_id.clone_from(&message.id);
+        }
+        self.queue(target).messages.push(message);
+        self.pass(0);
+    }
+
+    /// Whether a delete with this handle succeeds.
+    pub fn deleted(&mut self, name: &str, id: &str, handle: &str) -> Verdict {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(name) else {
+            return Verdict::Refused("NonExistentQueue");
+        };
+        let fifo = queue.attributes.fifo;
+        let Some(message) = queue.named(id, handle) else { return Verdict::Succeeds };
+        let may = message.is_latest(handle) && (!fifo || message.is_in_flight(now));
+        if may {
+            queue.remove(id);
+        }
+        if may || !fifo { Verdict::Succeeds } else { REFUSED }
+    }
+
+    /// Whether a change of visibility with this handle succeeds.
+    pub fn changed(&mut self, name: &str, id: &str, handle: &str, timeout: i64) -> Verdict {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(name) else {
+            return Verdict::Refused("NonExistentQueue");
+        };
+        let fifo = queue.attributes.fifo;
+        let Some(message) = queue.named(id, handle) else { return REFUSED };
+        let until = now + timeout * 1_000;
+        let is_too_long = until - message.received_at > HIDDEN_MS;
+        if !message.is_in_flight(now) || (fifo && !message.is_latest(handle)) || is_too_long {
+            return REFUSED;
+        }
+        message.hidden_until = until;
+        Verdict::Succeeds
+    }
+
+    /// Visible, in flight, delayed.
+    pub fn counts(&self, name: &str) -> [usize; 3] {
+        let messages = &self.queues[name].messages;
+        let in_flight = messages.iter().filter(|message| message.is_in_flight(self.now)).count();
+        let visible = messages.iter().filter(|message| message.is_visible(self.now)).count();
+        [visible, in_flight, messages.len() - visible - in_flight]
+    }
+}
+
+impl Queue {
+    fn scope(&self, group: &str, id: &str) -> (String, String) {
+        let scope = if self.attributes.scoped { format!("group {group}") } else { "queue".into() };
+        (scope, id.to_owned())
+    }
+
+    /// What a send of this deduplication id would be a duplicate of, as far as it is known.
+    pub fn first_of(&mut self, group: &str, id: &str, now: i64) -> Option<&mut Option<Sent>> {
+        let scope = self.scope(group, id);
+        let (sent, until) = self.deduplication.get_mut(&scope)?;
+        (*until > now).then_some(sent)
+    }
+
+    fn remember(&mut self, group: &str, id: &str, sent: Option<Sent>, now: i64) {
+        let scope = self.scope(group, id);
+        self.deduplication.insert(scope, (sent, now + DEDUPLICATION_MS));
+    }
+
+    /// What is no duplicate has an id of its own, and a number greater than all before.
+    fn check_new(&self, told: &Sent) -> Result<(), Complaint> {
+        let known = self.deduplication.values().find(|(sent, _)| sent.as_ref() == Some(told));
+        ensure(known.is_none(), || format!("{told:?} is no duplicate"))?;
+        let newest = self.messages.iter().filter_map(|message| message.sequence_number.as_ref());
+        let newest = newest.max();
+        ensure(newest < told.sequence_number.as_ref(), || format!("{told:?} after {newest:?}"))
+    }
+
+    /// What is too old is gone. Tells whether somebody holds a handle of that.
+    pub fn expire(&mut self, now: i64) -> bool {
+        let kept_ms = self.attributes.retention * 1_000;
+        let mut was_received = false;
+        self.messages.retain(|message| {
+            let stays = now < message.sent_at + kept_ms;
+            was_received |= !stays && message.receives > 0;
+            stays
+        });
+        was_received
+    }
+
+    pub fn find(&mut self, id: &str) -> Option<&mut Message> {
+        self.messages.iter_mut().find(|message| message.is(id))
+    }
+
+    fn named(&mut self, id: &str, handle: &str) -> Option<&mut Message> {
+        self.find(id).filter(|message| message.handles.iter().any(|known| known == handle))
+    }
+
+    fn returned(&self, id: &str) -> Option<Returned> {
+        let message = self.messages.iter().find(|message| message.is(id))?;
+        let handle = message.handles.last()?.clone();
+        Some(Returned { id: id.to_owned(), handle, until: message.hidden_until })
+    }
+
+    fn locked_groups(&self, now: i64) -> Vec<Option<String>> {
+        let in_flight = self.messages.iter().filter(|message| message.is_in_flight(now));
+        in_flight.map(|message| message.group.clone()).collect()
+    }
+
+    /// Whether a message that cannot be received now stands before this one in its group.
+    fn has_hidden_before(&self, message: &Message, now: i64) -> bool {
+        let of_group = self.messages.iter().filter(|other| other.group == message.group);
+        of_group.take_while(|other| other.id != message.id).any(|other| !other.is_visible(now))
+    }
+
+    /// Messages of one group come in order, and all together.
+    fn check_order(&self, messages: &[Received]) -> Result<(), Complaint> {
+        let place = |one: &Received| self.messages.iter().position(|known| known.is(&one.told.id));
+        for (first, second) in messages.iter().zip(messages.iter().skip(1)) {
+            let in_order = first.group != second.group || place(first) < place(second);
+            ensure(in_order, || format!("{} before {}", first.body, second.body))?;
+            let (one, other) = (&first.told.sequence_number, &second.told.sequence_number);
+            let numbered = first.group != second.group || one < other;
+            ensure(numbered, || format!("in one group {one:?} before {other:?}"))?;
+        }
+        let mut groups: Vec<_> = messages.iter().map(|message| &message.group).collect();
+        groups.dedup();
+        let runs = groups.len();
+        groups.sort();
+        groups.dedup();
+        ensure(runs == groups.len(), || "a group's messages are not together".into())
+    }
+
+    fn take(&mut self, received: &Received, now: i64, until: i64) -> Result<(), Complaint> {
+        let found = self.find(&received.told.id);
+        let message = found.ok_or_else(|| format!("{received:?} should not exist"))?;
+        message.receives += 1;
+        message.received_at = now;
+        message.hidden_until = until;
+        message.first_received_at.get_or_insert(now);
+        let is_new = !message.handles.contains(&received.handle);
+        ensure(is_new, || format!("{} was given out with an old handle", received.body))?;
+        message.handles.push(received.handle.clone());
+        let number = &mut message.sequence_number;
+        *number = number.take().or_else(|| received.told.sequence_number.clone());
+        message.check(received)
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<Message> {
+        let index = self.messages.iter().position(|message| message.is(id))?;
+        Some(self.messages.remove(index))
+    }
+}
+
+impl Message {
+    /// A receive shows it as it must be.
+    fn check(&self, received: &Received) -> Result<(), Complaint> {
+        let body = &self.body;
+        let wanted = (
+            body,
+            &self.group,
+            self.receives,
+            self.sent_at,
+            self.first_received_at,
+            &self.sequence_number,
+            &self.source,
+        );
+        let got = (
+            &received.body,
+            &received.group,
+            received.receives,
+            received.sent_at,
+            Some(received.first_received_at),
+            &received.told.sequence_number,
+            &received.source,
+        );
+        ensure(wanted == got, || format!("{body} is {got:?} instead of {wanted:?}"))?;
+        let attributes = self.attributes.as_ref().is_none_or(|known| *known == received.attributes);
+        ensure(attributes, || {
+            format!("{body} has {:?} instead of {:?}", received.attributes, self.attributes)
+        })?;
+        let id = &self.deduplication_id;
+        ensure(id.is_none() || *id == received.deduplication_id, || {
+            format!("{body} has {:?} instead of {id:?}", received.deduplication_id)
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Topics: who has subscribed, who wants what, and what each of them must get.
+
+use super::queues::{Message, Sent};
+use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+
+#[derive(Debug, Default)]
+pub struct Topic {
+    pub arn: String,
+    pub fifo: bool,
+    pub content_deduplication: bool,
+    /// Deduplication per message group.
+    pub scoped: bool,
+    pub subscriptions: Vec<Subscription>,
+    pub deduplication: HashMap<Deduplication, (Sent, i64)>,
+    pub newest: Option<String>,
+}
+
+/// What makes a message a duplicate: its group, if that counts, and its id.
+pub type Deduplication = (Option<String>, String);
+
+/// A confirmed subscription.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    pub arn: String,
+    /// Name of a queue, or a URL.
+    pub endpoint: String,
+    pub raw: bool,
+    pub filter: Filter,
+    /// The queue for what does not arrive.
+    pub dead_letters: Option<String>,
+}
+
+/// What a subscription wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    All,
+    /// The attribute `kind` with one of these values.
+    Kind(Vec<&'static str>),
+    /// An attribute `kind` that has another value.
+    AnythingBut(&'static str),
+    /// No attribute `kind`, but others.
+    NoKind,
+    /// A body with a property `kind` of one of these values.
+    InBody(Vec<&'static str>),
+    /// The attribute `number` from this on.
+    AtLeast(i64),
+    /// One kind, or a number of at least.
+    Either(&'static str, i64),
+}
+
+/// A message for a topic.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    pub text: String,
+    pub subject: Option<String>,
+    /// The attributes `kind` and `number`.
+    pub kind: Option<&'static str>,
+    pub number: Option<i64>,
+    /// The property `kind` of the text.
+    pub in_body: Option<&'static str>,
+    pub group: Option<String>,
+    /// As it must be in effect.
+    pub deduplication_id: Option<String>,
+}
+
+/// Something that must be brought to an endpoint outside.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub subscription: String,
+    pub body: String,
+    /// Since the process began.
+    carried: bool,
+    /// By a process that ended: it may have noted that, or not.
+    was_carried: bool,
+}
+
+impl Filter {
+    fn lets_pass(&self, message: &Published) -> bool {
+        match self {
+            Self::All => true,
+            Self::Kind(kinds) => message.kind.is_some_and(|kind| kinds.contains(&kind)),
+            Self::AnythingBut(other) => message.kind.is_some_and(|kind| kind != *other),
+            Self::NoKind => message.kind.is_none() && message.number.is_some(),
+            Self::InBody(kinds) => message.in_body.is_some_and(|kind| kinds.contains(&kind)),
+            Self::AtLeast(least) => message.number.is_some_and(|number| number >= *least),
+            Self::Either(kind, least) => {
+                message.kind == Some(*kind) || message.number.is_some_and(|number| number >= *least)
+            }
+        }
+    }
+}
+
+impl Published {
+    /// Names, types and values of its attributes.
+    pub fn attributes(&self) -> BTreeMap<String, (String, String)> {
+        let kind = self.kind.map(|kind| ("kind".into(), ("String".into(), kind.into())));
+        let number = self.number.map(|n| ("number".into(), ("Number".into(), n.to_string())));
+        kind.into_iter().chain(number).collect()
+    }
+}
+
+/// Attributes as one text.
+pub fn shown(attributes: &BTreeMap<String, (String, String)>) -> String {
+    let show = |(name, (data_type, value))| format!("{name}:{data_type}={value} ");
+    attributes.iter().map(|(name, of)| (name, of.clone())).map(show).collect()
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub fn hash(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// A body as the oracle knows it: an envelope by what it says of its message, all else as it is.
+pub fn read(body: &str) -> String {
+    let envelope: Value = serde_json::from_str(body).unwrap_or_default();
+    if envelope["Type"] != "Notification" {
+        return body.to_owned();
+    }
+    let text = |member: &str| envelope[member].as_str().unwrap_or("none").to_owned();
+    let attributes = envelope["MessageAttributes"].as_object().into_iter().flatten();
+    let attribute = |(name, of): (&String, &Value)| {
+        let text = |member: &str| of[member].as_str().unwrap_or("none").to_owned();
+        (name.clone(), (text("Type"), text("Value")))
+    };
+    in_envelope(
+        &text("TopicArn"),
+        &text("MessageId"),
+        &text("SequenceNumber"),
+        &text("Subject"),
+        &attributes.map(attribute).collect(),
+        &text("Message"),
+    )
+}
+
+fn in_envelope(
+    topic: &str,
+    id: &str,
+    sequence_number: &str,
+    subject: &str,
+    attributes: &BTreeMap<String, (String, String)>,
+    text: &str,
+) -> String {
+    format!("<{topic} {id} {sequence_number} {subject} {}> {text}", shown(attributes))
+}
+
+impl Oracle {
+    pub fn topic(&mut self, name: &str) -> &mut Topic {
+        self.topics.get_mut(name).expect("a topic that exists")
+    }
+
+    /// A message was published, and answered so: it reaches everybody who wants it.
+    pub fn published(
+        &mut self,
+        name: &str,
+        message: &Published,
+        told: &Sent,
+    ) -> Result<(), Complaint> {
+        let now = self.now;
+        let topic = self.topic(name);
+        ensure(topic.fifo == told.sequence_number.is_some(), || format!("{told:?} of {name}"))?;
+        if let Some(id) = message.deduplication_id.as_ref().filter(|_| topic.fifo) {
+            let key = (message.group.clone().filter(|_| topic.scoped), id.clone());
+            let known = topic.deduplication.get(&key).filter(|(_, until)| *until > now);
+            if let Some((first, _)) = known {
+                return ensure(first == told, || {
+                    format!("a duplicate is answered with {told:?} instead of {first:?}")
+                });
+            }
+            let known = topic.deduplication.values().find(|(first, _)| first == told);
+            ensure(known.is_none(), || format!("{told:?} is no duplicate"))?;
+            ensure(topic.newest < told.sequence_number, || {
+                format!("{told:?} after {:?}", topic.newest)
+            })?;
+            topic.newest.clone_from(&told.sequence_number);
+            topic.deduplication.insert(key, (told.clone(), now + DEDUPLICATION_MS));
+        }
+        let envelope = in_envelope(
+            &topic.arn,
+            &told.id,
+            told.sequence_number.as_deref().unwrap_or("none"),
+            message.subject.as_deref().unwrap_or("none"),
+            &message.attributes(),
+            &message.text,
+        );
+        let wanting = |one: &&Subscription| one.filter.lets_pass(message);
+        let subscriptions: Vec<_> = topic.subscriptions.iter().filter(wanting).cloned().collect();
+        for to in subscriptions {
+            self.deliver(&to, message, &envelope);
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, to: &Subscription, message: &Published, envelope: &str) {
+        let body = if to.raw { message.text.clone() } else { envelope.to_owned() };
+        if to.endpoint.starts_with("http") {
+            self.letters.push(Letter {
+                subscription: to.arn.clone(),
+                body,
+                carried: false,
+                was_carried: false,
+            });
+            return;
+        }
+        let attributes = if to.raw { shown(&message.attributes()) } else { String::new() };
+        let arriving = Message {
+            attributes: Some(attributes),
+            group: message.group.clone(),
+            deduplication_id: message.deduplication_id.clone(),
+            ..Message::arriving(body, self.now, 0)
+        };
+        if self.arrive(&to.endpoint, arriving.clone()) {
+            return;
+        }
+        if let Some(dead) = &to.dead_letters {
+            // Attributes there tell what was wrong.
+            self.arrive(dead, Message { attributes: None, ..arriving });
+        }
+    }
+
+    /// Something was brought to an endpoint outside.
+    pub fn carried(&mut self, subscription: &str, body: &str) -> Result<(), Complaint> {
+        let this =
+            |letter: &&mut Letter| letter.subscription == subscription && letter.body == body;
+        let Some(letter) = self.letters.iter_mut().find(this) else {
+            return Err(format!("{subscription} got {body}, which it should not"));
+        };
+        ensure(!letter.carried, || format!("{subscription} got {body} twice"))?;
+        letter.carried = true;
+        Ok(())
+    }
+
+    /// The process has ended: what it has carried it may not have noted.
+    pub fn ended(&mut self) {
+        for letter in &mut self.letters {
+            letter.was_carried |= std::mem::take(&mut letter.carried);
+        }
+    }
+
+    /// All that was to be carried has been.
+    pub fn all_carried(&mut self) -> Result<(), Complaint> {
+        for letter in std::mem::take(&mut self.letters) {
+            let subscribed = |topic: &Topic| {
+                topic.subscriptions.iter().any(|one| one.arn == letter.subscription)
+            };
+            let is_wanted = self.topics.values().any(subscribed);
+            let arrived = letter.carried || letter.was_carried || !is_wanted;
+            ensure(arrived, || format!("{letter:?} did not arrive"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! What happens in a run: a list of actions that is drawn before anything happens. Each has a seed
+//! of its own for what it decides when its turn comes, among what exists then. So any part of a
+//! list is a run, too.
+
+/// Something that somebody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Send,
+    SendBatch,
+    Receive,
+    ReceiveTogether,
+    ReceiveAgain,
+    Delete,
+    DeleteBatch,
+    ChangeVisibility,
+    CountAll,
+    Pass,
+    SetAttributes,
+    Purge,
+    DeleteQueue,
+    CreateQueue,
+    StartMove,
+    CancelMove,
+    Publish,
+    PublishBatch,
+    Subscribe,
+    SubscribeOutside,
+    Unsubscribe,
+    ChangeSubscription,
+    SetTopicAttributes,
+    RecreateTopic,
+    Mistake,
+    Restart,
+}
+
+/// How often each happens, among all.
+const WEIGHTS: [(Kind, u32); 26] = [
+    (Kind::Send, 150),
+    (Kind::SendBatch, 60),
+    (Kind::Receive, 210),
+    (Kind::ReceiveTogether, 30),
+    (Kind::ReceiveAgain, 40),
+    (Kind::Delete, 100),
+    (Kind::DeleteBatch, 30),
+    (Kind::ChangeVisibility, 70),
+    (Kind::CountAll, 20),
+    (Kind::Pass, 120),
+    (Kind::SetAttributes, 30),
+    (Kind::Purge, 6),
+    (Kind::DeleteQueue, 6),
+    (Kind::CreateQueue, 20),
+    (Kind::StartMove, 20),
+    (Kind::CancelMove, 6),
+    (Kind::Publish, 80),
+    (Kind::PublishBatch, 20),
+    (Kind::Subscribe, 30),
+    (Kind::SubscribeOutside, 4),
+    (Kind::Unsubscribe, 8),
+    (Kind::ChangeSubscription, 16),
+    (Kind::SetTopicAttributes, 8),
+    (Kind::RecreateTopic, 2),
+    (Kind::Mistake, 50),
+    (Kind::Restart, 8),
+];
+
+#[derive(Debug, Clone, Copy)]
+pub struct Action {
+    pub kind: Kind,
+    /// For everything that it decides.
+    pub seed: u64,
+    /// Names what it makes; no two are alike.
+    pub number: u64,
+    /// Whether its answer gets lost on the way, and the client asks again if it would.
+    pub answer_is_lost: bool,
+    /// After how many commits from here the process ends.
+    pub ends_after: Option<i64>,
+}
+
+/// The actions of a run.
+pub fn draw(seed: u64, steps: u64) -> Vec<Action> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let total = WEIGHTS.iter().map(|(_, weight)| weight).sum::<u32>();
+    let kind = |mut at: u32| {
+        let found = WEIGHTS.iter().find(|(_, weight)| {
+            let is_here = at < *weight;
+            at = at.saturating_sub(*weight);
+            is_here
+        });
+        found.expect("a weight").0
+    };
+    let action = |number| Action {
+        kind: kind(random.u32(..total)),
+        seed: random.u64(..),
+        number,
+        answer_is_lost: random.u32(..100) < 7,
+        ends_after: (random.u32(..100) < 3).then(|| random.i64(0..4)),
+    };
+    (0..steps).map(action).collect()
+}
