@@ -168,9 +168,7 @@ impl Gateway {
                 Kind::RequestThrottled,
                 "The request's body had to give way: the server is reading too many at once.",
             ),
-            Failure::CutOff => {
-                Refusal::new(Kind::Serialization, "The request's body is cut off.")
-            }
+            Failure::CutOff => Refusal::new(Kind::Serialization, "The request's body is cut off."),
         })
     }
 
