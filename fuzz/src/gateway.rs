@@ -77,7 +77,13 @@ impl Conversation {
         for (name, value) in self.headers.drain(..) {
             request.headers_mut().insert(name, value);
         }
-        let answer = self.service.answer(request).await;
+        // Whoever waits for a message waits for time to pass; for a signature it does not.
+        let has = |word: &[u8]| line.windows(word.len()).any(|part| part == word);
+        let answer = if has(b"ReceiveMessage") && !has(b"Publish") {
+            self.service.answer(request).await
+        } else {
+            self.service.answer_at_once(request).await
+        };
         let text = read(&answer);
         self.seen.look_into(&text);
     }
