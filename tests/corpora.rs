@@ -2,6 +2,7 @@
 //! the same functions that the fuzzer calls (`fuzz/src`). See docs/fuzzing.md.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "seen when a test fails")]
 
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -15,7 +16,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     for entry in fs::read_dir(&corpus).unwrap() {
         let path = entry.unwrap().path();
         // Printed when the test fails, so that the input can be told.
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         target(&fs::read(path).unwrap());
         inputs += 1;
     }

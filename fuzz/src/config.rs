@@ -17,7 +17,7 @@ pub fn target(input: &[u8]) {
             assert_eq!(load(arguments(), []).unwrap().settings, invocation.settings);
         }
         Err(ConfigError::File { line, .. }) => {
-            let lines = input.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let lines = input.split(|byte| *byte == b'\n').count();
             assert!((1..=lines).contains(&line), "line {line} of {lines}");
         }
         Err(ConfigError::Unreadable { .. } | ConfigError::Value { .. }) => {}

@@ -26,13 +26,13 @@ pub fn target(input: &[u8]) {
         }
     }
 
-    let of_sqs = &sqs::dialect::SQS;
-    drop(decode::<sqs::send_message::BatchInput>(&params, of_sqs, "SendMessageBatch"));
-    drop(decode::<sqs::send_message::Message>(&params, of_sqs, "SendMessage"));
-    drop(decode::<sqs::create_queue::Input>(&params, of_sqs, "CreateQueue"));
-    drop(decode::<sqs::receive_message::Input>(&params, of_sqs, "ReceiveMessage"));
-    let of_sns = &sns::dialect::SNS;
-    drop(decode::<sns::publish::BatchInput>(&params, of_sns, "PublishBatch"));
-    drop(decode::<sns::subscribe::Input>(&params, of_sns, "Subscribe"));
-    drop(decode::<sns::create_topic::Input>(&params, of_sns, "CreateTopic"));
+    let queue_names = &sqs::dialect::SQS;
+    drop(decode::<sqs::send_message::BatchInput>(&params, queue_names, "SendMessageBatch"));
+    drop(decode::<sqs::send_message::Message>(&params, queue_names, "SendMessage"));
+    drop(decode::<sqs::create_queue::Input>(&params, queue_names, "CreateQueue"));
+    drop(decode::<sqs::receive_message::Input>(&params, queue_names, "ReceiveMessage"));
+    let topic_names = &sns::dialect::SNS;
+    drop(decode::<sns::publish::BatchInput>(&params, topic_names, "PublishBatch"));
+    drop(decode::<sns::subscribe::Input>(&params, topic_names, "Subscribe"));
+    drop(decode::<sns::create_topic::Input>(&params, topic_names, "CreateTopic"));
 }

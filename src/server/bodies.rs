@@ -252,12 +252,12 @@ mod tests {
 
     impl Client {
         fn begin(bodies: &Arc<Bodies>) -> Self {
-            let (send, sent) = mpsc::unbounded_channel::<Bytes>();
-            let sent = stream::unfold(sent, |mut sent| async {
-                let bytes = sent.recv().await?;
-                Some((Ok::<_, Infallible>(bytes), sent))
+            let (send, wire) = mpsc::unbounded_channel::<Bytes>();
+            let pieces = stream::unfold(wire, |mut wire| async {
+                let bytes = wire.recv().await?;
+                Some((Ok::<_, Infallible>(bytes), wire))
             });
-            let body = Body::from_stream(sent.boxed());
+            let body = Body::from_stream(pieces.boxed());
             let bodies = Arc::clone(bodies);
             let received = tokio::spawn(async move { bodies.read(None, body).await });
             Self { send, received }

@@ -119,10 +119,10 @@ mod tests {
 
     /// Writes until the system takes no more, and returns how much that was.
     async fn fill(server: &mut Patient) -> usize {
-        let mut filled = 0;
+        let (bytes, mut filled) = (vec![0; 64 * 1024], 0);
         poll_fn(|context| {
             loop {
-                match Pin::new(&mut *server).poll_write(context, &[0; 64 * 1024]) {
+                match Pin::new(&mut *server).poll_write(context, &bytes) {
                     Poll::Ready(written) => filled += written.unwrap(),
                     Poll::Pending => return Poll::Ready(filled),
                 }
