@@ -114,7 +114,7 @@ struct Options {
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
 
-    /// Connections open at once; further ones wait to be accepted [default: 10000]
+    /// Connections open at once; further ones take the places of idle ones [default: 10000]
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
 

@@ -11,16 +11,15 @@ use crate::auth::{self, Caller, Credentials, Mode};
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
 use crate::runtime::clock::{Clock, SystemClock};
+use crate::server::bodies::{Bodies, Failure, Received};
 use crate::server::metrics::Metrics;
 use crate::wire::form::Params;
 use crate::wire::{Protocol, json, xml};
-use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use axum::body::Body;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 
 const JSON_CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -30,8 +29,8 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
 const SQS_TARGET: &str = "AmazonSQS.";
 const TRACE_ID: &str = "x-amzn-trace-id";
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes of all bodies that arrive or are worked on.
+const BODIES_BYTES: usize = 256 * 1024 * 1024;
 
 /// What the gateway must know of the settings.
 #[derive(Debug)]
@@ -60,6 +59,7 @@ pub struct Gateway {
     settings: GatewaySettings,
     credentials: Arc<Credentials>,
     metrics: Arc<Metrics>,
+    bodies: Arc<Bodies>,
 }
 
 impl Gateway {
@@ -70,7 +70,8 @@ impl Gateway {
         metrics: Arc<Metrics>,
     ) -> Self {
         let credentials = Arc::new(std::mem::take(&mut settings.credentials));
-        Self { runtime, settings, credentials, metrics }
+        let bodies = Bodies::new(settings.max_body_bytes, BODIES_BYTES);
+        Self { runtime, settings, credentials, metrics, bodies }
     }
 
     /// Answers one request.
@@ -100,7 +101,7 @@ impl Gateway {
         request_id: &str,
         found: &mut Found,
     ) -> Result<Vec<u8>, Refusal> {
-        let body = self.read_body(parts, body).await?;
+        let Received { bytes: body, room: _room } = self.read_body(parts, body).await?;
         let (action, payload) = match protocol {
             Protocol::Json => (action_of_target(parts), Payload::Json(body.clone())),
             Protocol::Query => {
@@ -150,27 +151,25 @@ impl Gateway {
         self.identify_in(mode, parts, body, service, SystemClock.now_ms())
     }
 
-    /// The whole body, if it is not longer than the settings allow.
-    pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
-        let limit = self.settings.max_body_bytes;
-        let too_large = || {
-            Refusal::new(
-                Kind::RequestTooLarge,
-                format!("The request is larger than this server accepts: {limit} bytes."),
-            )
-        };
+    /// The whole body, within the limits that there are for bodies.
+    pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Received, Refusal> {
         let announced = header(&parts.headers, CONTENT_LENGTH.as_str())
             .and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
-        match collected.await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Refusal::new(Kind::Serialization, "The request's body is cut off.")),
-            Err(_) => Err(Refusal::new(Kind::Serialization, "The request's body took too long.")),
-        }
+        let limit = self.bodies.longest();
+        self.bodies.read(announced, body).await.map_err(|failure| match failure {
+            Failure::TooLong => Refusal::new(
+                Kind::RequestTooLarge,
+                format!("The request is larger than this server accepts: {limit} bytes."),
+            ),
+            Failure::TooSlow => {
+                Refusal::new(Kind::Serialization, "The request's body took too long.")
+            }
+            Failure::NoRoom => Refusal::new(
+                Kind::RequestThrottled,
+                "The request's body had to give way: the server is reading too many at once.",
+            ),
+            Failure::CutOff => Refusal::new(Kind::Serialization, "The request's body is cut off."),
+        })
     }
 
     /// Who calls. `known` is the operation's place in the table, if it has one: some may be called

@@ -3,31 +3,50 @@
 //! All addresses are bound before any connection is served. One loop accepts for all of them, so
 //! that one limit holds for all and no listener can starve another. Each connection is one task,
 //! which also runs its requests.
+//!
+//! At the limit a new connection takes the place of the one that has been idle for longest, be it
+//! between requests or slow with the head of one. If none is idle, a few more are let in all the
+//! same, with their requests marked [`Crowded`]: so whoever asks for health is answered, and others
+//! hear at once why they are not.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use prometheus_client::metrics::gauge::Gauge;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{debug, warn};
+
+use super::patience::Patient;
 
 /// First pause after a failure to accept, doubled with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after failures to accept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Connections beyond the limit, for short questions.
+const SPARE: usize = 64;
+/// Bytes of the head of a request at most: of its line and headers together.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Marks requests for which there is no room, unless they are answered without any work.
+#[derive(Debug, Clone, Copy)]
+pub struct Crowded;
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -42,8 +61,9 @@ pub struct BindError {
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections open at once, of all listeners together; at least 1. While so many are open
-    /// none is accepted: the system queues or refuses further ones.
+    /// Connections open at once, of all listeners together; at least 1. Further ones take the
+    /// places of idle ones; some are let in to be told that there is no room, and beyond those
+    /// none is accepted: the system queues or refuses them.
     pub connections: usize,
     /// Time until the head of the next request must have arrived, idling included.
     pub header_timeout: Duration,
@@ -91,34 +111,47 @@ impl Bound {
         // The number of headers keeps its default of 100: one set by hand makes hyper allocate
         // for each request.
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
-        let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(HEAD_BYTES);
         let (close, closing) = watch::channel(());
         let mut connections = JoinSet::new();
+        let mut places = Places::new(limits.connections);
         let mut pause = SHORTEST_PAUSE;
         let mut stop = pin!(stop);
         loop {
+            let is_full = connections.len() >= limits.connections.saturating_add(SPARE);
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = async {
-                    let permit = Arc::clone(&permits).acquire_owned().await;
-                    self.accept().await.map(|stream| (stream, permit))
-                } => accepted,
+                Some(ended) = connections.join_next() => {
+                    // An error would be a panic, for which there is no reason here.
+                    if let Ok(number) = ended {
+                        places.leave(number);
+                    }
+                    continue;
+                }
+                accepted = self.accept(), if !is_full => accepted,
             };
             match accepted {
-                Ok((stream, permit)) => {
+                Ok(stream) => {
                     pause = SHORTEST_PAUSE;
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!("cannot disable Nagle's algorithm: {error}");
                     }
-                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+                    let (number, place) = places.enter();
+                    let service = seated(service.clone(), Arc::clone(&place));
+                    let connection = http.serve_connection(Patient::new(stream), service);
                     let closing = closing.clone();
                     let open = OpenConnection::count(&open);
                     connections.spawn(async move {
-                        drive(connection, closing).await;
-                        drop((open, permit));
+                        tokio::select! {
+                            biased;
+                            () = place.given_away.notified() => {}
+                            () = drive(connection, closing) => {}
+                        }
+                        drop(open);
+                        number
                     });
                 }
                 Err(error) if is_of_the_connection(&error) => {
@@ -162,6 +195,99 @@ impl Bound {
     }
 }
 
+/// The connections that are open, each in its place.
+struct Places {
+    limit: usize,
+    entered: u64,
+    epoch: Instant,
+    taken: HashMap<u64, Arc<Place>>,
+}
+
+/// The place of a connection.
+struct Place {
+    /// Milliseconds since the listener's epoch, or [`BUSY`].
+    idle_since: AtomicU64,
+    epoch: Instant,
+    given_away: Notify,
+    is_spare: bool,
+}
+
+/// Instead of a time: a request runs.
+const BUSY: u64 = u64::MAX;
+
+impl Places {
+    fn new(limit: usize) -> Self {
+        Self { limit, entered: 0, epoch: Instant::now(), taken: HashMap::new() }
+    }
+
+    /// A place for a new connection, and its number; at the limit that of another one.
+    fn enter(&mut self) -> (u64, Arc<Place>) {
+        let is_spare = self.taken.len() >= self.limit && !self.give_away_the_idlest();
+        let place = Arc::new(Place {
+            idle_since: AtomicU64::new(0),
+            epoch: self.epoch,
+            given_away: Notify::new(),
+            is_spare,
+        });
+        place.is_idle();
+        self.entered += 1;
+        self.taken.insert(self.entered, Arc::clone(&place));
+        (self.entered, place)
+    }
+
+    fn leave(&mut self, number: u64) {
+        self.taken.remove(&number);
+    }
+
+    /// Ends the connection that has been idle for longest. Tells whether there is one.
+    fn give_away_the_idlest(&mut self) -> bool {
+        let idle_since = |place: &Place| place.idle_since.load(Ordering::Relaxed);
+        let idlest = self.taken.iter().min_by_key(|(_, place)| idle_since(place));
+        let Some((number, place)) = idlest.filter(|(_, place)| idle_since(place) != BUSY) else {
+            return false;
+        };
+        let number = *number;
+        place.given_away.notify_one();
+        self.taken.remove(&number);
+        true
+    }
+}
+
+impl Place {
+    fn is_busy(&self) {
+        self.idle_since.store(BUSY, Ordering::Relaxed);
+    }
+
+    fn is_idle(&self) {
+        let idle_since = self.epoch.elapsed().as_millis() as u64;
+        self.idle_since.store(idle_since, Ordering::Relaxed);
+    }
+}
+
+/// The service of one connection, which says when it is busy.
+fn seated<S, B>(
+    service: S,
+    place: Arc<Place>,
+) -> impl Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
+    B: Body,
+{
+    service_fn(move |mut request: Request<Incoming>| {
+        place.is_busy();
+        if place.is_spare {
+            request.extensions_mut().insert(Crowded);
+        }
+        let place = Arc::clone(&place);
+        let answer = service.call(request);
+        async move {
+            let answer = answer.await;
+            place.is_idle();
+            answer
+        }
+    })
+}
+
 /// Counts a connection as open while it lives, however it ends.
 struct OpenConnection(Gauge);
 
@@ -179,10 +305,8 @@ impl Drop for OpenConnection {
 }
 
 /// Runs a connection to its end; once `closing` says so, only what has begun is finished.
-async fn drive<S, B>(
-    connection: http1::Connection<TokioIo<TcpStream>, S>,
-    mut closing: watch::Receiver<()>,
-) where
+async fn drive<S, B>(connection: http1::Connection<Patient, S>, mut closing: watch::Receiver<()>)
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Error: std::error::Error + Send + Sync> + 'static,
 {
@@ -248,10 +372,13 @@ mod tests {
             let service = service_fn({
                 let (arrived, arrival) = (Arc::clone(&arrived), Arc::clone(&arrival));
                 let release = Arc::clone(&release);
-                move |_request| {
+                move |request: Request<Incoming>| {
                     let (arrived, arrival) = (Arc::clone(&arrived), Arc::clone(&arrival));
                     let release = Arc::clone(&release);
                     async move {
+                        if request.extensions().get::<Crowded>().is_some() {
+                            return Ok(Response::new(Full::new(Bytes::from_static(b"crowded"))));
+                        }
                         arrived.fetch_add(1, Ordering::SeqCst);
                         arrival.notify_one();
                         release.notified().await;
@@ -322,21 +449,53 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_further_connections_wait_on_whichever_listener() {
-        let server = Server::start(2, 1).await;
-        let first = server.request(1).await;
+    async fn at_the_limit_a_new_connection_takes_the_place_of_the_idlest() {
+        let server = Server::start(2, 3).await;
+        let running = server.request(0).await;
         server.arrival.notified().await;
-        let second = server.request(0).await;
-        // All that can happen has happened once the paused clock has to be moved on.
+        let mut slow_head = TcpStream::connect(server.addresses[1]).await.unwrap();
+        slow_head.write_all(b"POST / HTTP/1.1\r\nHo").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let idle = TcpStream::connect(server.addresses[0]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.open.get(), 3);
+
+        let began = Instant::now();
+        let mut winners = Vec::new();
+        for (loser, listener) in [(slow_head, 0), (idle, 1)] {
+            winners.push(server.request(listener).await);
+            server.arrival.notified().await;
+            assert_eq!(rest(loser).await, "");
+            assert_eq!(server.open.get(), 3);
+        }
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert_eq!(server.arrived.load(Ordering::SeqCst), 3);
+        drop((running, winners));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_limit_with_nobody_idle_some_are_let_in_to_be_told_and_the_others_wait() {
+        let server = Server::start(2, 1).await;
+        let running = server.request(1).await;
+        server.arrival.notified().await;
+        let mut told = server.request(0).await;
+        let mut answer = [0; 15];
+        told.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
+        // It is idle now, so that the next one takes its place, and so on.
+        for _ in 0..3 * SPARE {
+            drop(server.request(0).await);
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
-        assert_eq!(server.open.get(), 1);
 
-        drop(first);
+        drop((running, told));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.open.get(), 0);
+        let _next = server.request(0).await;
         server.arrival.notified().await;
         assert_eq!(server.arrived.load(Ordering::SeqCst), 2);
-        assert_eq!(server.open.get(), 1);
-        drop(second);
     }
 
     #[tokio::test(start_paused = true)]
@@ -354,6 +513,19 @@ mod tests {
         server.release.notify_one();
         let answer = rest(slow_answer).await;
         assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_long_is_refused() {
+        let server = Server::start(1, 10).await;
+        let mut long = TcpStream::connect(server.addresses[0]).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(4 * HEAD_BYTES));
+        // The server may hang up before it has read everything.
+        let _ = long.write_all(head.as_bytes()).await;
+        let mut answer = [0; 12];
+        long.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431");
+        assert_eq!(server.arrived.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test]

@@ -5,12 +5,14 @@
 //! router, a boxed layer or a task of its own: calls of AWS operations pay a few comparisons.
 
 pub mod assembly;
+pub mod bodies;
 pub mod gateway;
 pub mod health;
 pub mod inspection;
 pub mod listener;
 pub mod logging;
 pub mod metrics;
+mod patience;
 pub mod shutdown;
 
 use std::convert::Infallible;
@@ -23,7 +25,7 @@ use std::task::Poll;
 
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use thiserror::Error;
@@ -34,7 +36,7 @@ use crate::config::{Settings, Storage};
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
 use gateway::Gateway;
-use listener::{BindError, Bound, Limits};
+use listener::{BindError, Bound, Crowded, Limits};
 use metrics::Metrics;
 use shutdown::Signals;
 
@@ -135,11 +137,24 @@ where
     F: Future<Output = Response<Body>>,
 {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_crowded = request.extensions().get::<Crowded>().is_some();
+        let mut response = self.answer_in(is_crowded, request).await;
+        if is_crowded {
+            // Whoever comes next may need the place.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn answer_in(&self, crowd: bool, request: Request<Incoming>) -> Response<Body> {
         if let Some(response) = health::respond(request.method(), request.uri().path()) {
             return response;
         }
         if request.uri().path() == "/metrics" && request.method() == Method::GET {
             return self.metrics.respond().await;
+        }
+        if crowd {
+            return no_room();
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };
         unless_it_panics(answer).await.unwrap_or_else(|| {
@@ -168,12 +183,33 @@ async fn unless_it_panics<F: Future>(future: F) -> Option<F::Output> {
 /// A panic can come before the protocol of the request is known, so this is the JSON answer, and
 /// clients of the Query protocol go by its status.
 fn internal_failure() -> Response<Body> {
-    let body = r#"{"__type":"com.amazon.coral.service#InternalFailure","message":"The request processing has failed because of an unknown error, exception or failure."}"#;
+    failure(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "InternalFailure",
+        r#"{"__type":"com.amazon.coral.service#InternalFailure","message":"The request processing has failed because of an unknown error, exception or failure."}"#,
+    )
+}
+
+/// The request has not been looked at, so this is the JSON answer, too. Clients try again.
+fn no_room() -> Response<Body> {
+    failure(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ServiceUnavailable",
+        r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"The server has as many connections as it may have, and none of them is idle."}"#,
+    )
+}
+
+fn failure(status: StatusCode, code: &str, body: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    headers.insert("x-amzn-query-error", HeaderValue::from_static("InternalFailure;Receiver"));
+    if let Ok(code) = HeaderValue::from_str(&format!("{code};Receiver")) {
+        headers.insert("x-amzn-query-error", code);
+    }
+    if let Ok(id) = HeaderValue::from_str(&gateway::fresh_request_id()) {
+        headers.insert("x-amzn-requestid", id);
+    }
     response
 }
 
@@ -216,7 +252,10 @@ pub(crate) mod tests {
     use super::*;
 
     /// Serves this gateway on a free port until the returned sender is used or dropped.
-    async fn serve<G, F>(gateway: G) -> (SocketAddr, oneshot::Sender<()>, Arc<Metrics>)
+    async fn serve<G, F>(
+        gateway: G,
+        connections: usize,
+    ) -> (SocketAddr, oneshot::Sender<()>, Arc<Metrics>)
     where
         G: Fn(Request<Body>) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -224,11 +263,8 @@ pub(crate) mod tests {
         let bound = Bound::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = bound.addresses()[0];
         let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
-        let limits = Limits {
-            connections: 10,
-            header_timeout: Duration::from_secs(100),
-            grace: Duration::ZERO,
-        };
+        let limits =
+            Limits { connections, header_timeout: Duration::from_secs(100), grace: Duration::ZERO };
         let service = shell(gateway, Arc::clone(&metrics));
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
@@ -252,9 +288,12 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn health_and_metrics_are_answered_before_the_gateway_and_the_rest_by_it() {
-        let (address, _stop, _) = serve(|request: Request<Body>| async move {
-            Response::new(Body::from(format!("gateway {} {}", request.method(), request.uri())))
-        })
+        let (address, _stop, _) = serve(
+            |request: Request<Body>| async move {
+                Response::new(Body::from(format!("gateway {} {}", request.method(), request.uri())))
+            },
+            10,
+        )
         .await;
         for (request, body) in [
             ("GET /health", "OK\n"),
@@ -274,12 +313,35 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn without_room_health_is_answered_and_everybody_else_is_asked_to_come_again() {
+        let arrival = Arc::new(tokio::sync::Notify::new());
+        let told = Arc::clone(&arrival);
+        let gateway = move |_: Request<Body>| {
+            told.notify_one();
+            std::future::pending()
+        };
+        let (address, _stop, _) = serve(gateway, 1).await;
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        arrival.notified().await;
+        // Whether they want their connections kept or not.
+        for (request, status) in [("GET /health", "200 OK"), ("POST /", "503 Service Unavailable")]
+        {
+            let answer = talk(address, &format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_panic_ends_one_request_and_neither_its_connection_nor_the_server() {
-        let (address, _stop, metrics) = serve(|request: Request<Body>| async move {
-            tokio::task::yield_now().await;
-            assert!(request.uri().path() != "/bug", "a bug");
-            Response::new(Body::from("fine"))
-        })
+        let (address, _stop, metrics) = serve(
+            |request: Request<Body>| async move {
+                tokio::task::yield_now().await;
+                assert!(request.uri().path() != "/bug", "a bug");
+                Response::new(Body::from("fine"))
+            },
+            10,
+        )
         .await;
         let both = format!("POST /bug HTTP/1.1\r\nHost: x\r\n\r\n{}", closing("POST /"));
         let answers = talk(address, &both).await;

@@ -9,6 +9,7 @@ use std::mem;
 use serde_json::{Map, Value};
 
 use super::conditions::{Leaf, Number};
+use super::values::Values;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
 use crate::domain::message_attributes::{AttributeValue, MessageAttribute, MessageAttributes};
 
@@ -42,7 +43,7 @@ impl<'a> Candidate<'a> {
 #[derive(Debug, Default)]
 pub struct Node {
     /// The value; the values, if it is an array.
-    pub leaves: Vec<Leaf>,
+    pub leaves: Values,
     /// Properties of an object, each name once, in byte order.
     children: Vec<(String, Node)>,
     /// Objects in an array. They stay apart, because conditions on several of their properties
@@ -147,8 +148,9 @@ impl Node {
         }
     }
 
-    /// Puts properties in order and joins those of one name.
+    /// Puts values and properties in order and joins those of one name.
     fn settle(&mut self) {
+        self.leaves.settle();
         self.children.sort_by(|(one, _), (other, _)| one.cmp(other));
         if self.children.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             let mut joined: Vec<(String, Self)> = Vec::new();

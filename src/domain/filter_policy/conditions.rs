@@ -3,12 +3,14 @@
 //! AWS pages: "String value matching" and "Numeric value matching".
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 
 /// A value that a message gives under a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Their order is what `Values` rely on: texts, then numbers, then the rest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leaf {
     Text(String),
     Number(Number),
@@ -19,12 +21,12 @@ pub enum Leaf {
 }
 
 /// A number as policies compare it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Number {
     /// From -10⁹ to 10⁹, in hundred-thousandths, which is how accurately AWS compares.
     Near(i64),
     /// Farther away there are no ranges, and equal are numbers that are written alike.
-    Far(serde_json::Number),
+    Far(String),
 }
 
 impl Number {
@@ -53,7 +55,7 @@ impl From<serde_json::Number> for Number {
             Some(value) if value.abs() <= Self::FARTHEST => {
                 Self::Near((value * Self::ACCURACY).round() as i64)
             }
-            _ => Self::Far(number),
+            _ => Self::Far(number.to_string()),
         }
     }
 }
@@ -102,7 +104,9 @@ impl Condition {
             (Self::Numeric(from, to), Leaf::Number(number)) => {
                 number.near().is_some_and(|scaled| (*from, *to).contains(&scaled))
             }
-            (Self::Cidr(network), Leaf::Text(text)) => network.contains(text),
+            (Self::Cidr(network), Leaf::Text(text)) => {
+                text.parse().is_ok_and(|address| network.contains(address))
+            }
             (Self::Exists, Leaf::Text(text)) => !text.is_empty(),
             (Self::Exists, _) => true,
             _ => false,
@@ -111,7 +115,7 @@ impl Condition {
 }
 
 impl Exception {
-    fn covers(&self, leaf: &Leaf) -> bool {
+    pub fn covers(&self, leaf: &Leaf) -> bool {
         match (self, leaf) {
             (Self::Texts(texts), Leaf::Text(text)) => texts.contains(text),
             (Self::Numbers(numbers), Leaf::Number(number)) => numbers.contains(number),
@@ -146,17 +150,32 @@ impl Network {
         }
     }
 
-    /// Whether the text is an address, in whatever form, of the network.
-    fn contains(self, text: &str) -> bool {
-        let differing = match (self.address, text.parse()) {
-            (IpAddr::V4(ours), Ok(IpAddr::V4(theirs))) => {
+    /// Whether the address is of the network.
+    pub fn contains(self, address: IpAddr) -> bool {
+        let differing = match (self.address, address) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
                 (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
             }
-            (IpAddr::V6(ours), Ok(IpAddr::V6(theirs))) => {
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
                 (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
             }
             _ => return false,
         };
         differing >= u32::from(self.bits)
+    }
+
+    /// The first address of the network.
+    pub fn lowest(self) -> IpAddr {
+        let bits = u32::from(self.bits);
+        match self.address {
+            IpAddr::V4(ours) => {
+                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+                Ipv4Addr::from_bits(ours.to_bits() & mask).into()
+            }
+            IpAddr::V6(ours) => {
+                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+                Ipv6Addr::from_bits(ours.to_bits() & mask).into()
+            }
+        }
     }
 }

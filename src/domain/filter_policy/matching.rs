@@ -47,13 +47,17 @@ impl Requirements {
     }
 
     fn hold_here(&self, node: &Node) -> bool {
-        let meets = |leaf| {
-            self.lists.iter().all(|list| list.iter().any(|condition| condition.is_met_by(leaf)))
+        let is_met = match &self.lists[..] {
+            [] => true,
+            [list] => list.iter().any(|condition| node.leaves.any_meets(condition)),
+            lists => node.leaves.iter().any(|leaf| {
+                lists.iter().all(|list| list.iter().any(|condition| condition.is_met_by(leaf)))
+            }),
         };
         let below = |(name, requirements): &(Arc<str>, Self)| {
             node.child(name).is_some_and(|child| requirements.hold(child))
         };
-        (self.lists.is_empty() || node.leaves.iter().any(meets)) && self.below.iter().all(below)
+        is_met && self.below.iter().all(below)
     }
 }
 

@@ -22,6 +22,7 @@ mod numeric;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use super::limits::FILTER_POLICY_BYTES;
 use super::message_attributes::MessageAttributes;

@@ -859,3 +859,29 @@ fn no_policy_and_no_message_is_slow() {
     let took = start.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
+
+/// What looked at each value for each condition would not end within the patience of a test run.
+#[test]
+fn many_conditions_on_many_values_cost_a_search_each() {
+    let texts: Vec<String> = (0..100_000).map(|n| format!("{n}")).collect();
+    let numbers: Vec<u32> = (0..100_000).collect();
+    let body = json!({"t": texts, "n": numbers}).to_string();
+    let none = MessageAttributes::new();
+    let candidate = Candidate::new(&body, &none);
+    for (name, condition) in [
+        ("t", json!("x")),
+        ("t", json!({"prefix": "x"})),
+        ("t", json!({"suffix": "x"})),
+        ("t", json!({"equals-ignore-case": "x"})),
+        ("t", json!({"cidr": "10.0.0.0/8"})),
+        ("n", json!({"numeric": [">", 100_000]})),
+        ("n", json!(-1)),
+    ] {
+        let branch = json!({name: [condition]});
+        let policy = json!({"$or": vec![branch; 150]}).to_string();
+        let policy = FilterPolicy::parse(&policy, Scope::MessageBody).unwrap();
+        for _ in 0..200 {
+            assert!(!policy.matches(&candidate), "{condition}");
+        }
+    }
+}

@@ -47,7 +47,8 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
     }
     let Some(path) = path.strip_prefix(PREFIX).map(str::to_owned) else { return not_found() };
     let request_id = fresh_request_id();
-    let body = gateway.read_body(&parts, body).await;
+    let received = gateway.read_body(&parts, body).await;
+    let body = received.as_ref().map(|received| received.bytes.clone()).map_err(Clone::clone);
     if let Some(queue) = queues::path_of(&path) {
         return queues::answer(gateway, &parts, body, queue, &request_id).await;
     }

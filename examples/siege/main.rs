@@ -1,0 +1,135 @@
+//! What hostile and heavy clients do to everybody else: the latency of a well-behaved client during
+//! each attack, as a ratio to the calm just before it, and what the attackers got.
+//!
+//! ```sh
+//! cargo build --release
+//! cargo run --release --example siege -- --server target/release/squab
+//! cargo run --release --example siege -- --server target/release/squab --only slow-heads,idle
+//! ```
+//!
+//! Attackers, the client and the server share the machine, so an attack that keeps processors busy
+//! shows as what it takes of them. Needs 11,000 file descriptors (`ulimit -n`).
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+#![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
+
+mod attacks;
+#[allow(dead_code, reason = "the load program uses all of it")]
+#[path = "../load/client.rs"]
+mod client;
+#[allow(dead_code, reason = "the load program uses all of it")]
+#[path = "../load/process.rs"]
+mod process;
+mod visitor;
+
+use attacks::{ATTACKS, Siege};
+use clap::Parser;
+use process::Server;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use visitor::{Seen, Visitor};
+
+/// Whatever ends the program.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// What may end the program.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Attacks a server of its own, and tells what a well-behaved client notices of it.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The program to attack
+    #[arg(long, value_name = "PROGRAM")]
+    server: PathBuf,
+    /// Attacks by name; all unless given
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Seconds of each attack
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Where the server keeps its data
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    data: PathBuf,
+}
+
+/// The time, of a measurement.
+#[expect(clippy::disallowed_methods, reason = "no rule of the queues depends on it")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    println!(
+        "| attack | attackers got | cycle p50 | cycle p99 | empty p50 | empty p99 | health, new connections | server MiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (name, attack) in ATTACKS {
+        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
+            println!("{}", besiege(&options, name, *attack)?);
+        }
+    }
+    Ok(())
+}
+
+/// One attack on a fresh server, as a row of the table.
+fn besiege(options: &Options, name: &str, attack: attacks::Attack) -> Result<String> {
+    let data = options.data.join(format!("squab-siege-{}", std::process::id()));
+    let path = data.to_string_lossy().into_owned();
+    // A head has five seconds, so that its limit shows within an attack.
+    let arguments = [
+        "--data",
+        &path,
+        "--durability",
+        "process",
+        "--header-timeout",
+        "5",
+        "--shutdown-grace",
+        "0",
+    ];
+    let server = Server::start_squab(&options.server, &arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let attackers =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+
+    let mut visitor = runtime.block_on(Visitor::arrive(&server.address))?;
+    let calm = runtime.block_on(visitor.look_around(Duration::from_secs(3), &server));
+    let siege = Siege::new(&server.address, Duration::from_secs(options.seconds));
+    let attacking = attackers.spawn(attack(siege.clone()));
+    // The first second is theirs to come near.
+    runtime.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
+    let during = runtime.block_on(visitor.look_around(siege.rest(), &server));
+    attackers.block_on(attacking)??;
+    let row = row(name, &siege, &calm, &during);
+    attackers.shutdown_timeout(Duration::from_secs(1));
+    server.stop()?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(row)
+}
+
+fn row(name: &str, siege: &Siege, calm: &Seen, during: &Seen) -> String {
+    let ratio = |of: fn(&Seen) -> &Vec<Duration>, quantile| {
+        let (calm, during) =
+            (visitor::quantile(of(calm), quantile), visitor::quantile(of(during), quantile));
+        match (calm, during) {
+            (Some(calm), Some(during)) => {
+                let milliseconds = during.as_secs_f64() * 1_000.0;
+                format!("{:.1} ({milliseconds:.1} ms)", during.as_secs_f64() / calm.as_secs_f64())
+            }
+            _ => "none".to_owned(),
+        }
+    };
+    let slowest = during.health.iter().max().copied().unwrap_or_default();
+    format!(
+        "| {name} | {} | {} | {} | {} | {} | {} of {}, slowest {:.0} ms | {:.0} → {:.0} |",
+        siege.outcomes(),
+        ratio(|seen| &seen.cycles, 0.5),
+        ratio(|seen| &seen.cycles, 0.99),
+        ratio(|seen| &seen.empty, 0.5),
+        ratio(|seen| &seen.empty, 0.99),
+        during.health.len(),
+        during.health_asked,
+        slowest.as_secs_f64() * 1_000.0,
+        calm.memory,
+        during.memory,
+    ) + &during.trouble()
+}

@@ -1,0 +1,56 @@
+//! Every input that the fuzzer starts from, and every one that it has found something with, through
+//! the same functions that the fuzzer calls (`fuzz/src`). See docs/fuzzing.md.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "seen when a test fails")]
+
+#[path = "../fuzz/src/lib.rs"]
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(name: &str, target: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let mut inputs = 0;
+    for entry in fs::read_dir(&corpus).unwrap() {
+        let path = entry.unwrap().path();
+        // Printed when the test fails, so that the input can be told.
+        eprintln!("{}", path.display());
+        target(&fs::read(path).unwrap());
+        inputs += 1;
+    }
+    assert!(inputs > 0, "{} is empty", corpus.display());
+}
+
+macro_rules! corpora {
+    ($($name:ident),+) => {
+        $(#[test]
+        fn $name() {
+            replay(stringify!($name), targets::$name::target);
+        })+
+
+        /// A corpus without a target would be replayed by nobody.
+        #[test]
+        fn every_corpus_has_a_target() {
+            let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+            for entry in fs::read_dir(corpora).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                assert!([$(stringify!($name)),+].contains(&name.as_str()), "{name}");
+            }
+        }
+    };
+}
+
+corpora!(
+    authorization,
+    config,
+    delivery_policy,
+    filter_policy,
+    gateway,
+    json,
+    policy,
+    presigned,
+    query,
+    receipt
+);
