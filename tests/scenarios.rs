@@ -261,7 +261,7 @@ impl Conversation {
     /// Returns when everybody who has a reason to do something has done it. The executor has one
     /// thread and the store takes jobs in turn: what was waiting to run has run after a round.
     async fn settle(&self) {
-        for _ in 0..8 {
+        for _ in 0..24 {
             tokio::task::yield_now().await;
             drop(self.service.runtime.run(|_| Ok(())).await);
         }

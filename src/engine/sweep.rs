@@ -16,13 +16,13 @@ const ENDED_TASKS_MS: i64 = 30 * 24 * 3_600_000;
 /// Removes a page of a discarded backlog. Tells whether there is more to do.
 pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let Some(backlog) = tx.discarded_backlog()? else { return Ok(false) };
-    tx.empty_backlog(backlog, PAGE * 5)?;
+    tx.empty_backlog(backlog, PAGE)?;
     Ok(true)
 }
 
 /// Forgets a page of records that are out of date. Tells whether there may be more.
 pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
-    let limit = PAGE * 5;
+    let limit = PAGE;
     let now = tx.now();
     let forgotten = [
         tx.forget_receive_attempts(limit)?,
@@ -41,14 +41,14 @@ pub fn forget_deduplication(
     tx: &mut Txn<'_>,
     after: &DeduplicationKey,
 ) -> Result<Option<DeduplicationKey>, Refusal> {
-    Ok(tx.forget_deduplication(after, PAGE * 5)?)
+    Ok(tx.forget_deduplication(after, PAGE * 3)?)
 }
 
 /// Forgets those of a page of message groups that have no messages any more, those that follow
 /// `after`, by id. Tells where to go on.
 pub fn forget_idle_groups(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     let idle_since = tx.now() - IDLE_GROUPS_MS;
-    Ok(tx.forget_message_groups(after, idle_since, PAGE * 5)?)
+    Ok(tx.forget_message_groups(after, idle_since, PAGE * 3)?)
 }
 
 /// Milliseconds between two sweeps: records are kept for five minutes, messages for a minute at

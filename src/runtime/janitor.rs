@@ -1,11 +1,19 @@
 //! Work that nobody asked for: waking receivers when time makes messages ready, emptying what was
 //! purged, moving messages of move tasks, sweeping what has expired. All of it in pages, each a
-//! transaction of its own, so that callers are served in between.
+//! transaction of its own, so that callers are served in between; and what can wait leaves them
+//! most of the time.
 
 use super::Runtime;
 use crate::domain::Refusal;
 use crate::engine::{fan_out, move_tasks, places, platform, replay, sweep, topics};
 use crate::store::{DeduplicationKey, Txn};
+use std::time::{Duration, Instant};
+
+/// For how long work that can wait leaves the store to others after a page, in times of that page.
+/// With this, callers keep four fifths of it.
+const REST: u32 = 4;
+/// No rest is longer: a page may have waited for a slow disk.
+const LONGEST_REST: Duration = Duration::from_millis(50);
 
 /// Runs until the server stops: at each due time, releases what became ready.
 pub(super) async fn keep_time(runtime: Runtime) {
@@ -29,28 +37,41 @@ pub(super) async fn keep_time(runtime: Runtime) {
     }
 }
 
-/// Runs until the server stops: does background work when there is some, and sweeps now and then.
+/// Runs until the server stops: does background work when there is some.
 pub(super) async fn keep_house(runtime: Runtime) {
-    let mut next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
-    let mut next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
     loop {
         let next_step = match do_work(&runtime).await {
-            Ok(next) => next.unwrap_or(next_sweep),
+            Ok(next) => next,
             Err(refusal) => {
                 report(&runtime, &refusal);
-                next_sweep
+                Some(runtime.clock.now_ms() + sweep::INTERVAL_MS)
+            }
+        };
+        let sleep = async {
+            match next_step {
+                Some(at) => runtime.clock.sleep_until(at).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = runtime.clock.sleep_until(next_step.min(next_sweep)) => {}
+            () = sleep => {}
             () = runtime.waiters.work.notified() => {}
             () = runtime.stopped() => return,
         }
-        if runtime.clock.now_ms() >= next_sweep {
-            if let Err(refusal) = sweep(&runtime).await {
-                report(&runtime, &refusal);
-            }
-            next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+    }
+}
+
+/// Runs until the server stops: sweeps now and then.
+pub(super) async fn keep_clean(runtime: Runtime) {
+    let mut next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
+    loop {
+        let next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
+        tokio::select! {
+            () = runtime.clock.sleep_until(next_sweep) => {}
+            () = runtime.stopped() => return,
+        }
+        if let Err(refusal) = sweep(&runtime).await {
+            report(&runtime, &refusal);
         }
         if runtime.clock.now_ms() >= next_round {
             if let Err(refusal) = forget_deduplication(&runtime).await {
@@ -66,6 +87,26 @@ fn report(runtime: &Runtime, refusal: &Refusal) {
         return;
     }
     tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+}
+
+/// Runs a page of work that can wait, and then lets those work who have been waiting meanwhile.
+async fn page<T: Send + 'static>(
+    runtime: &Runtime,
+    work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let before = runtime.store.jobs_done();
+    let began = now();
+    let result = runtime.store.run(work).await;
+    let of_others = runtime.store.jobs_done() - before > 1;
+    if of_others {
+        tokio::time::sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
+    }
+    result
+}
+
+#[expect(clippy::disallowed_methods, reason = "how busy the machine is; no rule depends on it")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Releases the messages whose time has come in queues that somebody waits for.
@@ -90,20 +131,25 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Goes on with fan-outs and replays, empties what was discarded and advances move tasks until
-/// nothing is due. Tells when the next step of a move task is.
+/// Goes on with fan-outs and replays, advances move tasks and empties what was discarded until
+/// nothing is due. Tells when the next step of a move task is. What is discarded waits for all else.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
-    while runtime.store.run(fan_out::step).await? {}
-    while replay_pages(runtime).await? {}
-    while runtime.store.run(sweep::empty_discarded).await? {}
-    while runtime.store.run(topics::empty_discarded).await? {}
-    while runtime.store.run(platform::empty_discarded).await? {}
     loop {
-        let next = runtime.store.run(move_tasks::step).await?;
-        if next.is_none_or(|at| at > runtime.clock.now_ms()) {
-            return Ok(next);
+        while runtime.store.run(fan_out::step).await? {}
+        while replay_pages(runtime).await? {}
+        let next_move = runtime.store.run(move_tasks::step).await?;
+        let moves = next_move.is_some_and(|at| at <= runtime.clock.now_ms());
+        if !empty_a_page(runtime).await? && !moves {
+            return Ok(next_move);
         }
     }
+}
+
+/// Removes a page of what was discarded. Tells whether there was one.
+async fn empty_a_page(runtime: &Runtime) -> Result<bool, Refusal> {
+    Ok(page(runtime, sweep::empty_discarded).await?
+        || page(runtime, topics::empty_discarded).await?
+        || page(runtime, platform::empty_discarded).await?)
 }
 
 /// Replays a page for each subscription that has a replay. Tells whether there was one.
@@ -117,18 +163,17 @@ async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
 
 /// Removes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
-    while runtime.store.run(sweep::forget).await? {}
+    while page(runtime, sweep::forget).await? {}
     let mut after = 0;
-    while let Some(next) = runtime.store.run(move |tx| sweep::expire(tx, after)).await? {
+    while let Some(next) = page(runtime, move |tx| sweep::expire(tx, after)).await? {
         after = next;
     }
     after = 0;
-    while let Some(next) = runtime.store.run(move |tx| replay::expire_archives(tx, after)).await? {
+    while let Some(next) = page(runtime, move |tx| replay::expire_archives(tx, after)).await? {
         after = next;
     }
     after = 0;
-    while let Some(next) = runtime.store.run(move |tx| sweep::forget_idle_groups(tx, after)).await?
-    {
+    while let Some(next) = page(runtime, move |tx| sweep::forget_idle_groups(tx, after)).await? {
         after = next;
     }
     Ok(())
@@ -138,8 +183,8 @@ pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
 pub(super) async fn forget_deduplication(runtime: &Runtime) -> Result<(), Refusal> {
     let mut after = DeduplicationKey::default();
     loop {
-        let page = move |tx: &mut Txn<'_>| sweep::forget_deduplication(tx, &after);
-        let Some(next) = runtime.store.run(page).await? else { return Ok(()) };
+        let round = move |tx: &mut Txn<'_>| sweep::forget_deduplication(tx, &after);
+        let Some(next) = page(runtime, round).await? else { return Ok(()) };
         after = next;
     }
 }

@@ -50,6 +50,7 @@ impl Runtime {
         let runtime = Self::start_quietly(database, clock, ids, carrier)?;
         tokio::spawn(janitor::keep_time(runtime.clone()));
         tokio::spawn(janitor::keep_house(runtime.clone()));
+        tokio::spawn(janitor::keep_clean(runtime.clone()));
         tokio::spawn(courier::keep_delivering(runtime.clone()));
         Ok(runtime)
     }

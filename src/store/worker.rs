@@ -16,6 +16,7 @@ use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -40,6 +41,7 @@ pub struct Store {
     writer: Arc<Mutex<Option<Writer>>>,
     /// Whether callers may use the writer themselves.
     commits_at_once: bool,
+    done: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -67,7 +69,9 @@ impl Store {
             ledger: Ledger::default(),
             effects: Vec::new(),
         };
-        let writer = Arc::new(Mutex::new(Some(Writer { database, state })));
+        let done = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&done);
+        let writer = Arc::new(Mutex::new(Some(Writer { database, state, done: counter })));
         let (jobs, waiting) = mpsc::channel();
         let of_thread = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
@@ -75,7 +79,13 @@ impl Store {
             .spawn(move || work_until_told(&of_thread, &waiting))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         let thread = Arc::new(Mutex::new(Some(thread)));
-        Ok(Self { jobs, writer, commits_at_once, thread })
+        Ok(Self { jobs, writer, commits_at_once, done, thread })
+    }
+
+    /// How many jobs have been done. Work that can wait tells from this whether others want the
+    /// writer.
+    pub fn jobs_done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Runs a job in a transaction and answers after its commit.
@@ -332,13 +342,16 @@ fn next(waiting: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvError> {
 struct Writer {
     database: Box<dyn Database>,
     state: State,
+    /// Jobs that have been done.
+    done: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Runs jobs, in one transaction if that is possible, and publishes their effects.
     fn commit<J: Job>(&mut self, jobs: &mut [J]) {
-        let Self { database, state } = self;
+        let Self { database, state, done } = self;
         database.serve(&mut |driver| state.commit_together(driver, jobs));
+        done.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         state.publish();
     }
 
