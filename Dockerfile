@@ -1,17 +1,50 @@
-# The image holds the program, the C library and an empty /data; no shell, no root.
+# Two images of one static program, for amd64 and arm64:
 #
-#   docker build -t squab .
+#   docker build -t squab .                            the program and an empty /data; no shell, no root
+#   docker build -t squab:compat --target compat .     in place of LocalStack's image
+#
 #   docker run -p 4566:4566 -v squab:/data squab
+#
+# The program is compiled on the architecture of the builder, for the one of the image.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM --platform=$BUILDPLATFORM rust:1.95-slim-bookworm AS build
 WORKDIR /squab
+COPY docker/requirements.txt docker/requirements.txt
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/* \
+    && python3 -m venv /zig \
+    && /zig/bin/pip install --no-cache-dir --requirement docker/requirements.txt
+ENV PATH=/zig/bin:$PATH
 COPY . .
-RUN cargo build --release --locked --bin squab && mkdir /data
+ARG TARGETARCH
+RUN docker/build "$TARGETARCH" /image/squab && mkdir /image/data
 
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /squab/target/release/squab /usr/local/bin/squab
+FROM debian:bookworm-slim AS compat
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir -p /var/lib/localstack /etc/localstack/init/boot.d /etc/localstack/init/start.d \
+        /etc/localstack/init/ready.d /etc/localstack/init/shutdown.d
+COPY --from=build /image/squab /usr/local/bin/squab
+# Scripts call the AWS CLI by these names; the program knows by which it is called.
+RUN ln -s squab /usr/local/bin/awslocal && ln -s squab /usr/local/bin/aws
+COPY docker/docker-entrypoint.sh docker/healthcheck /usr/local/bin/
+ENV SQUAB_COMPAT=localstack
+VOLUME /var/lib/localstack
+EXPOSE 4566
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=5 \
+    CMD ["/usr/local/bin/healthcheck"]
+# Scripts that are mounted expect what they have there: root.
+ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
+
+FROM scratch AS slim
+COPY --from=build /image/squab /usr/local/bin/squab
 # A new volume takes its owner from here.
-COPY --from=build --chown=nonroot:nonroot /data /data
+COPY --from=build --chown=65532:65532 /image/data /data
+USER 65532:65532
 # To listen elsewhere set SQUAB_LISTEN rather than --listen: the health check reads it too.
 ENV SQUAB_LISTEN=0.0.0.0:4566 \
     SQUAB_DATA=/data

@@ -3,6 +3,7 @@
 //! Exit status: 0 after a clean end, 1 after a failure, such as an address in use, 2 when the
 //! settings cannot be used.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use squab::config::{self, Action, ConfigError, Settings};
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     match invocation.action {
         Action::Serve => serve(invocation.settings, &invocation.warnings),
         Action::Health => ask_health(&invocation.settings),
+        Action::Print(document) => match std::io::stdout().write_all(&document.bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(FAILURE, &error),
+        },
     }
 }
 

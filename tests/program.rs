@@ -6,6 +6,8 @@ mod process;
 
 use process::{Connection, Server, run, squab};
 use serde_json::json;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 #[test]
 fn it_says_ready_and_nothing_else_answers_health_and_ends_with_0_on_sigterm() {
@@ -152,4 +154,20 @@ fn a_second_program_on_one_data_directory_ends_with_1_and_a_sentence() {
     let mut connection = first.connect();
     connection.ok("CreateQueue", &json!({"QueueName": "q"}));
     assert_eq!(first.terminate().0, Some(0));
+}
+
+#[test]
+fn it_goes_on_when_nobody_reads_its_log_any_more() {
+    let mut process = squab(&["--ephemeral", "--listen", "127.0.0.1:0", "--log-level", "trace"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 7];
+    process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"Ready.\n");
+    drop(process.stderr.take());
+    let asked = Command::new("kill").arg(process.id().to_string()).status().unwrap();
+    assert!(asked.success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
 }

@@ -9,6 +9,7 @@
 //! the environment or from the credentials file, never from the command line, and are shown by
 //! no `Debug`.
 
+mod document;
 mod file;
 mod queues;
 mod suggestion;
@@ -24,6 +25,7 @@ use clap::{Args, FromArgMatches, Parser, ValueEnum};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+pub use document::Document;
 pub use queues::DeclaredQueue;
 use suggestion::did_you_mean;
 
@@ -59,6 +61,13 @@ enum Subcommand {
     /// Ask the server that these settings describe whether it is healthy: exit status 0 or 1
     #[command(after_help = AFTER_HELP)]
     Health(Box<Sources>),
+    /// Print completions for a shell
+    Completions {
+        /// The shell that is to complete
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -363,6 +372,8 @@ pub enum Action {
     Serve,
     /// Ask a running server for its health.
     Health,
+    /// Print something about the program.
+    Print(Document),
 }
 
 /// The program's arguments and environment, understood.
@@ -429,6 +440,8 @@ pub fn load(
         None => (Action::Serve, command_line.sources),
         Some(Subcommand::Serve(sources)) => (Action::Serve, *sources),
         Some(Subcommand::Health(sources)) => (Action::Health, *sources),
+        Some(Subcommand::Completions { shell }) => return print(Document::Completions(shell)),
+        Some(Subcommand::Man) => return print(Document::Manual),
     };
     let environment = Environment::read(environment)?;
     let (file, queues) = match flags.config.or(environment.sources.config) {
@@ -446,6 +459,12 @@ pub fn load(
     let options = flags.options.over(environment.sources.options).over(file);
     let settings = resolve(options, environment.access_key, queues)?;
     Ok(Invocation { action, settings, warnings: environment.warnings })
+}
+
+/// Neither environment nor file matters to what is printed.
+fn print(document: Document) -> Result<Invocation, ConfigError> {
+    let settings = resolve(Options::default(), None, Vec::new())?;
+    Ok(Invocation { action: Action::Print(document), settings, warnings: Vec::new() })
 }
 
 /// What the environment says.

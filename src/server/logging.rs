@@ -16,6 +16,9 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_ansi(io::stderr().is_terminal())
+        // A line that cannot be written, because nobody reads or the disk is full, would be told on
+        // standard error, where that panics; the panic would be logged, and end the process.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => builder.finish().try_init()?,

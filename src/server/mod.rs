@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 mod patience;
 pub mod shutdown;
+mod volume;
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -231,6 +232,7 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
         keys,
         "squab serves"
     );
+    volume::warn_of_loss(settings);
 }
 
 /// Programs that start Squab wait for this line.

@@ -1,0 +1,140 @@
+//! Does the data directory outlive the container: a warning for whoever forgot the volume.
+//!
+//! A container starts with a file system of its own and loses it at its end. The kernel's table of
+//! mounts, `/proc/self/mountinfo`, tells whether the data directory is there or on a volume. Where
+//! there is no such table, nothing is said.
+
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use crate::config::{Settings, Storage};
+
+/// File systems that are made of the layers of an image.
+const LAYERED: [&str; 3] = ["overlay", "fuse-overlayfs", "aufs"];
+/// Files with which engines mark containers, whatever their file system.
+const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
+/// Logs a warning if what is in the data directory ends with the container.
+pub fn warn_of_loss(settings: &Settings) {
+    let Storage::Directory { path, .. } = &settings.storage else { return };
+    let Ok(data) = std::fs::canonicalize(path) else { return };
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return };
+    let is_marked = MARKS.iter().any(|mark| Path::new(mark).exists());
+    if let Some(warning) = warning(&mounts, is_marked, &data) {
+        warn!("{warning}");
+    }
+}
+
+/// What to say of this directory, given the table of mounts and whether an engine has marked the
+/// root as that of a container.
+fn warning(mounts: &str, is_marked: bool, data: &Path) -> Option<String> {
+    let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
+    let root = holder(&mounts, Path::new("/"))?;
+    if !is_marked && !LAYERED.contains(&root.kind) {
+        return None;
+    }
+    let holder = holder(&mounts, data)?;
+    let data = data.display();
+    if holder.point == root.point {
+        return Some(format!(
+            "{data} is on no volume: all queues and messages end with this container; mount a \
+             volume at {data}, or say --ephemeral"
+        ));
+    }
+    holder.is_anonymous_volume().then(|| {
+        format!(
+            "the volume at {data} has no name: the next container will not find it; name one, as \
+             in `docker run -v squab:{data}`, or say --ephemeral"
+        )
+    })
+}
+
+/// The mount on which this path is. Of two at the same point the later hides the earlier.
+fn holder<'a>(mounts: &'a [Mount<'a>], path: &Path) -> Option<&'a Mount<'a>> {
+    let above = mounts.iter().filter(|mount| path.starts_with(&mount.point));
+    above.max_by_key(|mount| mount.point.components().count())
+}
+
+/// A line of `/proc/self/mountinfo`, as proc_pid_mountinfo(5) tells.
+struct Mount<'a> {
+    /// What of the mounted file system is seen here.
+    source: PathBuf,
+    /// Where it is seen.
+    point: PathBuf,
+    /// The kind of file system.
+    kind: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (place, file_system) = line.split_once(" - ")?;
+        let mut fields = place.split(' ').skip(3);
+        let (source, point) = (unescape(fields.next()?), unescape(fields.next()?));
+        Some(Self { source, point, kind: file_system.split(' ').next()? })
+    }
+
+    /// Docker and Podman name such volumes by 64 hexadecimal digits.
+    fn is_anonymous_volume(&self) -> bool {
+        let names: Vec<_> = self.source.iter().rev().take(3).collect();
+        let [data, name, volumes] = names[..] else { return false };
+        let name = name.to_string_lossy();
+        data == "_data"
+            && volumes == "volumes"
+            && name.len() == 64
+            && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+/// Spaces, tabs, line feeds and backslashes come as `\` and three octal digits.
+fn unescape(field: &str) -> PathBuf {
+    let text = [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", r"\")];
+    text.iter().fold(field.to_owned(), |text, (code, meant)| text.replace(code, meant)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTAINER: &str = "\
+        500 400 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l\n\
+        501 500 0:52 / /proc rw - proc proc rw\n\
+        502 500 254:1 /var/lib/docker/volumes/squab/_data /data rw - ext4 /dev/vda1 rw\n\
+        503 500 254:1 /srv/my\\040queues /my\\040queues rw - ext4 /dev/vda1 rw\n";
+    const MACHINE: &str = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n";
+
+    fn said(mounts: &str, is_marked: bool, data: &str) -> Option<String> {
+        warning(mounts, is_marked, Path::new(data))
+    }
+
+    #[test]
+    fn a_directory_in_the_layers_of_a_container_is_told_and_one_on_a_volume_is_not() {
+        for lost in ["/var/lib/localstack", "/database", "/"] {
+            let warning = said(CONTAINER, false, lost).unwrap();
+            assert!(warning.starts_with(&format!("{lost} is on no volume")), "{warning}");
+        }
+        for kept in ["/data", "/data/below", "/my queues"] {
+            assert_eq!(said(CONTAINER, false, kept), None, "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_is_marked_is_a_container_whatever_its_root_and_a_machine_is_none() {
+        assert_eq!(said(MACHINE, false, "/srv/squab"), None);
+        assert!(said(MACHINE, true, "/srv/squab").is_some());
+    }
+
+    #[test]
+    fn a_volume_without_a_name_is_told() {
+        let name = "0123456789abcdef".repeat(4);
+        let nameless = CONTAINER.replace("volumes/squab", &format!("volumes/{name}"));
+        assert!(said(&nameless, false, "/data").unwrap().contains("has no name"));
+    }
+
+    #[test]
+    fn a_table_that_is_not_understood_says_nothing() {
+        for mounts in ["", "\n", "a b c", "500 400 0:50 / / rw", " - ", "1 2 3 4 - "] {
+            assert_eq!(said(mounts, true, "/data"), None, "{mounts}");
+        }
+    }
+}

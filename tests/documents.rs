@@ -1,0 +1,64 @@
+//! What the program prints about itself: completions and the manual page.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod process;
+
+use process::squab;
+use std::process::Command;
+
+const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+fn printed(arguments: &[&str]) -> String {
+    // Settings that cannot be used have nothing to do with what is printed.
+    let output = squab(arguments).env("SQUAB_MAX_CONNECTIONS", "0").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The flags that `--help` tells.
+fn flags() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let flags: Vec<String> = help
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("--"))
+        .map(|line| line.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect())
+        .collect();
+    assert!(flags.len() > 20, "{flags:?}");
+    flags
+}
+
+#[test]
+fn completions_of_each_shell_and_the_manual_page_know_every_flag() {
+    let mut documents: Vec<(&str, String)> =
+        SHELLS.iter().map(|shell| (*shell, printed(&["completions", shell]))).collect();
+    documents.push(("man", printed(&["man"]).replace(r"\-", "-")));
+    for (document, text) in &documents {
+        for flag in flags() {
+            assert!(text.contains(&flag), "{document} does not know --{flag}");
+        }
+    }
+    assert!(documents[SHELLS.len()].1.contains(".TH squab 1"));
+}
+
+#[test]
+fn bash_completes_a_flag_and_its_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("squab.bash");
+    std::fs::write(&file, printed(&["completions", "bash"])).unwrap();
+    for (word, before, expected) in [
+        ("--cred", "squab", "--credentials"),
+        ("str", "--auth", "strict"),
+        ("hea", "squab", "health"),
+    ] {
+        let script = format!(
+            "source {file}\nCOMP_WORDS=(squab {given} {word})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _squab squab {word} {before}\necho \"${{COMPREPLY[@]}}\"",
+            file = file.display(),
+            given = if before == "squab" { "" } else { before },
+        );
+        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let completed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(completed.trim(), expected, "{output:?}");
+    }
+}
