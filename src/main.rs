@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use squab::config::{self, Action, ConfigError, Settings};
-use squab::server::{self, health, logging};
+use squab::server::{self, End, health, logging};
 
 /// Requests allocate small and often, on several threads.
 #[global_allocator]
@@ -44,9 +44,12 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILURE, &error),
     };
-    match runtime.block_on(server::run(settings)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, &error),
+    loop {
+        match runtime.block_on(server::run(settings.clone())) {
+            Ok(End::Restart) => {}
+            Ok(End::Stop) => return ExitCode::SUCCESS,
+            Err(error) => return fail(FAILURE, &error),
+        }
     }
 }
 

@@ -6,8 +6,11 @@
 
 use crate::api::error::{message, row};
 use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
-use crate::api::{Context, CoolDowns};
+use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
+use crate::auth::account::account_with_parity;
 use crate::auth::{self, Caller, Credentials, Mode};
+use crate::domain::address::region_of_host;
+use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
 use crate::runtime::clock::{Clock, SystemClock};
@@ -43,8 +46,12 @@ pub struct GatewaySettings {
     pub credentials: Credentials,
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
-    /// What queue URLs begin with, instead of the Host header.
+    /// What queue URLs and links begin with, instead of the Host header.
     pub public_url: Option<String>,
+    /// How queue URLs are written, and what receivers may ask for.
+    pub conventions: Arc<Conventions>,
+    /// Whether the account of AKIA and ASIA keys is read out of them.
+    pub parity_access_keys: bool,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
@@ -200,25 +207,49 @@ impl Gateway {
         auth::identify(mode, &self.credentials, &request, now_ms)
     }
 
-    fn context(&self, parts: &Parts, caller: Caller, received_at_ms: i64) -> Context {
+    fn context(&self, parts: &Parts, mut caller: Caller, received_at_ms: i64) -> Context {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
+        if let (true, None, Some(id)) =
+            (self.settings.parity_access_keys, &key, &caller.access_key_id)
+        {
+            caller.account = account_with_parity(id);
+        }
+        // Whoever does not sign may still have said the region, in the host of a queue URL.
+        let region = caller.region.take().or_else(|| {
+            let host = header(&parts.headers, HOST.as_str())?;
+            region_of_host(host).map(str::to_owned)
+        });
         Context {
             credentials: Arc::clone(&self.credentials),
             received_at_ms,
             in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
             cool_downs: self.settings.cool_downs,
+            conventions: Arc::clone(&self.settings.conventions),
+            receive_overrides: self.receive_overrides(parts),
             caller_arn: caller
                 .arn()
                 .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
             signed: caller.access_key_id.is_some(),
-            region: caller.region.unwrap_or_else(|| self.settings.region.clone()),
+            region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
             account: caller.account,
             principal: caller.principal,
             base_url: self.base_url(parts),
             path: parts.uri.path().to_owned(),
             trace_header: header(&parts.headers, TRACE_ID).map(str::to_owned),
+        }
+    }
+
+    fn receive_overrides(&self, parts: &Parts) -> ReceiveOverrides {
+        if !self.settings.conventions.receive_overrides {
+            return ReceiveOverrides::default();
+        }
+        let number = |name| header(&parts.headers, name)?.trim().parse().ok();
+        ReceiveOverrides {
+            message_count: number("x-localstack-sqs-override-message-count"),
+            wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
+                .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
         }
     }
 
