@@ -338,7 +338,7 @@ mod tests {
             (
                 "[[topics.t.subscriptions]]\nqueue = 'q'\nraw = true\n",
                 3,
-                "unknown key `raw` of a subscription of topic `t`",
+                "unknown key `raw` of a subscription of topic `t`; did you mean `RawMessageDelivery`?",
             ),
             (
                 "[[topics.t.subscriptions]]\nqueue = 'q'\nFilterPolicies = '{}'\n",

@@ -30,7 +30,6 @@ const XML_CONTENT: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
-const SQS_TARGET: &str = "AmazonSQS.";
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
@@ -302,10 +301,16 @@ fn action_of_target(parts: &Parts) -> Result<String, Refusal> {
     let target = header(&parts.headers, TARGET).ok_or_else(|| {
         Refusal::new(Kind::MissingAction, "The request must contain the header X-Amz-Target.")
     })?;
-    match target.strip_prefix(SQS_TARGET) {
+    match service_of_target(parts).and_then(|service| target.strip_prefix(service.json_target())) {
         Some(action) => Ok(action.to_owned()),
         None => Err(Service::Sqs.unknown_action(target)),
     }
+}
+
+/// The service whose operations the header X-Amz-Target names.
+fn service_of_target(parts: &Parts) -> Option<Service> {
+    let target = header(&parts.headers, TARGET)?;
+    Service::ALL.into_iter().find(|service| target.starts_with(service.json_target()))
 }
 
 fn action_of_params(params: &Params) -> Result<String, Refusal> {
@@ -324,7 +329,9 @@ struct Found {
 /// The service that is called: the one that alone has such an action, else the one that the caller
 /// has signed for, else the one whose version of the API is asked for, else SQS.
 fn service_of(parts: &Parts, payload: &Payload, action: Option<&str>) -> Service {
-    let Payload::Query(params) = payload else { return Service::Sqs };
+    let Payload::Query(params) = payload else {
+        return service_of_target(parts).unwrap_or(Service::Sqs);
+    };
     let mut having = OPERATIONS.iter().filter(|known| Some(known.name) == action);
     if let (Some(only), None) = (having.next(), having.next()) {
         return only.service;

@@ -127,14 +127,14 @@ impl InitHooks {
         };
         for (index, path) in of_stage {
             self.note(index, State::Running);
-            let state = match run_script(&path, variables).await {
+            let became = match run_script(&path, variables).await {
                 Ok(()) => State::Successful,
                 Err(reason) => {
                     error!(stage = stage.name(), script = %path.display(), "init hook: {reason}");
                     State::Error
                 }
             };
-            self.note(index, state);
+            self.note(index, became);
         }
         self.progress().completed[stage as usize] = true;
     }
