@@ -169,7 +169,7 @@ fn restart_begins_anew() {
 fn a_reset_leaves_nothing_of_a_service_or_of_all() {
     let server = Server::start(&mut compat());
     let mut connection = server.connect();
-    let mut fill = |connection: &mut Connection| {
+    let fill = |connection: &mut Connection| {
         for index in 0..150 {
             connection.ok("CreateQueue", &json!({"QueueName": format!("q{index}")}));
             let (status, _) =
@@ -237,14 +237,14 @@ fn hooks_run_in_their_order_before_it_is_ready_and_a_bad_one_holds_nothing_up() 
         init["completed"],
         json!({"BOOT": true, "START": true, "READY": true, "SHUTDOWN": false})
     );
-    let states: Vec<_> = init["scripts"]
+    let became: Vec<_> = init["scripts"]
         .as_array()
         .unwrap()
         .iter()
         .map(|script| ["stage", "name", "state"].map(|key| script[key].as_str().unwrap()).join(" "))
         .collect();
     assert_eq!(
-        states,
+        became,
         [
             "BOOT a.sh SUCCESSFUL",
             "START a.sh SUCCESSFUL",

@@ -3,13 +3,14 @@
 //! An unknown key is an error: a setting that is silently ignored costs its user an afternoon.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use clap::Args;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::suggestion::did_you_mean;
-use super::{DeclaredQueue, DeclaredTopic, Options, queues, topics};
+use super::{ConfigError, DeclaredQueue, DeclaredTopic, Options, queues, topics};
 
 /// The key of the table of queues.
 const QUEUES: &str = "queues";
@@ -30,6 +31,13 @@ pub(super) struct File {
 pub(super) struct Fault {
     pub line: usize,
     pub message: String,
+}
+
+impl Fault {
+    /// The error of a file at this path.
+    pub fn of(self, path: PathBuf) -> ConfigError {
+        ConfigError::File { path, line: self.line, message: self.message }
+    }
 }
 
 /// The text of the file, to say on which line something stands.

@@ -311,6 +311,14 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_is_on_the_page() {
+        let page = include_str!("../../docs/compatibility.md");
+        for name in super::NAMES.iter().chain(&super::WITHOUT_EFFECT) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_not_served_or_not_known_is_told() {
         let warnings = load_with(
             &[],

@@ -10,6 +10,7 @@
 //! no `Debug`.
 
 mod file;
+mod import;
 mod localstack;
 mod queues;
 mod suggestion;
@@ -212,6 +213,11 @@ struct Options {
     /// Directory with boot.d, start.d, ready.d and shutdown.d, whose scripts are run [default: none]
     #[arg(long, value_name = "DIR")]
     init_dir: Option<PathBuf>,
+
+    /// A file of another server to take queues, topics and addresses from; repeatable
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    import: Option<Vec<String>>,
 }
 
 impl Options {
@@ -248,6 +254,7 @@ impl Options {
             config_updates: self.config_updates.or(below.config_updates),
             diagnose: self.diagnose.or(below.diagnose),
             init_dir: self.init_dir.or(below.init_dir),
+            import: self.import.or(below.import),
         }
     }
 }
@@ -543,16 +550,11 @@ pub fn load(
     let file = match flags.config.or(environment.sources.config) {
         None => File::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-            file::parse(&text).map_err(|fault| ConfigError::File {
-                path,
-                line: fault.line,
-                message: fault.message,
-            })?
+            let text = read_file(&path)?;
+            file::parse(&text).map_err(|fault| fault.of(path))?
         }
     };
-    let File { options, queues, topics } = file;
+    let File { options, mut queues, mut topics } = file;
     let own = flags.options.over(environment.sources.options);
     let compat = own.compat.or(options.compat);
     let theirs = if compat == Some(Compat::Localstack) {
@@ -562,9 +564,40 @@ pub fn load(
     } else {
         Options::default()
     };
-    let options = own.over(theirs).over(options);
+    let mut options = own.over(theirs).over(options);
+    for path in imports(&options) {
+        let text = read_file(&path)?;
+        let mut imported = import::parse(&path, &text).map_err(|fault| fault.of(path))?;
+        environment.warnings.append(&mut imported.warnings);
+        options = options.over(imported.options);
+        // What the own file says of a queue or topic is all that is said of it.
+        imported.queues.retain(|new| queues.iter().all(|queue| queue.name != new.name));
+        imported.topics.retain(|new| topics.iter().all(|topic| topic.name != new.name));
+        queues.append(&mut imported.queues);
+        topics.append(&mut imported.topics);
+    }
     let settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
     Ok(Invocation { action, settings, warnings: environment.warnings })
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The files of other servers: those that are named, else the one that stands where the container
+/// of the other server has it.
+fn imports(options: &Options) -> Vec<PathBuf> {
+    if let Some(named) = &options.import {
+        let named = named.iter().map(|path| path.trim()).filter(|path| !path.is_empty());
+        return named.map(PathBuf::from).collect();
+    }
+    let usual = match options.compat {
+        Some(Compat::Elasticmq) => "/opt/elasticmq.conf",
+        Some(Compat::Goaws) => "/conf/goaws.yaml",
+        Some(Compat::Localstack) | None => return Vec::new(),
+    };
+    Some(PathBuf::from(usual)).filter(|path| path.is_file()).into_iter().collect()
 }
 
 /// What the environment says.
@@ -1102,6 +1135,33 @@ mod tests {
         }
         let said = refusal(&["--log-level", "squab=loud"], &[]);
         assert!(said.starts_with("log_level: `squab=loud` is neither a level nor"), "{said}");
+    }
+
+    /// The page tells every setting by its three names, and none that is not there.
+    #[test]
+    fn the_page_of_settings_is_true() {
+        let page = include_str!("../../docs/configuration.md");
+        let told: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("| `--"))
+            .map(|line| line.split(" | ").take(3).collect::<Vec<_>>().join(" | "))
+            .collect();
+        let command = Sources::augment_args(clap::Command::new("squab"));
+        let known: Vec<_> = command
+            .get_arguments()
+            .filter_map(|argument| {
+                let flag = argument.get_long()?;
+                let key = match argument.get_id().as_str() {
+                    "config" => String::new(),
+                    key => format!("`{key}`"),
+                };
+                let variable = format!("{ENVIRONMENT_PREFIX}{}", shouted(flag));
+                Some(format!("| `--{flag}` | `{variable}` | {key}").trim_end().to_owned())
+            })
+            .collect();
+        let told: Vec<_> = told.iter().map(|row| row.trim_end_matches([' ', '|'])).collect();
+        let known: Vec<_> = known.iter().map(|row| row.trim_end_matches([' ', '|'])).collect();
+        assert_eq!(told, known);
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn redrive(
 ///
 /// A circle is refused: it has no such order, and a message that nobody can process would go
 /// round in it for ever.
-fn dead_letter_queues_first(
+pub(super) fn dead_letter_queues_first(
     source: Source<'_>,
     mut declared: IndexMap<String, (usize, DeclaredQueue)>,
 ) -> Result<Vec<DeclaredQueue>, Fault> {
