@@ -171,7 +171,11 @@ impl Reader<'_> {
     fn quoted(&mut self) -> Result<String, Fault> {
         let triple = "\"\"\"";
         if let Some(rest) = self.rest().strip_prefix(triple) {
-            let end = rest.find(triple).ok_or_else(|| self.fault("a text is not closed"))?;
+            let mut end = rest.find(triple).ok_or_else(|| self.fault("a text is not closed"))?;
+            // Of more than three quotes the last three close it.
+            while rest[end + triple.len()..].starts_with('"') {
+                end += 1;
+            }
             let text = rest[..end].to_owned();
             self.at += end + 2 * triple.len();
             return Ok(text);
@@ -266,7 +270,7 @@ mod tests {
         );
         let expected = json!({
             "a": {"b": 1, "c": "two words", "d": ["x", "y"]},
-            "q.r": "raw \"text",
+            "q.r": "raw \"text\"",
             "e": null,
             "n": "000000000000",
         });
