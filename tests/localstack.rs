@@ -145,7 +145,7 @@ fn kill_ends_it_and_elsewhere_it_does_not() {
     assert_eq!(plain.connect().ask("POST", "/_localstack/health", kill).0, 403);
     let server = Server::start(&mut compat());
     assert_eq!(server.connect().ask("POST", "/_localstack/health", kill).0, 200);
-    assert_eq!(server.wait(), Some(0));
+    assert_eq!(server.wait().0, Some(0));
 }
 
 #[test]

@@ -74,19 +74,19 @@ impl LocalStack {
             ref method => method.clone(),
         };
         let looks = method == Method::GET;
-        let body = if looks {
-            Ok(hyper::body::Bytes::new())
+        let received = if looks {
+            None
         } else {
-            match gateway.read_body(&parts, body).await {
-                // Known keys are nobody's business here: only `strict` wants a signature.
-                Ok(body) => gateway.admit(&parts, &body).map(|_| body),
-                Err(refusal) => Err(refusal),
+            // Known keys are nobody's business here: only `strict` wants a signature.
+            let received = gateway.read_body(&parts, body).await;
+            let admitted = received
+                .and_then(|received| gateway.admit(&parts, &received.bytes).map(|_| received));
+            match admitted {
+                Ok(received) => Some(received),
+                Err(refusal) => return refused(&refusal),
             }
         };
-        let body = match body {
-            Ok(body) => body,
-            Err(refusal) => return refused(&refusal),
-        };
+        let body = received.as_ref().map(|received| received.bytes.clone()).unwrap_or_default();
         match (path.as_str(), method.as_str()) {
             ("health", "GET") => ok(&self.health()),
             ("health", "PUT") => self.add(&body),

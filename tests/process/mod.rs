@@ -51,11 +51,6 @@ impl Server {
         assert_eq!(&ready, b"Ready.\n");
     }
 
-    /// Waits for its end; returns its exit status.
-    pub fn wait(mut self) -> Option<i32> {
-        self.process.wait().unwrap().code()
-    }
-
     /// The same, of a server that may end before it serves: then what it logged.
     pub fn try_start(command: &mut Command) -> Result<Self, String> {
         Self::try_start_as_it_is(command.args(["--listen", "127.0.0.1:0"]))
