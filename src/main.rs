@@ -6,8 +6,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use squab::awslocal;
 use squab::config::{self, Action, ConfigError, Settings};
-use squab::server::{self, health, logging};
+use squab::runtime::clock::{Clock, SystemClock};
+use squab::server::{self, End, health, logging};
 
 /// Requests allocate small and often, on several threads.
 #[global_allocator]
@@ -17,7 +19,12 @@ const FAILURE: u8 = 1;
 const UNUSABLE_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
-    let invocation = match config::load(std::env::args_os(), std::env::vars_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(arguments) = awslocal::arguments(&arguments) {
+        let now_ms = SystemClock.now_ms();
+        return say(&awslocal::run(arguments, std::env::vars_os(), now_ms));
+    }
+    let invocation = match config::load(arguments, std::env::vars_os()) {
         Ok(invocation) => invocation,
         Err(ConfigError::Arguments(error)) => error.exit(),
         Err(error) => return fail(UNUSABLE_SETTINGS, &error),
@@ -49,9 +56,12 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILURE, &error),
     };
-    match runtime.block_on(server::run(settings)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, &error),
+    loop {
+        match runtime.block_on(server::run(settings.clone())) {
+            Ok(End::Restart) => {}
+            Ok(End::Stop) => return ExitCode::SUCCESS,
+            Err(error) => return fail(FAILURE, &error),
+        }
     }
 }
 
@@ -61,6 +71,15 @@ fn ask_health(settings: &Settings) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => fail(FAILURE, &reason),
     }
+}
+
+fn say(outcome: &awslocal::Outcome) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let said = stdout.write_all(outcome.output.as_bytes()).and_then(|()| stdout.flush());
+    eprint!("{}", outcome.error);
+    // Whoever reads may have seen enough.
+    let status = if said.is_err() { FAILURE } else { outcome.status };
+    ExitCode::from(status)
 }
 
 /// One sentence on standard error, also when logging has not begun.

@@ -83,6 +83,53 @@ fn declared_queues_exist_once_it_says_ready_and_stay_as_they_are_at_the_next_sta
 }
 
 #[test]
+fn declared_topics_deliver_once_it_says_ready_and_follow_the_file_at_the_next_start() {
+    let file = |raw: bool, policy: &str| {
+        format!(
+            "[[topics.events.subscriptions]]\nqueue = \"orders\"\n\
+             attributes = {{ RawMessageDelivery = {raw}, FilterPolicy = '{policy}', \
+             FilterPolicyScope = 'MessageBody' }}\n\
+             [topics.events]\nDisplayName = \"{raw}\"\ntags = {{ team = \"shop\" }}\n\
+             [queues.orders]\n"
+        )
+    };
+    let (directory, path) = config(&file(false, r#"{"kind": {"of": ["order"]}}"#));
+    let data = directory.path().join("data");
+    let topic = "arn:aws:sns:us-east-1:000000000000:events";
+    let start =
+        || Server::start(&mut squab(&["--config", &path, "--data", data.to_str().unwrap()]));
+    start().terminate();
+    std::fs::write(&path, file(true, r#"{"kind": {"of": ["tea"]}}"#)).unwrap();
+    let server = start();
+    let mut connection = server.connect();
+    let (_, listed) = connection.sns("ListSubscriptions", &[]).unwrap();
+    assert_eq!(listed.matches("<SubscriptionArn>").count(), 1, "{listed}");
+    let (_, shown) = connection.sns("GetTopicAttributes", &[("TopicArn", topic)]).unwrap();
+    assert!(shown.contains("<key>DisplayName</key><value>true</value>"), "{shown}");
+    for body in [r#"{"kind": {"of": "order"}}"#, r#"{"kind": {"of": "tea"}}"#] {
+        let (status, said) =
+            connection.sns("Publish", &[("TopicArn", topic), ("Message", body)]).unwrap();
+        assert_eq!(status, 200, "{said}");
+    }
+    let receive = json!({"QueueUrl": "orders", "MaxNumberOfMessages": 10});
+    let received = connection.ok("ReceiveMessage", &receive);
+    let bodies: Vec<_> = received["Messages"].as_array().unwrap().iter().collect();
+    assert_eq!(bodies.len(), 1, "{received}");
+    assert_eq!(bodies[0]["Body"], r#"{"kind": {"of": "tea"}}"#);
+}
+
+#[test]
+fn a_subscription_of_a_queue_that_is_not_there_ends_it_with_1_and_what_was_meant() {
+    let (_directory, file) =
+        config("[[topics.events.subscriptions]]\nqueue = \"order\"\n[queues.orders]\n");
+    let (status, said) =
+        run(&["--ephemeral", "--log-level", "error", "--config", &file, "--listen", "127.0.0.1:0"]);
+    assert_eq!(status, Some(1), "{said}");
+    let sentence = "there is no queue `order` and none is declared; did you mean `orders`?";
+    assert!(said.contains(sentence), "{said}");
+}
+
+#[test]
 fn a_declared_queue_that_aws_would_refuse_ends_it_with_1_and_a_sentence() {
     let (_directory, file) = config("[queues.\"what a name\"]\n");
     let (status, said) =

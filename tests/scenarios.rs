@@ -50,7 +50,7 @@ use gateway::{Caller, EPOCH, Failure, Reply, Service};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;
-use squab::domain::address::{QueueAddress, has_fifo_suffix};
+use squab::domain::address::{QueueAddress, UrlForm, has_fifo_suffix};
 use squab::runtime::clock::ManualClock;
 use squab::store::{Counts, Location};
 use std::collections::HashMap;
@@ -753,7 +753,7 @@ impl Conversation {
         if queue.contains('/') {
             return queue.to_owned();
         }
-        self.address(queue).url("http://localhost:4566")
+        self.address(queue).url("http://localhost:4566", UrlForm::Plain)
     }
 
     /// The handle of a receive; what names none stays as it is.

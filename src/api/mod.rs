@@ -12,7 +12,7 @@ pub mod sts;
 
 use crate::auth::{Credentials, Principal};
 use crate::domain::Refusal;
-use crate::domain::address::QueueAddress;
+use crate::domain::address::{QueueAddress, UrlForm};
 use crate::runtime::Runtime;
 use std::sync::Arc;
 
@@ -25,6 +25,30 @@ pub struct CoolDowns {
     pub recreate: bool,
 }
 
+/// In what Squab follows another server, or what somebody has configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conventions {
+    /// How queue URLs are written.
+    pub url_form: UrlForm,
+    /// What they begin with, without a slash at the end; `None` means the address that the caller
+    /// has used.
+    pub url_base: Option<String>,
+    /// Whether a receive may ask for more than ten messages.
+    pub unlimited_receives: bool,
+    /// Whether MaxNumberOfMessages may be -1, and headers put something in place of parameters.
+    pub receive_overrides: bool,
+}
+
+/// What headers of a request put in place of parameters of ReceiveMessage, as users of LocalStack
+/// know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReceiveOverrides {
+    /// `x-localstack-sqs-override-message-count`: MaxNumberOfMessages, as many as are wanted.
+    pub message_count: Option<i64>,
+    /// `x-localstack-sqs-override-wait-time-seconds`: WaitTimeSeconds.
+    pub wait_time_seconds: Option<i64>,
+}
+
 /// Who asks, from where, and what with.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -32,6 +56,8 @@ pub struct Context {
     pub runtime: Arc<Runtime>,
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
+    /// What else is as somebody wants it.
+    pub conventions: Arc<Conventions>,
     /// Account of the caller, 12 digits.
     pub account: String,
     /// Region that the caller signs for.
@@ -58,6 +84,8 @@ pub struct Context {
     pub path: String,
     /// X-Amzn-Trace-Id
     pub trace_header: Option<String>,
+    /// Headers that change a receive.
+    pub receive_overrides: ReceiveOverrides,
 }
 
 impl Context {
@@ -68,6 +96,12 @@ impl Context {
             None => QueueAddress::from_path(&self.path, &self.account, &self.region)
                 .ok_or_else(|| Refusal::missing("QueueUrl")),
         }
+    }
+
+    /// The URL of a queue, as it is told to the caller.
+    pub fn queue_url(&self, address: &QueueAddress) -> String {
+        let base = self.conventions.url_base.as_deref().unwrap_or(&self.base_url);
+        address.url(base, self.conventions.url_form)
     }
 
     /// The queue of a name in the caller's account and region.

@@ -35,6 +35,16 @@ impl Service {
         }
     }
 
+    /// What X-Amz-Target begins with in AWS JSON. At AWS only SQS is called so; the others are for
+    /// Squab's own client.
+    pub const fn json_target(self) -> &'static str {
+        match self {
+            Self::Sqs => "AmazonSQS.",
+            Self::Sns => "AmazonSimpleNotificationService.",
+            Self::Sts => "AWSSecurityTokenServiceV20110615.",
+        }
+    }
+
     /// How the service names things in AWS Query.
     pub fn dialect(self) -> &'static Dialect {
         match self {

@@ -19,6 +19,12 @@ pub fn account_of(access_key_id: &str) -> String {
     encoded.and_then(decode).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
 }
 
+/// Like [`account_of`], with the accounts of AWS's own `AKIA` and `ASIA` ids read out of them too.
+pub fn account_with_parity(access_key_id: &str) -> String {
+    let encoded = access_key_id.strip_prefix("AKIA").or_else(|| access_key_id.strip_prefix("ASIA"));
+    encoded.and_then(decode).unwrap_or_else(|| account_of(access_key_id))
+}
+
 /// What an access key id of this account begins with after its prefix: the nine characters that
 /// [`account_of`] decodes. Their last four bits are zero.
 pub(super) fn encode(account: &str) -> String {
@@ -70,6 +76,9 @@ mod tests {
         assert_eq!(account_of("LKIAY34FZKBOKMUTVV7A"), "609629065308");
         assert_eq!(account_of("LKIAQAAAAAAAGMKEM7X5"), "000000000000");
         assert_eq!(account_of("ASIAY34FZKBOKMUTVV7A"), DEFAULT_ACCOUNT);
+        assert_eq!(account_with_parity("ASIAY34FZKBOKMUTVV7A"), "609629065308");
+        assert_eq!(account_with_parity("LKIAY34FZKBOKMUTVV7A"), "609629065308");
+        assert_eq!(account_with_parity("AKIA"), DEFAULT_ACCOUNT);
     }
 
     #[test]

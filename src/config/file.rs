@@ -1,22 +1,43 @@
-//! The TOML file: the same options as the flags, and the table of queues.
+//! The TOML file: the same options as the flags, and the tables of queues and topics.
 //!
 //! An unknown key is an error: a setting that is silently ignored costs its user an afternoon.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 use clap::Args;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::suggestion::did_you_mean;
-use super::{DeclaredQueue, Options, queues};
+use super::{ConfigError, DeclaredQueue, DeclaredTopic, Options, queues, topics};
 
 /// The key of the table of queues.
 const QUEUES: &str = "queues";
+/// The key of the table of topics.
+const TOPICS: &str = "topics";
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub options: Options,
+    /// In an order in which they can be created.
+    pub queues: Vec<DeclaredQueue>,
+    pub topics: Vec<DeclaredTopic>,
+}
 
 /// What is wrong with the file, and on which line, counted from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub line: usize,
     pub message: String,
+}
+
+impl Fault {
+    /// The error of a file at this path.
+    pub fn of(self, path: PathBuf) -> ConfigError {
+        ConfigError::File { path, line: self.line, message: self.message }
+    }
 }
 
 /// The text of the file, to say on which line something stands.
@@ -31,8 +52,8 @@ impl Source<'_> {
     }
 }
 
-/// Reads the options and the queues, these in an order in which they can be created.
-pub(super) fn parse(text: &str) -> Result<(Options, Vec<DeclaredQueue>), Fault> {
+/// Reads the file.
+pub(super) fn parse(text: &str) -> Result<File, Fault> {
     let source = Source(text);
     let fault = |error: toml::de::Error| {
         source.fault(error.span().map_or(0, |span| span.start), error.message())
@@ -44,7 +65,11 @@ pub(super) fn parse(text: &str) -> Result<(Options, Vec<DeclaredQueue>), Fault> 
         None => Vec::new(),
         Some(declared) => queues::parse(source, as_table(source, QUEUES, declared)?)?,
     };
-    Ok((options, queues))
+    let topics = match table.get_ref().get(TOPICS) {
+        None => Vec::new(),
+        Some(declared) => topics::parse(source, as_table(source, TOPICS, declared)?)?,
+    };
+    Ok(File { options, queues, topics })
 }
 
 /// The table that this key must hold.
@@ -59,12 +84,57 @@ pub(super) fn as_table<'t, 'i>(
         .ok_or_else(|| source.fault(value.span().start, format!("`{key}` must be a table")))
 }
 
+/// A number, a truth value or text, as the text that the API takes.
+pub(super) fn text(
+    source: Source<'_>,
+    key: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        _ => Err(source.fault(
+            value.span().start,
+            format!("`{}` must be text, a whole number, true or false", key.get_ref()),
+        )),
+    }
+}
+
+/// Text.
+pub(super) fn string(
+    source: Source<'_>,
+    key: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
+        source.fault(value.span().start, format!("`{}` must be text", key.get_ref()))
+    })
+}
+
+/// An account: text of 12 digits.
+pub(super) fn account(
+    source: Source<'_>,
+    key: &Spanned<Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<String, Fault> {
+    value
+        .get_ref()
+        .as_str()
+        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            let message = format!("`{}` must be text of 12 digits", key.get_ref());
+            source.fault(value.span().start, message)
+        })
+}
+
 fn refuse_unknown_keys(source: Source<'_>, table: &DeTable<'_>) -> Result<(), Fault> {
     let command = Options::augment_args(clap::Command::new("squab"));
     let known: Vec<&str> = command
         .get_arguments()
         .map(|argument| argument.get_id().as_str())
-        .chain(std::iter::once(QUEUES))
+        .chain([QUEUES, TOPICS])
         .collect();
     for key in table.keys() {
         let name = key.get_ref().as_ref();
@@ -87,7 +157,7 @@ mod tests {
 
     #[test]
     fn one_address_needs_no_list() {
-        let (options, _) = parse("listen = '0.0.0.0:1,0.0.0.0:2'").unwrap();
+        let options = parse("listen = '0.0.0.0:1,0.0.0.0:2'").unwrap().options;
         assert_eq!(options.listen.unwrap(), ["0.0.0.0:1", "0.0.0.0:2"]);
     }
 

@@ -11,13 +11,16 @@
 
 mod document;
 mod file;
+mod import;
+mod localstack;
 mod queues;
 mod suggestion;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -26,8 +29,10 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub use document::Document;
+use file::File;
 pub use queues::DeclaredQueue;
-use suggestion::did_you_mean;
+pub(crate) use suggestion::did_you_mean;
+pub use topics::{DeclaredSubscription, DeclaredTopic, Target};
 
 /// What every variable of Squab's in the environment begins with.
 const ENVIRONMENT_PREFIX: &str = "SQUAB_";
@@ -40,7 +45,9 @@ const AFTER_HELP: &str = "\
 Every option can also be given in the environment (--max-body-bytes as SQUAB_MAX_BODY_BYTES) and, \
 but for --config, in the file (max_body_bytes = …). Flags win over the environment, the \
 environment over the file. SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY add one key to those of \
-the credentials file.";
+the credentials file.\n\n\
+`squab awslocal sqs create-queue …` calls a server with the verbs of the AWS CLI for sqs, sns and \
+sts; so does the program when it is called by the name awslocal or aws.";
 
 /// Amazon SQS and SNS in one small program, with its state in SQLite.
 #[derive(Debug, Parser)]
@@ -72,7 +79,7 @@ enum Subcommand {
 
 #[derive(Debug, Clone, Default, Args)]
 struct Sources {
-    /// A TOML file with settings, and with queues that are to exist at start
+    /// A TOML file with settings, and with queues and topics that are to exist at start
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -174,6 +181,52 @@ struct Options {
     /// Sender of mail [default: no-reply@sns.amazonaws.com]
     #[arg(long, value_name = "ADDRESS")]
     mail_from: Option<String>,
+
+    /// Stand in for this server: its variables, addresses, hooks and first lines [default: none]
+    #[arg(long, value_name = "SERVER")]
+    compat: Option<Compat>,
+
+    /// How queue URLs are written; all forms are read [default: dynamic]
+    #[arg(long, value_name = "FORM")]
+    sqs_endpoint_strategy: Option<EndpointStrategy>,
+
+    /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:4566]
+    #[arg(long, value_name = "HOST:PORT")]
+    external_host: Option<String>,
+
+    /// Give a receiver as many messages as it asks for, not ten at most [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    unlimited_receives: Option<bool>,
+
+    /// Read the account out of AKIA and ASIA keys as AWS does [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    parity_access_keys: Option<bool>,
+
+    /// Origin whose pages may call from a browser, or *; repeatable [default: none]
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    cors_allowed_origins: Option<Vec<String>>,
+
+    /// Let /_localstack/config show and change settings [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    config_updates: Option<bool>,
+
+    /// Serve /_localstack/diagnose [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    diagnose: Option<bool>,
+
+    /// Directory with boot.d, start.d, ready.d and shutdown.d, whose scripts are run [default: none]
+    #[arg(long, value_name = "DIR")]
+    init_dir: Option<PathBuf>,
+
+    /// A file of another server to take queues, topics and addresses from; repeatable
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    import: Option<Vec<String>>,
 }
 
 impl Options {
@@ -201,6 +254,16 @@ impl Options {
             lambda_url: self.lambda_url.or(below.lambda_url),
             mail_relay: self.mail_relay.or(below.mail_relay),
             mail_from: self.mail_from.or(below.mail_from),
+            compat: self.compat.or(below.compat),
+            sqs_endpoint_strategy: self.sqs_endpoint_strategy.or(below.sqs_endpoint_strategy),
+            external_host: self.external_host.or(below.external_host),
+            unlimited_receives: self.unlimited_receives.or(below.unlimited_receives),
+            parity_access_keys: self.parity_access_keys.or(below.parity_access_keys),
+            cors_allowed_origins: self.cors_allowed_origins.or(below.cors_allowed_origins),
+            config_updates: self.config_updates.or(below.config_updates),
+            diagnose: self.diagnose.or(below.diagnose),
+            init_dir: self.init_dir.or(below.init_dir),
+            import: self.import.or(below.import),
         }
     }
 }
@@ -244,6 +307,35 @@ pub enum AuthMode {
     Strict,
 }
 
+/// A server that Squab stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compat {
+    /// LocalStack: port 4566, its variables of the environment, its hooks
+    Localstack,
+    /// ElasticMQ: port 9324, /opt/elasticmq.conf, the line that it starts with
+    Elasticmq,
+    /// goaws: port 4100, /conf/goaws.yaml
+    Goaws,
+}
+
+/// How queue URLs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointStrategy {
+    /// http://sqs.REGION.HOST/ACCOUNT/NAME
+    Standard,
+    /// http://REGION.queue.HOST/ACCOUNT/NAME
+    Domain,
+    /// http://HOST/queue/REGION/ACCOUNT/NAME
+    Path,
+    /// With the host of the request: http://HOST/ACCOUNT/NAME
+    #[default]
+    Dynamic,
+    /// http://HOST/ACCOUNT/NAME
+    Off,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -264,7 +356,7 @@ macro_rules! display_as_value {
         }
     )*};
 }
-display_as_value!(Durability, AuthMode, LogFormat);
+display_as_value!(Durability, AuthMode, LogFormat, Compat, EndpointStrategy);
 
 /// Where the state lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -313,6 +405,7 @@ impl fmt::Debug for MailRelay {
 
 /// The resolved settings, which the rest of the program reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Each `HOST:PORT` to listen on; default `127.0.0.1:4566`. Port 0 lets the system choose.
     pub listen: Vec<String>,
@@ -360,9 +453,31 @@ pub struct Settings {
     pub lambda_urls: BTreeMap<String, String>,
     /// The relay for mail; default none: mail is captured, and nothing is sent.
     pub mail_relay: Option<MailRelay>,
+    /// Which server Squab stands in for; default none.
+    pub compat: Option<Compat>,
+    /// Default [`EndpointStrategy::Dynamic`].
+    pub sqs_endpoint_strategy: EndpointStrategy,
+    /// `HOST` or `HOST:PORT` in queue URLs of the other strategies; default
+    /// `localhost.localstack.cloud:4566`.
+    pub external_host: String,
+    /// Whether a receive may ask for more than ten messages; default false.
+    pub unlimited_receives: bool,
+    /// Whether the account of AKIA and ASIA keys is read out of them; default false.
+    pub parity_access_keys: bool,
+    /// Origins whose pages may call from a browser; default none.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether `/_localstack/config` is there; default false.
+    pub config_updates: bool,
+    /// Whether `/_localstack/diagnose` is there; default false.
+    pub diagnose: bool,
+    /// Directory with the scripts of each stage; default none, and `/etc/localstack/init` in place
+    /// of LocalStack.
+    pub init_dir: Option<PathBuf>,
     /// Queues that are to exist at start, each after the dead-letter queue that it names; default
     /// none.
     pub queues: Vec<DeclaredQueue>,
+    /// Topics that are to exist at start, made after the queues; default none.
+    pub topics: Vec<DeclaredTopic>,
 }
 
 /// What the program was asked to do.
@@ -443,28 +558,65 @@ pub fn load(
         Some(Subcommand::Completions { shell }) => return print(Document::Completions(shell)),
         Some(Subcommand::Man) => return print(Document::Manual),
     };
-    let environment = Environment::read(environment)?;
-    let (file, queues) = match flags.config.or(environment.sources.config) {
-        None => (Options::default(), Vec::new()),
+    let variables: Vec<_> = environment.into_iter().collect();
+    let mut environment = Environment::read(variables.iter().cloned())?;
+    let file = match flags.config.or(environment.sources.config) {
+        None => File::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-            file::parse(&text).map_err(|fault| ConfigError::File {
-                path,
-                line: fault.line,
-                message: fault.message,
-            })?
+            let text = read_file(&path)?;
+            file::parse(&text).map_err(|fault| fault.of(path))?
         }
     };
-    let options = flags.options.over(environment.sources.options).over(file);
-    let settings = resolve(options, environment.access_key, queues)?;
+    let File { options, mut queues, mut topics } = file;
+    let own = flags.options.over(environment.sources.options);
+    let compat = own.compat.or(options.compat);
+    let theirs = if compat == Some(Compat::Localstack) {
+        let (theirs, mut warnings) = localstack::read(&variables)?;
+        environment.warnings.append(&mut warnings);
+        theirs
+    } else {
+        Options::default()
+    };
+    let mut options = own.over(theirs).over(options);
+    for path in imports(&options) {
+        let text = read_file(&path)?;
+        let mut imported = import::parse(&path, &text).map_err(|fault| fault.of(path))?;
+        environment.warnings.append(&mut imported.warnings);
+        options = options.over(imported.options);
+        // What the own file says of a queue or topic is all that is said of it.
+        imported.queues.retain(|new| queues.iter().all(|queue| queue.name != new.name));
+        imported.topics.retain(|new| topics.iter().all(|topic| topic.name != new.name));
+        queues.append(&mut imported.queues);
+        topics.append(&mut imported.topics);
+    }
+    let settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
     Ok(Invocation { action, settings, warnings: environment.warnings })
 }
 
 /// Neither environment nor file matters to what is printed.
 fn print(document: Document) -> Result<Invocation, ConfigError> {
-    let settings = resolve(Options::default(), None, Vec::new())?;
+    let settings = resolve(Options::default(), None)?;
     Ok(Invocation { action: Action::Print(document), settings, warnings: Vec::new() })
+}
+
+fn read_file(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The files of other servers: those that are named, else the one that stands where the container
+/// of the other server has it.
+fn imports(options: &Options) -> Vec<PathBuf> {
+    if let Some(named) = &options.import {
+        let named = named.iter().map(|path| path.trim()).filter(|path| !path.is_empty());
+        return named.map(PathBuf::from).collect();
+    }
+    let usual = match options.compat {
+        Some(Compat::Elasticmq) => "/opt/elasticmq.conf",
+        Some(Compat::Goaws) => "/conf/goaws.yaml",
+        Some(Compat::Localstack) | None => return Vec::new(),
+    };
+    Some(PathBuf::from(usual)).filter(|path| path.is_file()).into_iter().collect()
 }
 
 /// What the environment says.
@@ -567,22 +719,21 @@ fn access_key(
     }
 }
 
-fn resolve(
-    options: Options,
-    access_key: Option<AccessKey>,
-    queues: Vec<DeclaredQueue>,
-) -> Result<Settings, ConfigError> {
+fn resolve(options: Options, access_key: Option<AccessKey>) -> Result<Settings, ConfigError> {
     let has_keys = access_key.is_some() || options.credentials.is_some();
-    let storage = if options.ephemeral.unwrap_or(false) {
+    let compat = options.compat;
+    // Those servers keep nothing unless they are told to.
+    let is_ephemeral = compat.is_some() && options.data.is_none();
+    let storage = if options.ephemeral.unwrap_or(is_ephemeral) {
         Storage::Ephemeral
     } else {
         Storage::Directory {
-            path: options.data.unwrap_or_else(|| PathBuf::from("./data")),
+            path: options.data.unwrap_or_else(|| default_data(compat)),
             durability: options.durability.unwrap_or_default(),
         }
     };
     Ok(Settings {
-        listen: addresses(options.listen)?,
+        listen: addresses(options.listen, compat)?,
         storage,
         auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
         credentials_file: options.credentials,
@@ -608,12 +759,45 @@ fn resolve(
             url,
             from: options.mail_from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned()),
         }),
-        queues,
+        compat,
+        sqs_endpoint_strategy: options.sqs_endpoint_strategy.unwrap_or_default(),
+        external_host: external_host(options.external_host)?,
+        unlimited_receives: options.unlimited_receives.unwrap_or(false),
+        parity_access_keys: options.parity_access_keys.unwrap_or(false),
+        cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
+        config_updates: options.config_updates.unwrap_or(false),
+        diagnose: options.diagnose.unwrap_or(false),
+        init_dir: options.init_dir.or_else(|| {
+            (compat == Some(Compat::Localstack)).then(|| PathBuf::from("/etc/localstack/init"))
+        }),
+        queues: Vec::new(),
+        topics: Vec::new(),
     })
 }
 
-fn addresses(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
-    let Some(given) = given else { return Ok(vec!["127.0.0.1:4566".to_owned()]) };
+/// The volume of LocalStack's container, where there is one.
+fn default_data(compat: Option<Compat>) -> PathBuf {
+    let volume = Path::new("/var/lib/localstack");
+    if compat == Some(Compat::Localstack) && volume.is_dir() {
+        return volume.to_owned();
+    }
+    PathBuf::from("./data")
+}
+
+fn default_address(compat: Option<Compat>) -> &'static str {
+    match compat {
+        None => "127.0.0.1:4566",
+        Some(Compat::Localstack) => "0.0.0.0:4566",
+        Some(Compat::Elasticmq) => "0.0.0.0:9324",
+        Some(Compat::Goaws) => "0.0.0.0:4100",
+    }
+}
+
+fn addresses(
+    given: Option<Vec<String>>,
+    compat: Option<Compat>,
+) -> Result<Vec<String>, ConfigError> {
+    let Some(given) = given else { return Ok(vec![default_address(compat).to_owned()]) };
     let addresses: Vec<String> =
         given.iter().map(|address| address.trim().to_owned()).filter(|a| !a.is_empty()).collect();
     let refuse = |message: String| ConfigError::Value { setting: "listen", message };
@@ -658,6 +842,17 @@ fn at_least_one<N: Default + PartialEq>(
 
 fn public_url(given: String) -> Result<String, ConfigError> {
     base_url("public_url", &given)
+}
+
+fn external_host(given: Option<String>) -> Result<String, ConfigError> {
+    let host = given.unwrap_or_else(|| "localhost.localstack.cloud:4566".to_owned());
+    match host.parse::<hyper::http::uri::Authority>() {
+        Ok(_) => Ok(host),
+        Err(_) => Err(ConfigError::Value {
+            setting: "external_host",
+            message: format!("`{host}` is not a host such as queues.example.com:4566"),
+        }),
+    }
 }
 
 /// A host alone means https, which is what verifiers insist on.
@@ -721,7 +916,7 @@ mod tests {
         assert!(load_with(&["--lambda-url", "http://localhost"], &[]).is_err());
     }
 
-    fn load_with(
+    pub(in crate::config) fn load_with(
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Invocation, ConfigError> {
@@ -731,7 +926,10 @@ mod tests {
         )
     }
 
-    fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Settings {
+    pub(in crate::config) fn settings(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Settings {
         load_with(arguments, environment).unwrap().settings
     }
 
@@ -802,6 +1000,14 @@ mod tests {
                 ("SQUAB_DELAY_RECENTLY_DELETED", "1"),
                 ("SQUAB_PUBLIC_URL", "https://q.example/"),
                 ("SQUAB_TRUST_FORWARDED", "true"),
+                ("SQUAB_SQS_ENDPOINT_STRATEGY", "path"),
+                ("SQUAB_EXTERNAL_HOST", "h:1"),
+                ("SQUAB_UNLIMITED_RECEIVES", "1"),
+                ("SQUAB_PARITY_ACCESS_KEYS", "1"),
+                ("SQUAB_CORS_ALLOWED_ORIGINS", "http://a,http://b"),
+                ("SQUAB_CONFIG_UPDATES", "1"),
+                ("SQUAB_DIAGNOSE", "1"),
+                ("SQUAB_INIT_DIR", "/i"),
             ],
         );
         let expected = Settings {
@@ -824,7 +1030,17 @@ mod tests {
             cert_base_url: None,
             lambda_urls: BTreeMap::new(),
             mail_relay: None,
+            compat: None,
+            sqs_endpoint_strategy: EndpointStrategy::Path,
+            external_host: "h:1".to_owned(),
+            unlimited_receives: true,
+            parity_access_keys: true,
+            cors_allowed_origins: vec!["http://a".to_owned(), "http://b".to_owned()],
+            config_updates: true,
+            diagnose: true,
+            init_dir: Some("/i".into()),
             queues: Vec::new(),
+            topics: Vec::new(),
         };
         assert_eq!(by_environment, expected);
 
@@ -834,7 +1050,10 @@ mod tests {
              log_format = 'json'\nlog_level = 'squab=debug'\nmax_connections = 5\n\
              max_body_bytes = 6\nheader_timeout = 7\nshutdown_grace = 0\n\
              delay_purge_retry = true\ndelay_recently_deleted = true\n\
-             public_url = 'https://q.example/'\ntrust_forwarded = true\n",
+             public_url = 'https://q.example/'\ntrust_forwarded = true\n\
+             sqs_endpoint_strategy = 'path'\nexternal_host = 'h:1'\nunlimited_receives = true\n\
+             parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
+             config_updates = true\ndiagnose = true\ninit_dir = '/i'\n",
         );
         assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
     }
@@ -935,6 +1154,33 @@ mod tests {
         }
         let said = refusal(&["--log-level", "squab=loud"], &[]);
         assert!(said.starts_with("log_level: `squab=loud` is neither a level nor"), "{said}");
+    }
+
+    /// The page tells every setting by its three names, and none that is not there.
+    #[test]
+    fn the_page_of_settings_is_true() {
+        let page = include_str!("../../docs/configuration.md");
+        let told: Vec<Vec<String>> = page
+            .lines()
+            .filter(|line| line.starts_with("| `--"))
+            .map(|line| {
+                line.split('|').skip(1).take(3).map(|cell| cell.trim().to_owned()).collect()
+            })
+            .collect();
+        let command = Sources::augment_args(clap::Command::new("squab"));
+        let known: Vec<_> = command
+            .get_arguments()
+            .filter_map(|argument| {
+                let flag = argument.get_long()?;
+                let key = match argument.get_id().as_str() {
+                    "config" => String::new(),
+                    key => format!("`{key}`"),
+                };
+                let variable = format!("{ENVIRONMENT_PREFIX}{}", shouted(flag));
+                Some(vec![format!("`--{flag}`"), format!("`{variable}`"), key])
+            })
+            .collect();
+        assert_eq!(told, known);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Fault, Source, as_table};
+use super::file::{Fault, Source, account, as_table, string, text};
 use super::suggestion::did_you_mean;
 use crate::domain::limits::MAX_RECEIVE_COUNT;
 
@@ -141,49 +141,6 @@ fn insert_attribute(
     Ok(())
 }
 
-/// A number, a truth value or text, as the text that the API takes.
-fn text(
-    source: Source<'_>,
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
-        _ => Err(source.fault(
-            value.span().start,
-            format!("`{}` must be text, a whole number, true or false", key.get_ref()),
-        )),
-    }
-}
-
-fn string(
-    source: Source<'_>,
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
-        source.fault(value.span().start, format!("`{}` must be text", key.get_ref()))
-    })
-}
-
-fn account(
-    source: Source<'_>,
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    value
-        .get_ref()
-        .as_str()
-        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            let message = format!("`{}` must be text of 12 digits", key.get_ref());
-            source.fault(value.span().start, message)
-        })
-}
-
 /// Each of these with the byte at which it stands.
 fn redrive(
     source: Source<'_>,
@@ -220,7 +177,7 @@ fn redrive(
 ///
 /// A circle is refused: it has no such order, and a message that nobody can process would go
 /// round in it for ever.
-fn dead_letter_queues_first(
+pub(super) fn dead_letter_queues_first(
     source: Source<'_>,
     mut declared: IndexMap<String, (usize, DeclaredQueue)>,
 ) -> Result<Vec<DeclaredQueue>, Fault> {
@@ -255,7 +212,7 @@ mod tests {
     use super::*;
 
     fn queues(text: &str) -> Vec<DeclaredQueue> {
-        file::parse(text).unwrap().1
+        file::parse(text).unwrap().queues
     }
 
     fn fault(text: &str) -> (usize, String) {

@@ -6,7 +6,7 @@ const ALIKE: f64 = 0.8;
 /// `; did you mean …?` with the known name most like this one, or nothing when none is.
 ///
 /// Case, hyphens and underscores make no difference.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let folded = fold(name);
     known
         .into_iter()

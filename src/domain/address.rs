@@ -157,10 +157,33 @@ impl QueueAddress {
     }
 
     /// The URL of this queue at a server, of which `base` is the URL without a slash at its end.
-    pub fn url(&self, base: &str) -> String {
-        let Self { account, name, .. } = self;
-        format!("{base}/{account}/{name}")
+    pub fn url(&self, base: &str, form: UrlForm) -> String {
+        let Self { account, region, name } = self;
+        let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
+        match form {
+            UrlForm::Plain => format!("{base}/{account}/{name}"),
+            UrlForm::Standard => format!("{scheme}://sqs.{region}.{host}/{account}/{name}"),
+            UrlForm::Domain if region == "us-east-1" => {
+                format!("{scheme}://queue.{host}/{account}/{name}")
+            }
+            UrlForm::Domain => format!("{scheme}://{region}.queue.{host}/{account}/{name}"),
+            UrlForm::Path => format!("{base}/queue/{region}/{account}/{name}"),
+        }
     }
+}
+
+/// How the URL of a queue is written. All of them are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UrlForm {
+    /// `http://<host>/<account>/<name>`
+    #[default]
+    Plain,
+    /// `http://sqs.<region>.<host>/<account>/<name>`
+    Standard,
+    /// `http://<region>.queue.<host>/<account>/<name>`, in us-east-1 without the region
+    Domain,
+    /// `http://<host>/queue/<region>/<account>/<name>`
+    Path,
 }
 
 /// The partition that a region belongs to.
@@ -212,7 +235,7 @@ fn decoded(segment: &str) -> Option<Cow<'_, str>> {
 /// The region that a host tells: `<region>.…`, `sqs.<region>.…` with anything before it, and
 /// `queue.…`, which is us-east-1, but only in the domains where it is known to mean that: a
 /// container or a Kubernetes service may be called `queue` too.
-fn region_of_host(host: &str) -> Option<&str> {
+pub fn region_of_host(host: &str) -> Option<&str> {
     let mut previous = None;
     for label in host.split('.') {
         let may_be_region = matches!(previous, None | Some("sqs" | "sqs-fips"));
@@ -379,9 +402,9 @@ mod tests {
         ) {
             let queue = address(&account, &region, &name);
             let base = format!("http://{host}");
-            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&base), "x", &region)?, &queue);
+            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&base, UrlForm::Plain), "x", &region)?, &queue);
             let aws = format!("https://sqs.{region}.amazonaws.com");
-            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&aws), "x", "y")?, &queue);
+            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&aws, UrlForm::Plain), "x", "y")?, &queue);
             prop_assert_eq!(QueueAddress::from_arn(&queue.arn()), Some(queue));
         }
 

@@ -32,6 +32,8 @@ pub const MESSAGE_RETENTION_PERIOD: RangeInclusive<i64> = 60..=1_209_600;
 pub const KMS_DATA_KEY_REUSE_PERIOD: RangeInclusive<i64> = 60..=86_400;
 /// Messages that one receive may return.
 pub const RECEIVED_MESSAGES: RangeInclusive<i64> = 1..=10;
+/// Messages that one receive returns where the limit above is lifted: no rule of AWS.
+pub const UNLIMITED_RECEIVE: i64 = 1_000;
 /// Messages of one queue that may be in flight.
 pub const IN_FLIGHT_MESSAGES: i64 = 120_000;
 /// Tags of a queue.

@@ -19,6 +19,7 @@ pub mod publish;
 pub mod queues;
 pub mod receive;
 pub mod replay;
+pub mod reset;
 pub mod send;
 pub mod sms;
 pub mod subscriptions;

@@ -1,24 +1,22 @@
 //! The service below the listener, put together from the settings: store, runtime, gateway,
-//! metrics, and the queues that are to exist at start.
+//! metrics, and the queues and topics that are to exist at start.
 
-use crate::api::CoolDowns;
 use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
-use crate::auth::account::DEFAULT_ACCOUNT;
+use crate::api::{Conventions, CoolDowns};
 use crate::auth::{Credential, Credentials, Mode};
-use crate::config::{self, AuthMode, DeclaredQueue, Settings, Storage};
+use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
-use crate::domain::address::{QueueAddress, QueueName};
-use crate::domain::queue_attributes::asks_for_fifo;
+use crate::domain::address::UrlForm;
 use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
 use crate::runtime::mail_sender::MailSender;
+use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
 use crate::store::{self, Durability, Location, Sqlite};
-use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,19 +60,14 @@ pub enum AssemblyError {
     /// The mail relay cannot be used.
     #[error("mail_relay: {0}")]
     MailRelay(String),
-    /// A declared queue cannot be made.
-    #[error("the declared queue {name}: {reason}")]
-    Queue {
-        /// Its name.
-        name: String,
-        /// What AWS would say.
-        reason: String,
-    },
+    /// A declared queue or topic cannot be made.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
 }
 
 impl Assembly {
     /// Opens the store, starts the background tasks on the current tokio runtime, and makes the
-    /// declared queues.
+    /// declared queues and topics.
     pub async fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AssemblyError> {
         let credentials = read_credentials(settings)?;
         let keys = credentials.len();
@@ -94,9 +87,7 @@ impl Assembly {
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }
-        for queue in &settings.queues {
-            declare(&runtime, settings, queue).await?;
-        }
+        declarations::make(&runtime, settings).await?;
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
         let depths_of = Arc::clone(&runtime);
@@ -120,12 +111,32 @@ impl Assembly {
                     recreate: settings.delay_recently_deleted,
                 },
                 public_url: settings.public_url.clone(),
+                conventions: Arc::new(conventions(settings)),
+                parity_access_keys: settings.parity_access_keys,
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
             },
             Arc::clone(&metrics),
         );
         Ok(Self { runtime, gateway: Arc::new(gateway), metrics, keys })
+    }
+}
+
+fn conventions(settings: &Settings) -> Conventions {
+    let (url_form, is_fixed) = match settings.sqs_endpoint_strategy {
+        EndpointStrategy::Standard => (UrlForm::Standard, true),
+        EndpointStrategy::Domain => (UrlForm::Domain, true),
+        EndpointStrategy::Path => (UrlForm::Path, true),
+        EndpointStrategy::Dynamic => (UrlForm::Plain, false),
+        EndpointStrategy::Off => (UrlForm::Plain, true),
+    };
+    let fixed = is_fixed.then(|| format!("http://{}", settings.external_host));
+    Conventions {
+        url_form,
+        url_base: settings.public_url.clone().or(fixed),
+        unlimited_receives: settings.unlimited_receives,
+        receive_overrides: settings.unlimited_receives
+            || settings.compat == Some(Compat::Localstack),
     }
 }
 
@@ -150,57 +161,6 @@ fn mail_sender(settings: &Settings) -> Result<Option<MailSender>, AssemblyError>
     let relay = settings.mail_relay.as_ref();
     let sender = relay.map(|relay| MailSender::new(&relay.url, &relay.from));
     sender.transpose().map_err(AssemblyError::MailRelay)
-}
-
-/// Makes a declared queue, or changes the attributes of the one that is there.
-async fn declare(
-    runtime: &Runtime,
-    settings: &Settings,
-    declared: &DeclaredQueue,
-) -> Result<(), AssemblyError> {
-    let refuse = |refusal: Refusal| AssemblyError::Queue {
-        name: declared.name.clone(),
-        reason: refusal.internal.unwrap_or_else(|| refusal.message.into_owned()),
-    };
-    let address = QueueAddress {
-        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
-        region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
-        name: declared.name.clone(),
-    };
-    let mut attributes = declared.attributes.clone();
-    if let Some((name, max_receive_count)) = &declared.dead_letter_queue {
-        let target = QueueAddress { name: name.clone(), ..address.clone() };
-        let policy = serde_json::json!({
-            "deadLetterTargetArn": target.arn(),
-            "maxReceiveCount": max_receive_count,
-        });
-        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
-    }
-    asks_for_fifo(&attributes)
-        .and_then(|fifo| QueueName::new(&declared.name, fifo))
-        .map_err(refuse)?;
-    let tags = declared.tags.clone();
-    runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await.map_err(refuse)
-}
-
-fn put_queue(
-    tx: &mut store::Txn<'_>,
-    address: &QueueAddress,
-    attributes: &IndexMap<String, String>,
-    tags: &IndexMap<String, String>,
-) -> Result<(), Refusal> {
-    let Some(existing) = tx.queue(address)? else {
-        return queues::create(tx, address, attributes, tags, false).map(drop);
-    };
-    let mut changed = attributes.clone();
-    changed.shift_remove("FifoQueue");
-    if existing.attributes.first_difference(attributes).is_some() {
-        queues::set_attributes(tx, address, &changed)?;
-    }
-    for (key, value) in tags {
-        tx.set_tag(existing.id, key, value)?;
-    }
-    Ok(())
 }
 
 /// The depths of all queues, read a page at a time.

@@ -6,8 +6,11 @@
 
 use crate::api::error::{message, row};
 use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
-use crate::api::{Context, CoolDowns};
+use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
+use crate::auth::account::account_with_parity;
 use crate::auth::{self, Caller, Credentials, Mode};
+use crate::domain::address::region_of_host;
+use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
 use crate::runtime::clock::{Clock, SystemClock};
@@ -27,7 +30,6 @@ const XML_CONTENT: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
-const SQS_TARGET: &str = "AmazonSQS.";
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
@@ -43,8 +45,12 @@ pub struct GatewaySettings {
     pub credentials: Credentials,
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
-    /// What queue URLs begin with, instead of the Host header.
+    /// What queue URLs and links begin with, instead of the Host header.
     pub public_url: Option<String>,
+    /// How queue URLs are written, and what receivers may ask for.
+    pub conventions: Arc<Conventions>,
+    /// Whether the account of AKIA and ASIA keys is read out of them.
+    pub parity_access_keys: bool,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
@@ -200,25 +206,49 @@ impl Gateway {
         auth::identify(mode, &self.credentials, &request, now_ms)
     }
 
-    fn context(&self, parts: &Parts, caller: Caller, received_at_ms: i64) -> Context {
+    fn context(&self, parts: &Parts, mut caller: Caller, received_at_ms: i64) -> Context {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
+        if let (true, None, Some(id)) =
+            (self.settings.parity_access_keys, &key, &caller.access_key_id)
+        {
+            caller.account = account_with_parity(id);
+        }
+        // Whoever does not sign may still have said the region, in the host of a queue URL.
+        let region = caller.region.take().or_else(|| {
+            let host = header(&parts.headers, HOST.as_str())?;
+            region_of_host(host).map(str::to_owned)
+        });
         Context {
             credentials: Arc::clone(&self.credentials),
             received_at_ms,
             in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
             cool_downs: self.settings.cool_downs,
+            conventions: Arc::clone(&self.settings.conventions),
+            receive_overrides: self.receive_overrides(parts),
             caller_arn: caller
                 .arn()
                 .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
             signed: caller.access_key_id.is_some(),
-            region: caller.region.unwrap_or_else(|| self.settings.region.clone()),
+            region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
             account: caller.account,
             principal: caller.principal,
             base_url: self.base_url(parts),
             path: parts.uri.path().to_owned(),
             trace_header: header(&parts.headers, TRACE_ID).map(str::to_owned),
+        }
+    }
+
+    fn receive_overrides(&self, parts: &Parts) -> ReceiveOverrides {
+        if !self.settings.conventions.receive_overrides {
+            return ReceiveOverrides::default();
+        }
+        let number = |name| header(&parts.headers, name)?.trim().parse().ok();
+        ReceiveOverrides {
+            message_count: number("x-localstack-sqs-override-message-count"),
+            wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
+                .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
         }
     }
 
@@ -271,10 +301,16 @@ fn action_of_target(parts: &Parts) -> Result<String, Refusal> {
     let target = header(&parts.headers, TARGET).ok_or_else(|| {
         Refusal::new(Kind::MissingAction, "The request must contain the header X-Amz-Target.")
     })?;
-    match target.strip_prefix(SQS_TARGET) {
+    match service_of_target(parts).and_then(|service| target.strip_prefix(service.json_target())) {
         Some(action) => Ok(action.to_owned()),
         None => Err(Service::Sqs.unknown_action(target)),
     }
+}
+
+/// The service whose operations the header X-Amz-Target names.
+fn service_of_target(parts: &Parts) -> Option<Service> {
+    let target = header(&parts.headers, TARGET)?;
+    Service::ALL.into_iter().find(|service| target.starts_with(service.json_target()))
 }
 
 fn action_of_params(params: &Params) -> Result<String, Refusal> {
@@ -293,7 +329,9 @@ struct Found {
 /// The service that is called: the one that alone has such an action, else the one that the caller
 /// has signed for, else the one whose version of the API is asked for, else SQS.
 fn service_of(parts: &Parts, payload: &Payload, action: Option<&str>) -> Service {
-    let Payload::Query(params) = payload else { return Service::Sqs };
+    let Payload::Query(params) = payload else {
+        return service_of_target(parts).unwrap_or(Service::Sqs);
+    };
     let mut having = OPERATIONS.iter().filter(|known| Some(known.name) == action);
     if let (Some(only), None) = (having.next(), having.next()) {
         return only.service;

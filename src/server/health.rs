@@ -1,29 +1,15 @@
-//! Is the server there: its own `/health`, and the paths under `/_localstack` that scripts,
-//! containers and test libraries ask because LocalStack has them.
+//! Is the server there: its own `/health`, and who asks it.
 //!
 //! Nothing is served before the state is open and the declared queues exist, so an answer at all
-//! means that the server is ready. The request to restart or kill by `POST /_localstack/health` is
-//! refused: nobody is authenticated there.
+//! means that the server is there.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
-
-/// What scripts search for is `"sqs": "running"`, with this spacing; test libraries want a version
-/// 4.x, and this is the one whose behaviour is matched.
-const LOCALSTACK_HEALTH: &str = r#"{"services": {"sqs": "running", "sns": "running"}, "edition": "community", "version": "4.14.0"}"#;
-const LOCALSTACK_INFO: &str = concat!(
-    r#"{"version": "4.14.0", "edition": "community", "is_license_activated": false, "squab": ""#,
-    env!("CARGO_PKG_VERSION"),
-    r#""}"#
-);
-const INIT: &str = r#"{"completed": {"BOOT": true, "START": true, "READY": true, "SHUTDOWN": false}, "scripts": []}"#;
-const STAGE_COMPLETED: &str = r#"{"completed": true, "scripts": []}"#;
-const STAGE_TO_COME: &str = r#"{"completed": false, "scripts": []}"#;
 
 /// How long [`ask`] waits to connect, and again for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,23 +23,7 @@ pub fn respond(method: &Method, path: &str) -> Option<Response<Body>> {
         // A queue may have this path in the forms without an account; queues are POSTed to.
         return asks.then(|| answer(StatusCode::OK, "text/plain; charset=utf-8", "OK\n"));
     }
-    let json = |body| answer(StatusCode::OK, "application/json", body);
-    let response = match path.strip_prefix("/_localstack/")? {
-        _ if !asks => {
-            let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
-        }
-        "health" => json(LOCALSTACK_HEALTH),
-        "info" => json(LOCALSTACK_INFO),
-        "init" => json(INIT),
-        stage => match stage.strip_prefix("init/").map(str::to_ascii_uppercase).as_deref() {
-            Some("BOOT" | "START" | "READY") => json(STAGE_COMPLETED),
-            Some("SHUTDOWN") => json(STAGE_TO_COME),
-            _ => answer(StatusCode::NOT_FOUND, "text/plain", ""),
-        },
-    };
-    Some(response)
+    None
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: &'static str) -> Response<Body> {
@@ -102,55 +72,7 @@ fn status_line(address: SocketAddr) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
-
     use super::*;
-
-    async fn get(path: &str) -> Option<(u16, String, String)> {
-        let response = respond(&Method::GET, path)?;
-        let status = response.status().as_u16();
-        let content_type = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        Some((status, content_type, String::from_utf8(body.to_vec()).unwrap()))
-    }
-
-    #[tokio::test]
-    async fn each_body_is_what_scripts_look_for_byte_for_byte() {
-        let json = "application/json";
-        for (path, content_type, body) in [
-            ("/health", "text/plain; charset=utf-8", "OK\n"),
-            (
-                "/_localstack/health",
-                json,
-                "{\"services\": {\"sqs\": \"running\", \"sns\": \"running\"}, \
-                 \"edition\": \"community\", \"version\": \"4.14.0\"}",
-            ),
-            (
-                "/_localstack/init",
-                json,
-                "{\"completed\": {\"BOOT\": true, \"START\": true, \"READY\": true, \
-                 \"SHUTDOWN\": false}, \"scripts\": []}",
-            ),
-            ("/_localstack/init/ready", json, "{\"completed\": true, \"scripts\": []}"),
-            ("/_localstack/init/SHUTDOWN", json, "{\"completed\": false, \"scripts\": []}"),
-        ] {
-            let expected = (200, content_type.to_owned(), body.to_owned());
-            assert_eq!(get(path).await.unwrap(), expected, "{path}");
-        }
-        let (_, _, info) = get("/_localstack/info").await.unwrap();
-        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
-        assert_eq!(info["version"], "4.14.0");
-        assert_eq!(info["squab"], env!("CARGO_PKG_VERSION"));
-    }
-
-    #[tokio::test]
-    async fn unknown_paths_are_404_and_changes_405_instead_of_reaching_the_gateway() {
-        assert_eq!(get("/_localstack/plugins").await.unwrap().0, 404);
-        assert_eq!(get("/_localstack/init/later").await.unwrap().0, 404);
-        let refused = respond(&Method::POST, "/_localstack/health").unwrap();
-        assert_eq!(refused.status(), 405);
-        assert_eq!(refused.headers()[ALLOW], "GET, HEAD");
-    }
 
     #[test]
     fn what_is_meant_for_the_gateway_passes() {

@@ -6,10 +6,14 @@
 
 pub mod assembly;
 pub mod bodies;
+pub mod cors;
+pub mod declarations;
 pub mod gateway;
 pub mod health;
+pub mod init_hooks;
 pub mod inspection;
 pub mod listener;
+pub mod localstack;
 pub mod logging;
 pub mod metrics;
 mod patience;
@@ -30,14 +34,17 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use thiserror::Error;
-use tokio::sync::oneshot;
-use tracing::info;
+use tokio::sync::{oneshot, watch};
+use tracing::{info, warn};
 
-use crate::config::{Settings, Storage};
+use crate::config::{Compat, Settings, Storage};
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
+use cors::Cors;
 use gateway::Gateway;
+use init_hooks::{InitHooks, Stage};
 use listener::{BindError, Bound, Crowded, Limits};
+use localstack::LocalStack;
 use metrics::Metrics;
 use shutdown::Signals;
 
@@ -55,19 +62,42 @@ pub enum StartError {
     Signals(#[source] std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then finishes what runs, at most for the grace of the settings;
-/// a second signal ends it at once.
+/// What is to follow when the server has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing.
+    Stop,
+    /// Another start with the same settings.
+    Restart,
+}
+
+/// Serves until SIGTERM or SIGINT, or until somebody asks for the end over HTTP, then finishes what
+/// runs, at most for the grace of the settings; a second signal ends it at once.
 ///
-/// `Ready.` goes to standard output, alone on its line, once every address is bound and every
-/// declared queue exists.
-pub async fn run(settings: Settings) -> Result<(), StartError> {
+/// `Ready.` goes to standard output, alone on its line, once every address is bound, every
+/// declared queue and topic exists, and the scripts that are run before have ended.
+pub async fn run(settings: Settings) -> Result<End, StartError> {
     let mut signals = Signals::install().map_err(StartError::Signals)?;
-    let bound = Bound::bind(&settings.listen).await?;
+    let is_localstack = settings.compat == Some(Compat::Localstack);
+    let hooks = Arc::new(InitHooks::find(settings.init_dir.as_deref(), is_localstack));
+    let (end, mut ending) = watch::channel(None);
 
-    let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
-
-    log_start(&settings, &bound.addresses(), assembly.keys);
-    announce_readiness();
+    let started = async {
+        hooks.run(Stage::Boot, &[]).await;
+        hooks.run(Stage::Start, &[]).await;
+        let bound = Bound::bind(&settings.listen).await?;
+        let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
+        Ok::<_, StartError>((bound, assembly))
+    };
+    let (bound, assembly) = tokio::select! {
+        started = started => started?,
+        name = signals.next() => {
+            info!("{name}: stopped before it began to serve");
+            return Ok(End::Stop);
+        }
+    };
+    let addresses = bound.addresses();
+    log_start(&settings, &addresses, assembly.keys);
 
     let limits = Limits {
         connections: settings.max_connections,
@@ -76,33 +106,94 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     };
     let open = assembly.metrics.connections();
     let gateway = Arc::clone(&assembly.gateway);
-    let gateway = move |request| route(Arc::clone(&gateway), request);
+    let local = Arc::new(LocalStack::new(&settings, Arc::clone(&hooks), end));
+    let gateway = move |request| route(Arc::clone(&gateway), Arc::clone(&local), request);
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = bound.serve(shell(gateway, Arc::clone(&assembly.metrics)), limits, open, async {
+    let cors = Cors::new(&settings.cors_allowed_origins, is_localstack);
+    let service = shell(gateway, Arc::clone(&assembly.metrics), cors);
+    let serving = bound.serve(service, limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
         let _ = stopped.await;
     });
+    let variables = variables_of_scripts(&settings, &addresses);
     let told = async {
-        let name = signals.next().await;
+        let readied = async {
+            hooks.run(Stage::Ready, &variables).await;
+            announce_readiness(&settings, &addresses);
+            std::future::pending::<()>().await;
+        };
+        let (name, end) = tokio::select! {
+            () = readied => return End::Stop,
+            name = signals.next() => (name, End::Stop),
+            end = asked_to_end(&mut ending) => ("a request", end),
+        };
+        if hooks.has(Stage::Shutdown) {
+            info!("{name}: init hooks of the shutdown");
+            let scripts = hooks.run(Stage::Shutdown, &variables);
+            if tokio::time::timeout(settings.shutdown_grace, scripts).await.is_err() {
+                warn!("init hooks of the shutdown took too long");
+            }
+        }
         info!("{name}: no new connections; running requests may finish");
         assembly.runtime.stop_waiting();
         let _ = stop.send(());
-        let name = signals.next().await;
-        info!("{name} again: not waiting for running requests");
+        end
     };
-    tokio::select! {
-        () = serving => {}
-        () = told => {}
+    let mut serving = pin!(serving);
+    let end = tokio::select! {
+        () = &mut serving => None,
+        end = told => Some(end),
+    };
+    if end.is_some() {
+        tokio::select! {
+            () = serving => {}
+            name = signals.next() => info!("{name} again: not waiting for running requests"),
+        }
     }
     assembly.runtime.close().await;
     info!("stopped");
-    Ok(())
+    Ok(end.unwrap_or(End::Stop))
 }
 
-/// Inspections beside calls. They are boxed, so that calls do not carry the size of them.
-async fn route(gateway: Arc<Gateway>, request: Request<Body>) -> Response<Body> {
+/// Completes when somebody asks for the end over HTTP.
+async fn asked_to_end(ending: &mut watch::Receiver<Option<End>>) -> End {
+    let asked = ending.wait_for(Option::is_some).await.ok().and_then(|end| *end);
+    match asked {
+        Some(end) => end,
+        None => std::future::pending().await,
+    }
+}
+
+/// With these, scripts find the server with the AWS CLI or an SDK without saying where it is.
+fn variables_of_scripts(
+    settings: &Settings,
+    addresses: &[SocketAddr],
+) -> Vec<(&'static str, String)> {
+    let port = addresses.first().map_or(4566, SocketAddr::port);
+    let (id, secret) = settings
+        .access_key
+        .as_ref()
+        .map_or(("test", "test"), |key| (key.id.as_str(), key.secret.as_str()));
+    vec![
+        ("AWS_ENDPOINT_URL", format!("http://localhost:{port}")),
+        ("AWS_ACCESS_KEY_ID", id.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+        ("AWS_DEFAULT_REGION", settings.region.clone()),
+    ]
+}
+
+/// Inspections and LocalStack's own paths beside calls. They are boxed, so that calls do not carry
+/// the size of them.
+async fn route(
+    gateway: Arc<Gateway>,
+    local: Arc<LocalStack>,
+    request: Request<Body>,
+) -> Response<Body> {
     if inspection::is_meant(request.uri().path()) {
         return Box::pin(inspection::handle(&gateway, request)).await;
+    }
+    if LocalStack::is_meant(request.uri().path()) {
+        return Box::pin(local.handle(&gateway, request)).await;
     }
     gateway.handle(request).await
 }
@@ -112,6 +203,7 @@ async fn route(gateway: Arc<Gateway>, request: Request<Body>) -> Response<Body> 
 pub fn shell<G, F>(
     gateway: G,
     metrics: Arc<Metrics>,
+    cors: Cors,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -120,7 +212,7 @@ where
     G: Fn(Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send,
 {
-    let shell = Arc::new(Shell { gateway, metrics });
+    let shell = Arc::new(Shell { gateway, metrics, cors });
     service_fn(move |request| {
         let shell = Arc::clone(&shell);
         async move { Ok(shell.answer(request).await) }
@@ -130,6 +222,7 @@ where
 struct Shell<G> {
     gateway: G,
     metrics: Arc<Metrics>,
+    cors: Cors,
 }
 
 impl<G, F> Shell<G>
@@ -138,6 +231,18 @@ where
     F: Future<Output = Response<Body>>,
 {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let Some(origin) = self.cors.allowed(request.headers()) else {
+            return self.answer_anybody(request).await;
+        };
+        if let Some(response) = self.cors.preflight(&request) {
+            return response;
+        }
+        let mut response = self.answer_anybody(request).await;
+        cors::admit(response.headers_mut(), origin);
+        response
+    }
+
+    async fn answer_anybody(&self, request: Request<Incoming>) -> Response<Body> {
         let is_crowded = request.extensions().get::<Crowded>().is_some();
         let mut response = self.answer_in(is_crowded, request).await;
         if is_crowded {
@@ -235,11 +340,22 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
     volume::warn_of_loss(settings);
 }
 
-/// Programs that start Squab wait for this line.
-fn announce_readiness() {
+/// Programs that start Squab wait for this line, or for the one of the server that it stands in
+/// for.
+fn announce_readiness(settings: &Settings, addresses: &[SocketAddr]) {
+    let mut text = String::new();
+    if let (Some(Compat::Elasticmq), Some(address)) = (settings.compat, addresses.first()) {
+        text = format!(
+            "Started SQS rest server, bind address {address}, visible server address \
+             http://{visible}\n=== ElasticMQ server (squab {version}) started ===\n",
+            visible = settings.external_host,
+            version = env!("CARGO_PKG_VERSION"),
+        );
+    }
+    text.push_str("Ready.\n");
     let mut stdout = std::io::stdout().lock();
-    if let Err(error) = stdout.write_all(b"Ready.\n").and_then(|()| stdout.flush()) {
-        tracing::warn!("cannot write `Ready.` to standard output: {error}");
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        warn!("cannot write `Ready.` to standard output: {error}");
     }
 }
 
@@ -267,7 +383,7 @@ pub(crate) mod tests {
         let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
         let limits =
             Limits { connections, header_timeout: Duration::from_secs(100), grace: Duration::ZERO };
-        let service = shell(gateway, Arc::clone(&metrics));
+        let service = shell(gateway, Arc::clone(&metrics), Cors::default());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
             let _ = stopped.await;
@@ -307,7 +423,7 @@ pub(crate) mod tests {
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
             assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{request}: {answer}");
         }
-        let head = talk(address, &closing("HEAD /_localstack/health")).await;
+        let head = talk(address, &closing("HEAD /health")).await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         assert!(head.ends_with("\r\n\r\n"), "{head}");
         let answer = talk(address, &closing("GET /metrics")).await;

@@ -22,6 +22,7 @@ mod platforms;
 mod publications;
 mod queues;
 mod receive_attempts;
+mod reset;
 mod signing_key;
 mod sms;
 mod sqlite;

@@ -133,6 +133,8 @@ pub fn settings() -> GatewaySettings {
         credentials: Credentials::default(),
         cool_downs: CoolDowns::default(),
         public_url: None,
+        conventions: Arc::default(),
+        parity_access_keys: false,
         trust_forwarded: false,
         max_body_bytes: 8 * 1024 * 1024,
     }

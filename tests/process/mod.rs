@@ -38,10 +38,27 @@ impl Server {
         Self::try_start(command).unwrap_or_else(|logged| panic!("ended before it served: {logged}"))
     }
 
+    /// Starts a server whose settings say where it listens.
+    pub fn start_where_it_listens(command: &mut Command) -> Self {
+        let started = Self::try_start_as_it_is(command);
+        started.unwrap_or_else(|logged| panic!("ended before it served: {logged}"))
+    }
+
+    /// Waits until it says `Ready.` once more.
+    pub fn wait_until_ready(&mut self) {
+        let mut ready = [0; 7];
+        self.process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        assert_eq!(&ready, b"Ready.\n");
+    }
+
     /// The same, of a server that may end before it serves: then what it logged.
     pub fn try_start(command: &mut Command) -> Result<Self, String> {
+        Self::try_start_as_it_is(command.args(["--listen", "127.0.0.1:0"]))
+    }
+
+    fn try_start_as_it_is(command: &mut Command) -> Result<Self, String> {
         let mut process = command
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--log-format", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -41,7 +41,7 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     tags::check(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
     tags::check_count(name, tags.len())?;
     let address = cx.queue_named(name);
-    let url = address.url(&cx.base_url);
+    let url = cx.queue_url(&address);
     let cool_down = cx.cool_downs.recreate;
     cx.runtime.run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
     Ok(Output { queue_url: url })

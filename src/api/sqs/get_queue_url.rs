@@ -31,7 +31,7 @@ pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal
     if let Some(owner) = input.queue_owner_aws_account_id.filter(|owner| !owner.is_empty()) {
         address.account = owner;
     }
-    let queue_url = address.url(&cx.base_url);
+    let queue_url = cx.queue_url(&address);
     cx.runtime.run(move |tx| queues::find(tx, &address)).await?;
     Ok(Output { queue_url })
 }

@@ -48,6 +48,6 @@ pub async fn list_dead_letter_source_queues(cx: &Context, input: Input) -> Resul
     sources.truncate(limit as usize);
     let next_token =
         sources.last().filter(|_| more && asked.is_some()).map(|last| next_token(&last.name));
-    let queue_urls = sources.iter().map(|source| source.url(&cx.base_url)).collect();
+    let queue_urls = sources.iter().map(|source| cx.queue_url(source)).collect();
     Ok(Output { queue_urls, next_token })
 }

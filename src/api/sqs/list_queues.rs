@@ -43,6 +43,6 @@ pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> 
     let more = names.len() as i64 > limit;
     names.truncate(limit as usize);
     let next_token = names.last().filter(|_| more && asked.is_some()).map(|last| next_token(last));
-    let queue_urls = names.iter().map(|name| cx.queue_named(name).url(&cx.base_url)).collect();
+    let queue_urls = names.iter().map(|name| cx.queue_url(&cx.queue_named(name))).collect();
     Ok(Output { queue_urls, next_token })
 }

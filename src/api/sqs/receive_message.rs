@@ -4,7 +4,9 @@
 
 use super::shapes::MessageAttributeValue;
 use crate::api::Context;
-use crate::domain::limits::{RECEIVED_MESSAGES, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS};
+use crate::domain::limits::{
+    RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS,
+};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
@@ -62,7 +64,8 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         .iter()
         .flatten()
         .chain(input.message_system_attribute_names.iter().flatten());
-    let checked = check(&input).and_then(|()| SystemAttributes::named(names));
+    let most = most_messages(cx, input.max_number_of_messages);
+    let checked = check(&input, most.is_none()).and_then(|()| SystemAttributes::named(names));
     let asked = match checked {
         Ok(asked) => asked,
         // A queue that does not exist is told before a bad parameter.
@@ -72,19 +75,34 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         }
     };
     let request = Request {
-        max: input.max_number_of_messages.map_or(1, |max| max as usize),
+        max: most.or(input.max_number_of_messages).map_or(1, |max| max as usize),
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,
         may_wait: false,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
-    let deliveries = cx.runtime.receive(address, request, input.wait_time_seconds).await?;
+    let wait_seconds = cx.receive_overrides.wait_time_seconds.or(input.wait_time_seconds);
+    let deliveries = cx.runtime.receive(address, request, wait_seconds).await?;
     let messages = deliveries.into_iter().map(|delivery| shape(delivery, &asked, &filter));
     Ok(Output { messages: messages.collect() })
 }
 
-fn check(input: &Input) -> Result<(), Refusal> {
+/// How many messages are wanted where AWS's ten are not the limit: by a header, with the number -1
+/// for all, or because it is configured so. They must fit one answer and one transaction.
+fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
+    let wanted = match (cx.receive_overrides.message_count, given) {
+        (Some(count), _) => count,
+        (None, Some(-1)) if cx.conventions.receive_overrides => -1,
+        (None, Some(count)) if cx.conventions.unlimited_receives && count > 0 => count,
+        (None, _) => return None,
+    };
+    let all = if wanted < 0 { UNLIMITED_RECEIVE } else { wanted };
+    Some(all.clamp(1, UNLIMITED_RECEIVE))
+}
+
+fn check(input: &Input, limited: bool) -> Result<(), Refusal> {
     if let Some(max) = input.max_number_of_messages
+        && limited
         && !RECEIVED_MESSAGES.contains(&max)
     {
         let reason = "Must be between 1 and 10, if provided.";

@@ -1,0 +1,176 @@
+//! `squab awslocal`: the verbs of the AWS CLI for SQS, SNS and STS, for init scripts that call
+//! `awslocal` or `aws` where neither is installed.
+//!
+//! The program is this one: called as `squab awslocal …`, or by the name `awslocal` or `aws`, say
+//! by a link. Parameters are spelled as the AWS CLI spells them, answers and errors look as they do
+//! there, and exit statuses mean the same. The call goes over HTTP in AWS JSON, signed.
+
+mod client;
+mod command_line;
+mod model;
+mod output;
+mod shorthand;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use command_line::CommandLine;
+use serde_json::{Map, Value};
+
+/// The service has refused the call.
+const REFUSED: u8 = 254;
+/// The command line cannot be understood.
+const UNUSABLE: u8 = 252;
+/// Something else has failed.
+const FAILED: u8 = 255;
+
+/// The arguments that are meant for here: those after `awslocal`, or all if the program is called
+/// by that name. `None` when the server is meant.
+pub fn arguments(all: &[OsString]) -> Option<Vec<OsString>> {
+    let name = Path::new(all.first()?).file_name()?.to_str()?;
+    if matches!(name, "awslocal" | "aws") {
+        return Some(all[1..].to_vec());
+    }
+    (all.get(1)? == "awslocal").then(|| all[2..].to_vec())
+}
+
+/// What a call has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit status.
+    pub status: u8,
+    /// For standard output.
+    pub output: String,
+    /// For standard error.
+    pub error: String,
+}
+
+/// Makes the call that these arguments and this environment ask for. Time is Unix milliseconds.
+pub fn run(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    now_ms: i64,
+) -> Outcome {
+    let variables: HashMap<String, String> = environment
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    match call(arguments, &variables, now_ms) {
+        Ok(output) => Outcome { status: 0, output, error: String::new() },
+        Err(Failure { status, message }) => {
+            Outcome { status, output: String::new(), error: message }
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+struct Failure {
+    status: u8,
+    message: String,
+}
+
+impl Failure {
+    fn unusable(reason: impl std::fmt::Display) -> Self {
+        Self { status: UNUSABLE, message: format!("\naws: [ERROR]: {reason}\n") }
+    }
+
+    fn failed(reason: impl std::fmt::Display) -> Self {
+        Self { status: FAILED, message: format!("\n{reason}\n") }
+    }
+}
+
+fn call(
+    arguments: Vec<OsString>,
+    variables: &HashMap<String, String>,
+    now_ms: i64,
+) -> Result<String, Failure> {
+    let arguments = arguments
+        .into_iter()
+        .map(|argument| argument.into_string().map_err(|_| Failure::unusable("not UTF-8")))
+        .collect::<Result<Vec<String>, Failure>>()?;
+    if arguments.iter().any(|argument| argument == "--version") {
+        return Ok(format!("aws-cli/2.0.0 squab/{}\n", env!("CARGO_PKG_VERSION")));
+    }
+    if arguments.is_empty()
+        || arguments.iter().any(|argument| argument == "help" || argument == "--help")
+    {
+        return help(&arguments);
+    }
+    let command = CommandLine::parse(&arguments, variables)?;
+    let query = match &command.query {
+        None => None,
+        Some(text) => Some(jmespath::compile(text).map_err(|error| {
+            Failure::unusable(format_args!("Bad value for --query {text}: {error}"))
+        })?),
+    };
+    let caller = client::Caller::of(&command, variables, now_ms)?;
+    let answer = every_page(&command, &caller)?;
+    let shown = match query {
+        None => answer,
+        Some(query) => {
+            let found = query.search(&answer).map_err(Failure::failed)?;
+            serde_json::to_value(&*found).map_err(Failure::failed)?
+        }
+    };
+    Ok(output::write(&shown, command.output, command.query.is_some()))
+}
+
+/// The AWS CLI asks for further pages by itself, and shows all of them as one.
+fn every_page(command: &CommandLine, caller: &client::Caller) -> Result<Value, Failure> {
+    let mut answer = caller.call(command, &command.input)?;
+    let by_hand = ["NextToken", "MaxResults"].iter().any(|name| command.input.contains_key(*name));
+    if by_hand || !command.paginate {
+        return Ok(answer);
+    }
+    let mut seen = Vec::new();
+    while let Some(token) = next_token(&mut answer) {
+        if seen.contains(&token) {
+            break;
+        }
+        let mut input = command.input.clone();
+        input.insert("NextToken".to_owned(), token.clone().into());
+        seen.push(token);
+        let next = caller.call(command, &input)?;
+        append(&mut answer, next);
+    }
+    Ok(answer)
+}
+
+fn next_token(answer: &mut Value) -> Option<String> {
+    let token = answer.as_object_mut()?.shift_remove("NextToken")?;
+    token.as_str().filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+fn append(answer: &mut Value, next: Value) {
+    let (Some(answer), Value::Object(next)) = (answer.as_object_mut(), next) else { return };
+    for (key, value) in next {
+        match (answer.get_mut(&key), value) {
+            (Some(Value::Array(all)), Value::Array(more)) => all.extend(more),
+            (_, value) => {
+                answer.insert(key, value);
+            }
+        }
+    }
+}
+
+fn help(arguments: &[String]) -> Result<String, Failure> {
+    let service = arguments.first().filter(|word| model::SERVICES.contains(&word.as_str()));
+    let mut text = "usage: awslocal [options] <service> <operation> [parameters]\n\n".to_owned();
+    for operation in model::operations() {
+        if service.is_none_or(|service| service == operation.service) {
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "  {} {}", operation.service, operation.command());
+        }
+    }
+    text.push_str("\nParameters are those of the AWS CLI.\n");
+    if arguments.is_empty() {
+        return Err(Failure { status: UNUSABLE, message: text });
+    }
+    Ok(text)
+}
+
+type Input = Map<String, Value>;

@@ -1,0 +1,159 @@
+//! What an answer looks like on standard output: JSON or text, as the AWS CLI writes them.
+
+use std::fmt::Write as _;
+
+use serde::Serialize as _;
+use serde_json::{Map, Value};
+
+use super::Failure;
+
+/// How answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Text,
+}
+
+impl Format {
+    pub fn named(name: &str) -> Result<Self, Failure> {
+        match name {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err(Failure::unusable(format_args!(
+                "argument --output: {name} is not known here; there are json and text"
+            ))),
+        }
+    }
+}
+
+/// An answer as text, with a line break at its end. An answer that says nothing is no text.
+pub(super) fn write(answer: &Value, format: Format, queried: bool) -> String {
+    let says_nothing = match answer {
+        Value::Null => !queried,
+        Value::Object(members) => members.is_empty() && !queried,
+        _ => false,
+    };
+    if says_nothing {
+        return String::new();
+    }
+    match format {
+        Format::Json => json(answer),
+        Format::Text => {
+            let mut text = String::new();
+            lines(answer, None, &mut text);
+            text
+        }
+    }
+}
+
+fn json(answer: &Value) -> String {
+    let mut text = Vec::new();
+    let indented = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, indented);
+    match answer.serialize(&mut serializer) {
+        Ok(()) => format!("{}\n", String::from_utf8_lossy(&text)),
+        Err(_) => format!("{answer}\n"),
+    }
+}
+
+/// Simple members of an object stand on one line, sorted by their names and separated by tabs;
+/// what is not simple follows, under its name in capitals.
+fn lines(value: &Value, name: Option<&str>, text: &mut String) {
+    let capitals = name.map(str::to_uppercase);
+    let prefix = |text: &mut String| {
+        if let Some(name) = &capitals {
+            text.push_str(name);
+            text.push('\t');
+        }
+    };
+    match value {
+        Value::Object(members) => {
+            let (simple, other) = parts(members);
+            if !simple.is_empty() {
+                prefix(text);
+                text.push_str(&simple.join("\t"));
+                text.push('\n');
+            }
+            for (name, value) in other {
+                lines(value, Some(name), text);
+            }
+        }
+        Value::Array(values) if values.iter().all(is_simple) => {
+            let words: Vec<_> = values.iter().map(word).collect();
+            match &capitals {
+                // Writing to a text cannot fail. Each on a line of its own, under its name.
+                Some(name) => {
+                    for word in words {
+                        let _ = writeln!(text, "{name}\t{word}");
+                    }
+                }
+                None if words.is_empty() => {}
+                None => {
+                    text.push_str(&words.join("\t"));
+                    text.push('\n');
+                }
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                lines(value, name, text);
+            }
+        }
+        simple => {
+            prefix(text);
+            text.push_str(&word(simple));
+            text.push('\n');
+        }
+    }
+}
+
+fn parts(members: &Map<String, Value>) -> (Vec<String>, Vec<(&str, &Value)>) {
+    let mut sorted: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    let (simple, other): (Vec<_>, Vec<_>) =
+        sorted.into_iter().partition(|(_, value)| is_simple(value));
+    (simple.into_iter().map(|(_, value)| word(value)).collect(), other)
+}
+
+fn is_simple(value: &Value) -> bool {
+    !matches!(value, Value::Object(_) | Value::Array(_))
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_is_tabs_and_capitals() {
+        let text = |value: Value| write(&value, Format::Text, true);
+        assert_eq!(text(json!("x")), "x\n");
+        assert_eq!(text(json!(null)), "None\n");
+        assert_eq!(text(json!(["a", "b"])), "a\tb\n");
+        assert_eq!(text(json!({"QueueUrls": ["a", "b"]})), "QUEUEURLS\ta\nQUEUEURLS\tb\n");
+        let attributes = json!({"Attributes": {"B": "2", "A": "1"}, "Z": true});
+        assert_eq!(text(attributes), "True\nATTRIBUTES\t1\t2\n");
+        let topics = json!({"Topics": [{"TopicArn": "t"}, {"TopicArn": "u"}]});
+        assert_eq!(text(topics), "TOPICS\tt\nTOPICS\tu\n");
+    }
+
+    #[test]
+    fn json_is_indented_by_four_and_nothing_is_nothing() {
+        let answer = json!({"QueueUrl": "ü", "Empty": []});
+        let expected = "{\n    \"QueueUrl\": \"ü\",\n    \"Empty\": []\n}\n";
+        assert_eq!(write(&answer, Format::Json, false), expected);
+        assert_eq!(write(&json!({}), Format::Json, false), "");
+        assert_eq!(write(&json!(null), Format::Json, true), "null\n");
+        assert_eq!(write(&json!("x"), Format::Json, true), "\"x\"\n");
+    }
+}

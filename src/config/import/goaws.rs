@@ -1,0 +1,159 @@
+//! `goaws.yaml`.
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value};
+
+use super::{Imported, Object, queue, take_redrive_policy, text, topic};
+use crate::config::file::Fault;
+use crate::config::{DeclaredSubscription, EndpointStrategy, Target};
+
+/// Sequences and mappings within each other that are read.
+const DEPTH: usize = 32;
+
+const ENVIRONMENT_KEYS: [&str; 15] = [
+    "Host",
+    "Port",
+    "SqsPort",
+    "SnsPort",
+    "Region",
+    "AccountId",
+    "AccountID",
+    "LogToFile",
+    "LogFile",
+    "EnableDuplicates",
+    "QueueAttributeDefaults",
+    "Queues",
+    "Topics",
+    "RandomLatency",
+    "LogMessages",
+];
+const QUEUE_KEYS: [&str; 6] = [
+    "Name",
+    "VisibilityTimeout",
+    "ReceiveMessageWaitTimeSeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "RedrivePolicy",
+];
+const SUBSCRIPTION_KEYS: [&str; 6] =
+    ["QueueName", "Raw", "FilterPolicy", "Protocol", "EndPoint", "TopicArn"];
+
+/// Reads YAML as what JSON can say.
+pub(super) fn parse(text: &str) -> Result<Value, Fault> {
+    let documents =
+        Yaml::load_from_str(text).map_err(|error| Fault { line: 1, message: error.to_string() })?;
+    Ok(documents.first().map_or(Value::Null, |document| json(document, DEPTH)))
+}
+
+fn json(yaml: &Yaml<'_>, depth: usize) -> Value {
+    let Some(deeper) = depth.checked_sub(1) else { return Value::Null };
+    match yaml {
+        Yaml::Value(Scalar::Boolean(truth)) => (*truth).into(),
+        Yaml::Value(Scalar::Integer(number)) => (*number).into(),
+        Yaml::Value(Scalar::FloatingPoint(number)) => number.into_inner().into(),
+        Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
+        Yaml::Sequence(values) => values.iter().map(|value| json(value, deeper)).collect(),
+        Yaml::Mapping(members) => {
+            let members = members
+                .iter()
+                .filter_map(|(key, value)| Some((text(&json(key, deeper))?, json(value, deeper))));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        _ => Value::Null,
+    }
+}
+
+/// Reads the environment `Local`, or the first where there is none of this name.
+pub(super) fn read(root: &Value) -> Imported {
+    let mut imported = Imported::default();
+    let mut told = Vec::new();
+    let environments = root.as_object().into_iter().flatten();
+    let chosen = environments.clone().find(|(name, _)| *name == "Local");
+    let Some((name, value)) = chosen.or_else(|| environments.clone().next()) else {
+        return imported;
+    };
+    let local = Object::of(name.clone(), value, &mut told);
+    local.knows(&ENVIRONMENT_KEYS, &mut told);
+    addresses(&local, &mut imported);
+    imported.options.region = local.text("Region");
+    for unsupported in ["RandomLatency", "LogFile"] {
+        if !local.get(unsupported).is_null() {
+            told.push(format!("{name}: {unsupported} is not supported"));
+        }
+    }
+    let at = format!("{name}.QueueAttributeDefaults");
+    let defaults = Object::of(at, local.get("QueueAttributeDefaults"), &mut told);
+    defaults.knows(&QUEUE_KEYS[1..5], &mut told);
+    for value in local.array("Queues") {
+        let given = Object::of(format!("{name}.Queues"), value, &mut told);
+        given.knows(&QUEUE_KEYS, &mut told);
+        let Some(name) = given.text("Name") else { continue };
+        let mut declared = named(&name);
+        for key in &QUEUE_KEYS[1..] {
+            if let Some(value) = given.text(key).or_else(|| defaults.text(key)) {
+                declared.attributes.insert((*key).to_owned(), value);
+            }
+        }
+        take_redrive_policy(&mut declared);
+        imported.queues.push(declared);
+    }
+    for value in local.array("Topics") {
+        let given = Object::of(format!("{name}.Topics"), value, &mut told);
+        given.knows(&["Name", "Subscriptions"], &mut told);
+        let Some(name) = given.text("Name") else { continue };
+        let mut declared = topic(&name);
+        for value in given.array("Subscriptions") {
+            let given = Object::of(format!("the subscriptions of {name}"), value, &mut told);
+            given.knows(&SUBSCRIPTION_KEYS, &mut told);
+            if let Some(subscription) = subscription(&given, &mut imported) {
+                declared.subscriptions.push(subscription);
+            }
+        }
+        imported.topics.push(declared);
+    }
+    imported.warnings = told;
+    imported
+}
+
+fn addresses(local: &Object<'_>, imported: &mut Imported) {
+    let ports: Vec<_> =
+        ["Port", "SqsPort", "SnsPort"].iter().filter_map(|key| local.text(key)).collect();
+    if !ports.is_empty() {
+        let listen = ports.iter().map(|port| format!("0.0.0.0:{port}"));
+        imported.options.listen = Some(listen.collect());
+    }
+    if let Some(host) = local.text("Host").filter(|host| host != "localhost") {
+        let port = ports.first().map_or("4100", String::as_str);
+        imported.options.external_host = Some(format!("{host}:{port}"));
+        imported.options.sqs_endpoint_strategy = Some(EndpointStrategy::Off);
+    }
+}
+
+fn named(name: &str) -> crate::config::DeclaredQueue {
+    let mut declared = queue(name);
+    if name.strip_suffix(".fifo").is_some() {
+        declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());
+    }
+    declared
+}
+
+/// A queue that a subscription names and nobody else is made.
+fn subscription(given: &Object<'_>, imported: &mut Imported) -> Option<DeclaredSubscription> {
+    let target = match given.text("QueueName") {
+        Some(name) => {
+            if imported.queues.iter().all(|queue| queue.name != name) {
+                imported.queues.push(named(&name));
+            }
+            Target::Queue(name)
+        }
+        None => Target::Endpoint {
+            protocol: given.text("Protocol")?,
+            endpoint: given.text("EndPoint")?,
+        },
+    };
+    let attributes = [("Raw", "RawMessageDelivery"), ("FilterPolicy", "FilterPolicy")];
+    let attributes = attributes.into_iter().filter_map(|(key, attribute)| {
+        Some((attribute.to_owned(), given.text(key).filter(|value| !value.is_empty())?))
+    });
+    Some(DeclaredSubscription { target, attributes: attributes.collect() })
+}

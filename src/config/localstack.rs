@@ -1,0 +1,340 @@
+//! LocalStack's variables of the environment, as settings of Squab.
+//!
+//! They are read with `--compat localstack` only: `DEBUG=1` on somebody's laptop is meant for
+//! another program. Squab's own variables and the flags win over them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::suggestion::did_you_mean;
+use super::{ConfigError, EndpointStrategy, Options};
+
+/// What any variable may begin with, to be meant for the container and nothing else.
+const PREFIX: &str = "LOCALSTACK_";
+/// Names that begin so without having the prefix.
+const NOT_PREFIXED: [&str; 2] = ["LOCALSTACK_HOST", "LOCALSTACK_HOSTNAME"];
+/// What one address and one port are when a variable leaves them out.
+const ADDRESS: &str = "0.0.0.0";
+const PORT: &str = "4566";
+
+/// Variables that change nothing here.
+const WITHOUT_EFFECT: [&str; 8] = [
+    "SQS_DISABLE_CLOUDWATCH_METRICS",
+    "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL",
+    "EAGER_SERVICE_LOADING",
+    "ALLOW_NONSTANDARD_REGIONS",
+    "LOCALSTACK_AUTH_TOKEN",
+    "AUTH_TOKEN",
+    "LOCALSTACK_API_KEY",
+    "API_KEY",
+];
+
+/// The names that are read, for hints.
+const NAMES: [&str; 20] = [
+    "SERVICES",
+    "DEBUG",
+    "LS_LOG",
+    "PERSISTENCE",
+    "LOCALSTACK_HOST",
+    "GATEWAY_LISTEN",
+    "SQS_ENDPOINT_STRATEGY",
+    "SQS_DELAY_PURGE_RETRY",
+    "SQS_DELAY_RECENTLY_DELETED",
+    "SQS_ENABLE_MESSAGE_RETENTION_PERIOD",
+    "SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT",
+    "SNS_CERT_URL_HOST",
+    "SNS_SES_SENDER_ADDRESS",
+    "PARITY_AWS_ACCESS_KEY_ID",
+    "EXTRA_CORS_ALLOWED_ORIGINS",
+    "ENABLE_CONFIG_UPDATES",
+    "HOSTNAME_EXTERNAL",
+    "DEFAULT_REGION",
+    "EDGE_PORT",
+    "DATA_DIR",
+];
+
+/// What these variables say, and sentences to log.
+pub(super) fn read(
+    variables: &[(OsString, OsString)],
+) -> Result<(Options, Vec<String>), ConfigError> {
+    let given = Given::read(variables);
+    let mut warnings = given.warnings();
+    let debug = given.flag("DEBUG")?.unwrap_or(false);
+    let data = given.path("DATA_DIR");
+    let persistent = given.flag("PERSISTENCE")?.or(data.is_some().then_some(true));
+    if given.flag("SQS_ENABLE_MESSAGE_RETENTION_PERIOD")? == Some(false) {
+        warnings.push(
+            "SQS_ENABLE_MESSAGE_RETENTION_PERIOD=0 has no effect: messages always end with their \
+             retention period"
+                .to_owned(),
+        );
+    }
+    let options = Options {
+        listen: given.names_address().then(|| given.listen()),
+        data,
+        ephemeral: persistent.map(|persistent| !persistent),
+        region: given.text("DEFAULT_REGION"),
+        log_level: given.log_level(debug, &mut warnings),
+        delay_purge_retry: given.flag("SQS_DELAY_PURGE_RETRY")?,
+        delay_recently_deleted: given.flag("SQS_DELAY_RECENTLY_DELETED")?,
+        unlimited_receives: given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?,
+        sns_cert_url_host: given.text("SNS_CERT_URL_HOST"),
+        mail_from: given.text("SNS_SES_SENDER_ADDRESS"),
+        sqs_endpoint_strategy: given.strategy()?,
+        external_host: given.host(),
+        parity_access_keys: given.flag("PARITY_AWS_ACCESS_KEY_ID")?,
+        cors_allowed_origins: given.list("EXTRA_CORS_ALLOWED_ORIGINS"),
+        config_updates: given.flag("ENABLE_CONFIG_UPDATES")?,
+        diagnose: given.flag("DEBUG")?,
+        ..Options::default()
+    };
+    Ok((options, warnings))
+}
+
+/// Variables by their names without the prefix; empty ones count as unset.
+struct Given(BTreeMap<String, String>);
+
+impl Given {
+    fn read(variables: &[(OsString, OsString)]) -> Self {
+        let texts = variables.iter().filter_map(|(name, value)| {
+            let (name, value) = (name.to_str()?, value.to_str()?.trim());
+            (!value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+        });
+        let (prefixed, mut given): (Vec<_>, BTreeMap<_, _>) = {
+            let all: Vec<_> = texts.collect();
+            let has_prefix = |name: &str| name.starts_with(PREFIX) && !NOT_PREFIXED.contains(&name);
+            let prefixed = all.iter().filter(|(name, _)| has_prefix(name)).cloned().collect();
+            (prefixed, all.into_iter().filter(|(name, _)| !has_prefix(name)).collect())
+        };
+        for (name, value) in prefixed {
+            given.insert(name[PREFIX.len()..].to_owned(), value);
+        }
+        Self(given)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
+    }
+
+    fn list(&self, name: &str) -> Option<Vec<String>> {
+        let items = self.get(name)?.split(',').map(str::trim).filter(|item| !item.is_empty());
+        Some(items.map(str::to_owned).collect())
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match value.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(Some(true)),
+            "0" | "false" | "no" | "off" => Ok(Some(false)),
+            _ => Err(unusable(name, format!("`{value}` is neither 1 nor 0"))),
+        }
+    }
+
+    fn names_address(&self) -> bool {
+        self.get("EDGE_PORT").or_else(|| self.get("GATEWAY_LISTEN")).is_some()
+    }
+
+    /// GATEWAY_LISTEN: addresses, ports, or both; EDGE_PORT: a port.
+    fn listen(&self) -> Vec<String> {
+        let port = self.get("EDGE_PORT").unwrap_or(PORT);
+        let Some(addresses) = self.list("GATEWAY_LISTEN") else {
+            return vec![format!("{ADDRESS}:{port}")];
+        };
+        addresses
+            .into_iter()
+            .map(|address| {
+                if address.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return format!("{ADDRESS}:{address}");
+                }
+                let address = match address.strip_prefix(':') {
+                    Some(port) => format!("{ADDRESS}:{port}"),
+                    None => address,
+                };
+                let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
+                    !host.is_empty() && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+                });
+                if has_port { address } else { format!("{address}:{port}") }
+            })
+            .collect()
+    }
+
+    /// LOCALSTACK_HOST, or what came before it. Without a port it gets the one that is listened on.
+    fn host(&self) -> Option<String> {
+        let host = self.get("LOCALSTACK_HOST").or_else(|| self.get("HOSTNAME_EXTERNAL"))?;
+        if host.contains(':') {
+            return Some(host.to_owned());
+        }
+        let listen = self.listen();
+        let port = listen.first().and_then(|address| address.rsplit_once(':'));
+        Some(format!("{host}:{}", port.map_or(PORT, |(_, port)| port)))
+    }
+
+    fn strategy(&self) -> Result<Option<EndpointStrategy>, ConfigError> {
+        use clap::ValueEnum as _;
+        let Some(value) = self.get("SQS_ENDPOINT_STRATEGY") else { return Ok(None) };
+        EndpointStrategy::from_str(value, true).map(Some).map_err(|_| {
+            let known = "standard, domain, path, dynamic, off";
+            unusable("SQS_ENDPOINT_STRATEGY", format!("`{value}` is none of {known}"))
+        })
+    }
+
+    fn log_level(&self, debug: bool, warnings: &mut Vec<String>) -> Option<String> {
+        let level = match self.get("LS_LOG").map(str::to_ascii_lowercase).as_deref() {
+            None if debug => "debug",
+            None => return None,
+            Some("trace" | "trace-internal") => "trace",
+            Some("debug") => "debug",
+            Some("info") => "info",
+            Some("warn" | "warning") => "warn",
+            Some("error" | "critical" | "fatal") => "error",
+            Some(other) => {
+                warnings.push(format!("LS_LOG={other} is no level of a log and is ignored"));
+                return None;
+            }
+        };
+        Some(level.to_owned())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for service in self.list("SERVICES").into_iter().flatten() {
+            let name = service.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            if !matches!(name.as_str(), "sqs" | "sns" | "sts") {
+                warnings.push(format!(
+                    "SERVICES names {name}, which is not served: there are sqs, sns and sts"
+                ));
+            }
+        }
+        let of_sqs_or_sns = |name: &str| name.starts_with("SQS_") || name.starts_with("SNS_");
+        let is_known = |name: &str| NAMES.contains(&name) || WITHOUT_EFFECT.contains(&name);
+        for name in self.0.keys().filter(|name| of_sqs_or_sns(name) && !is_known(name)) {
+            let hint = did_you_mean(name, NAMES);
+            warnings.push(format!("{name} in the environment is not known and is ignored{hint}"));
+        }
+        warnings
+    }
+}
+
+fn unusable(variable: &str, message: String) -> ConfigError {
+    ConfigError::Environment { variable: variable.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{load_with, settings};
+    use super::super::{EndpointStrategy, Storage};
+
+    const COMPAT: (&str, &str) = ("SQUAB_COMPAT", "localstack");
+
+    #[test]
+    fn without_the_mode_they_are_somebody_elses() {
+        let stray = [("DEBUG", "1"), ("EDGE_PORT", "1"), ("LOCALSTACK_REGION", "x")];
+        let invocation = load_with(&[], &stray).unwrap();
+        assert_eq!(invocation.settings, settings(&[], &[]));
+        assert!(invocation.warnings.is_empty());
+    }
+
+    #[test]
+    fn with_the_mode_alone_it_starts_as_the_container_does() {
+        let settings = settings(&["--compat", "localstack"], &[]);
+        assert_eq!(settings.listen, ["0.0.0.0:4566"]);
+        assert_eq!(settings.storage, Storage::Ephemeral);
+        assert_eq!(settings.sqs_endpoint_strategy, EndpointStrategy::Dynamic);
+        assert_eq!(settings.init_dir.unwrap().to_str(), Some("/etc/localstack/init"));
+    }
+
+    #[test]
+    fn they_have_the_effect_that_they_have_there() {
+        let settings = settings(
+            &[],
+            &[
+                COMPAT,
+                ("GATEWAY_LISTEN", "127.0.0.1:4567, 4568,:4569,[::]"),
+                ("LOCALSTACK_PERSISTENCE", "1"),
+                ("DATA_DIR", "/d"),
+                ("DEFAULT_REGION", "eu-west-1"),
+                ("DEBUG", "1"),
+                ("LS_LOG", "WARNING"),
+                ("LOCALSTACK_HOST", "queues"),
+                ("SQS_ENDPOINT_STRATEGY", "standard"),
+                ("LOCALSTACK_SQS_DELAY_PURGE_RETRY", "true"),
+                ("SQS_DELAY_RECENTLY_DELETED", "1"),
+                ("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT", "1"),
+                ("SNS_CERT_URL_HOST", "sns.us-east-1.amazonaws.com"),
+                ("PARITY_AWS_ACCESS_KEY_ID", "1"),
+                ("EXTRA_CORS_ALLOWED_ORIGINS", "http://a, http://b"),
+                ("ENABLE_CONFIG_UPDATES", "1"),
+            ],
+        );
+        assert_eq!(
+            settings.listen,
+            ["127.0.0.1:4567", "0.0.0.0:4568", "0.0.0.0:4569", "[::]:4566"]
+        );
+        let Storage::Directory { path, .. } = settings.storage else { unreachable!() };
+        assert_eq!(path.to_str(), Some("/d"));
+        assert_eq!(settings.region, "eu-west-1");
+        assert_eq!(settings.log_level, "warn");
+        assert_eq!(settings.external_host, "queues:4567");
+        assert_eq!(settings.sqs_endpoint_strategy, EndpointStrategy::Standard);
+        assert!(settings.delay_purge_retry && settings.delay_recently_deleted);
+        assert!(settings.unlimited_receives && settings.parity_access_keys);
+        assert!(settings.config_updates && settings.diagnose);
+        assert_eq!(settings.cors_allowed_origins, ["http://a", "http://b"]);
+    }
+
+    #[test]
+    fn the_own_variables_win_and_flags_win_over_all() {
+        let environment = [
+            COMPAT,
+            ("EDGE_PORT", "1"),
+            ("SQUAB_LISTEN", "127.0.0.1:2"),
+            ("DEFAULT_REGION", "there"),
+            ("SQUAB_REGION", "here"),
+            ("PERSISTENCE", "1"),
+        ];
+        let settings = settings(&["--region", "flag", "--ephemeral"], &environment);
+        assert_eq!(settings.listen, ["127.0.0.1:2"]);
+        assert_eq!(settings.region, "flag");
+        assert_eq!(settings.storage, Storage::Ephemeral);
+        // No directory was asked for, but persistence was.
+        let storage = super::super::tests::settings(&[], &environment).storage;
+        assert!(matches!(storage, Storage::Directory { .. }));
+    }
+
+    #[test]
+    fn every_variable_is_on_the_page() {
+        let page = include_str!("../../docs/compatibility.md");
+        for name in super::NAMES.iter().chain(&super::WITHOUT_EFFECT) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_served_or_not_known_is_told() {
+        let warnings = load_with(
+            &[],
+            &[COMPAT, ("SERVICES", "sqs,s3:4572"), ("SQS_ENDPOINT_STRATEGI", "path")],
+        )
+        .unwrap()
+        .warnings;
+        assert_eq!(
+            warnings,
+            [
+                "SERVICES names s3, which is not served: there are sqs, sns and sts",
+                "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
+                 mean `SQS_ENDPOINT_STRATEGY`?"
+            ]
+        );
+        let refusal = load_with(&[], &[COMPAT, ("DEBUG", "maybe")]).unwrap_err();
+        assert_eq!(refusal.to_string(), "DEBUG in the environment: `maybe` is neither 1 nor 0");
+    }
+}

@@ -1,0 +1,232 @@
+//! The queues, topics and subscriptions that the settings declare, made at start.
+//!
+//! What is declared and missing is made; what is there is changed to what is declared; what is not
+//! mentioned is left alone, attributes, tags and subscriptions included. So a start can be repeated.
+
+use crate::auth::account::DEFAULT_ACCOUNT;
+use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Settings, Target};
+use crate::domain::Refusal;
+use crate::domain::address::{QueueAddress, QueueName};
+use crate::domain::sns_endpoint::Protocol;
+use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
+use crate::domain::{queue_attributes, topic_attributes};
+use crate::engine::subscriptions::{self, Request};
+use crate::engine::{queues, topics};
+use crate::runtime::Runtime;
+use crate::store::{SubscriptionState, Txn};
+use indexmap::IndexMap;
+
+/// Why something that is declared cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclarationError {
+    /// A queue.
+    #[error("the declared queue {name}: {reason}")]
+    Queue {
+        /// Its name.
+        name: String,
+        /// What AWS would say.
+        reason: String,
+    },
+    /// A topic, or one of its subscriptions.
+    #[error("the declared topic {name}: {reason}")]
+    Topic {
+        /// Its name.
+        name: String,
+        /// What AWS would say.
+        reason: String,
+    },
+}
+
+/// Makes everything that the settings declare: queues in their order, then topics.
+pub async fn make(runtime: &Runtime, settings: &Settings) -> Result<(), DeclarationError> {
+    for queue in &settings.queues {
+        make_queue(runtime, settings, queue).await.map_err(|refusal| DeclarationError::Queue {
+            name: queue.name.clone(),
+            reason: reason(refusal),
+        })?;
+    }
+    for topic in &settings.topics {
+        make_topic(runtime, settings, topic)
+            .await
+            .map_err(|reason| DeclarationError::Topic { name: topic.name.clone(), reason })?;
+    }
+    if !settings.topics.is_empty() {
+        // Somebody may soon publish; a key takes a moment to be made.
+        runtime.notary().prepare();
+    }
+    Ok(())
+}
+
+fn reason(refusal: Refusal) -> String {
+    refusal.internal.unwrap_or_else(|| refusal.message.into_owned())
+}
+
+async fn make_queue(
+    runtime: &Runtime,
+    settings: &Settings,
+    declared: &DeclaredQueue,
+) -> Result<(), Refusal> {
+    let address = QueueAddress {
+        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
+        name: declared.name.clone(),
+    };
+    let mut attributes = declared.attributes.clone();
+    if let Some((name, max_receive_count)) = &declared.dead_letter_queue {
+        let target = QueueAddress { name: name.clone(), ..address.clone() };
+        let policy = serde_json::json!({
+            "deadLetterTargetArn": target.arn(),
+            "maxReceiveCount": max_receive_count,
+        });
+        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
+    }
+    QueueName::new(&declared.name, queue_attributes::asks_for_fifo(&attributes)?)?;
+    let tags = declared.tags.clone();
+    runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await
+}
+
+fn put_queue(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    attributes: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    let Some(existing) = tx.queue(address)? else {
+        return queues::create(tx, address, attributes, tags, false).map(drop);
+    };
+    let mut changed = attributes.clone();
+    changed.shift_remove("FifoQueue");
+    if existing.attributes.first_difference(attributes).is_some() {
+        queues::set_attributes(tx, address, &changed)?;
+    }
+    for (key, value) in tags {
+        tx.set_tag(existing.id, key, value)?;
+    }
+    Ok(())
+}
+
+async fn make_topic(
+    runtime: &Runtime,
+    settings: &Settings,
+    declared: &DeclaredTopic,
+) -> Result<(), String> {
+    let address = TopicAddress {
+        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
+        name: declared.name.clone(),
+    };
+    topic_attributes::asks_for_fifo(&declared.attributes)
+        .and_then(|fifo| check_topic_name(&declared.name, fifo))
+        .map_err(reason)?;
+    let (attributes, tags) = (declared.attributes.clone(), declared.tags.clone());
+    let topic = address.clone();
+    runtime.run(move |tx| put_topic(tx, &topic, &attributes, &tags)).await.map_err(reason)?;
+    for subscription in &declared.subscriptions {
+        make_subscription(runtime, settings, &address, subscription).await?;
+    }
+    Ok(())
+}
+
+fn put_topic(
+    tx: &mut Txn<'_>,
+    address: &TopicAddress,
+    attributes: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    let Some(existing) = tx.topic(address)? else {
+        return topics::create(tx, address, attributes, tags, None);
+    };
+    for (name, value) in attributes {
+        let one = IndexMap::from([(name.clone(), value.clone())]);
+        if existing.attributes.differ_from_given(&one, address) {
+            topics::set_attribute(tx, address, name, value)?;
+        }
+    }
+    for (key, value) in tags {
+        tx.set_resource_tag(&address.arn(), key, value)?;
+    }
+    Ok(())
+}
+
+async fn make_subscription(
+    runtime: &Runtime,
+    settings: &Settings,
+    topic: &TopicAddress,
+    declared: &DeclaredSubscription,
+) -> Result<(), String> {
+    let (protocol, endpoint, queue) = match &declared.target {
+        Target::Queue(name) => {
+            let queue = QueueAddress {
+                account: topic.account.clone(),
+                region: topic.region.clone(),
+                name: name.clone(),
+            };
+            (Protocol::Sqs, queue.arn(), Some(queue))
+        }
+        Target::Endpoint { protocol, endpoint } => {
+            let protocol = Protocol::named(protocol)
+                .map_err(|refusal| format!("a subscription: {}", reason(refusal)))?;
+            (protocol, endpoint.clone(), None)
+        }
+    };
+    let of = format!("the subscription of {endpoint}");
+    if let Some(queue) = queue {
+        let name = queue.name.clone();
+        let found = runtime.run(move |tx| Ok(tx.queue(&queue)?)).await;
+        if found.map_err(reason)?.is_none() {
+            let declared = settings.queues.iter().map(|queue| queue.name.as_str());
+            let hint = crate::config::did_you_mean(&name, declared);
+            return Err(format!("{of}: there is no queue `{name}` and none is declared{hint}"));
+        }
+    }
+    let request = Request {
+        topic: topic.clone(),
+        protocol,
+        endpoint,
+        attributes: declared.attributes.clone(),
+        account: topic.account.clone(),
+        principal: format!("arn:aws:iam::{}:root", topic.account),
+        base_url: base_url(settings),
+    };
+    let put = runtime.run(move |tx| put_subscription(tx, &request)).await;
+    put.map_err(|refusal| format!("{of}: {}", reason(refusal)))
+}
+
+/// What links in confirmations begin with: nobody's Host header tells it here.
+fn base_url(settings: &Settings) -> String {
+    settings.public_url.clone().unwrap_or_else(|| {
+        let port = settings.listen.first().and_then(|address| address.rsplit_once(':'));
+        format!("http://localhost:{}", port.map_or("4566", |(_, port)| port))
+    })
+}
+
+/// Changes the attributes of a subscription that is there, or subscribes. One that is not confirmed
+/// yet is asked for again.
+fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> {
+    let topic = topics::find(tx, &request.topic)?;
+    let existing = tx
+        .subscription_of_endpoint(topic.id, request.protocol, &request.endpoint)?
+        .filter(|existing| existing.state != SubscriptionState::Ended);
+    if let Some(existing) = existing {
+        let arn = SubscriptionArn { topic: request.topic.clone(), id: existing.uuid };
+        let shown = existing.attributes.shown();
+        for (name, value) in scope_where_it_fits(&request.attributes) {
+            if shown.get(name) != Some(value) {
+                subscriptions::set_attribute(tx, &arn, name, value)?;
+            }
+        }
+    }
+    subscriptions::subscribe(tx, request).map(drop)
+}
+
+/// The attributes in an order in which policy and scope fit each other at each step: every policy
+/// makes sense for bodies, not every one for attributes.
+fn scope_where_it_fits(attributes: &IndexMap<String, String>) -> Vec<(&String, &String)> {
+    let mut ordered: Vec<_> = attributes.iter().collect();
+    ordered.sort_by_key(|(name, value)| match (name.as_str(), value.as_str()) {
+        ("FilterPolicyScope", "MessageBody") => 0,
+        ("FilterPolicyScope", _) => 2,
+        _ => 1,
+    });
+    ordered
+}

@@ -1,0 +1,301 @@
+//! The built program in the place of LocalStack: its variables, its paths, its hooks.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod process;
+
+use process::{Answer, Connection, Server, squab};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+fn compat() -> Command {
+    let mut command = squab(&[]);
+    command.env("SQUAB_COMPAT", "localstack").env("PATH", "/usr/bin:/bin");
+    command
+}
+
+impl Connection {
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost:4566\r\n");
+        self.write(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
+        self.read().unwrap()
+    }
+
+    fn json(&mut self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+fn script(directory: &Path, name: &str, text: &str, mode: u32) {
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn queue_urls_follow_the_strategy_and_every_form_is_read() {
+    for (strategy, url) in [
+        (None, "http://localhost/000000000000/q"),
+        (Some("dynamic"), "http://localhost/000000000000/q"),
+        (Some("off"), "http://queues:4567/000000000000/q"),
+        (Some("standard"), "http://sqs.us-east-1.queues:4567/000000000000/q"),
+        (Some("domain"), "http://queue.queues:4567/000000000000/q"),
+        (Some("path"), "http://queues:4567/queue/us-east-1/000000000000/q"),
+    ] {
+        let mut command = compat();
+        command.env("LOCALSTACK_HOST", "queues:4567");
+        if let Some(strategy) = strategy {
+            command.env("LOCALSTACK_SQS_ENDPOINT_STRATEGY", strategy);
+        }
+        let server = Server::start(&mut command);
+        let mut connection = server.connect();
+        let made = connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+        assert_eq!(made["QueueUrl"], url);
+        for form in [
+            url,
+            "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/q",
+            "http://queue.localhost.localstack.cloud:4566/000000000000/q",
+            "http://localhost:4566/queue/us-east-1/000000000000/q",
+            "http://elsewhere:9324/queue/q",
+            "http://us-east-1.goaws.com:4100/000000000000/q",
+            "https://sqs.us-east-1.amazonaws.com/000000000000/q",
+            "q",
+        ] {
+            connection.ok("PurgeQueue", &json!({"QueueUrl": form}));
+        }
+    }
+}
+
+#[test]
+fn a_receive_may_ask_for_all_and_headers_win() {
+    let server = Server::start(&mut compat());
+    let mut connection = server.connect();
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    for _ in 0..12 {
+        connection.ok("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "m"}));
+    }
+    let all = json!({"QueueUrl": "q", "MaxNumberOfMessages": -1, "VisibilityTimeout": 0});
+    let received = connection.ok("ReceiveMessage", &all);
+    assert_eq!(received["Messages"].as_array().unwrap().len(), 12);
+    let body = r#"{"QueueUrl": "q", "MaxNumberOfMessages": 1}"#;
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
+         X-Amz-Target: AmazonSQS.ReceiveMessage\r\n\
+         X-LocalStack-SQS-Override-Message-Count: 11\r\n\
+         X-LocalStack-SQS-Override-Wait-Time-Seconds: 0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write(request.as_bytes()).unwrap();
+    assert_eq!(connection.read().unwrap().1.matches("ReceiptHandle").count(), 11);
+    // Elsewhere AWS's rules hold.
+    let strict = Server::start(&mut squab(&["--ephemeral"]));
+    let mut connection = strict.connect();
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    assert_eq!(connection.call("ReceiveMessage", &all).unwrap().0, 400);
+}
+
+#[test]
+fn health_is_what_scripts_search_for_and_takes_more() {
+    let server = Server::start(&mut compat());
+    let mut connection = server.connect();
+    let (status, body) = connection.ask("GET", "/_localstack/health", "");
+    assert_eq!(status, 200);
+    let start = "{\"services\": {\"sqs\": \"running\", \"sns\": \"running\"";
+    assert!(body.starts_with(start), "{body}");
+    assert!(body.contains("\"edition\": \"community\", \"version\": \"4."), "{body}");
+    let more = r#"{"features": {"mine": "initialized"}, "services": {"s3": "disabled"}}"#;
+    assert_eq!(connection.ask("PUT", "/_localstack/health", more).0, 200);
+    let health = connection.json("/_localstack/health");
+    assert_eq!(health["features"]["mine"], "initialized");
+    assert_eq!(health["services"]["sqs"], "running");
+    assert_eq!(health["services"]["s3"], "disabled");
+    assert_eq!(connection.ask("POST", "/_localstack/health", r#"{"action":"fly"}"#).0, 400);
+    assert_eq!(connection.json("/_localstack/info")["version"], "4.14.0");
+    for hidden in ["/_localstack/diagnose", "/_localstack/config", "/_localstack/nothing"] {
+        assert_eq!(connection.ask("GET", hidden, "").0, 404, "{hidden}");
+    }
+    assert_eq!(connection.ask("POST", "/_localstack/info", "").0, 405);
+}
+
+#[test]
+fn with_its_variable_the_configuration_is_shown_and_changed() {
+    let mut command = compat();
+    command.env("ENABLE_CONFIG_UPDATES", "1").env("DEBUG", "1").env("LS_LOG", "error");
+    command.env("LS_LOG", "info");
+    let server = Server::start(&mut command);
+    let mut connection = server.connect();
+    let body = r#"{"variable": "MY_VARIABLE", "value": 5}"#;
+    assert_eq!(connection.ask("POST", "/_localstack/config", body).0, 200);
+    let config = connection.json("/_localstack/config");
+    assert_eq!(config["MY_VARIABLE"], 5);
+    assert_eq!(config["SQS_ENDPOINT_STRATEGY"], "dynamic");
+    assert_eq!(connection.json("/_localstack/diagnose")["services"]["sns"], "running");
+}
+
+#[test]
+fn kill_ends_it_and_elsewhere_it_does_not() {
+    let plain = Server::start(&mut squab(&["--ephemeral"]));
+    let kill = r#"{"action": "kill"}"#;
+    assert_eq!(plain.connect().ask("POST", "/_localstack/health", kill).0, 403);
+    let server = Server::start(&mut compat());
+    assert_eq!(server.connect().ask("POST", "/_localstack/health", kill).0, 200);
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn restart_begins_anew() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    drop(taken);
+    let mut command = compat();
+    command.env("SQUAB_LISTEN", &address);
+    let mut server = Server::start_where_it_listens(&mut command);
+    let mut connection = server.connect();
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    let restart = r#"{"action": "restart"}"#;
+    assert_eq!(connection.ask("POST", "/_localstack/health", restart).0, 200);
+    server.wait_until_ready();
+    let mut connection = server.connect();
+    assert_eq!(connection.ok("ListQueues", &json!({})), json!({}));
+}
+
+#[test]
+fn a_reset_leaves_nothing_of_a_service_or_of_all() {
+    let server = Server::start(&mut compat());
+    let mut connection = server.connect();
+    let fill = |connection: &mut Connection| {
+        for index in 0..150 {
+            connection.ok("CreateQueue", &json!({"QueueName": format!("q{index}")}));
+            let (status, _) =
+                connection.sns("CreateTopic", &[("Name", &format!("t{index}"))]).unwrap();
+            assert_eq!(status, 200);
+        }
+        connection.ok("SendMessage", &json!({"QueueUrl": "q1", "MessageBody": "m"}));
+    };
+    let left = |connection: &mut Connection| {
+        let queues = connection.ok("ListQueues", &json!({}));
+        let (_, topics) = connection.sns("ListTopics", &[]).unwrap();
+        (queues["QueueUrls"].as_array().map_or(0, Vec::len), topics.matches("<TopicArn>").count())
+    };
+    fill(&mut connection);
+    assert_eq!(left(&mut connection), (150, 100));
+    assert_eq!(connection.ask("POST", "/_localstack/state/sqs/reset", "").0, 200);
+    assert_eq!(left(&mut connection), (0, 100));
+    assert_eq!(connection.ask("POST", "/_localstack/state/sns/reset", "").0, 200);
+    assert_eq!(left(&mut connection), (0, 0));
+    for path in ["/_localstack/state/reset", "/moto-api/reset"] {
+        fill(&mut connection);
+        assert_eq!(connection.ask("POST", path, "").0, 200);
+        assert_eq!(left(&mut connection), (0, 0));
+    }
+    // A queue of the same name is another queue.
+    connection.ok("CreateQueue", &json!({"QueueName": "q1"}));
+    assert_eq!(connection.ok("ReceiveMessage", &json!({"QueueUrl": "q1"})), json!({}));
+    assert_eq!(connection.ask("GET", "/_localstack/state/reset", "").0, 405);
+    assert_eq!(connection.ask("POST", "/_localstack/state/s3/reset", "").0, 404);
+}
+
+#[test]
+fn where_keys_are_wanted_nobody_resets_without_one() {
+    let mut command = compat();
+    command.env("SQUAB_ACCESS_KEY_ID", "AKIA1").env("SQUAB_SECRET_ACCESS_KEY", "secret");
+    let server = Server::start(&mut command);
+    let mut connection = server.connect();
+    assert_eq!(connection.ask("POST", "/_localstack/state/reset", "").0, 403);
+    let kill = r#"{"action": "kill"}"#;
+    assert_eq!(connection.ask("POST", "/_localstack/health", kill).0, 403);
+    assert_eq!(connection.ask("GET", "/_localstack/health", "").0, 200);
+}
+
+#[test]
+fn hooks_run_in_their_order_before_it_is_ready_and_a_bad_one_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let said = path.join("said");
+    let say = |word: &str| format!("#!/bin/sh\necho {word} | tee -a {}\n", said.display());
+    script(path, "boot.d/a.sh", &say("boot"), 0o755);
+    script(path, "start.d/a.sh", &say("start"), 0o755);
+    script(path, "ready.d/2.sh", &say("second"), 0o755);
+    script(path, "ready.d/1/deep.sh", &say("first"), 0o755);
+    script(path, "ready.d/3.sh", "#!/bin/sh\nexit 3\n", 0o755);
+    script(path, "ready.d/4.sh", &say("never"), 0o644);
+    script(path, "ready.d/5.txt", "no script", 0o755);
+    script(path, "ready.d/6.sh", &say("last"), 0o755);
+    script(path, "shutdown.d/a.sh", &say("shutdown"), 0o755);
+    let server = Server::start(compat().args(["--init-dir", path.to_str().unwrap()]));
+    let mut connection = server.connect();
+    let spoken = || std::fs::read_to_string(&said).unwrap();
+    assert_eq!(spoken(), "boot\nstart\nfirst\nsecond\nlast\n");
+    let init = connection.json("/_localstack/init");
+    assert_eq!(
+        init["completed"],
+        json!({"BOOT": true, "START": true, "READY": true, "SHUTDOWN": false})
+    );
+    let became: Vec<_> = init["scripts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|script| ["stage", "name", "state"].map(|key| script[key].as_str().unwrap()).join(" "))
+        .collect();
+    assert_eq!(
+        became,
+        [
+            "BOOT a.sh SUCCESSFUL",
+            "START a.sh SUCCESSFUL",
+            "READY 1/deep.sh SUCCESSFUL",
+            "READY 2.sh SUCCESSFUL",
+            "READY 3.sh ERROR",
+            "READY 4.sh ERROR",
+            "READY 6.sh SUCCESSFUL",
+            "SHUTDOWN a.sh UNKNOWN",
+        ]
+    );
+    assert_eq!(connection.json("/_localstack/init/ready")["scripts"].as_array().unwrap().len(), 5);
+    assert_eq!(connection.json("/_localstack/init/SHUTDOWN")["completed"], false);
+    drop(connection);
+    let (status, printed, log) = server.terminate();
+    assert_eq!((status, printed.as_str()), (Some(0), ""), "{log}");
+    assert!(spoken().ends_with("last\nshutdown\n"));
+    assert!(log.contains("not executable") && log.contains("exit status: 3"), "{log}");
+}
+
+#[test]
+fn pages_of_known_origins_may_call() {
+    let mut command = compat();
+    command.env("EXTRA_CORS_ALLOWED_ORIGINS", "https://shop.example");
+    let server = Server::start(&mut command);
+    let ask = |origin: &str| {
+        let mut connection = server.connect();
+        let request = format!(
+            "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\
+             Access-Control-Request-Method: POST\r\nContent-Length: 0\r\n\r\n"
+        );
+        connection.write(request.as_bytes()).unwrap();
+        connection.read().unwrap().0
+    };
+    assert_eq!(ask("https://shop.example"), 204);
+    assert_eq!(ask("http://localhost:3000"), 204);
+    assert_eq!(ask("https://evil.example"), 404);
+}
+
+#[test]
+fn with_persistence_what_was_made_is_there_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = compat();
+        command.env("PERSISTENCE", "1").env("DATA_DIR", directory.path());
+        Server::start(&mut command)
+    };
+    let server = start();
+    server.connect().ok("CreateQueue", &json!({"QueueName": "q"}));
+    server.terminate();
+    let server = start();
+    let found = server.connect().ok("GetQueueUrl", &json!({"QueueName": "q"}));
+    assert_eq!(found["QueueUrl"], "http://localhost/000000000000/q");
+}
