@@ -89,19 +89,29 @@ fn report(runtime: &Runtime, refusal: &Refusal) {
     tracing::error!(%refusal, cause = refusal.internal, "background work failed");
 }
 
-/// Runs a page of work that can wait, and then lets those work who have been waiting meanwhile.
+/// Runs a page of work that can wait. If there is more to do, lets those work first who have been
+/// waiting meanwhile.
 async fn page<T: Send + 'static>(
     runtime: &Runtime,
-    work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
+    work: impl FnMut(&mut Txn<'_>) -> Result<Option<T>, Refusal> + Send + 'static,
+) -> Result<Option<T>, Refusal> {
     let before = runtime.store.jobs_done();
     let began = now();
-    let result = runtime.store.run(work).await;
+    let more = runtime.store.run(work).await?;
     let of_others = runtime.store.jobs_done() - before > 1;
-    if of_others {
+    if more.is_some() && of_others {
         tokio::time::sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
     }
-    result
+    Ok(more)
+}
+
+/// The same, for work that only tells whether there is more.
+async fn more_pages(
+    runtime: &Runtime,
+    work: fn(&mut Txn<'_>) -> Result<bool, Refusal>,
+) -> Result<bool, Refusal> {
+    let page = page(runtime, move |tx| Ok(work(tx)?.then_some(())));
+    Ok(page.await?.is_some())
 }
 
 #[expect(clippy::disallowed_methods, reason = "how busy the machine is; no rule depends on it")]
@@ -147,9 +157,9 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
 
 /// Removes a page of what was discarded. Tells whether there was one.
 async fn empty_a_page(runtime: &Runtime) -> Result<bool, Refusal> {
-    Ok(page(runtime, sweep::empty_discarded).await?
-        || page(runtime, topics::empty_discarded).await?
-        || page(runtime, platform::empty_discarded).await?)
+    Ok(more_pages(runtime, sweep::empty_discarded).await?
+        || more_pages(runtime, topics::empty_discarded).await?
+        || more_pages(runtime, platform::empty_discarded).await?)
 }
 
 /// Replays a page for each subscription that has a replay. Tells whether there was one.
@@ -163,7 +173,7 @@ async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
 
 /// Removes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
-    while page(runtime, sweep::forget).await? {}
+    while more_pages(runtime, sweep::forget).await? {}
     let mut after = 0;
     while let Some(next) = page(runtime, move |tx| sweep::expire(tx, after)).await? {
         after = next;
