@@ -19,14 +19,8 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 pub(super) async fn keep_time(runtime: Runtime) {
     loop {
         let next = runtime.waiters.next_due();
-        let sleep = async {
-            match next {
-                Some(at) => runtime.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = sleep => {
+            () = sleep_until(&runtime, next) => {
                 if let Err(refusal) = wake_due(&runtime).await {
                     report(&runtime, &refusal);
                 }
@@ -47,14 +41,8 @@ pub(super) async fn keep_house(runtime: Runtime) {
                 Some(runtime.clock.now_ms() + sweep::INTERVAL_MS)
             }
         };
-        let sleep = async {
-            match next_step {
-                Some(at) => runtime.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = sleep => {}
+            () = sleep_until(&runtime, next_step) => {}
             () = runtime.waiters.work.notified() => {}
             () = runtime.stopped() => return,
         }
@@ -79,6 +67,14 @@ pub(super) async fn keep_clean(runtime: Runtime) {
             }
             next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
         }
+    }
+}
+
+/// Sleeps until a time, or for ever.
+async fn sleep_until(runtime: &Runtime, at: Option<i64>) {
+    match at {
+        Some(at) => runtime.clock.sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

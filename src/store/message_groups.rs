@@ -82,9 +82,20 @@ impl KnownGroups {
         self.changed.push(group.id);
     }
 
+    /// A group that is gone, and its name with it: names come and go without end.
+    fn forget(&mut self, id: i64) {
+        let Some(Known { group, .. }) = self.by_id.remove(&id) else { return };
+        if let Some(names) = self.ids.get_mut(&group.backlog) {
+            names.remove(&group.name);
+            if names.is_empty() {
+                self.ids.remove(&group.backlog);
+            }
+        }
+    }
+
     /// Makes the rows agree with what is known.
     pub(super) fn write(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
-        for id in self.changed.drain(..) {
+        for id in std::mem::take(&mut self.changed) {
             let Some(known) = self.by_id.get_mut(&id) else { continue };
             known.is_changed = false;
             if known.has_row {
@@ -93,7 +104,7 @@ impl KnownGroups {
                 insert(driver, &known.group)?;
                 known.has_row = true;
             } else {
-                self.by_id.remove(&id);
+                self.forget(id);
             }
         }
         Ok(())
@@ -236,9 +247,35 @@ impl Txn<'_> {
         for (id, is_idle) in &page {
             if *is_idle {
                 self.execute("DELETE FROM message_groups WHERE id = ?1", &[(*id).into()])?;
-                self.ledger.groups.by_id.remove(id);
+                self.ledger.groups.forget(*id);
             }
         }
         Ok(page.last().map(|(id, _)| *id).filter(|_| page.len() as i64 == limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_group_that_is_forgotten_nothing_stays() {
+        let mut groups = KnownGroups::default();
+        let group = |id, name: &str| MessageGroup {
+            id,
+            backlog: 1,
+            name: name.into(),
+            head: None,
+            size: 0,
+            in_flight: 0,
+            last_sent_at: 0,
+        };
+        groups.learn(group(1, "a"));
+        groups.learn(group(2, "b"));
+        groups.forget(1);
+        assert!(groups.by_name(1, "a").is_none());
+        assert!(groups.by_name(1, "b").is_some());
+        groups.forget(2);
+        assert!(groups.by_id.is_empty() && groups.ids.is_empty());
     }
 }
