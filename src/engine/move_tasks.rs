@@ -181,8 +181,8 @@ fn move_message(
         id: tx.fresh_id(),
         sent_at: now,
         receive_count: 0,
-        received_at: None,
-        first_received_at: None,
+        received_at: now,
+        first_received_at: now,
         dead_letter_source: None,
     };
     let group = group.as_ref().map(|group| group.name.as_str());

@@ -74,9 +74,11 @@ pub fn take(
     let from = message.place;
     message.place = Place::InFlight;
     message.rank = until;
+    message.received_at = tx.now();
+    if message.receive_count == 0 {
+        message.first_received_at = message.received_at;
+    }
     message.receive_count += 1;
-    message.received_at = Some(tx.now());
-    message.first_received_at = message.first_received_at.or(message.received_at);
     tx.update_message(queue.backlog, from, message)?;
     tx.effect(Effect::Due { queue: queue.id, at: until });
     if let Some(group) = group {

@@ -109,9 +109,6 @@ pub fn give_back(tx: &mut Txn<'_>, receipts: &[Receipt]) -> Result<(), Refusal> 
         let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else { continue };
         if message.place == Place::InFlight && message.receive_count == receipt.receive {
             message.receive_count -= 1;
-            if message.receive_count == 0 {
-                message.first_received_at = None;
-            }
             places::release(tx, &queue, &mut message)?;
         }
     }

@@ -34,8 +34,7 @@ pub fn change_visibility(
         return Err(expired(handle));
     }
     let until = now + timeout * 1_000;
-    let received_at = message.received_at.unwrap_or(now);
-    if until - received_at > VISIBILITY_TIMEOUT.end() * 1_000 {
+    if until - message.received_at > VISIBILITY_TIMEOUT.end() * 1_000 {
         return Err(Refusal::invalid_value(
             timeout,
             "VisibilityTimeout",

@@ -63,7 +63,8 @@ impl Txn<'_> {
     pub fn empty_backlog(&mut self, backlog: i64, limit: i64) -> Result<bool, Error> {
         let mut page = Vec::new();
         self.query(
-            "SELECT sequence, content FROM messages WHERE backlog = ?1 ORDER BY sequence LIMIT ?2",
+            "SELECT sequence, content FROM messages INDEXED BY messages_by_age \
+             WHERE backlog = ?1 ORDER BY sequence LIMIT ?2",
             &[backlog.into(), limit.into()],
             &mut |row| {
                 page.push((row.i64(0)?, row.i64(1)?));

@@ -135,7 +135,8 @@ const SYSTEM_ATTRIBUTES: &[(&str, SystemAttribute)] = &[
     ("SentTimestamp", |delivery| Some(delivery.message.sent_at.to_string())),
     ("ApproximateReceiveCount", |delivery| Some(delivery.message.receive_count.to_string())),
     ("ApproximateFirstReceiveTimestamp", |delivery| {
-        delivery.message.first_received_at.map(|at| at.to_string())
+        let was_received = delivery.message.receive_count > 0;
+        was_received.then(|| delivery.message.first_received_at.to_string())
     }),
     // Only FIFO messages have a deduplication id, and all of them do.
     ("SequenceNumber", |delivery| {
