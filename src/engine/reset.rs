@@ -36,9 +36,9 @@ pub fn topics(tx: &mut Txn<'_>, boundary: i64) -> Result<bool, Refusal> {
     for id in tx.topic_ids(boundary, PAGE)? {
         if let Some(topic) = tx.topic_by_id(id)? {
             tx.remove_resource_tags(&topic.address.arn())?;
+            tx.delete_topic_row(&topic)?;
+            found = true;
         }
-        tx.delete_topic_row(id)?;
-        found = true;
     }
     for id in tx.platform_application_ids(boundary, PAGE)? {
         tx.delete_platform_application_row(id)?;

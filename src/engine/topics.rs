@@ -115,7 +115,7 @@ pub fn delete(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<(), Refusal> {
              policy first.",
         ));
     }
-    tx.delete_topic_row(topic.id)?;
+    tx.delete_topic_row(&topic)?;
     tx.remove_resource_tags(&address.arn())?;
     tx.effect(Effect::Work);
     Ok(())

@@ -7,7 +7,7 @@
 
 use super::driver::{Driver, Row};
 use super::{Error, Txn};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 macro_rules! columns {
     () => {

@@ -83,11 +83,18 @@ impl Txn<'_> {
 
     /// Id and version of the topic of this name: all that somebody needs who knows the rest.
     pub fn topic_version(&mut self, address: &TopicAddress) -> Result<Option<(i64, i64)>, Error> {
-        self.one(
+        if let Some(known) = self.ledger.topics.get(address) {
+            return Ok(Some(*known));
+        }
+        let found = self.one(
             "SELECT id, version FROM topics WHERE account = ?1 AND region = ?2 AND name = ?3",
             &[(&address.account).into(), (&address.region).into(), (&address.name).into()],
             |row| Ok((row.i64(0)?, row.i64(1)?)),
-        )
+        )?;
+        if let Some(found) = found {
+            self.ledger.topics.insert(address.clone(), found);
+        }
+        Ok(found)
     }
 
     /// The topic of this id.
@@ -155,6 +162,7 @@ impl Txn<'_> {
 
     /// Writes what may change of a topic, under a version of its own.
     pub fn update_topic(&mut self, topic: &Topic) -> Result<(), Error> {
+        self.ledger.topics.remove(&topic.address);
         let attributes = to_json(&topic.attributes)?;
         let version = self.fresh_version();
         self.execute(
@@ -174,9 +182,10 @@ impl Txn<'_> {
     }
 
     /// Removes a topic's row; what belongs to it goes in pages.
-    pub fn delete_topic_row(&mut self, id: i64) -> Result<(), Error> {
-        self.execute("DELETE FROM topics WHERE id = ?1", &[id.into()])?;
-        self.execute("INSERT INTO discarded_topics (id) VALUES (?1)", &[id.into()])?;
+    pub fn delete_topic_row(&mut self, topic: &Topic) -> Result<(), Error> {
+        self.ledger.topics.remove(&topic.address);
+        self.execute("DELETE FROM topics WHERE id = ?1", &[topic.id.into()])?;
+        self.execute("INSERT INTO discarded_topics (id) VALUES (?1)", &[topic.id.into()])?;
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use super::message_groups::KnownGroups;
 use super::{Counts, Error, Queue};
 use crate::domain::address::QueueAddress;
 use crate::domain::sns_endpoint::Protocol;
-use std::collections::HashMap;
+use crate::domain::topic_address::TopicAddress;
+use foldhash::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -82,6 +83,8 @@ pub struct Ledger {
     /// Backlogs whose counters this transaction has changed.
     pub(super) changed: Vec<i64>,
     pub(super) queues: HashMap<QueueAddress, Arc<Queue>>,
+    /// Id and version of topics.
+    pub(super) topics: HashMap<TopicAddress, (i64, i64)>,
     pub(super) groups: KnownGroups,
 }
 
@@ -89,7 +92,7 @@ pub struct Ledger {
 /// are lost when the server ends.
 const SEQUENCES_RESERVED: i64 = 1_000;
 
-/// Queues, backlogs or message groups known at most.
+/// Queues, topics, backlogs or message groups known at most.
 const KNOWN: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +136,9 @@ impl Ledger {
         }
         if self.queues.len() > KNOWN {
             self.queues.clear();
+        }
+        if self.topics.len() > KNOWN {
+            self.topics.clear();
         }
         if self.groups.len() > KNOWN {
             self.groups = KnownGroups::default();
