@@ -13,6 +13,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
+use squab::api::sqs::receive_message::weigh;
 use squab::domain::Refusal;
 use squab::domain::address::QueueAddress;
 use squab::engine::receive::Request;
@@ -162,7 +163,14 @@ impl<'d> Bench<'d> {
 }
 
 fn request(max: usize) -> Request {
-    Request { max, visibility_timeout: Some(43_200), attempt_id: None, may_wait: false }
+    Request {
+        max,
+        visibility_timeout: Some(43_200),
+        attempt_id: None,
+        may_wait: false,
+        room: usize::MAX,
+        weigh,
+    }
 }
 
 /// One transaction as the writer thread makes it.

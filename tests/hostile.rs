@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "hostile/answers.rs"]
+mod answers;
 mod gateway;
 mod process;
 #[path = "hostile/topics.rs"]

@@ -14,6 +14,7 @@ use crate::auth::{Credentials, Principal};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
 use crate::runtime::Runtime;
+use crate::runtime::answers::Room;
 use std::sync::Arc;
 
 /// AWS rules that a test suite may not want to wait for.
@@ -86,6 +87,8 @@ pub struct Context {
     pub trace_header: Option<String>,
     /// Headers that change a receive.
     pub receive_overrides: ReceiveOverrides,
+    /// What the answer holds of the memory that answers share.
+    pub room: Arc<Room>,
 }
 
 impl Context {

@@ -34,6 +34,9 @@ pub const KMS_DATA_KEY_REUSE_PERIOD: RangeInclusive<i64> = 60..=86_400;
 pub const RECEIVED_MESSAGES: RangeInclusive<i64> = 1..=10;
 /// Messages that one receive returns where the limit above is lifted: no rule of AWS.
 pub const UNLIMITED_RECEIVE: i64 = 1_000;
+/// Bytes of content that one receive returns: what ten of the largest messages come to with what
+/// is around their attributes, so it is no limit but where the one of their number is lifted.
+pub const RECEIVED_BYTES: usize = 10 * (MESSAGE_BYTES + 1_024);
 /// Messages of one queue that may be in flight.
 pub const IN_FLIGHT_MESSAGES: i64 = 120_000;
 /// Tags of a queue.

@@ -6,7 +6,9 @@
 use super::{dead_letter, places};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
 use crate::domain::fifo::not_for_this_type;
-use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES};
+use crate::domain::limits::{
+    DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES, RECEIVED_BYTES, RECEIVED_MESSAGES,
+};
 use crate::domain::receipt::Receipt;
 use crate::domain::redrive::to_dead_letter;
 use crate::domain::{Kind, Refusal};
@@ -15,8 +17,11 @@ use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Messages that one transaction looks at, most of which it may have to put elsewhere.
+/// Messages that one transaction looks at, most of which it may have to put elsewhere; or as many
+/// as are wanted.
 const CANDIDATES: usize = 100;
+/// Messages whose contents are read at once: they are in memory whether they are taken or not.
+const PAGE: usize = *RECEIVED_MESSAGES.end() as usize;
 
 /// What a receive asks for.
 #[derive(Debug, Clone)]
@@ -30,6 +35,10 @@ pub struct Request {
     /// Whether the caller is ready to wait: then the in-flight limit of a standard queue is a
     /// reason to wait, not an error.
     pub may_wait: bool,
+    /// Bytes that the answer may have.
+    pub room: usize,
+    /// Bytes that a message takes of it at most.
+    pub weigh: fn(&Content) -> usize,
 }
 
 /// What a receive found.
@@ -39,6 +48,8 @@ pub struct Received {
     pub messages: Vec<Delivery>,
     /// Whether messages may be there beyond those that were looked at.
     pub more: bool,
+    /// When nothing was taken, because the first message does not fit: the room that it needs.
+    pub needs_room: Option<usize>,
     /// When nothing was found: when a message will be ready by the passing of time, in Unix
     /// milliseconds.
     pub next_due: Option<i64>,
@@ -68,9 +79,9 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
     if let Some(attempt) = &request.attempt_id
-        && let Some(messages) = repeat(tx, queue, attempt, until)?
+        && let Some(repeated) = repeat(tx, queue, attempt, until, request)?
     {
-        return Ok(Received { messages, ..Received::default() });
+        return Ok(repeated);
     }
     let mut more = places::settle(tx, queue)?;
     let Counts { ready, in_flight, .. } = tx.counts(queue.backlog)?;
@@ -86,12 +97,17 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         until,
         wanted: if ready > 0 { request.max.min(room) } else { 0 },
         in_flight,
-        candidates: CANDIDATES,
+        candidates: CANDIDATES.max(request.max),
+        bytes: RECEIVED_BYTES,
+        room: request.room,
+        weigh: request.weigh,
+        does_not_fit: None,
         dead_letter_queue: OnceCell::new(),
         messages: Vec::new(),
     };
     more |= taken.run(tx)?;
     let messages = taken.messages;
+    let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
     if let Some(attempt) = &request.attempt_id
         && !messages.is_empty()
     {
@@ -99,7 +115,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let next_due =
         if messages.is_empty() && request.may_wait { tx.next_due(queue.backlog)? } else { None };
-    Ok(Received { messages, more, next_due })
+    Ok(Received { messages, more, needs_room, next_due })
 }
 
 /// Makes messages visible again that were given out to somebody who has gone.
@@ -122,6 +138,13 @@ struct Taking<'q> {
     wanted: usize,
     in_flight: i64,
     candidates: usize,
+    /// Bytes of content that it may still give out.
+    bytes: usize,
+    /// Bytes that are left of the answer.
+    room: usize,
+    weigh: fn(&Content) -> usize,
+    /// Set at the first message that does not fit, which ends the receive: the room it needs.
+    does_not_fit: Option<usize>,
     /// Looked up when the first message has to go there.
     dead_letter_queue: OnceCell<Option<Arc<Queue>>>,
     messages: Vec<Delivery>,
@@ -137,7 +160,7 @@ impl Taking<'_> {
     /// Tells whether it stopped for having looked at enough.
     fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         let mut turns = VecDeque::new();
-        while self.messages.len() < self.wanted {
+        while self.wants_more() {
             if self.candidates == 0 {
                 return Ok(true);
             }
@@ -155,15 +178,19 @@ impl Taking<'_> {
         Ok(false)
     }
 
+    fn wants_more(&self) -> bool {
+        self.messages.len() < self.wanted && self.does_not_fit.is_none()
+    }
+
     /// Takes from one line. Tells whether anything stood in it.
     fn take_turn(&mut self, tx: &mut Txn<'_>, turn: &mut Turn) -> Result<bool, Refusal> {
         let place = turn.group.as_ref().map_or(0, |group| group.id);
         let mut any = false;
         loop {
             let room = self.wanted - self.messages.len();
-            let limit = turn.limit.min(room).min(self.candidates);
+            let limit = turn.limit.min(room).min(self.candidates).min(PAGE);
             let line = tx.line(self.queue.backlog, place, limit as i64)?;
-            let (looked_at, before) = (line.len(), self.messages.len());
+            let looked_at = line.len();
             any |= looked_at > 0;
             self.candidates -= looked_at;
             for (message, content) in line {
@@ -171,9 +198,8 @@ impl Taking<'_> {
             }
             // What has expired or became a dead letter makes room for more of a FIFO group, and
             // this is the last chance for them: what was taken locks the group.
-            let taken = self.messages.len() - before;
             let all_seen = looked_at < limit || self.candidates == 0;
-            if !self.queue.attributes.fifo || all_seen || taken == looked_at {
+            if !self.queue.attributes.fifo || all_seen || !self.wants_more() {
                 return Ok(any);
             }
         }
@@ -215,6 +241,9 @@ impl Taking<'_> {
         mut message: Message,
         content: Content,
     ) -> Result<(), Refusal> {
+        if self.does_not_fit.is_some() {
+            return Ok(());
+        }
         if places::is_expired(self.queue, &message, tx.now()) {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
             return Ok(());
@@ -223,6 +252,9 @@ impl Taking<'_> {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
             let group = turn.group.as_ref().map(|group| group.name.as_str());
             return dead_letter::arrive(tx, self.queue, target, group, message, content);
+        }
+        if !self.fits(&content) {
+            return Ok(());
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
@@ -237,6 +269,18 @@ impl Taking<'_> {
             message,
         });
         Ok(())
+    }
+
+    /// Takes room for a message, if there is any.
+    fn fits(&mut self, content: &Content) -> bool {
+        let (size, weight) = (content.size(), (self.weigh)(content));
+        if size > self.bytes || weight > self.room {
+            self.does_not_fit = Some(weight);
+            return false;
+        }
+        self.bytes -= size;
+        self.room -= weight;
+        true
     }
 
     /// Where a message goes that has been received too often. If the dead-letter queue is gone the
@@ -287,7 +331,8 @@ fn repeat(
     queue: &Queue,
     attempt: &str,
     until: i64,
-) -> Result<Option<Vec<Delivery>>, Refusal> {
+    request: &Request,
+) -> Result<Option<Received>, Refusal> {
     let Some(record) = tx.receive_attempt(queue.id, attempt)? else { return Ok(None) };
     let mut messages = Vec::with_capacity(record.len() / RECORD_BYTES);
     for entry in record.chunks_exact(RECORD_BYTES) {
@@ -307,8 +352,16 @@ fn repeat(
             None => return Ok(None),
         }
     }
+    let mut contents = Vec::with_capacity(messages.len());
+    for message in &messages {
+        contents.push(tx.content(queue.backlog, message)?);
+    }
+    let weight = contents.iter().map(request.weigh).sum();
+    if weight > request.room {
+        return Ok(Some(Received { needs_room: Some(weight), ..Received::default() }));
+    }
     let mut deliveries = Vec::with_capacity(messages.len());
-    for mut message in messages {
+    for (mut message, content) in messages.into_iter().zip(contents) {
         message.rank = until;
         tx.update_message(queue.backlog, Place::InFlight, &message)?;
         deliveries.push(Delivery {
@@ -317,11 +370,11 @@ fn repeat(
                 sequence: message.sequence,
                 receive: message.receive_count,
             },
-            content: tx.content(queue.backlog, &message)?,
+            content,
             group: places::group_of(tx, &message)?.map(|group| group.name),
             message,
         });
     }
     remember(tx, queue, attempt, &deliveries)?;
-    Ok(Some(deliveries))
+    Ok(Some(Received { messages: deliveries, ..Received::default() }))
 }

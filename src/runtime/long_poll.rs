@@ -1,22 +1,27 @@
 //! Receive with waiting: try, and if nothing is there wait for a reason to try again.
 
 use super::Runtime;
+use super::answers::{Room, no_room};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::store::GiveBack;
+use std::sync::Arc;
 
 impl Runtime {
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
     /// for the first message. If the caller is gone when messages come, they become visible again.
+    /// What is received holds `room`, which is what limits the request, whatever that says; if
+    /// there is none in time, nothing is received.
     pub async fn receive(
         &self,
         address: QueueAddress,
         request: Request,
         wait_seconds: Option<i64>,
+        room: &Arc<Room>,
     ) -> Result<Vec<Delivery>, Refusal> {
-        let first = self.try_receive(&address, &request, wait_seconds, None).await?;
+        let first = self.try_receive(&address, &request, wait_seconds, None, room).await?;
         if !first.received.messages.is_empty() || first.wait_seconds == 0 {
             return Ok(first.received.messages);
         }
@@ -27,8 +32,8 @@ impl Runtime {
         let ticket = self.waiters.join(first.queue);
         loop {
             let tokens = ticket.tokens();
-            let attempt =
-                self.try_receive(&address, &request, wait_seconds, Some(first.queue)).await?;
+            let queue = Some(first.queue);
+            let attempt = self.try_receive(&address, &request, wait_seconds, queue, room).await?;
             ticket.spend(tokens);
             if !attempt.received.messages.is_empty() {
                 return Ok(attempt.received.messages);
@@ -54,9 +59,11 @@ impl Runtime {
         request: &Request,
         wait_seconds: Option<i64>,
         joined: Option<i64>,
+        room: &Arc<Room>,
     ) -> Result<Attempt, Refusal> {
         loop {
             let (address, request) = (address.clone(), request.clone());
+            let held = Arc::clone(room);
             let work = move |tx: &mut crate::store::Txn<'_>| {
                 let queue = queues::find(tx, &address)?;
                 if joined.is_some_and(|joined| joined != queue.id) {
@@ -64,11 +71,21 @@ impl Runtime {
                 }
                 let wait_seconds = wait_seconds
                     .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
-                let request = Request { may_wait: wait_seconds > 0, ..request.clone() };
+                let may_wait = wait_seconds > 0;
+                let request = Request { may_wait, room: held.left(), ..request.clone() };
                 let received = receive::receive(tx, &queue, &request)?;
+                // Receives come one after the other, so nobody else has taken that room.
+                let weights = received.messages.iter().map(|one| (request.weigh)(&one.content));
+                held.hold(weights.sum());
                 Ok(Attempt { queue: queue.id, wait_seconds, received })
             };
             let attempt = self.store.run_or_return(work, give_back).await?;
+            if let Some(bytes) = attempt.received.needs_room {
+                if !room.reserve(bytes).await {
+                    return Err(no_room());
+                }
+                continue;
+            }
             if !attempt.received.messages.is_empty() || !attempt.received.more {
                 return Ok(attempt);
             }

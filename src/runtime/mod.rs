@@ -1,6 +1,7 @@
 //! What lives long: the store's thread, the clock, waiting receivers, the key that signs
 //! notifications, deliveries, and background work.
 
+pub mod answers;
 pub mod carrier;
 pub mod clock;
 mod courier;

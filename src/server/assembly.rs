@@ -27,6 +27,9 @@ const DEPTHS_PER_PAGE: i64 = 200;
 /// whatever their number.
 const COUNTED_DELIVERIES: i64 = 100_000;
 
+/// Bytes of all answers that have yet to be taken.
+const ANSWERS_BYTES: usize = 256 * 1024 * 1024;
+
 /// The running service.
 #[derive(Debug, Clone)]
 pub struct Assembly {
@@ -115,6 +118,7 @@ impl Assembly {
                 parity_access_keys: settings.parity_access_keys,
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
+                max_answers_bytes: ANSWERS_BYTES,
             },
             Arc::clone(&metrics),
         );

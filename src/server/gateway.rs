@@ -13,8 +13,10 @@ use crate::domain::address::region_of_host;
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
+use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::server::bodies::{Bodies, Failure, Received};
+use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::wire::form::Params;
 use crate::wire::{Protocol, json, xml};
@@ -55,6 +57,8 @@ pub struct GatewaySettings {
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
+    /// Bytes of all answers that have yet to be taken.
+    pub max_answers_bytes: usize,
 }
 
 /// Answers AWS calls.
@@ -66,6 +70,7 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
+    answers: Arc<Answers>,
 }
 
 impl Gateway {
@@ -77,7 +82,8 @@ impl Gateway {
     ) -> Self {
         let credentials = Arc::new(std::mem::take(&mut settings.credentials));
         let bodies = Bodies::new(settings.max_body_bytes, BODIES_BYTES);
-        Self { runtime, settings, credentials, metrics, bodies }
+        let answers = Answers::new(settings.max_answers_bytes);
+        Self { runtime, settings, credentials, metrics, bodies, answers }
     }
 
     /// Answers one request.
@@ -87,12 +93,18 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let Some(protocol) = protocol_of(&parts) else { return not_found(&request_id) };
         let mut found = Found { service: Service::Sqs, operation: None };
-        let outcome = self.answer(protocol, &parts, body, &request_id, &mut found).await;
+        let room = self.answers.answer();
+        let outcome = self.answer(protocol, &parts, body, &request_id, &room, &mut found).await;
+        // A receive has its room already; of what only reads nothing is lost.
+        let outcome = outcome.and_then(|body| match room.try_hold(body.len()) {
+            true => Ok(body),
+            false => Err(no_room()),
+        });
         let code = outcome.as_ref().map(drop);
         let code = code.map_err(|refusal| row(found.service, refusal.kind).query_code);
         self.metrics.record(found.operation, code, started.elapsed());
         match outcome {
-            Ok(body) => respond(StatusCode::OK, protocol, &request_id, body),
+            Ok(body) => held::response(room, respond(StatusCode::OK, protocol, &request_id, body)),
             Err(refusal) => refuse(found.service, &refusal, protocol, &request_id),
         }
     }
@@ -105,6 +117,7 @@ impl Gateway {
         parts: &Parts,
         body: Body,
         request_id: &str,
+        room: &Arc<Room>,
         found: &mut Found,
     ) -> Result<Vec<u8>, Refusal> {
         let Received { bytes: body, room: _room } = self.read_body(parts, body).await?;
@@ -130,13 +143,24 @@ impl Gateway {
         if protocol == Protocol::Query && on_queue && operation.reach != Reach::Queue {
             return Err(found.service.unknown_action(&action));
         }
-        let cx = self.context(parts, caller, now_ms);
+        let cx = self.context(parts, caller, now_ms, room);
         (operation.run)(cx, payload, request_id.to_owned()).await
     }
 
     /// The service below.
     pub(super) fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// The room that all answers share.
+    pub(super) fn answers(&self) -> &Arc<Answers> {
+        &self.answers
+    }
+
+    /// Room for an answer that is no operation's, and that is so long at most.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<Arc<Room>, Refusal> {
+        let room = self.answers.answer();
+        if room.reserve(bytes).await { Ok(room) } else { Err(no_room()) }
     }
 
     /// Region of callers who name none.
@@ -206,7 +230,13 @@ impl Gateway {
         auth::identify(mode, &self.credentials, &request, now_ms)
     }
 
-    fn context(&self, parts: &Parts, mut caller: Caller, received_at_ms: i64) -> Context {
+    fn context(
+        &self,
+        parts: &Parts,
+        mut caller: Caller,
+        received_at_ms: i64,
+        room: &Arc<Room>,
+    ) -> Context {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
         if let (true, None, Some(id)) =
             (self.settings.parity_access_keys, &key, &caller.access_key_id)
@@ -220,6 +250,7 @@ impl Gateway {
         });
         Context {
             credentials: Arc::clone(&self.credentials),
+            room: Arc::clone(room),
             received_at_ms,
             in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
@@ -357,13 +388,13 @@ pub(super) fn fresh_request_id() -> String {
 }
 
 /// An answer in this protocol.
-pub(super) fn respond(
+pub(super) fn respond<B>(
     status: StatusCode,
     protocol: Protocol,
     request_id: &str,
-    body: Vec<u8>,
-) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+    body: B,
+) -> Response<B> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
@@ -401,7 +432,7 @@ pub(super) fn refuse(
         }
     };
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond(status, protocol, request_id, body);
+    let mut response = respond(status, protocol, request_id, Body::from(body));
     if protocol == Protocol::Json {
         let fault = if row.sender { "Sender" } else { "Receiver" };
         if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", row.query_code)) {
@@ -414,5 +445,5 @@ pub(super) fn refuse(
 /// What AWS answers to a bare GET.
 fn not_found(request_id: &str) -> Response<Body> {
     let body = b"<UnknownOperationException/>\n".to_vec();
-    respond(StatusCode::NOT_FOUND, Protocol::Query, request_id, body)
+    respond(StatusCode::NOT_FOUND, Protocol::Query, request_id, Body::from(body))
 }

@@ -4,18 +4,17 @@
 //! that one limit holds for all and no listener can starve another. Each connection is one task,
 //! which also runs its requests.
 //!
-//! At the limit a new connection takes the place of the one that has been idle for longest, be it
-//! between requests or slow with the head of one. If none is idle, a few more are let in all the
-//! same, with their requests marked [`Crowded`]: so whoever asks for health is answered, and others
-//! hear at once why they are not.
+//! At the limit a new connection takes the place of one that is not used, as [`places`] has it. If
+//! there is none, a few more are let in all the same, with their requests marked [`Crowded`]: so
+//! whoever asks for health is answered, and others hear at once why they are not.
+//!
+//! [`places`]: super::places
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,26 +26,29 @@ use hyper_util::rt::TokioTimer;
 use prometheus_client::metrics::gauge::Gauge;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::patience::Patient;
+use super::places::{Place, Places, SPARE};
+use crate::runtime::answers::Room;
 
 /// First pause after a failure to accept, doubled with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after failures to accept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connections beyond the limit, for short questions.
-const SPARE: usize = 64;
 /// Bytes of the head of a request at most: of its line and headers together.
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// Marks requests for which there is no room, unless they are answered without any work.
 #[derive(Debug, Clone, Copy)]
 pub struct Crowded;
+
+/// Marks answers that hold room until they are taken.
+#[derive(Debug, Clone)]
+pub struct HoldsRoom(pub Arc<Room>);
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -62,7 +64,7 @@ pub struct BindError {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections open at once, of all listeners together; at least 1. Further ones take the
-    /// places of idle ones; some are let in to be told that there is no room, and beyond those
+    /// places of unused ones; some are let in to be told that there is no room, and beyond those
     /// none is accepted: the system queues or refuses them.
     pub connections: usize,
     /// Time until the head of the next request must have arrived, idling included.
@@ -141,13 +143,14 @@ impl Bound {
                     }
                     let (number, place) = places.enter();
                     let service = seated(service.clone(), Arc::clone(&place));
-                    let connection = http.serve_connection(Patient::new(stream), service);
+                    let stream = Patient::new(stream, Arc::clone(&place));
+                    let connection = http.serve_connection(stream, service);
                     let closing = closing.clone();
                     let open = OpenConnection::count(&open);
                     connections.spawn(async move {
                         tokio::select! {
                             biased;
-                            () = place.given_away.notified() => {}
+                            () = place.given_away() => {}
                             () = drive(connection, closing) => {}
                         }
                         drop(open);
@@ -195,76 +198,7 @@ impl Bound {
     }
 }
 
-/// The connections that are open, each in its place.
-struct Places {
-    limit: usize,
-    entered: u64,
-    epoch: Instant,
-    taken: HashMap<u64, Arc<Place>>,
-}
-
-/// The place of a connection.
-struct Place {
-    /// Milliseconds since the listener's epoch, or [`BUSY`].
-    idle_since: AtomicU64,
-    epoch: Instant,
-    given_away: Notify,
-    is_spare: bool,
-}
-
-/// Instead of a time: a request runs.
-const BUSY: u64 = u64::MAX;
-
-impl Places {
-    fn new(limit: usize) -> Self {
-        Self { limit, entered: 0, epoch: Instant::now(), taken: HashMap::new() }
-    }
-
-    /// A place for a new connection, and its number; at the limit that of another one.
-    fn enter(&mut self) -> (u64, Arc<Place>) {
-        let is_spare = self.taken.len() >= self.limit && !self.give_away_the_idlest();
-        let place = Arc::new(Place {
-            idle_since: AtomicU64::new(0),
-            epoch: self.epoch,
-            given_away: Notify::new(),
-            is_spare,
-        });
-        place.is_idle();
-        self.entered += 1;
-        self.taken.insert(self.entered, Arc::clone(&place));
-        (self.entered, place)
-    }
-
-    fn leave(&mut self, number: u64) {
-        self.taken.remove(&number);
-    }
-
-    /// Ends the connection that has been idle for longest. Tells whether there is one.
-    fn give_away_the_idlest(&mut self) -> bool {
-        let idle_since = |place: &Place| place.idle_since.load(Ordering::Relaxed);
-        let idlest = self.taken.iter().min_by_key(|(_, place)| idle_since(place));
-        let Some((number, place)) = idlest.filter(|(_, place)| idle_since(place) != BUSY) else {
-            return false;
-        };
-        let number = *number;
-        place.given_away.notify_one();
-        self.taken.remove(&number);
-        true
-    }
-}
-
-impl Place {
-    fn is_busy(&self) {
-        self.idle_since.store(BUSY, Ordering::Relaxed);
-    }
-
-    fn is_idle(&self) {
-        let idle_since = self.epoch.elapsed().as_millis() as u64;
-        self.idle_since.store(idle_since, Ordering::Relaxed);
-    }
-}
-
-/// The service of one connection, which says when it is busy.
+/// The service of one connection, which says when it is busy, and who takes its answers.
 fn seated<S, B>(
     service: S,
     place: Arc<Place>,
@@ -275,13 +209,18 @@ where
 {
     service_fn(move |mut request: Request<Incoming>| {
         place.is_busy();
-        if place.is_spare {
+        if place.is_spare() {
             request.extensions_mut().insert(Crowded);
         }
         let place = Arc::clone(&place);
         let answer = service.call(request);
         async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if let Ok(answer) = &mut answer
+                && let Some(HoldsRoom(room)) = answer.extensions_mut().remove()
+            {
+                room.is_read_by(Arc::clone(&place) as _);
+            }
             place.is_idle();
             answer
         }
@@ -449,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_a_new_connection_takes_the_place_of_the_idlest() {
+    async fn at_the_limit_a_new_connection_takes_the_place_of_an_unused_one() {
         let server = Server::start(2, 3).await;
         let running = server.request(0).await;
         server.arrival.notified().await;

@@ -2,12 +2,13 @@
 //!
 //! Counting a request takes a few atomic additions: the handles of each operation are made once
 //! and found by index. The depths of queues are not counted but asked for at each scrape, so that
-//! they cannot disagree with the state.
+//! they cannot disagree with the state. Their text grows with the queues, so one scrape is made at a
+//! time, and holds room as other answers do until it is taken.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,6 +22,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+
+use super::held;
+use crate::runtime::answers::Room;
 
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -82,6 +87,8 @@ pub struct Metrics {
     panics: Counter,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
+    /// Whoever has it makes a scrape.
+    turn: Mutex<()>,
 }
 
 impl fmt::Debug for Metrics {
@@ -185,6 +192,7 @@ impl Metrics {
             panics,
             queue_depths: Box::new(move || Box::pin(queue_depths())),
             deliveries: None,
+            turn: Mutex::default(),
         }
     }
 
@@ -258,12 +266,17 @@ impl Metrics {
         text
     }
 
-    /// The answer to `GET /metrics`.
-    pub async fn respond(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.render().await));
+    /// The answer to `GET /metrics`, or none if there is no room for it.
+    pub async fn respond(&self, room: Arc<Room>) -> Option<Response<Body>> {
+        let _turn = self.turn.lock().await;
+        let text = self.render().await;
+        if !room.try_hold(text.len()) {
+            return None;
+        }
+        let mut response = Response::new(text.into_bytes());
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
-        response
+        Some(held::response(room, response))
     }
 }
 
@@ -329,6 +342,8 @@ fn delivery_registry(deliveries: Deliveries) -> Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::answers::Answers;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const OPERATIONS: [(&str, &str); 2] = [("sqs", "SendMessage"), ("sqs", "ReceiveMessage")];
 
@@ -401,6 +416,40 @@ mod tests {
         );
     }
 
+    /// However many ask, the depths of all queues are in memory once, and text that nobody takes
+    /// counts.
+    #[tokio::test]
+    async fn one_scrape_is_made_at_a_time_if_there_is_room_for_it() {
+        let depth = QueueDepth {
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            name: String::new(),
+            visible: 0,
+            in_flight: 0,
+            delayed: 0,
+            oldest_age_ms: None,
+        };
+        let made = Arc::new(AtomicUsize::new(0));
+        let at_once = Arc::clone(&made);
+        let metrics = Metrics::new(&[], &[], move || {
+            assert_eq!(at_once.fetch_add(1, Ordering::SeqCst), 0);
+            let name = |number| QueueDepth { name: format!("q{number}"), ..depth.clone() };
+            let (depths, at_once) = ((0..1_000).map(name).collect(), Arc::clone(&at_once));
+            async move {
+                tokio::task::yield_now().await;
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                depths
+            }
+        });
+        let length = metrics.render().await.len();
+        let answers = Answers::new(3 * length);
+        let asked = (0..5).map(|_| metrics.respond(answers.answer()));
+        let got: Vec<_> = futures_util::future::join_all(asked).await;
+        assert_eq!(got.iter().filter(|response| response.is_some()).count(), 3);
+        drop(got);
+        assert!(metrics.respond(answers.answer()).await.is_some());
+    }
+
     #[tokio::test]
     async fn deliveries_are_shown_as_they_are_at_each_scrape() {
         let deliveries = Deliveries {
@@ -435,6 +484,8 @@ mod tests {
         assert!(text.contains("squab_connections 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
         assert_eq!(text.matches("# EOF").count(), 1);
-        assert_eq!(metrics.respond().await.headers()[CONTENT_TYPE], CONTENT);
+        let answers = Answers::new(0);
+        let response = metrics.respond(answers.answer()).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], CONTENT);
     }
 }

@@ -10,6 +10,7 @@ pub mod cors;
 pub mod declarations;
 pub mod gateway;
 pub mod health;
+mod held;
 pub mod init_hooks;
 pub mod inspection;
 pub mod listener;
@@ -17,6 +18,7 @@ pub mod localstack;
 pub mod logging;
 pub mod metrics;
 mod patience;
+mod places;
 pub mod shutdown;
 mod volume;
 
@@ -38,6 +40,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
+use crate::runtime::answers::Answers;
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
 use cors::Cors;
@@ -110,7 +113,8 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     let gateway = move |request| route(Arc::clone(&gateway), Arc::clone(&local), request);
     let (stop, stopped) = oneshot::channel::<()>();
     let cors = Cors::new(&settings.cors_allowed_origins, is_localstack);
-    let service = shell(gateway, Arc::clone(&assembly.metrics), cors);
+    let answers = Arc::clone(assembly.gateway.answers());
+    let service = shell(gateway, Arc::clone(&assembly.metrics), answers, cors);
     let serving = bound.serve(service, limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
         let _ = stopped.await;
@@ -203,6 +207,7 @@ async fn route(
 pub fn shell<G, F>(
     gateway: G,
     metrics: Arc<Metrics>,
+    answers: Arc<Answers>,
     cors: Cors,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
@@ -212,7 +217,7 @@ where
     G: Fn(Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send,
 {
-    let shell = Arc::new(Shell { gateway, metrics, cors });
+    let shell = Arc::new(Shell { gateway, metrics, answers, cors });
     service_fn(move |request| {
         let shell = Arc::clone(&shell);
         async move { Ok(shell.answer(request).await) }
@@ -222,6 +227,7 @@ where
 struct Shell<G> {
     gateway: G,
     metrics: Arc<Metrics>,
+    answers: Arc<Answers>,
     cors: Cors,
 }
 
@@ -257,10 +263,11 @@ where
             return response;
         }
         if request.uri().path() == "/metrics" && request.method() == Method::GET {
-            return self.metrics.respond().await;
+            let text = self.metrics.respond(self.answers.answer()).await;
+            return text.unwrap_or_else(|| no_room(NO_ANSWERS));
         }
         if crowd {
-            return no_room();
+            return no_room(NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };
         unless_it_panics(answer).await.unwrap_or_else(|| {
@@ -296,13 +303,12 @@ fn internal_failure() -> Response<Body> {
     )
 }
 
-/// The request has not been looked at, so this is the JSON answer, too. Clients try again.
-fn no_room() -> Response<Body> {
-    failure(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "ServiceUnavailable",
-        r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"The server has as many connections as it may have, and none of them is idle."}"#,
-    )
+const NO_CONNECTIONS: &str = r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"The server has as many connections as it may have, and none of them is idle."}"#;
+const NO_ANSWERS: &str = r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"Too many answers wait to be read: there is no room for this one."}"#;
+
+/// No protocol is known here, so this is the JSON answer, too. Clients try again.
+fn no_room(body: &'static str) -> Response<Body> {
+    failure(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", body)
 }
 
 fn failure(status: StatusCode, code: &str, body: &'static str) -> Response<Body> {
@@ -383,7 +389,8 @@ pub(crate) mod tests {
         let metrics = Arc::new(Metrics::new(&[], &[], || async { Vec::new() }));
         let limits =
             Limits { connections, header_timeout: Duration::from_secs(100), grace: Duration::ZERO };
-        let service = shell(gateway, Arc::clone(&metrics), Cors::default());
+        let answers = Answers::new(1024);
+        let service = shell(gateway, Arc::clone(&metrics), answers, Cors::default());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
             let _ = stopped.await;

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::places::Place;
+
 /// How long a client may take for [`LEAST`] bytes.
 const WINDOW: Duration = Duration::from_secs(30);
 /// Bytes, which is some 8 KiB a second: less than any network that is worth waiting for.
@@ -21,8 +24,10 @@ const LEAST: usize = 256 * 1024;
 
 /// A connection that does not wait for ever to be written to.
 #[derive(Debug)]
-pub struct Patient {
+pub(super) struct Patient {
     stream: TokioIo<TcpStream>,
+    /// Told what the client takes.
+    place: Arc<Place>,
     /// While the client leaves something waiting: when the window ends.
     waiting: Option<Pin<Box<Sleep>>>,
     /// Bytes that it has taken in this window.
@@ -31,8 +36,8 @@ pub struct Patient {
 
 impl Patient {
     /// A connection that has just been accepted.
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream: TokioIo::new(stream), waiting: None, taken: 0 }
+    pub(super) fn new(stream: TcpStream, place: Arc<Place>) -> Self {
+        Self { stream: TokioIo::new(stream), place, waiting: None, taken: 0 }
     }
 
     /// What a write comes to, given what the stream says.
@@ -42,7 +47,10 @@ impl Patient {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = written {
-            self.taken += written.as_ref().map_or(0, |bytes| *bytes);
+            if let Ok(bytes) = written {
+                self.taken += bytes;
+                self.place.has_taken(bytes);
+            }
             return Poll::Ready(written);
         }
         loop {
@@ -105,6 +113,7 @@ impl Write for Patient {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::Places;
     use super::*;
     use std::future::poll_fn;
     use tokio::io::AsyncReadExt;
@@ -114,7 +123,8 @@ mod tests {
     async fn connection() -> (Patient, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Patient::new(listener.accept().await.unwrap().0), client)
+        let place = Places::new(1).enter().1;
+        (Patient::new(listener.accept().await.unwrap().0, place), client)
     }
 
     /// Writes until the system takes no more, and returns how much that was.

@@ -90,8 +90,13 @@ impl Content {
     /// would leave much of a page of 4 KiB empty, and be written again by each receive.
     const WITH_MESSAGE: usize = 1_536;
 
+    /// Bytes of body and attributes.
+    pub fn size(&self) -> usize {
+        self.body.len() + self.attributes.as_ref().map_or(0, Vec::len)
+    }
+
     fn stands_apart(&self) -> bool {
-        self.body.len() + self.attributes.as_ref().map_or(0, Vec::len) > Self::WITH_MESSAGE
+        self.size() > Self::WITH_MESSAGE
     }
 
     /// In the order of [`content_columns`].

@@ -55,6 +55,13 @@ impl serde::de::Error for Malformed {
     }
 }
 
+/// Bytes that a text takes at most, in whichever protocol it is encoded.
+pub fn longest_encoded(text: &str) -> usize {
+    // The longest escapes are `&quot;` and `\u0000`.
+    let escaped = |byte: &&u8| matches!(byte, 0..0x20 | b'"' | b'&' | b'<' | b'>' | b'\\');
+    text.len() + 5 * text.as_bytes().iter().filter(escaped).count()
+}
+
 /// Bytes that travel as text in Base64 with padding (RFC 4648 §4) in both protocols.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Blob(pub Vec<u8>);

@@ -136,6 +136,7 @@ pub fn settings() -> GatewaySettings {
         conventions: Arc::default(),
         parity_access_keys: false,
         trust_forwarded: false,
+        max_answers_bytes: 256 * 1024 * 1024,
         max_body_bytes: 8 * 1024 * 1024,
     }
 }

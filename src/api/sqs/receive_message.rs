@@ -10,6 +10,8 @@ use crate::domain::limits::{
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
+use crate::store::Content;
+use crate::wire::longest_encoded;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,10 +81,12 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,
         may_wait: false,
+        room: 0,
+        weigh,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
     let wait_seconds = cx.receive_overrides.wait_time_seconds.or(input.wait_time_seconds);
-    let deliveries = cx.runtime.receive(address, request, wait_seconds).await?;
+    let deliveries = cx.runtime.receive(address, request, wait_seconds, &cx.room).await?;
     let messages = deliveries.into_iter().map(|delivery| shape(delivery, &asked, &filter));
     Ok(Output { messages: messages.collect() })
 }
@@ -124,6 +128,20 @@ fn check(input: &Input, limited: bool) -> Result<(), Refusal> {
         Some(id) => fifo::check_receive_request_attempt_id(id),
         None => Ok(()),
     }
+}
+
+/// Bytes that a message takes of an answer at most, in whichever protocol.
+pub fn weigh(content: &Content) -> usize {
+    // Names of elements, and what has a length that can be told: ids, sums, times, the group.
+    const REST: usize = 2 * 1024;
+    // Names of elements around ten attributes.
+    const AROUND_ATTRIBUTES: usize = 1_280;
+    // As `&quot;` is longer than a quotation mark.
+    const LONGEST_ESCAPE: usize = 6;
+    let texts = [Some(&content.body), content.trace_header.as_ref()];
+    let texts: usize = texts.into_iter().flatten().map(|text| longest_encoded(text)).sum();
+    let attributes = content.attributes.as_ref();
+    REST + texts + attributes.map_or(0, |them| AROUND_ATTRIBUTES + LONGEST_ESCAPE * them.len())
 }
 
 /// What a system attribute says of a message, if it says anything.
@@ -213,4 +231,75 @@ fn select(
     };
     let sum = (!attributes.is_empty()).then_some(sum);
     (sum, attributes.into_iter().map(|(name, attribute)| (name, attribute.into())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::sqs::dialect::SQS;
+    use crate::domain::message_attributes::{AttributeValue, MessageAttribute, encode};
+    use crate::domain::receipt::Receipt;
+    use crate::store::Place;
+    use crate::wire::{json, xml};
+    use proptest::prelude::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[\"&<>'\\\\\t\r\n\u{1}\u{7f}\u{fffe}é😀a]{0,300}",
+            ".{0,300}",
+            (1..20_000_usize).prop_map(|count| "\"".repeat(count)),
+        ]
+    }
+
+    fn deliveries() -> impl Strategy<Value = Delivery> {
+        let value = prop_oneof![
+            texts().prop_map(AttributeValue::Text),
+            prop::collection::vec(any::<u8>(), 1..300).prop_map(AttributeValue::Binary),
+        ];
+        let attribute = ("[A-Za-z.]{1,250}", value)
+            .prop_map(|(data_type, value)| MessageAttribute { data_type, value });
+        let attributes = prop::collection::btree_map("[a-z]{1,256}", attribute, 0..=10);
+        let ids = "[!-~]{128}";
+        (texts(), attributes, prop::option::of(texts()), ids, ids).prop_map(
+            |(body, attributes, trace_header, deduplication_id, group)| Delivery {
+                receipt: Receipt { queue: i64::MAX, sequence: i64::MAX, receive: i64::MAX },
+                message: crate::store::Message {
+                    sequence: i64::MAX,
+                    place: Place::InFlight,
+                    rank: i64::MAX,
+                    group: 1,
+                    content: 0,
+                    id: uuid::Uuid::max(),
+                    sent_at: i64::MAX,
+                    receive_count: i64::MAX,
+                    received_at: Some(i64::MAX),
+                    first_received_at: Some(i64::MAX),
+                    dead_letter_source: Some(format!("arn:aws:sqs:{}", "x".repeat(150))),
+                },
+                content: Content {
+                    body,
+                    attributes: (!attributes.is_empty())
+                        .then(|| encode(&attributes.into_iter().collect())),
+                    sender_id: "AIDA".repeat(30),
+                    trace_header,
+                    deduplication_id: Some(deduplication_id),
+                },
+                group: Some(group),
+            },
+        )
+    }
+
+    proptest! {
+        /// A receive that has found room for its messages has room for its answer.
+        #[test]
+        fn no_answer_is_longer_than_its_messages_weigh(
+            deliveries in prop::collection::vec(deliveries(), 1..4),
+        ) {
+            let weight: usize = deliveries.iter().map(|one| weigh(&one.content)).sum();
+            let output = Output { messages: deliveries.into_iter().map(describe).collect() };
+            prop_assert!(json::encode(&output).len() <= weight);
+            let xml = xml::response("ReceiveMessage", "id", &SQS, Some(&output));
+            prop_assert!(xml.len() <= weight, "{} of {weight}", xml.len());
+        }
+    }
 }

@@ -29,6 +29,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Bytes of messages, about, that one answer holds; one message more than that, if need be.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of room that one answer takes while it is made: text and its copies, with their escapes.
+const LONGEST_ANSWER: usize = 6 * ANSWER_BYTES;
 /// Messages that one answer holds.
 const ANSWER_MESSAGES: usize = 1_000;
 
@@ -104,14 +106,14 @@ async fn certificate(gateway: &Gateway, method: &Method, name: &str) -> Response
     }
 }
 
-fn answer(status: StatusCode, content: HeaderValue, body: impl Into<Body>) -> Response<Body> {
+fn answer<B>(status: StatusCode, content: HeaderValue, body: impl Into<B>) -> Response<B> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content);
     response
 }
 
-fn ok(body: &Value) -> Response<Body> {
+fn ok<B: From<String>>(body: &Value) -> Response<B> {
     answer(StatusCode::OK, JSON, body.to_string())
 }
 
@@ -139,7 +141,7 @@ fn not_allowed(methods: &'static str) -> Response<Body> {
 }
 
 /// Says that the answer does not hold everything, and where to go on.
-fn tell_next(response: &mut Response<Body>, header: HeaderName, next: Option<i64>) {
+fn tell_next<B>(response: &mut Response<B>, header: HeaderName, next: Option<i64>) {
     if let Some(next) = next {
         response.headers_mut().insert(header, HeaderValue::from(next));
     }

@@ -12,13 +12,17 @@
 //! ones, the header `x-squab-next-before` is what the parameter `before` of the next request takes.
 //! The server keeps the latest 10,000 in all.
 
-use super::{ANSWER_BYTES, ANSWER_MESSAGES, Asked, failure, not_allowed, not_found, ok, tell_next};
+use super::{
+    ANSWER_BYTES, ANSWER_MESSAGES, Asked, LONGEST_ANSWER, failure, not_allowed, not_found, ok,
+    tell_next,
+};
 use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::SubscriptionArn;
 use crate::domain::{Refusal, sms};
 use crate::engine::{self, inspect};
 use crate::server::gateway::Gateway;
+use crate::server::held;
 use crate::store::CapturedMessage;
 use axum::body::Body;
 use hyper::header::HeaderName;
@@ -109,6 +113,7 @@ async fn read(
             Err(_) => return Ok(failure(StatusCode::BAD_REQUEST, "before must be a number.")),
         },
     };
+    let room = gateway.reserve(LONGEST_ANSWER).await?;
     let (mut latest, mut bytes, mut next) = (Vec::new(), 0, None);
     'pages: loop {
         let (place, target) = ((account.clone(), region.clone()), target.clone());
@@ -134,7 +139,7 @@ async fn read(
     }
     let mut response = ok(&json!({ mailbox.member: by_target(latest), "region": region }));
     tell_next(&mut response, NEXT, next);
-    Ok(response)
+    Ok(held::response(room, response))
 }
 
 /// The oldest first, of messages that came the latest first.

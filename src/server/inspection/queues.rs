@@ -10,7 +10,7 @@
 //! looked at. If there may be more, the header `x-squab-next-after` is what the parameter `After`
 //! of the next request takes.
 
-use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON};
+use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
 use crate::api::sqs::receive_message::{Message, Output, describe};
@@ -18,6 +18,7 @@ use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::engine::inspect::{self, Seen, Show};
 use crate::server::gateway::{Gateway, header, refuse, respond};
+use crate::server::held;
 use crate::wire::form::Params;
 use crate::wire::{Protocol, json, xml};
 use axum::body::{Body, Bytes};
@@ -48,8 +49,12 @@ pub(super) async fn answer(
     request_id: &str,
 ) -> Response<Body> {
     let form = Form::of(parts);
-    let looked = async { look(gateway, parts, &body?, queue).await }.await;
-    let (messages, next) = match looked {
+    let looked = async {
+        let body = body?;
+        let room = gateway.reserve(LONGEST_ANSWER).await?;
+        Ok((room, look(gateway, parts, &body, queue).await?))
+    };
+    let (room, (messages, next)) = match looked.await {
         Ok(looked) => looked,
         Err(refusal) => return refuse(Service::Sqs, &refusal, form.protocol(), request_id),
     };
@@ -64,7 +69,7 @@ pub(super) async fn answer(
         response.headers_mut().insert(CONTENT_TYPE, JSON);
     }
     super::tell_next(&mut response, NEXT, next);
-    response
+    held::response(room, response)
 }
 
 /// How an answer is written.
