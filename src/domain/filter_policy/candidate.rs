@@ -78,6 +78,11 @@ impl Node {
         node
     }
 
+    /// What the message has below this name, in the byte order of names.
+    pub fn children(&self) -> &[(String, Self)] {
+        &self.children
+    }
+
     /// What the message has under a name below this one.
     pub fn child(&self, name: &str) -> Option<&Self> {
         let found = self.children.binary_search_by(|(known, _)| known.as_str().cmp(name));

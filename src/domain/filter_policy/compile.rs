@@ -1,16 +1,17 @@
-//! Rules into alternatives, within the limits of AWS's page "Filter policy constraints".
+//! Rules into what is asked of messages, within the limits of AWS's page "Filter policy constraints".
 
 use std::sync::Arc;
 
 use super::conditions::Condition;
 use super::document::Fault;
-use super::matching::Alternative;
+use super::matching::Asked;
 use super::parse::Rule;
+use super::ways::Ways;
 use crate::domain::limits::{FILTER_POLICY_COMPLEXITY, FILTER_POLICY_KEYS};
 
-/// The ways to meet a policy, any of which will do. There are at most as many as the policy is
-/// complex.
-pub fn alternatives(policy: &Rule) -> Result<Vec<Alternative>, Fault> {
+/// The ways to meet a policy, any of which will do, and what they ask of a message. There are at
+/// most as many as the policy is complex.
+pub fn ways(policy: &Rule) -> Result<(Ways, Asked), Fault> {
     if keys(policy) > FILTER_POLICY_KEYS {
         let sentence = format!("Filter policy can not have more than {FILTER_POLICY_KEYS} keys");
         return Err(Fault::whole(sentence));
@@ -18,8 +19,19 @@ pub fn alternatives(policy: &Rule) -> Result<Vec<Alternative>, Fault> {
     if complexity(policy, 0) > FILTER_POLICY_COMPLEXITY {
         return Err(Fault::too_complex());
     }
-    let ways = expand(policy, &mut Vec::new());
-    Ok(ways.into_iter().map(alternative).collect())
+    let (mut all, mut asked) = (Ways::NONE, Asked::default());
+    for (number, requirements) in expand(policy, &mut Vec::new()).into_iter().enumerate() {
+        let way = Ways::only(number);
+        all |= way;
+        for Requirement { path, demand } in &requirements {
+            match demand {
+                Demand::Absent => asked.require_absence(way, path),
+                Demand::Any(conditions) => asked.require(way, path, conditions),
+            }
+        }
+    }
+    asked.settle();
+    Ok((all, asked))
 }
 
 /// Keys are counted at the top. How AWS counts below `$or` is not known; counted is the branch with
@@ -47,7 +59,7 @@ fn complexity(rule: &Rule, level: usize) -> usize {
     }
 }
 
-/// Something that an alternative asks of the value under a path.
+/// Something that a way asks of the value under a path.
 #[derive(Debug, Clone)]
 struct Requirement {
     path: Vec<Arc<str>>,
@@ -84,15 +96,4 @@ fn expand(rule: &Rule, path: &mut Vec<Arc<str>>) -> Vec<Vec<Requirement>> {
         }),
         Rule::Any(branches) => branches.iter().flat_map(|branch| expand(branch, path)).collect(),
     }
-}
-
-fn alternative(requirements: Vec<Requirement>) -> Alternative {
-    let mut alternative = Alternative::default();
-    for Requirement { path, demand } in requirements {
-        match demand {
-            Demand::Absent => alternative.absent.push(path),
-            Demand::Any(conditions) => alternative.required.add(&path, conditions),
-        }
-    }
-    alternative
 }

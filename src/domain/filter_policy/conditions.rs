@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::str::FromStr;
 
 /// A value that a message gives under a name.
@@ -90,31 +90,39 @@ pub enum Exception {
     Prefix(String),
 }
 
-impl Condition {
-    /// Whether the value is as asked.
-    pub fn is_met_by(&self, leaf: &Leaf) -> bool {
-        match (self, leaf) {
-            // The page "Key matching" wants a value that is neither null nor empty.
-            (_, Leaf::Unreadable) | (Self::Exists, Leaf::Null) => false,
-            (Self::Equals(expected), leaf) => expected == leaf,
-            (Self::Prefix(prefix), Leaf::Text(text)) => text.starts_with(prefix.as_str()),
-            (Self::Suffix(suffix), Leaf::Text(text)) => text.ends_with(suffix.as_str()),
-            (Self::EqualsIgnoreCase(folded), Leaf::Text(text)) => fold(text).eq(folded.chars()),
-            (Self::AnythingBut(exception), leaf) => !exception.covers(leaf),
-            (Self::Numeric(from, to), Leaf::Number(number)) => {
-                number.near().is_some_and(|scaled| (*from, *to).contains(&scaled))
-            }
-            (Self::Cidr(network), Leaf::Text(text)) => {
-                text.parse().is_ok_and(|address| network.contains(address))
-            }
-            (Self::Exists, Leaf::Text(text)) => !text.is_empty(),
-            (Self::Exists, _) => true,
-            _ => false,
+impl Leaf {
+    /// Whether it is what `{"exists": true}` asks for. The page "Key matching" wants a value that is
+    /// neither null nor empty.
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_empty(),
+            Self::Null | Self::Unreadable => false,
+            Self::Number(_) | Self::Boolean(_) => true,
         }
     }
 }
 
 impl Exception {
+    /// What this and another one both exclude, if there may be anything.
+    pub fn and(mut self, other: &Self) -> Option<Self> {
+        match (&mut self, other) {
+            (Self::Texts(ours), Self::Texts(theirs)) => ours.retain(|text| theirs.contains(text)),
+            (Self::Texts(texts), Self::Prefix(prefix)) => {
+                texts.retain(|text| text.starts_with(prefix.as_str()));
+            }
+            (Self::Numbers(ours), Self::Numbers(theirs)) => {
+                ours.retain(|number| theirs.contains(number));
+            }
+            (Self::Prefix(ours), Self::Prefix(theirs)) if theirs.starts_with(ours.as_str()) => {
+                ours.clone_from(theirs);
+            }
+            (Self::Prefix(ours), Self::Prefix(theirs)) if ours.starts_with(theirs.as_str()) => {}
+            (Self::Prefix(_), Self::Texts(_)) => return other.clone().and(&self),
+            _ => return None,
+        }
+        Some(self)
+    }
+
     pub fn covers(&self, leaf: &Leaf) -> bool {
         match (self, leaf) {
             (Self::Texts(texts), Leaf::Text(text)) => texts.contains(text),
@@ -162,6 +170,21 @@ impl Network {
             _ => return false,
         };
         differing >= u32::from(self.bits)
+    }
+
+    /// The last address of the network.
+    pub fn highest(self) -> IpAddr {
+        let bits = u32::from(self.bits);
+        match self.address {
+            IpAddr::V4(ours) => {
+                let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
+                Ipv4Addr::from_bits(ours.to_bits() | rest).into()
+            }
+            IpAddr::V6(ours) => {
+                let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+                Ipv6Addr::from_bits(ours.to_bits() | rest).into()
+            }
+        }
     }
 
     /// The first address of the network.

@@ -1,71 +1,199 @@
-//! Whether a message meets an alternative of a policy.
+//! Whether a message meets a policy: in one walk over what the policy names, in which every place
+//! of the message says at once which of the ways to meet the policy it would go with.
 
 use std::sync::Arc;
 
 use super::candidate::Node;
 use super::conditions::Condition;
+use super::index::Index;
+use super::values::Values;
+use super::ways::Ways;
 
-/// One way to meet a policy: everything in it must hold.
+/// What the ways to meet a policy ask of a value, and of what is below it. In an array of objects
+/// one of them must be all that a way asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Alternative {
-    /// Paths under which the message must have no value at all.
-    pub absent: Vec<Vec<Arc<str>>>,
-    /// What the message must have.
-    pub required: Requirements,
+pub struct Asked {
+    /// Ways that ask for something here or below.
+    required: Ways,
+    /// Ways for which no value may be here, in whichever object of whichever array.
+    absent: Ways,
+    /// Whether there are such ways here or below.
+    asks_for_absence: bool,
+    /// Conditions on the value. A way may ask for several lists of them, each in another of these;
+    /// one element of an array must meet them all.
+    lists: Vec<Lists>,
+    /// By name, in byte order.
+    below: Vec<(Arc<str>, Asked)>,
 }
 
-/// What is asked of a value and of what is below it.
+/// Lists of conditions, at most one for each way.
 #[derive(Debug, Clone, Default)]
-pub struct Requirements {
-    /// Of each list, one condition must hold; of an array, one element must meet all lists.
-    lists: Vec<Arc<[Condition]>>,
-    below: Vec<(Arc<str>, Requirements)>,
+struct Lists {
+    asking: Ways,
+    lists: Vec<(Arc<[Condition]>, Ways)>,
+    conditions: usize,
+    index: Index,
 }
 
-impl Alternative {
-    /// Whether the message is as asked.
-    pub fn holds(&self, message: &Node) -> bool {
-        self.required.hold(message) && !self.absent.iter().any(|path| has_value(message, path))
-    }
-}
-
-impl Requirements {
-    /// Asks for one of these conditions to hold under this path.
-    pub fn add(&mut self, path: &[Arc<str>], conditions: Arc<[Condition]>) {
-        let Some((name, rest)) = path.split_first() else { return self.lists.push(conditions) };
-        let known = self.below.iter().position(|(known, _)| known == name);
-        let index = known.unwrap_or_else(|| {
-            self.below.push((Arc::clone(name), Self::default()));
-            self.below.len() - 1
+impl Asked {
+    /// Has a way ask for one of these conditions to hold under this path.
+    pub fn require(&mut self, way: Ways, path: &[Arc<str>], conditions: &Arc<[Condition]>) {
+        self.required |= way;
+        if let Some((name, rest)) = path.split_first() {
+            return self.at(name).require(way, rest, conditions);
+        }
+        let free = self.lists.iter().position(|lists| (lists.asking & way).is_empty());
+        let free = free.unwrap_or_else(|| {
+            self.lists.push(Lists::default());
+            self.lists.len() - 1
         });
-        self.below[index].1.add(rest, conditions);
+        self.lists[free].add(way, conditions);
     }
 
-    /// Whether this part of a message is as asked: by itself, or by one object of its array.
-    fn hold(&self, node: &Node) -> bool {
-        self.hold_here(node) || node.elements.iter().any(|element| self.hold(element))
+    /// Has a way ask for no value to be under this path.
+    pub fn require_absence(&mut self, way: Ways, path: &[Arc<str>]) {
+        self.asks_for_absence = true;
+        match path.split_first() {
+            Some((name, rest)) => self.at(name).require_absence(way, rest),
+            None => self.absent |= way,
+        }
     }
 
-    fn hold_here(&self, node: &Node) -> bool {
-        let is_met = match &self.lists[..] {
-            [] => true,
-            [list] => list.iter().any(|condition| node.leaves.any_meets(condition)),
-            lists => node.leaves.iter().any(|leaf| {
-                lists.iter().all(|list| list.iter().any(|condition| condition.is_met_by(leaf)))
-            }),
+    fn at(&mut self, name: &Arc<str>) -> &mut Self {
+        let at = self.below.binary_search_by(|(known, _)| known.cmp(name)).unwrap_or_else(|at| {
+            self.below.insert(at, (Arc::clone(name), Self::default()));
+            at
+        });
+        &mut self.below[at].1
+    }
+
+    /// Gets ready to look at messages, once everything has been asked for.
+    pub fn settle(&mut self) {
+        for lists in &mut self.lists {
+            lists.index = Index::new(&lists.lists);
+        }
+        self.below.iter_mut().for_each(|(_, below)| below.settle());
+    }
+
+    /// Whether this way or another one goes with the message.
+    pub fn allows(&self, all: Ways, message: &Node) -> bool {
+        let going = all & self.going_with(message);
+        !going.is_empty() && !(going - self.hurt_by(message)).is_empty()
+    }
+
+    /// Ways that find what they ask for in this part of a message: in itself, or in one object of
+    /// its array.
+    fn going_with(&self, node: &Node) -> Ways {
+        if self.required.is_empty() {
+            return Ways::ALL;
+        }
+        let mut going = self.going_with_itself(node);
+        for element in &node.elements {
+            if (self.required - going).is_empty() {
+                break;
+            }
+            going |= self.going_with(element);
+        }
+        going
+    }
+
+    fn going_with_itself(&self, node: &Node) -> Ways {
+        let going = match &self.lists[..] {
+            [] => Ways::ALL,
+            [lists] => lists.going_with(&node.leaves),
+            several => going_with_each(several, &node.leaves),
         };
-        let below = |(name, requirements): &(Arc<str>, Self)| {
-            node.child(name).is_some_and(|child| requirements.hold(child))
-        };
-        is_met && self.below.iter().all(below)
+        if (going & self.required).is_empty() { going } else { going & self.going_with_below(node) }
+    }
+
+    /// Whichever names are fewer are looked for among the others.
+    fn going_with_below(&self, node: &Node) -> Ways {
+        let mut going = Ways::ALL;
+        let mut rest = &self.below[..];
+        if node.children().len() < rest.len() {
+            for (name, child) in node.children() {
+                let at = rest.binary_search_by(|(known, _)| (**known).cmp(name));
+                let (missing, found) = rest.split_at(at.unwrap_or_else(|at| at));
+                missing.iter().for_each(|(_, missing)| going -= missing.required);
+                rest = found;
+                if let (Ok(_), Some(((_, asked), after))) = (at, found.split_first()) {
+                    going &= asked.going_with(child);
+                    rest = after;
+                }
+            }
+            rest.iter().for_each(|(_, missing)| going -= missing.required);
+        } else {
+            for (name, asked) in rest {
+                match node.child(name) {
+                    Some(child) => going &= asked.going_with(child),
+                    None => going -= asked.required,
+                }
+            }
+        }
+        going
+    }
+
+    /// Ways that ask for no value where this part of a message has one.
+    fn hurt_by(&self, node: &Node) -> Ways {
+        let mut hurt = if node.leaves.is_empty() { Ways::NONE } else { self.absent };
+        if !self.asks_for_absence {
+            return hurt;
+        }
+        if node.children().len() < self.below.len() {
+            for (name, child) in node.children() {
+                let at = self.below.binary_search_by(|(known, _)| (**known).cmp(name));
+                if let Some((_, asked)) = at.ok().and_then(|at| self.below.get(at)) {
+                    hurt |= asked.hurt_by(child);
+                }
+            }
+        } else {
+            for (name, asked) in self.below.iter().filter(|(_, asked)| asked.asks_for_absence) {
+                hurt |= node.child(name).map_or(Ways::NONE, |child| asked.hurt_by(child));
+            }
+        }
+        node.elements.iter().fold(hurt, |hurt, element| hurt | self.hurt_by(element))
     }
 }
 
-/// Whether there is a value under the path, in whichever object of whichever array.
-fn has_value(node: &Node, path: &[Arc<str>]) -> bool {
-    let here = match path.split_first() {
-        None => !node.leaves.is_empty(),
-        Some((name, rest)) => node.child(name).is_some_and(|child| has_value(child, rest)),
-    };
-    here || node.elements.iter().any(|element| has_value(element, path))
+impl Lists {
+    fn add(&mut self, way: Ways, conditions: &Arc<[Condition]>) {
+        self.asking |= way;
+        match self.lists.iter_mut().find(|(known, _)| Arc::ptr_eq(known, conditions)) {
+            Some((_, ways)) => *ways |= way,
+            None => {
+                self.conditions += conditions.len();
+                self.lists.push((Arc::clone(conditions), way));
+            }
+        }
+    }
+
+    /// Ways that ask for nothing here, or for what one of the values is. Where there are many
+    /// values, each condition takes a search among them; where there are few, each value takes some
+    /// searches among the conditions.
+    fn going_with(&self, leaves: &Values) -> Ways {
+        let mut met = Ways::NONE;
+        if leaves.len() / (leaves.len() + 1).ilog2().max(1) as usize > self.conditions {
+            for (list, ways) in &self.lists {
+                if list.iter().any(|condition| leaves.any_meets(condition)) {
+                    met |= *ways;
+                }
+            }
+        } else {
+            for leaf in leaves.iter() {
+                met |= self.index.met_by(leaf);
+            }
+        }
+        met | (Ways::ALL - self.asking)
+    }
+}
+
+/// Ways that ask for nothing here, or for what one of the values is, by all of their lists.
+fn going_with_each(several: &[Lists], leaves: &Values) -> Ways {
+    let asking = several.iter().fold(Ways::NONE, |asking, lists| asking | lists.asking);
+    leaves.iter().fold(Ways::ALL - asking, |going, leaf| {
+        let by_all = several.iter().fold(Ways::ALL, |all, lists| {
+            all & (lists.index.met_by(leaf) | (Ways::ALL - lists.asking))
+        });
+        going | by_all
+    })
 }

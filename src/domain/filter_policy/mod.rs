@@ -4,9 +4,10 @@
 //! a message that is about to be delivered; it is taken apart at most once in each scope, however
 //! many policies look at it, and an evaluation allocates nothing.
 //!
-//! What holds for every input: a policy has at most 150 alternatives, so an evaluation costs at
-//! most that many walks over the part of the message that the policy names; neither a policy nor a
-//! message is nested so deeply that it could exhaust the stack.
+//! What holds for every input: an evaluation is one walk over the part of the message that the
+//! policy names, in which a value costs some searches among the conditions on it, or a condition
+//! some among the values; neither a policy nor a message is nested so deeply that it could exhaust
+//! the stack.
 //!
 //! AWS pages: "Amazon SNS subscription filter policies" and the pages below it. What a policy means
 //! follows the engine that SNS shares with EventBridge, where the pages leave room.
@@ -15,6 +16,7 @@ mod candidate;
 mod compile;
 mod conditions;
 mod document;
+mod index;
 mod matching;
 #[cfg(test)]
 mod naive;
@@ -23,12 +25,14 @@ mod parse;
 #[cfg(test)]
 mod tests;
 mod values;
+mod ways;
 
 use super::limits::FILTER_POLICY_BYTES;
 use super::message_attributes::MessageAttributes;
 pub use candidate::Candidate;
 use candidate::Node;
-use matching::Alternative;
+use matching::Asked;
+use ways::Ways;
 
 /// FilterPolicyScope: what of a message a policy is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +47,8 @@ pub enum Scope {
 #[derive(Debug, Clone)]
 pub struct FilterPolicy {
     scope: Scope,
-    alternatives: Vec<Alternative>,
+    ways: Ways,
+    asked: Asked,
 }
 
 impl FilterPolicy {
@@ -56,10 +61,10 @@ impl FilterPolicy {
         if text.len() > FILTER_POLICY_BYTES {
             return Err("Filter policy is too large".to_owned());
         }
-        let alternatives = parse::rule(text, scope)
-            .and_then(|rule| compile::alternatives(&rule))
+        let (ways, asked) = parse::rule(text, scope)
+            .and_then(|rule| compile::ways(&rule))
             .map_err(|fault| fault.sentence(text))?;
-        Ok(Self { scope, alternatives })
+        Ok(Self { scope, ways, asked })
     }
 
     /// Whether the message may be delivered, by the policy's own scope.
@@ -82,7 +87,6 @@ impl FilterPolicy {
 
     /// Without any property nothing matches, `{"exists": false}` included (page "Key matching").
     fn allows(&self, message: &Node) -> bool {
-        !message.is_empty()
-            && self.alternatives.iter().any(|alternative| alternative.holds(message))
+        !message.is_empty() && self.asked.allows(self.ways, message)
     }
 }

@@ -709,6 +709,69 @@ proptest! {
     }
 }
 
+/// Texts that begin and end with each other, numbers and addresses close to each other.
+fn crowded_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => "[aAb]{0,4}".prop_map(|text| json!(text)),
+        2 => (-6_i32..6).prop_map(|half| json!(f64::from(half) / 2.0)),
+        1 => (0..8_u8, 0..8_u8).prop_map(|(one, other)| json!(format!("10.0.{one}.{other}"))),
+        1 => value(),
+    ]
+}
+
+fn crowded_condition() -> impl Strategy<Value = Value> {
+    let operator = prop::sample::select(&["prefix", "suffix", "equals-ignore-case"][..]);
+    let comparison = prop::sample::select(&["=", "<", "<=", ">", ">="][..]);
+    prop_oneof![
+        3 => crowded_value(),
+        4 => (operator, "[aAb]{0,4}").prop_map(|(operator, text)| json!({ operator: text })),
+        2 => (comparison, -6_i32..6).prop_map(|(comparison, half)| {
+            json!({ "numeric": [comparison, f64::from(half) / 2.0] })
+        }),
+        1 => (0..8_u8, 0..8_u8, 22..=32_u8).prop_map(|(one, other, bits)| {
+            json!({ "cidr": format!("10.0.{one}.{other}/{bits}") })
+        }),
+        1 => prop::collection::vec("[aAb]{0,2}", 1..6)
+            .prop_map(|texts| json!({ "anything-but": texts })),
+        1 => "[aAb]{0,2}".prop_map(|text| json!({ "anything-but": { "prefix": text } })),
+        1 => condition(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(Config::with_cases(1_000))]
+
+    /// Whichever is looked for among the other: values among conditions, or conditions among
+    /// values.
+    #[test]
+    fn many_conditions_on_many_values_are_as_the_naive_reading_has_it(
+        branches in prop::collection::vec(prop::collection::vec(crowded_condition(), 1..=2), 2..16),
+        common in prop::option::of(crowded_condition()),
+        values in prop::collection::vec(crowded_value(), 1..300),
+        in_objects in any::<bool>(),
+    ) {
+        let branches: Vec<_> =
+            branches.into_iter().map(|list| json!({"k": {"a": list}})).collect();
+        let mut given = json!({ "$or": branches });
+        if let Some(common) = common {
+            given["k.a"] = json!([common]);
+        }
+        let few = if in_objects { 5 } else { 300 };
+        for values in [&values[..], &values[..values.len().min(few)]] {
+            let body = if in_objects {
+                let objects: Vec<_> = values.iter().map(|value| json!({"a": value})).collect();
+                json!({ "k": objects })
+            } else {
+                json!({"k": {"a": values}})
+            };
+            if let Some(policy) = compiled(&given, InBody) {
+                let expected = naive::allows(&given, &body);
+                prop_assert_eq!(policy.matches_body(&body.to_string()), expected);
+            }
+        }
+    }
+}
+
 /// What texts of policies are made of, in any order.
 fn pieces() -> impl Strategy<Value = Vec<&'static str>> {
     let pieces = [
@@ -882,6 +945,40 @@ fn many_conditions_on_many_values_cost_a_search_each() {
         let policy = FilterPolicy::parse(&policy, Scope::MessageBody).unwrap();
         for _ in 0..200 {
             assert!(!policy.matches(&candidate), "{condition}");
+        }
+    }
+}
+
+/// What looked at each object for each branch would not end within the patience of a test run.
+#[test]
+fn many_branches_on_many_objects_cost_one_look_at_each() {
+    let none = MessageAttributes::new();
+    let objects = |object: Value| json!({ "k": vec![object; 20_000] }).to_string();
+    let bodies = [
+        objects(json!({"a": "y", "b": 1})),
+        json!({"k": (0..20_000).map(|n| json!({"a": format!("y{n}")})).collect::<Vec<_>>()})
+            .to_string(),
+        objects(json!({"z": 1})),
+    ];
+    let branch = |n: usize| {
+        [
+            json!({"k": {"a": [format!("x{n}")]}}),
+            json!({"k": {"a": [{"prefix": format!("x{n}")}]}}),
+            json!({"k": {"a": [{"suffix": format!("{n}x")}]}}),
+            json!({"k": {"a": [{"equals-ignore-case": format!("x{n}")}]}}),
+            json!({"k": {"a": [{"cidr": format!("10.0.{n}.0/24")}]}}),
+            json!({"k": {"b": [{"numeric": [">", 1_000 + n]}]}}),
+            json!({"k": {"a": ["y"], "b": [2]}}),
+            json!({"k": {format!("a{n}"): [1]}}),
+        ]
+    };
+    for body in &bodies {
+        let candidate = Candidate::new(body, &none);
+        for kind in 0..branch(0).len() {
+            let count = if kind == 6 { 37 } else { 75 };
+            let branches: Vec<_> = (0..count).map(|n| branch(n)[kind].clone()).collect();
+            let policy = policy(&json!({ "$or": branches }).to_string(), InBody);
+            assert!(!policy.matches(&candidate), "{}", branch(0)[kind]);
         }
     }
 }

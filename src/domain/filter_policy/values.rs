@@ -41,6 +41,10 @@ impl Values {
         self.leaves.dedup();
     }
 
+    pub fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.leaves.is_empty()
     }
@@ -69,7 +73,7 @@ impl Values {
             Condition::Numeric(from, to) => self.any_is_between(*from, *to),
             Condition::Cidr(network) => self.any_is_in(*network),
             // Nearly all are present, so the first ones tell.
-            Condition::Exists => self.leaves.iter().any(|leaf| condition.is_met_by(leaf)),
+            Condition::Exists => self.leaves.iter().any(Leaf::exists),
         }
     }
 
