@@ -85,6 +85,11 @@ pub const TOPIC_ARCHIVE_DAYS: RangeInclusive<i64> = 1..=365;
 pub const SUBJECT_LENGTH: RangeInclusive<usize> = 1..=100;
 /// Subscriptions of a topic whose messages may be larger than [`PUBLISH_BYTES`], and of a FIFO topic.
 pub const FEW_SUBSCRIPTIONS: i64 = 100;
+/// Bytes of an attribute of a topic, or of a subscription but for its filter, that has no limit of
+/// its own. AWS documents none; this is more than anything that it could mean.
+pub const SNS_ATTRIBUTE_BYTES: usize = 65_536;
+/// Bytes of an endpoint. AWS's limit is not documented; this is longer than any URL that works.
+pub const ENDPOINT_BYTES: usize = 8_192;
 /// Milliseconds for which the token of a subscription can confirm it: two days.
 pub const SUBSCRIPTION_TOKEN_MS: i64 = 2 * 24 * 3_600 * 1_000;
 /// Entries on a page of a list of SNS.

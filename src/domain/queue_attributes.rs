@@ -328,6 +328,9 @@ impl QueueAttributes {
     /// Takes over one value, as far as it can be judged by itself.
     fn assign(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let attribute = AttributeName::parse(name).ok_or_else(|| unknown_attribute(name))?;
+        if value.len() > limits::POLICY_BYTES && attribute != AttributeName::Policy {
+            return Err(invalid(attribute));
+        }
         let seconds = |range| integer(attribute, value, range);
         match attribute {
             AttributeName::VisibilityTimeout => {

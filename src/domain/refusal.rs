@@ -143,9 +143,18 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Bytes of a sentence. It may quote the request, whose size must not become the answer's; what
+    /// is longer is cut.
+    pub const LONGEST: usize = 2_560;
+
     /// A refusal of this kind with this sentence.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), internal: None }
+        let mut message = message.into();
+        if message.len() > Self::LONGEST {
+            let cut = message.floor_char_boundary(Self::LONGEST);
+            message = format!("{}…", &message[..cut]).into();
+        }
+        Self { kind, message, internal: None }
     }
 
     /// "The request must contain the parameter X."

@@ -1,6 +1,7 @@
 //! Where a subscription sends its messages: the protocols, and what an endpoint of each looks like.
 
 use super::address::QueueAddress;
+use super::limits::ENDPOINT_BYTES;
 use super::topic_address::elements;
 use super::{Kind, Refusal};
 
@@ -98,6 +99,9 @@ impl Protocol {
                 "Invalid protocol type: {}",
                 self.name()
             )));
+        }
+        if endpoint.len() > ENDPOINT_BYTES {
+            return Err(Refusal::invalid_parameter("Endpoint"));
         }
         match self {
             Self::Http | Self::Https => check_url(self, endpoint),

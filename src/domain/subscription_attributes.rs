@@ -7,6 +7,7 @@ use super::Refusal;
 use super::address::QueueAddress;
 use super::delivery_policy::SubscriptionDeliveryPolicy;
 use super::filter_policy::{FilterPolicy, Scope};
+use super::limits::SNS_ATTRIBUTE_BYTES;
 use super::sns_endpoint::Protocol;
 use super::topic_address::TopicAddress;
 use super::topic_attributes::{in_attributes, parse_bool};
@@ -63,6 +64,9 @@ impl SubscriptionAttributes {
         value: &str,
     ) -> Result<(), Refusal> {
         let refuse = |reason: &str| Refusal::invalid_parameter(format_args!("{name}: {reason}"));
+        if name != "FilterPolicy" && value.len() > SNS_ATTRIBUTE_BYTES {
+            return Err(refuse("The value is too long."));
+        }
         match name {
             "RawMessageDelivery" => {
                 let raw = parse_bool(value).ok_or_else(|| {
@@ -119,6 +123,11 @@ impl SubscriptionAttributes {
 
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Bytes of all values.
+    pub fn bytes(&self) -> usize {
+        self.0.values().map(String::len).sum()
     }
 
     /// Whether these, from another Subscribe of the same endpoint, say something else. Fewer, and

@@ -7,7 +7,8 @@ use super::Refusal;
 use super::address::has_fifo_suffix;
 use super::delivery_policy::TopicDeliveryPolicy;
 use super::limits::{
-    DISPLAY_NAME_LENGTH, PUBLISH_BYTES, TOPIC_ARCHIVE_DAYS, TOPIC_MAXIMUM_MESSAGE_SIZE,
+    DISPLAY_NAME_LENGTH, PUBLISH_BYTES, SNS_ATTRIBUTE_BYTES, TOPIC_ARCHIVE_DAYS,
+    TOPIC_MAXIMUM_MESSAGE_SIZE,
 };
 use super::notification::SignatureVersion;
 use super::topic_address::TopicAddress;
@@ -56,6 +57,9 @@ impl TopicAttributes {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let invalid = || Refusal::invalid_parameter(name);
         let is_fifo = self.is_fifo();
+        if value.len() > SNS_ATTRIBUTE_BYTES {
+            return Err(invalid());
+        }
         match name {
             "DisplayName" if value.chars().count() > DISPLAY_NAME_LENGTH => return Err(invalid()),
             "DisplayName" | "KmsMasterKeyId" => {}

@@ -16,6 +16,10 @@ use crate::store::{
     Delivery, DeliveryStatus, Effect, Payload, Publication, Subscription, SubscriptionState, Txn,
 };
 
+/// Bytes of messages that are loaded for one subscription at a time, about: many may be waiting for
+/// their endpoints.
+const PAGE_BYTES: usize = 256 * 1024;
+
 /// What is due for one subscription.
 #[derive(Debug, Clone)]
 pub struct Outbox {
@@ -67,13 +71,17 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         policy.max_receives_per_second = None;
     }
     let limit = policy.max_receives_per_second.map_or(limit, |rate| limit.min(rate.into()));
-    let mut parcels = Vec::new();
+    let (mut parcels, mut bytes) = (Vec::new(), 0);
     for delivery in tx.due_deliveries(subscription, limit)? {
+        if bytes >= PAGE_BYTES {
+            break;
+        }
         let publication = match delivery.payload {
             Payload::Notification(id) => tx.publication(id)?,
             _ => None,
         };
         if is_wanted(&found, &delivery.payload, publication.as_ref()) {
+            bytes += publication.as_ref().map_or(0, |publication| publication.published.size());
             parcels.push(Parcel { delivery, publication });
         } else {
             tx.remove_delivery(&delivery)?;

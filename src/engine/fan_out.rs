@@ -30,11 +30,15 @@ use crate::store::{
     Txn,
 };
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// Subscriptions that a publication looks at before it leaves the rest to background work.
-const SUBSCRIPTIONS: i64 = 1_000;
+const SUBSCRIPTIONS: usize = 1_000;
+/// Bytes of their filters and endpoints, of which they are fewer if these are long.
+const TEXTS: usize = 8 * 1024 * 1024;
+/// Subscriptions that are read at once.
+const PAGE: i64 = 100;
 /// Deliveries that one transaction makes for one publication.
 const DELIVERIES: usize = 200;
 /// Bytes that one transaction copies for one publication, which a fan-out of large messages reaches
@@ -42,6 +46,8 @@ const DELIVERIES: usize = 200;
 const BYTES: usize = 8 * 1024 * 1024;
 /// Topics whose subscriptions are kept compiled.
 const TOPICS: usize = 1_000;
+/// Bytes of the filters and endpoints of these, which are a few times as long compiled.
+const KEPT: usize = 64 * 1024 * 1024;
 /// SenderId of messages that come from a topic: an identity of the service.
 const SENDER_ID: &str = "AIDASQUABSNSDELIVERY1";
 
@@ -60,6 +66,8 @@ pub struct Fanout {
     subscriptions: Vec<Subscriber>,
     /// The last subscription that was looked at, if there may be more than these.
     more_after: Option<i64>,
+    /// Bytes of their filters and endpoints.
+    texts: usize,
 }
 
 /// A confirmed subscription with its filter compiled.
@@ -117,7 +125,31 @@ impl Subscriber {
 
 /// Compiled subscriptions of the topics that messages are published to.
 #[derive(Debug, Default)]
-pub struct Fanouts(Mutex<HashMap<i64, Arc<Fanout>>>);
+pub struct Fanouts(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_topic: HashMap<i64, Arc<Fanout>>,
+    texts: usize,
+}
+
+impl Kept {
+    /// Where there is too much, everything goes: what is published to comes back.
+    fn keep(&mut self, fanout: &Arc<Fanout>) {
+        self.forget(fanout.id);
+        if self.by_topic.len() >= TOPICS || self.texts + fanout.texts > KEPT {
+            *self = Self::default();
+        }
+        self.texts += fanout.texts;
+        self.by_topic.insert(fanout.id, Arc::clone(fanout));
+    }
+
+    fn forget(&mut self, topic: i64) {
+        if let Some(fanout) = self.by_topic.remove(&topic) {
+            self.texts -= fanout.texts;
+        }
+    }
+}
 
 impl Fanouts {
     /// The topic at an address.
@@ -125,25 +157,26 @@ impl Fanouts {
         let Some((id, version)) = tx.topic_version(address)? else {
             return Err(Refusal::not_found("Topic"));
         };
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let known = self.kept().by_topic.get(&id).cloned();
         if let Some(known) = known.filter(|known| known.version == version) {
             return Ok(known);
         }
         let topic = tx.topic_by_id(id)?.ok_or_else(|| Refusal::not_found("Topic"))?;
         let fanout = Arc::new(compile(tx, topic)?);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= TOPICS {
-            kept.clear();
-        }
-        kept.insert(id, Arc::clone(&fanout));
+        self.kept().keep(&fanout);
         Ok(fanout)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn compile(tx: &mut Txn<'_>, topic: Topic) -> Result<Fanout, Refusal> {
-    let page = tx.subscriptions_of_topic(topic.id, 0, SUBSCRIPTIONS)?;
+    let (page, more_after) = page(tx, &topic, 0)?;
     Ok(Fanout {
-        more_after: more_after(&page),
+        texts: page.iter().map(texts).sum(),
+        more_after,
         id: topic.id,
         version: topic.version,
         arn: topic.address.arn(),
@@ -153,10 +186,30 @@ fn compile(tx: &mut Txn<'_>, topic: Topic) -> Result<Fanout, Refusal> {
     })
 }
 
-/// Where to go on after a page, if that was not all.
-fn more_after(page: &[Subscription]) -> Option<i64> {
-    let is_full = page.len() as i64 == SUBSCRIPTIONS;
-    page.last().filter(|_| is_full).map(|last| last.id)
+/// The subscriptions of a topic after one of them that a publication looks at next, and where to go
+/// on, if that may not have been all. Of FIFO topics that is all.
+fn page(
+    tx: &mut Txn<'_>,
+    topic: &Topic,
+    after: i64,
+) -> Result<(Vec<Subscription>, Option<i64>), Refusal> {
+    let (mut page, mut last, mut bytes) = (Vec::new(), after, 0);
+    loop {
+        let more = tx.subscriptions_of_topic(topic.id, last, PAGE)?;
+        let is_end = (more.len() as i64) < PAGE;
+        bytes += more.iter().map(texts).sum::<usize>();
+        page.extend(more);
+        last = page.last().map_or(last, |last| last.id);
+        let is_long = bytes >= TEXTS && !topic.attributes.is_fifo();
+        if is_end || is_long || page.len() >= SUBSCRIPTIONS {
+            return Ok((page, Some(last).filter(|_| !is_end)));
+        }
+    }
+}
+
+/// Bytes of what a subscription has of any length.
+fn texts(subscription: &Subscription) -> usize {
+    subscription.endpoint.len() + subscription.attributes.bytes()
 }
 
 fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
@@ -200,7 +253,7 @@ pub fn step(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let topic = tx.topic_by_id(publication.topic)?;
     let mut cursor = None;
     if let Some(topic) = topic {
-        let mut page = tx.subscriptions_of_topic(topic.id, after, SUBSCRIPTIONS)?;
+        let (mut page, more_after) = page(tx, &topic, after)?;
         // Ids are in one line: who has subscribed since does not get what was published before.
         page.retain(|subscription| subscription.id < publication.id);
         let arn = topic.address.arn();
@@ -208,7 +261,7 @@ pub fn step(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         let texts = publication.published.texts();
         let candidate = candidate(&publication.published, &texts);
         let subscribers = subscribers(&page, &topic.attributes);
-        cursor = work.serve(tx, &subscribers, &candidate)?.or(more_after(&page));
+        cursor = work.serve(tx, &subscribers, &candidate)?.or(more_after);
         work.tell(tx);
     }
     tx.set_publication_cursor(publication.id, cursor)?;

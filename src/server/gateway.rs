@@ -33,6 +33,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
 const TRACE_ID: &str = "x-amzn-trace-id";
+/// Bytes of a trace id that messages carry; X-Ray's have some hundred.
+const LONGEST_TRACE_ID: usize = 1_024;
+/// Bytes of a host, with its port, that links and queue URLs repeat: names have 253 at most.
+const LONGEST_HOST: usize = 300;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
 
@@ -267,7 +271,9 @@ impl Gateway {
             principal: caller.principal,
             base_url: self.base_url(parts),
             path: parts.uri.path().to_owned(),
-            trace_header: header(&parts.headers, TRACE_ID).map(str::to_owned),
+            trace_header: header(&parts.headers, TRACE_ID)
+                .filter(|id| id.len() <= LONGEST_TRACE_ID)
+                .map(str::to_owned),
         }
     }
 
@@ -294,9 +300,11 @@ impl Gateway {
             value.split(',').next().map(str::trim)
         };
         let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
+        let scheme = if scheme.len() <= LONGEST_HOST { scheme } else { "http" };
         let host = forwarded("x-forwarded-host")
             .or_else(|| header(&parts.headers, HOST.as_str()))
             .or_else(|| parts.uri.authority().map(hyper::http::uri::Authority::as_str))
+            .filter(|host| host.len() <= LONGEST_HOST)
             .unwrap_or("localhost");
         format!("{scheme}://{host}")
     }
