@@ -634,3 +634,43 @@ fn put(
     send(tx, &queue, &outgoing)?;
     Ok(Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fanout(id: i64, texts: usize) -> Arc<Fanout> {
+        let address = TopicAddress {
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            name: "t".to_owned(),
+        };
+        Arc::new(Fanout {
+            id,
+            version: 1,
+            arn: address.arn(),
+            address,
+            attributes: TopicAttributes::default(),
+            subscriptions: Vec::new(),
+            more_after: None,
+            texts,
+        })
+    }
+
+    #[test]
+    fn what_is_kept_compiled_is_bounded_by_its_length_and_by_its_number() {
+        let mut kept = Kept::default();
+        for id in 0..100 {
+            // Those of one topic count once, however often they change.
+            kept.keep(&fanout(id % 10, KEPT / 4));
+            let texts: usize = kept.by_topic.values().map(|known| known.texts).sum();
+            assert_eq!(kept.texts, texts);
+            assert!(texts <= KEPT);
+            assert!(kept.by_topic.contains_key(&(id % 10)));
+        }
+        for id in 0..3 * TOPICS as i64 {
+            kept.keep(&fanout(id, 1));
+            assert!(kept.by_topic.len() <= TOPICS);
+        }
+    }
+}

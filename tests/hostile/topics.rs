@@ -485,6 +485,41 @@ async fn long_lists_cost_little_and_harm_nobody() {
     errors.assert_none();
 }
 
+/// What a transaction compiles is bounded by its length; the rest of the subscriptions are served
+/// later, each once.
+#[tokio::test]
+async fn long_filters_are_looked_at_in_pages() {
+    const SUBSCRIPTIONS: usize = 250;
+    let (service, _) = service_and_calls().await;
+    let topic = service.sns_ok("CreateTopic", json!({"Name": "long"})).await["TopicArn"].clone();
+    let filter = json!({"k": ["x", "y".repeat(45_000)]}).to_string();
+    for number in 0..SUBSCRIPTIONS {
+        let name = format!("long{number}");
+        service.ok("CreateQueue", json!({"QueueName": name})).await;
+        let input = json!({
+            "TopicArn": topic, "Protocol": "sqs", "Endpoint": format!("{ARNS}:{name}"),
+            "Attributes": {"FilterPolicy": filter, "RawMessageDelivery": "true"},
+        });
+        service.sns_ok("Subscribe", input).await;
+    }
+    for value in ["x", "other"] {
+        let attribute = json!({"DataType": "String", "StringValue": value});
+        let input = json!({
+            "TopicArn": topic, "Message": value, "MessageAttributes": {"k": attribute},
+        });
+        service.sns_ok("Publish", input).await;
+    }
+    service.runtime.do_background_work().await.unwrap();
+    for number in 0..SUBSCRIPTIONS {
+        let url = format!("{}/long{number}", crate::gateway::QUEUES);
+        let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+        let received = service.ok("ReceiveMessage", input).await;
+        let bodies: Vec<_> =
+            received["Messages"].as_array().unwrap().iter().map(|one| &one["Body"]).collect();
+        assert_eq!(bodies, ["x"], "{number}");
+    }
+}
+
 /// What subscribers get of odd texts can be read, and says what was sent.
 #[tokio::test]
 async fn odd_texts_arrive_as_they_went() {

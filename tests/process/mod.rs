@@ -165,6 +165,12 @@ impl Connection {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// The same connection, for another thread or to close half of it.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn another_end(&self) -> TcpStream {
+        self.stream.get_ref().try_clone().unwrap()
+    }
+
     /// Sends a call in AWS JSON.
     pub fn send(&mut self, operation: &str, input: &Value) -> std::io::Result<()> {
         let body = input.to_string();
