@@ -32,7 +32,8 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("answers-not-read", |siege| Box::pin(answers_not_read(siege, 200))),
     ("deep-json", |siege| Box::pin(deep_json(siege, 32))),
     ("huge-batches", |siege| Box::pin(huge_batches(siege, 16))),
-    ("filter-policies", |siege| Box::pin(filter_policies(siege, 16))),
+    ("filter-policies", |siege| Box::pin(filter_policies(siege, 16, false))),
+    ("filter-policies-on-objects", |siege| Box::pin(filter_policies(siege, 16, true))),
     ("create-queue", |siege| Box::pin(create_queue(siege, 32))),
 ];
 
@@ -266,7 +267,7 @@ async fn pipelined(siege: Siege, count: usize) -> Result<()> {
     .await
 }
 
-/// Receivers of 1 MiB each time, who do not read it.
+/// Receivers of 10 MB each, who do not read it, and see at the end what became of it.
 async fn answers_not_read(siege: Siege, count: usize) -> Result<()> {
     let mut connection = Connection::open(&siege.address).await?;
     let create = r#"{"QueueName":"large","Attributes":{"VisibilityTimeout":"0"}}"#;
@@ -284,7 +285,12 @@ async fn answers_not_read(siege: Siege, count: usize) -> Result<()> {
             let Some(mut stream) = siege.connect().await else { return };
             let _ = stream.write_all(&receive).await;
             let _ = siege.wait().await;
-            siege.note("held open");
+            let mut answer = [0; 512];
+            match timeout(Duration::from_millis(100), stream.read(&mut answer)).await {
+                Err(_) => siege.note("without an answer"),
+                Ok(Ok(0) | Err(_)) => siege.note("hung up on"),
+                Ok(Ok(length)) => siege.note_status(&answer[..length]),
+            }
         }
     })
     .await
@@ -353,8 +359,9 @@ async fn huge_batches(siege: Siege, count: usize) -> Result<()> {
     .await
 }
 
-/// Policies of 150 branches, changed all the time, and messages of 250 KB that none lets through.
-async fn filter_policies(siege: Siege, count: usize) -> Result<()> {
+/// Policies of many branches, changed all the time, and messages of 250 KB that none lets through:
+/// with many values, or with many objects that have one each.
+async fn filter_policies(siege: Siege, count: usize, in_objects: bool) -> Result<()> {
     let topic = "arn:aws:sns:us-east-1:000000000000:t";
     let mut connection = Connection::open(&siege.address).await?;
     let encode = |text: &str| {
@@ -369,16 +376,21 @@ async fn filter_policies(siege: Siege, count: usize) -> Result<()> {
     let answer = String::from_utf8_lossy(connection.call(&call(subscribe)).await?).into_owned();
     let arn = answer.split_once("<SubscriptionArn>").and_then(|(_, rest)| rest.split('<').next());
     let arn = arn.ok_or("no subscription")?.to_owned();
-    let values: Vec<String> = (0..35_000).map(|number| format!("\"{number}\"")).collect();
+    let value =
+        |number| if in_objects { format!(r#"{{"b":{number}}}"#) } else { format!("\"{number}\"") };
+    let values: Vec<String> = (0..if in_objects { 20_000 } else { 35_000 }).map(value).collect();
     let message = encode(&format!(r#"{{"a":[{}]}}"#, values.join(",")));
     let publish = call(format!("Action=Publish&TopicArn={topic}&Message={message}"));
     flood(siege, count, move |number, turn| {
         if turn % 4 != 0 {
             return publish.clone();
         }
-        let branches: Vec<String> = (0..150)
-            .map(|branch| format!(r#"{{"a":["x{number}-{turn}-{branch}"]}}"#))
-            .collect();
+        let branch = |branch| {
+            let list = format!(r#"["x{number}-{turn}-{branch}"]"#);
+            if in_objects { format!(r#"{{"a":{{"b":{list}}}}}"#) } else { format!(r#"{{"a":{list}}}"#) }
+        };
+        let branches: Vec<String> =
+            (0..if in_objects { 75 } else { 150 }).map(branch).collect();
         let policy = encode(&format!(r#"{{"$or":[{}]}}"#, branches.join(",")));
         call(format!(
             "Action=SetSubscriptionAttributes&SubscriptionArn={arn}&AttributeName=FilterPolicy&AttributeValue={policy}"

@@ -26,9 +26,8 @@ const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
 /// Test libraries want a version 4.x, and this is the one whose behaviour is matched.
 const VERSION: &str = "4.14.0";
-/// Keys that PUT may add to the answer of `health`, and bytes of one document.
-const EXTRA_KEYS: usize = 100;
-const EXTRA_BYTES: usize = 64 * 1024;
+/// Bytes of a document that callers may add to: everybody can ask for it, and leave it unread.
+const LONGEST_DOCUMENT: usize = 8 * 1024;
 
 /// What these paths show and change.
 #[derive(Debug)]
@@ -141,8 +140,8 @@ impl LocalStack {
         let mut extra = lock(&self.extra);
         let mut merged = extra.clone();
         merge(&mut merged, &given);
-        if body.len() > EXTRA_BYTES || merged.len() > EXTRA_KEYS {
-            return failure(StatusCode::PAYLOAD_TOO_LARGE, "That is more than is kept here.");
+        if is_too_long(&merged) {
+            return too_long();
         }
         *extra = merged;
         ok(&json!({"status": "OK"}))
@@ -195,11 +194,12 @@ impl LocalStack {
                 };
                 // Shown from now on; settings are read once, at the start.
                 let mut config = lock(config);
-                if body.len() > EXTRA_BYTES || config.len() >= EXTRA_KEYS {
-                    let reason = "That is more than is kept here.";
-                    return failure(StatusCode::PAYLOAD_TOO_LARGE, reason);
+                let mut changed = config.clone();
+                changed.insert(variable.to_owned(), value.clone());
+                if is_too_long(&changed) {
+                    return too_long();
                 }
-                config.insert(variable.to_owned(), value.clone());
+                *config = changed;
                 ok(&json!({"variable": variable, "value": value}))
             }
             _ => not_allowed("GET, POST"),
@@ -215,6 +215,14 @@ impl LocalStack {
             "init": self.init(),
         })
     }
+}
+
+fn is_too_long(document: &Map<String, Value>) -> bool {
+    serde_json::to_string(document).map_or(true, |text| text.len() > LONGEST_DOCUMENT)
+}
+
+fn too_long() -> Response<Body> {
+    failure(StatusCode::PAYLOAD_TOO_LARGE, "That is more than is kept here.")
 }
 
 /// What the settings come to, by LocalStack's names.

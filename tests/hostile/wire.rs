@@ -228,6 +228,26 @@ fn a_half_closed_receiver_keeps_no_message() {
     assert_eq!(received["Messages"][0]["Attributes"]["ApproximateReceiveCount"], "1");
 }
 
+/// What callers add to a document that everybody may ask for does not add up.
+#[test]
+fn a_document_that_callers_add_to_has_a_limit() {
+    let server = server();
+    let mut connection = server.connect();
+    let mut statuses = Vec::new();
+    for number in 0..20 {
+        let body = json!({format!("extra{number}"): "x".repeat(1_000)}).to_string();
+        let head = format!(
+            "PUT /_localstack/health HTTP/1.1\r\nHost: x\r\nContent-Length: {}",
+            body.len()
+        );
+        connection.write(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+        statuses.push(connection.read().unwrap().0);
+    }
+    assert_eq!((statuses[0], statuses[19]), (200, 413));
+    connection.write(b"GET /_localstack/health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(connection.read().unwrap().1.len() < 10_000);
+}
+
 /// Large answers that are left unread are hung up on while others want their room, and nobody
 /// else's.
 #[test]
