@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout};
 
 /// Bytes of an answer that nobody has to ask room for.
 pub const FREE: usize = 16 * 1024;
-/// How long a client has to take [`LEAST`] bytes before anybody looks at how far it is.
-const WINDOW: Duration = Duration::from_secs(1);
+/// How long a client reads before anybody looks at how far it is. A busy server, too, may be what an
+/// answer waits for.
+const WINDOW: Duration = Duration::from_secs(2);
 /// Bytes a second that a client takes of an answer which it is to keep while others want room.
 const LEAST: u64 = 256 * 1024;
 /// Between two looks at everybody who is reading.
@@ -27,10 +28,12 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long an answer waits for room.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is said to whoever finds no room.
+pub const NO_ROOM: &str = "Too many answers wait to be read: there is no room for this one.";
+
 /// The refusal of whoever finds no room.
 pub fn no_room() -> Refusal {
-    let message = "Too many answers wait to be read: there is no room for this one.";
-    Refusal::new(Kind::RequestThrottled, message)
+    Refusal::new(Kind::RequestThrottled, NO_ROOM)
 }
 
 /// Whoever takes an answer.
@@ -310,8 +313,9 @@ mod tests {
         // Nobody has had the time to read.
         assert!(!new.try_hold(MIB));
         sleep(2 * WINDOW).await;
-        quick.takes(2 * LEAST as usize);
-        slow.takes(LEAST as usize);
+        let least = LEAST * (2 * WINDOW).as_secs();
+        quick.takes(least as usize);
+        slow.takes(least as usize - 1);
         assert!(new.try_hold(MIB));
         assert!(slow.is_hung_up_on() && !quick.is_hung_up_on() && !last.is_hung_up_on());
         assert_eq!(answers.free(), 2 * MIB);
@@ -332,7 +336,7 @@ mod tests {
         let reading = async {
             // Twice as quickly as it has to.
             for _ in 0..40 {
-                reader.takes(LEAST as usize / 2);
+                reader.takes(LEAST as usize);
                 sleep(WINDOW / 4).await;
             }
         };

@@ -450,6 +450,17 @@ pub(super) fn refuse(
     response
 }
 
+/// The answer to somebody for whom there is no room, in the protocol and of the service that the head
+/// of the request tells. Clients try again.
+pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body> {
+    let protocol = protocol_of(parts).unwrap_or(Protocol::Json);
+    let query = parts.uri.query().unwrap_or_default();
+    let signed_for = || Service::named(&auth::scope_service(&parts.headers, query)?);
+    let service = service_of_target(parts).or_else(signed_for).unwrap_or(Service::Sqs);
+    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
+    refuse(service, &refusal, protocol, &fresh_request_id())
+}
+
 /// What AWS answers to a bare GET.
 fn not_found(request_id: &str) -> Response<Body> {
     let body = b"<UnknownOperationException/>\n".to_vec();

@@ -40,7 +40,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
-use crate::runtime::answers::Answers;
+use crate::runtime::answers::{Answers, NO_ROOM};
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
 use cors::Cors;
@@ -50,6 +50,10 @@ use listener::{BindError, Bound, Crowded, Limits};
 use localstack::LocalStack;
 use metrics::Metrics;
 use shutdown::Signals;
+
+/// What is said where there is no room for a request.
+const NO_CONNECTIONS: &str =
+    "The server has as many connections as it may have, and none of them is idle.";
 
 /// Why the program could not start or go on; each reads as a sentence for whoever started it.
 #[derive(Debug, Error)]
@@ -263,11 +267,13 @@ where
             return response;
         }
         if request.uri().path() == "/metrics" && request.method() == Method::GET {
-            let text = self.metrics.respond(self.answers.answer()).await;
-            return text.unwrap_or_else(|| no_room(NO_ANSWERS));
+            return match self.metrics.respond(self.answers.answer()).await {
+                Some(response) => response,
+                None => gateway::turn_away(&request.into_parts().0, NO_ROOM),
+            };
         }
         if crowd {
-            return no_room(NO_CONNECTIONS);
+            return gateway::turn_away(&request.into_parts().0, NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };
         unless_it_panics(answer).await.unwrap_or_else(|| {
@@ -296,29 +302,14 @@ async fn unless_it_panics<F: Future>(future: F) -> Option<F::Output> {
 /// A panic can come before the protocol of the request is known, so this is the JSON answer, and
 /// clients of the Query protocol go by its status.
 fn internal_failure() -> Response<Body> {
-    failure(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "InternalFailure",
+    let mut response = Response::new(Body::from(
         r#"{"__type":"com.amazon.coral.service#InternalFailure","message":"The request processing has failed because of an unknown error, exception or failure."}"#,
-    )
-}
-
-const NO_CONNECTIONS: &str = r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"The server has as many connections as it may have, and none of them is idle."}"#;
-const NO_ANSWERS: &str = r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException","message":"Too many answers wait to be read: there is no room for this one."}"#;
-
-/// No protocol is known here, so this is the JSON answer, too. Clients try again.
-fn no_room(body: &'static str) -> Response<Body> {
-    failure(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", body)
-}
-
-fn failure(status: StatusCode, code: &str, body: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
+    ));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    if let Ok(code) = HeaderValue::from_str(&format!("{code};Receiver")) {
-        headers.insert("x-amzn-query-error", code);
-    }
+    let code = HeaderValue::from_static("InternalFailure;Receiver");
+    headers.insert("x-amzn-query-error", code);
     if let Ok(id) = HeaderValue::from_str(&gateway::fresh_request_id()) {
         headers.insert("x-amzn-requestid", id);
     }
@@ -449,11 +440,20 @@ pub(crate) mod tests {
         let mut busy = TcpStream::connect(address).await.unwrap();
         busy.write_all(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         arrival.notified().await;
-        // Whether they want their connections kept or not.
-        for (request, status) in [("GET /health", "200 OK"), ("POST /", "503 Service Unavailable")]
-        {
-            let answer = talk(address, &format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        let target = "X-Amz-Target: AmazonSQS.ListQueues\r\n";
+        let credential = "Authorization: AWS4-HMAC-SHA256 \
+                          Credential=a/20260101/us-east-1/sns/aws4_request\r\n";
+        // Whether they want their connections kept or not, and as they understand it.
+        for (request, header, status, said) in [
+            ("GET /health", "", "200 OK", "OK"),
+            ("POST /", target, "503 Service Unavailable", "service#ServiceUnavailableException"),
+            ("POST /", "", "503 Service Unavailable", "<Code>ServiceUnavailable</Code>"),
+            ("POST /", credential, "503 Service Unavailable", "http://sns.amazonaws.com/"),
+        ] {
+            let request = format!("{request} HTTP/1.1\r\nHost: x\r\n{header}\r\n");
+            let answer = talk(address, &request).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+            assert!(answer.contains(said), "{answer}");
         }
     }
 

