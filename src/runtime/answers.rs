@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout};
 
 /// Bytes of an answer that nobody has to ask room for.
 pub const FREE: usize = 16 * 1024;
-/// How long a client reads before anybody looks at how far it is. A busy server, too, may be what an
-/// answer waits for.
+/// How long a client reads before anybody looks at how far it is. A busy server, too, may be what
+/// an answer waits for.
 const WINDOW: Duration = Duration::from_secs(2);
 /// Bytes a second that a client takes of an answer which it is to keep while others want room.
 const LEAST: u64 = 256 * 1024;

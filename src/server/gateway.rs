@@ -450,8 +450,8 @@ pub(super) fn refuse(
     response
 }
 
-/// The answer to somebody for whom there is no room, in the protocol and of the service that the head
-/// of the request tells. Clients try again.
+/// The answer to somebody for whom there is no room, in the protocol and of the service that the
+/// head of the request tells. Clients try again.
 pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body> {
     let protocol = protocol_of(parts).unwrap_or(Protocol::Json);
     let query = parts.uri.query().unwrap_or_default();

@@ -2,8 +2,8 @@
 //!
 //! Counting a request takes a few atomic additions: the handles of each operation are made once
 //! and found by index. The depths of queues are not counted but asked for at each scrape, so that
-//! they cannot disagree with the state. Their text grows with the queues, so one scrape is made at a
-//! time, and holds room as other answers do until it is taken.
+//! they cannot disagree with the state. Their text grows with the queues, so one scrape is made at
+//! a time, and holds room as other answers do until it is taken.
 
 use std::collections::BTreeMap;
 use std::fmt;
