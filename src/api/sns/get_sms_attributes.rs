@@ -32,9 +32,7 @@ pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Re
     let place = (cx.account.clone(), cx.region.clone());
     let mut attributes =
         cx.runtime.run(move |tx| Ok(tx.sms_attributes((&place.0, &place.1))?)).await?;
-    attributes
-        .entry("MonthlySpendLimit".to_owned())
-        .or_insert_with(|| SPEND_LIMIT.to_owned());
+    attributes.entry("MonthlySpendLimit".to_owned()).or_insert_with(|| SPEND_LIMIT.to_owned());
     let asked_for = input.attributes.unwrap_or_default();
     if !asked_for.is_empty() {
         attributes.retain(|name, _| asked_for.contains(name));
