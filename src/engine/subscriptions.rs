@@ -217,7 +217,8 @@ pub fn confirm(
 /// Ends a subscription, if it is there. Without a signature its endpoint is told, and may restore
 /// it.
 ///
-/// Refused with AccessDenied when only a signed call may do it.
+/// Refused with InvalidParameter before it is confirmed, and with AccessDenied when only a signed call
+/// may do it: that of a queue, or one that was confirmed so.
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
@@ -225,22 +226,24 @@ pub fn unsubscribe(
     base_url: &str,
 ) -> Result<(), Refusal> {
     let Ok(mut subscription) = find(tx, arn) else { return Ok(()) };
-    if subscription.protected && !signed {
+    if subscription.state == SubscriptionState::Pending {
+        return Err(Refusal::invalid_parameter(
+            "Cannot unsubscribe a subscription that is pending confirmation",
+        ));
+    }
+    let needs_signature = subscription.protected || subscription.protocol == Protocol::Sqs;
+    if needs_signature && !signed {
         return Err(Refusal::new(
             Kind::AccessDenied,
             "The subscription can only be ended by a signed request of its owner.",
         ));
     }
     if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
-        match subscription.state {
-            SubscriptionState::Pending => topic.pending -= 1,
-            SubscriptionState::Confirmed | SubscriptionState::Ended => topic.confirmed -= 1,
-        }
+        topic.confirmed -= 1;
         topic.deleted += 1;
         tx.update_topic(&topic)?;
     }
-    let was_confirmed = subscription.state == SubscriptionState::Confirmed;
-    if signed || !was_confirmed || !subscription.protocol.needs_confirmation() {
+    if signed || !subscription.protocol.needs_confirmation() {
         return Ok(tx.delete_subscription(subscription.id)?);
     }
     subscription.state = SubscriptionState::Ended;
@@ -249,6 +252,21 @@ pub fn unsubscribe(
     tx.update_subscription(&subscription)?;
     let confirmation = confirmation(tx, &subscription, base_url);
     Ok(tx.insert_delivery(subscription.id, &Payload::UnsubscribeConfirmation(confirmation))?)
+}
+
+/// Forgets a page of subscriptions that nobody has confirmed in time. Tells how many.
+///
+/// AWS page: "Deleting an Amazon SNS topic and subscription".
+pub fn forget_unconfirmed(tx: &mut Txn<'_>, limit: i64) -> Result<usize, Refusal> {
+    let late = tx.unconfirmed_subscriptions(limit)?;
+    for subscription in &late {
+        if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
+            topic.pending -= 1;
+            tx.update_topic(&topic)?;
+        }
+        tx.delete_subscription(subscription.id)?;
+    }
+    Ok(late.len())
 }
 
 /// The subscription of an ARN.

@@ -226,6 +226,16 @@ impl Txn<'_> {
         Ok(count.unwrap_or(0))
     }
 
+    /// Subscriptions that wait for their confirmation and whose token has expired.
+    pub fn unconfirmed_subscriptions(&mut self, limit: i64) -> Result<Vec<Subscription>, Error> {
+        let now = self.now();
+        self.all(
+            select!("state = 0 AND token_expires_at <= ?1 ORDER BY token_expires_at LIMIT ?2"),
+            &[now.into(), limit.into()],
+            read,
+        )
+    }
+
     /// Forgets subscriptions that a link has ended and no token can restore. Tells how many.
     pub fn forget_ended_subscriptions(&mut self, limit: i64) -> Result<usize, Error> {
         let now = self.now();
