@@ -6,6 +6,8 @@
 mod gateway;
 mod post_office;
 
+use gateway::sns::visit;
+use gateway::{ARNS, Service, settings};
 use post_office::{House, Plan, Sent, TOPIC, text_of};
 use serde_json::{Value, json};
 use squab::runtime::carrier::{Letter, World};
@@ -253,6 +255,23 @@ async fn who_leaves_by_the_link_is_told_and_may_come_back() {
     house.work().await;
     let [sent] = &house.office.take()[..] else { panic!("one message") };
     assert_eq!(json_body(sent)["Message"], "heard");
+}
+
+#[tokio::test]
+async fn nobody_leaves_for_a_queue_by_a_link() {
+    let service = Service::new(settings()).with_key().await;
+    service.sns_ok("CreateTopic", json!({"Name": "t"})).await;
+    let queue = json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": format!("{ARNS}:q")});
+    let arn = service.sns_ok("Subscribe", queue).await["SubscriptionArn"].clone();
+    let link = format!("http://x/?Action=Unsubscribe&SubscriptionArn={}", arn.as_str().unwrap());
+    let refused = service.answer(visit(&link)).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("<Code>AuthorizationError</Code>"), "{}", refused.text());
+    let left = service.sns_ok("ListSubscriptionsByTopic", json!({ "TopicArn": TOPIC })).await;
+    assert_eq!(left["Subscriptions"][0]["SubscriptionArn"], arn);
+    service.sns_ok("Unsubscribe", json!({ "SubscriptionArn": arn })).await;
+    let left = service.sns_ok("ListSubscriptionsByTopic", json!({ "TopicArn": TOPIC })).await;
+    assert_eq!(left["Subscriptions"], json!([]));
 }
 
 #[tokio::test]

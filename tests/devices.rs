@@ -545,14 +545,14 @@ async fn settings_of_sms_are_kept_for_each_account() {
         let shown = entries(&shown, "attributes").into_iter();
         shown.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
-    assert_eq!(shown(&[]).await, [""; 0]);
+    assert_eq!(shown(&[]).await, ["MonthlySpendLimit=1"]);
     SNS.result(&set("DefaultSMSType", "Transactional").await, "SetSMSAttributes");
     SNS.result(&set("MonthlySpendLimit", "7").await, "SetSMSAttributes");
     assert_eq!(shown(&[]).await, ["DefaultSMSType=Transactional", "MonthlySpendLimit=7"]);
     let asked = [("attributes.member.1", "MonthlySpendLimit"), ("attributes.member.2", "Unset")];
     assert_eq!(shown(&asked).await, ["MonthlySpendLimit=7"]);
     SNS.result(&set("MonthlySpendLimit", "").await, "SetSMSAttributes");
-    assert_eq!(shown(&asked).await, [""; 0]);
+    assert_eq!(shown(&asked).await, ["MonthlySpendLimit=1"]);
     assert_eq!(SNS.refusal(&set("DefaultSMSType", "x").await).1, "InvalidParameter");
     assert_eq!(SNS.no(&service, "SetSMSAttributes", &[]).await.1, "ValidationError");
 }

@@ -1,17 +1,20 @@
-//! The bytes on the wire, for every operation: those of SQS in both protocols, those of SNS in AWS
-//! Query.
+//! The bytes on the wire, for every operation: those of SQS in both protocols, those of SNS and STS
+//! in AWS Query.
 //!
-//! Each file in `golden/` and `golden/sns/` shows the exchanges of one operation as they travel:
-//! requests with `>` before each line, answers with `<`. `golden/sns/deliveries.txt` shows what
-//! subscribers get. Ids and time are the same in every run; request ids are random and are shown as
-//! `<request id>`, and so are signatures and the name of the certificate. After a change that is meant, `UPDATE_GOLDEN=1` writes
-//! the files anew: read the difference before you keep it.
+//! Each file in `golden/`, `golden/sns/` and `golden/sts/` shows the exchanges of one operation as
+//! they travel: requests with `>` before each line, answers with `<`. `golden/sns/deliveries.txt`
+//! shows what subscribers get. Ids and time are the same in every run; request ids are random and
+//! are shown as `<request id>`, and so are signatures, the name of the certificate, and temporary
+//! keys. After a change that is meant, `UPDATE_GOLDEN=1` writes the files anew: read the difference
+//! before you keep it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gateway;
 #[path = "golden/sns.rs"]
 mod sns_scenes;
+#[path = "golden/sts.rs"]
+mod sts_scenes;
 
 use axum::body::{Body, Bytes};
 use gateway::{ARNS, Answer, PROTOCOLS, QUEUES, Service as Squab, request, settings};

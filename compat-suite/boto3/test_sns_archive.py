@@ -81,6 +81,21 @@ def test_part_of_the_archive(sns, topic):
     late.only("a0", "a2")
 
 
+@pytest.mark.behaviour("archive-09")
+def test_behind_the_end_of_a_replay(sns, topic):
+    live = topic.inbox(raw=False, fifo=True)
+    topic.publish("first", group="g")
+    (first,) = envelopes(live, 1)
+    part = replay(beginning(topic), until=first["Timestamp"])
+    ended = topic.inbox(fifo=True, ReplayPolicy=part)
+    ended.only("first")
+    time.sleep(0.002)  # so that what comes now comes later
+    topic.publish("second", group="h")
+    (second,) = envelopes(live, 1)
+    assert second["Message"] == "second"
+    assert ended.bodies() == []
+
+
 @pytest.mark.behaviour("archive-06")
 def test_delete(sns, topic):
     with sns.refuses("InvalidState", typed="InvalidStateException"):

@@ -30,7 +30,6 @@ def test_unknown_topic(sns):
         lambda: sns.publish_batch(
             TopicArn=arn, PublishBatchRequestEntries=[{"Id": "1", "Message": "m"}]
         ),
-        lambda: sns.confirm_subscription(TopicArn=arn, Token="t"),
         lambda: sns.put_data_protection_policy(ResourceArn=arn, DataProtectionPolicy="{}"),
     ]
     for call in calls:

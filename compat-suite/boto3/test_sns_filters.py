@@ -269,6 +269,9 @@ def refused(sns, policy, says, scope="MessageAttributes"):
         ({"k": [{"like": "v"}]}, "Unrecognized match type like"),
         ({"k": [{"prefix": 5}]}, "prefix match pattern must be a string"),
         ({"k": [{"numeric": ["~", 5]}]}, "Unrecognized numeric range operator: ~"),
+        ({"k": [{"numeric": ["<", 5, 6]}]}, "Too many elements in numeric expression"),
+        ({"k": [{"numeric": [">", 5, "<", 4]}]}, "Bottom must be less than top"),
+        ({"k": [{"anything-but": []}]}, "Inside anything but list, either all values are number"),
         ({"k": [{"exists": "yes"}]}, "exists match pattern must be either true or false."),
         ("no document", ""),
         ("[]", ""),
@@ -320,6 +323,20 @@ def test_change_of_scope(sns):
     change(sns, inbox.subscription, FilterPolicyScope="MessageBody")
     topic.publish(body + " ")
     inbox.only(body + " ")
+
+
+@pytest.mark.behaviour("subscriptions-21")
+def test_number_of_policies(sns):
+    topic = sns.topic()
+    queue = topic.arn.replace(":sns:", ":sqs:")  # Whether it exists is not asked.
+    for number in range(200):
+        topic.subscribe("sqs", f"{queue}-{number}", FilterPolicy={"k": ["v"]})
+    arn = topic.subscribe("sqs", queue)
+    typed = "FilterPolicyLimitExceededException"
+    with sns.refuses("FilterPolicyLimitExceeded", status=403, typed=typed):
+        change(sns, arn, FilterPolicy={"k": ["v"]})
+    with sns.refuses("FilterPolicyLimitExceeded", status=403, typed=typed):
+        topic.subscribe("sqs", f"{queue}-more", FilterPolicy={"k": ["v"]})
 
 
 @pytest.mark.behaviour("filters-07", "delivery-06")

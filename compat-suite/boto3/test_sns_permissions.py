@@ -54,6 +54,27 @@ def test_unknown_action(sns):
         add(sns.topic(), actions=("InvalidAction",))
 
 
+@pytest.mark.behaviour("topicpermissions-05")
+def test_actions_of_topics(sns):
+    topic = sns.topic()
+    add(topic, actions=("Subscribe", "ListSubscriptionsByTopic", "Receive"))
+    says = "Invalid parameter: Policy statement action out of service scope!"
+    with sns.refuses("InvalidParameter", says=says):
+        add(topic, label="other", actions=("Subscribe", "SetSubscriptionAttributes"))
+
+
+@pytest.mark.behaviour("topicpermissions-06")
+def test_bad_policies(sns):
+    topic = sns.topic()
+    actions = ["sns:Publish", "sns:CreateTopic"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": topic.arn}
+    says = "Invalid parameter: Policy statement action out of service scope!"
+    with sns.refuses("InvalidParameter", says=says):
+        topic.set("Policy", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    with sns.refuses("InvalidParameter", says="Invalid parameter: Policy Error: null"):
+        topic.set("Policy", json.dumps({"Version": "2012-10-17", "Statement": []}))
+
+
 @pytest.mark.behaviour("topics-10")
 def test_unknown_topic(sns):
     topic = sns.topic()

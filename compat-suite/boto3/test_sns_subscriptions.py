@@ -245,6 +245,15 @@ def test_gone_with_the_topic(sns):
     sns.unsubscribe(SubscriptionArn=arn)
 
 
+@pytest.mark.behaviour("subscriptions-22")
+def test_pending_subscription_cannot_be_ended(sns):
+    topic = sns.topic()
+    arn = topic.subscribe("email", "birds@example.com")
+    with sns.refuses("InvalidParameter", typed="InvalidParameterException"):
+        sns.unsubscribe(SubscriptionArn=arn)
+    assert len(topic.subscriptions()) == 1
+
+
 @pytest.mark.behaviour("subscriptions-20")
 def test_topic_for_large_messages(sns):
     topic = sns.topic(MaximumMessageSize=262145)

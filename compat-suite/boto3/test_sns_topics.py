@@ -155,6 +155,13 @@ def test_set_attributes(sns):
     assert topic.attributes() == before | changes
 
 
+@pytest.mark.behaviour("topics-19")
+def test_unknown_attribute(sns):
+    says = "Invalid parameter: Attributes Reason: Unknown attribute Foo"
+    with sns.refuses("InvalidParameter", says=says):
+        sns.topic(Foo="1")
+
+
 @pytest.mark.behaviour("topics-13")
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -39,6 +39,21 @@ impl Constraints {
         self
     }
 
+    /// Each text of a list must have this many characters.
+    #[must_use]
+    pub fn each_length(self, name: &str, values: &[String], range: RangeInclusive<usize>) -> Self {
+        if values.iter().all(|value| range.contains(&value.chars().count())) {
+            return self;
+        }
+        let must = format!(
+            "Member must satisfy constraint: [Member must have length less than or equal to {}, \
+             Member must have length greater than or equal to {}]",
+            range.end(),
+            range.start()
+        );
+        self.failed(name, &format!("[{}]", values.join(", ")), &must)
+    }
+
     /// A text must fit a pattern, if it is there; `fits` says whether it does.
     #[must_use]
     pub fn pattern(
@@ -113,14 +128,18 @@ mod tests {
             .length("a", Some(""), 1..=2)
             .length("b", Some("éé"), 1..=2)
             .length("c", None, 1..=2)
+            .each_length("g", &["x".to_owned(), String::new()], 1..=2)
+            .each_length("h", &["x".to_owned()], 1..=2)
             .range("d", Some(3), 1..=2)
             .one_of("e", Some("x"), &["y", "z"])
             .pattern("f", Some("x"), "[0-9]*", |text| text == "1");
         assert_eq!(
             refusal.check().unwrap_err().message,
-            "5 validation errors detected: Value null at 'topicArn' failed to satisfy constraint: \
+            "6 validation errors detected: Value null at 'topicArn' failed to satisfy constraint: \
              Member must not be null; Value '' at 'a' failed to satisfy constraint: Member must \
-             have length greater than or equal to 1; Value '3' at 'd' failed to satisfy \
+             have length greater than or equal to 1; Value '[x, ]' at 'g' failed to satisfy \
+             constraint: Member must satisfy constraint: [Member must have length less than or \
+             equal to 2, Member must have length greater than or equal to 1]; Value '3' at 'd' failed to satisfy \
              constraint: Member must have value less than or equal to 2; Value 'x' at 'e' failed \
              to satisfy constraint: Member must satisfy enum value set: [y, z]; Value 'x' at 'f' \
              failed to satisfy constraint: Member must satisfy regular expression pattern: [0-9]*"

@@ -1,6 +1,6 @@
-//! The numbers of SQS, each with the unit in its name or type and the AWS page that states it.
+//! The numbers of SQS, SNS and STS, each with the unit in its name or type and the AWS page that states it.
 //!
-//! Pages: "Amazon SQS message quotas", "Amazon SQS queue quotas" and the API reference.
+//! Pages: "Amazon SQS message quotas", "Amazon SQS queue quotas" and the API references.
 
 use std::ops::RangeInclusive;
 
@@ -39,7 +39,7 @@ pub const UNLIMITED_RECEIVE: i64 = 1_000;
 pub const RECEIVED_BYTES: usize = 10 * (MESSAGE_BYTES + 1_024);
 /// Messages of one queue that may be in flight.
 pub const IN_FLIGHT_MESSAGES: i64 = 120_000;
-/// Tags of a queue.
+/// Tags of a queue, of a topic, or of a session.
 pub const TAGS: usize = 50;
 /// Length of a tag's key in characters.
 pub const TAG_KEY_LENGTH: RangeInclusive<usize> = 1..=128;
@@ -81,6 +81,8 @@ pub const PUBLISH_BYTES: usize = 262_144;
 pub const TOPIC_MAXIMUM_MESSAGE_SIZE: RangeInclusive<usize> = 1_024..=1_048_576;
 /// MessageRetentionPeriod of an archive policy in days.
 pub const TOPIC_ARCHIVE_DAYS: RangeInclusive<i64> = 1..=365;
+/// ResourceArn of the operations on the tags of a topic, in characters.
+pub const RESOURCE_ARN_LENGTH: RangeInclusive<usize> = 1..=1_011;
 /// Subject of a message in characters.
 pub const SUBJECT_LENGTH: RangeInclusive<usize> = 1..=100;
 /// Subscriptions of a topic whose messages may be larger than [`PUBLISH_BYTES`], and of a FIFO topic.
@@ -96,8 +98,10 @@ pub const SUBSCRIPTION_TOKEN_MS: i64 = 2 * 24 * 3_600 * 1_000;
 pub const SNS_PAGE: i64 = 100;
 /// DataProtectionPolicy in characters.
 pub const DATA_PROTECTION_POLICY_LENGTH: usize = 30_720;
-/// Bytes of a subscription's FilterPolicy. Page "Filter policy constraints in Amazon SNS", as the
-/// two below.
+/// Filter policies of a topic's subscriptions. Page "Filter policy constraints in Amazon SNS", as the
+/// three below.
+pub const FILTER_POLICIES: i64 = 200;
+/// Bytes of a subscription's FilterPolicy.
 pub const FILTER_POLICY_BYTES: usize = 262_144;
 /// Keys of a FilterPolicy.
 pub const FILTER_POLICY_KEYS: usize = 5;

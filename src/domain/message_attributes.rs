@@ -297,7 +297,7 @@ fn check_count(count: usize) -> Result<(), Refusal> {
     )))
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
+fn check_name(name: &str) -> Result<(), Refusal> {
     let is_reserved = |prefix: &str| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
@@ -406,7 +406,7 @@ fn list_values() -> Refusal {
 
 /// Whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
 /// and 10^126 in size. An exponent may be given.
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         None => (unsigned, 0),

@@ -3,8 +3,10 @@
 //! AWS pages: API_Publish, API_PublishBatch, "Message attributes" of the developer guide.
 
 use super::batch::is_entry_id;
-use super::limits::{BATCH_ENTRIES, SUBJECT_LENGTH};
-use super::message_attributes::{AttributeValue, Given, MessageAttribute, MessageAttributes};
+use super::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH};
+use super::message_attributes::{
+    AttributeValue, Given, MessageAttribute, MessageAttributes, is_number,
+};
 use super::message_structure::MessageTexts;
 use super::topic_attributes::TopicAttributes;
 use super::{Kind, Refusal, fifo};
@@ -191,8 +193,35 @@ const OWN_ATTRIBUTES: [&str; 3] = ["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBIL
 
 fn check_attribute_name(name: &str) -> Result<(), Refusal> {
     let own = OWN_ATTRIBUTES.iter().find_map(|beginning| name.strip_prefix(beginning));
-    super::message_attributes::check_name(own.unwrap_or(name))
-        .map_err(|refusal| invalid_value(refusal.message.into_owned()))
+    let rest = own.unwrap_or(name);
+    let is_reserved = |prefix: &str| {
+        rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let is_usual = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let reason = if rest.is_empty() {
+        "The request must contain non-empty message attribute name.".to_owned()
+    } else if name.len() > MESSAGE_ATTRIBUTE_NAME_LENGTH {
+        "Length of message attribute name must be less than 256 bytes.".to_owned()
+    } else if is_reserved("AWS.") || is_reserved("Amazon.") {
+        "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings \
+         are reserved for internal use."
+            .to_owned()
+    } else if rest.starts_with('.') {
+        "Invalid message attribute name starting with character '.' was found.".to_owned()
+    } else if rest.ends_with('.') {
+        "Invalid message attribute name ending with character '.' was found.".to_owned()
+    } else if let Some(character) = rest.chars().find(|character| !is_usual(character)) {
+        format!(
+            "Invalid non-alphanumeric character '#x{:X}' was found in the message attribute name. \
+             Can only include alphanumeric characters, hyphens, underscores, or dots.",
+            u32::from(character)
+        )
+    } else if rest.contains("..") {
+        "Message attribute name can not have successive '.' character.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(invalid_value(reason))
 }
 
 fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
@@ -201,25 +230,16 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
             "The message attribute '{name}' must contain non-empty message attribute type."
         ))
     })?;
-    let no_value = || {
-        invalid_value(format!(
-            "The message attribute '{name}' must contain non-empty message attribute value for \
-             message attribute type '{data_type}'."
-        ))
-    };
-    let value = match data_type.split('.').next() {
-        Some("Binary") => {
-            let bytes = given.binary_value.filter(|bytes| !bytes.is_empty());
-            AttributeValue::Binary(bytes.ok_or_else(no_value)?)
+    let base = data_type.split('.').next().unwrap_or_default();
+    let (text, bytes) = (given.string_value, given.binary_value);
+    let (field, other_is_there, value) = match base {
+        "Binary" => {
+            let bytes = bytes.filter(|bytes| !bytes.is_empty());
+            ("Binary", text.is_some(), bytes.map(AttributeValue::Binary))
         }
-        Some(base @ ("String" | "Number")) => {
-            let text = given.string_value.filter(|text| !text.is_empty()).ok_or_else(no_value)?;
-            if base == "Number" && text.trim().parse::<f64>().is_err() {
-                return Err(invalid_value(format!(
-                    "Could not cast message attribute '{name}' value to number."
-                )));
-            }
-            AttributeValue::Text(text)
+        "String" | "Number" => {
+            let text = text.filter(|text| !text.is_empty());
+            ("String", bytes.is_some(), text.map(AttributeValue::Text))
         }
         _ => {
             return Err(invalid_value(format!(
@@ -228,7 +248,19 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
             )));
         }
     };
-    Ok(MessageAttribute { data_type, value })
+    match value {
+        Some(AttributeValue::Text(text)) if base == "Number" && !is_number(text.trim()) => Err(
+            invalid_value(format!("Could not cast message attribute '{name}' value to number.")),
+        ),
+        Some(value) => Ok(MessageAttribute { data_type, value }),
+        None if other_is_there => Err(invalid_value(format!(
+            "The message attribute '{name}' with type '{data_type}' must use field '{field}'."
+        ))),
+        None => Err(invalid_value(format!(
+            "The message attribute '{name}' must contain non-empty message attribute value for \
+             message attribute type '{data_type}'."
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +290,55 @@ mod tests {
         for name in ["AWS.x", "aws.sns.sms.SenderID", "Amazon.x", "AWS.SNS.SMS.", "AWS.SNS.SMS.a b"]
         {
             assert_eq!(check(name).unwrap_err().kind, Kind::ParameterValueInvalid, "{name}");
+        }
+    }
+    #[test]
+    fn refusals_of_attributes_name_what_is_wrong() {
+        let check = |name: &str, data_type: &str, text: Option<&str>, bytes: Option<&[u8]>| {
+            let given = Given {
+                data_type: Some(data_type.to_owned()),
+                string_value: text.map(str::to_owned),
+                binary_value: bytes.map(<[u8]>::to_vec),
+                ..Given::default()
+            };
+            check_attributes([(name.to_owned(), given)]).map_err(|refusal| refusal.message)
+        };
+        for (name, message) in [
+            ("", "The request must contain non-empty message attribute name."),
+            (".a", "Invalid message attribute name starting with character '.' was found."),
+            ("a.", "Invalid message attribute name ending with character '.' was found."),
+            ("a..b", "Message attribute name can not have successive '.' character."),
+            (
+                "a b",
+                "Invalid non-alphanumeric character '#x20' was found in the message attribute \
+                 name. Can only include alphanumeric characters, hyphens, underscores, or dots.",
+            ),
+            (&"a".repeat(257), "Length of message attribute name must be less than 256 bytes."),
+        ] {
+            assert_eq!(check(name, "String", Some("x"), None).unwrap_err(), message, "{name}");
+        }
+        let (must_use, empty) =
+            ("' must use field '", "' must contain non-empty message attribute value");
+        for (data_type, text, bytes, part) in [
+            ("String", None, Some(&b"x"[..]), must_use),
+            ("Number.int", None, Some(&b"1"[..]), must_use),
+            ("Binary", Some("x"), None, must_use),
+            ("String", Some(""), None, empty),
+            ("String", None, None, empty),
+            ("Binary", None, Some(&b""[..]), empty),
+            ("Number", Some("nan"), None, "Could not cast"),
+            ("Number", Some("1,5"), None, "Could not cast"),
+            ("string", Some("x"), None, "has an invalid message attribute type"),
+        ] {
+            let message = check("a", data_type, text, bytes).unwrap_err();
+            assert!(message.contains(part), "{data_type} {text:?} {bytes:?}: {message}");
+        }
+        assert_eq!(
+            check("a", "String.Array", None, Some(b"x")).unwrap_err(),
+            "The message attribute 'a' with type 'String.Array' must use field 'String'."
+        );
+        for number in ["1", "-1.5e3", " 7"] {
+            assert!(check("a", "Number", Some(number), None).is_ok(), "{number}");
         }
     }
 }

@@ -4,13 +4,13 @@
 //! texts. AWS pages: API_Subscribe, API_SetSubscriptionAttributes, API_GetSubscriptionAttributes.
 
 use super::Refusal;
-use super::address::QueueAddress;
+use super::address::{QueueAddress, has_fifo_suffix};
 use super::delivery_policy::SubscriptionDeliveryPolicy;
 use super::filter_policy::{FilterPolicy, Scope};
 use super::limits::SNS_ATTRIBUTE_BYTES;
 use super::sns_endpoint::Protocol;
 use super::topic_address::TopicAddress;
-use super::topic_attributes::{in_attributes, parse_bool};
+use super::topic_attributes::{UNKNOWN_ATTRIBUTE, in_attributes, parse_bool};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +27,8 @@ pub struct Subscribed<'a> {
     pub topic: &'a TopicAddress,
     /// The protocol of the endpoint.
     pub protocol: Protocol,
+    /// The endpoint.
+    pub endpoint: &'a str,
 }
 
 impl SubscriptionAttributes {
@@ -38,10 +40,11 @@ impl SubscriptionAttributes {
         let mut attributes = Self::default();
         // The scope decides how a policy is read, wherever it stands.
         if let Some(scope) = given.get("FilterPolicyScope") {
-            attributes.set(subscribed, "FilterPolicyScope", scope).map_err(in_attributes)?;
+            let name = "FilterPolicyScope";
+            attributes.set(subscribed, name, scope).map_err(|why| in_attributes(name, why))?;
         }
         for (name, value) in given {
-            attributes.set(subscribed, name, value).map_err(in_attributes)?;
+            attributes.set(subscribed, name, value).map_err(|why| in_attributes(name, why))?;
         }
         if subscribed.protocol == Protocol::Firehose
             && attributes.get("SubscriptionRoleArn").is_none()
@@ -107,11 +110,11 @@ impl SubscriptionAttributes {
                 SubscriptionDeliveryPolicy::parse(value).map_err(|reason| refuse(&reason))?;
             }
             "RedrivePolicy" => {
-                check_redrive_policy(subscribed.topic, value).map_err(|reason| refuse(&reason))?;
+                check_redrive_policy(subscribed, value).map_err(|reason| refuse(&reason))?;
             }
             "ReplayPolicy" if subscribed.topic.is_fifo() => {}
             "SubscriptionRoleArn" if subscribed.protocol == Protocol::Firehose => {}
-            _ => return Err(Refusal::invalid_parameter("AttributeName")),
+            _ => return Err(Refusal::invalid_parameter(UNKNOWN_ATTRIBUTE)),
         }
         if value.is_empty() {
             self.0.shift_remove(name);
@@ -202,9 +205,10 @@ fn parse_filter(text: &str, scope: Scope) -> Result<FilterPolicy, Refusal> {
         .map_err(|reason| Refusal::invalid_parameter(format_args!("FilterPolicy: {reason}")))
 }
 
-/// A redrive policy of a subscription names a queue of the topic's account and region, a FIFO
-/// queue for a FIFO topic. Whether it exists is not asked.
-fn check_redrive_policy(topic: &TopicAddress, text: &str) -> Result<(), String> {
+/// A redrive policy of a subscription names a queue of the topic's account and region: a FIFO queue
+/// when a FIFO queue subscribes, a standard one when the topic is. Whether it exists is not asked.
+fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
+    let topic = subscribed.topic;
     let policy: Map<String, Value> =
         serde_json::from_str(text).map_err(|_| "failed to parse JSON.".to_owned())?;
     if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
@@ -218,11 +222,15 @@ fn check_redrive_policy(topic: &TopicAddress, text: &str) -> Result<(), String> 
             "deadLetterTargetArn must be in the same account and region as the topic".to_owned()
         );
     }
-    if target.is_fifo() != topic.is_fifo() {
-        let needed = if topic.is_fifo() { "FIFO" } else { "standard" };
-        return Err(format!("deadLetterTargetArn must be a {needed} queue for this topic"));
+    match (topic.is_fifo(), target.is_fifo()) {
+        (false, true) => {
+            Err("deadLetterTargetArn must be a standard queue for this topic".to_owned())
+        }
+        (true, false) if has_fifo_suffix(subscribed.endpoint) => {
+            Err("must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.".to_owned())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -242,7 +250,8 @@ mod tests {
         pairs: &[(&str, &str)],
     ) -> Result<SubscriptionAttributes, String> {
         let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        SubscriptionAttributes::create(Subscribed { topic: &topic(), protocol }, &given.collect())
+        let subscribed = Subscribed { topic: &topic(), protocol, endpoint: "" };
+        SubscriptionAttributes::create(subscribed, &given.collect())
             .map_err(|refusal| refusal.message.into_owned())
     }
 
@@ -296,7 +305,7 @@ mod tests {
                 r#"{"deadLetterTargetArn":"q"}"#,
                 "RedrivePolicy: deadLetterTargetArn is an invalid arn",
             ),
-            (Protocol::Sqs, "Whatever", "x", "AttributeName"),
+            (Protocol::Sqs, "Whatever", "x", "Unknown attribute Whatever"),
         ] {
             assert_eq!(create(protocol, &[(name, value)]), because(reason));
         }
@@ -315,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_empty_text_removes_a_policy() {
-        let subscribed = Subscribed { topic: &topic(), protocol: Protocol::Sqs };
+        let subscribed = Subscribed { topic: &topic(), protocol: Protocol::Sqs, endpoint: "" };
         let mut attributes = create(Protocol::Sqs, &[("FilterPolicy", r#"{"a":["b"]}"#)]).unwrap();
         attributes.set(subscribed, "FilterPolicy", "").unwrap();
         assert!(attributes.filter().is_none());

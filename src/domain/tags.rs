@@ -1,4 +1,4 @@
-//! The rules for the tags of a queue.
+//! The rules for the tags of queues and topics.
 
 use super::Refusal;
 use super::limits::{TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};

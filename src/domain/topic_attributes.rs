@@ -45,7 +45,7 @@ impl TopicAttributes {
         }
         for (name, value) in given {
             if name != "FifoTopic" {
-                attributes.set(name, value).map_err(in_attributes)?;
+                attributes.set(name, value).map_err(|refusal| in_attributes(name, refusal))?;
             }
         }
         Ok(attributes)
@@ -247,9 +247,17 @@ pub fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// What CreateTopic and Subscribe put before the reason of a refused attribute.
-pub fn in_attributes(refusal: Refusal) -> Refusal {
+/// What is said of an attribute that cannot be set.
+pub const UNKNOWN_ATTRIBUTE: &str = "AttributeName";
+
+/// What CreateTopic and Subscribe say of a refused attribute of this name: they have something to put
+/// before the reason, and words of their own for attributes that they do not know.
+pub fn in_attributes(name: &str, refusal: Refusal) -> Refusal {
     match refusal.message.strip_prefix("Invalid parameter: ") {
+        Some(UNKNOWN_ATTRIBUTE) => Refusal::invalid_parameter_because(
+            "Attributes",
+            format_args!("Unknown attribute {name}"),
+        ),
         Some(reason) if refusal.kind == super::Kind::InvalidParameter => {
             Refusal::invalid_parameter_because("Attributes", reason)
         }
@@ -282,7 +290,7 @@ fn check_feedback(name: &str, value: &str) -> Result<(), Refusal> {
             let rate = value.parse::<u8>().ok().filter(|rate| *rate <= 100);
             rate.map(drop).ok_or_else(|| Refusal::invalid_parameter(name))
         }
-        _ => Err(Refusal::invalid_parameter("AttributeName")),
+        _ => Err(Refusal::invalid_parameter(UNKNOWN_ATTRIBUTE)),
     }
 }
 
@@ -356,7 +364,7 @@ mod tests {
         }
         assert_eq!(
             refused("t", "Owner", "x"),
-            "Invalid parameter: Attributes Reason: AttributeName"
+            "Invalid parameter: Attributes Reason: Unknown attribute Owner"
         );
         assert_eq!(
             refused("t.fifo", "ArchivePolicy", "{\"MessageRetentionPeriod\":366}"),

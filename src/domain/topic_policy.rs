@@ -7,7 +7,7 @@ use super::policy::{has_label, one_or_array, take_statements, with_statements};
 use super::topic_address::TopicAddress;
 use serde_json::{Map, Value, json};
 
-/// The actions that a permission may name, besides `*`.
+/// The actions that everybody of the account may take on a topic for which no policy was set.
 const ACTIONS: [&str; 8] = [
     "GetTopicAttributes",
     "SetTopicAttributes",
@@ -17,6 +17,17 @@ const ACTIONS: [&str; 8] = [
     "Subscribe",
     "ListSubscriptionsByTopic",
     "Publish",
+];
+
+/// The other actions that a policy may name. Page "Amazon SNS API permissions: Actions and resources
+/// reference"; `Receive` is of an older one.
+const MORE_ACTIONS: [&str; 6] = [
+    "GetDataProtectionPolicy",
+    "ListTagsForResource",
+    "PutDataProtectionPolicy",
+    "Receive",
+    "TagResource",
+    "UntagResource",
 ];
 
 /// The policy of a topic for which none was set, in AWS's own order of members.
@@ -41,19 +52,51 @@ pub fn default_text(address: &TopicAddress) -> String {
 ///
 /// Refused with InvalidParameter.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let is_policy = text.is_empty()
-        || serde_json::from_str(text).is_ok_and(|document: Map<String, Value>| {
-            let statements = match document.get("Statement") {
-                Some(Value::Array(statements)) => statements.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-                None => &[],
-            };
-            let is_statement = |one: &Value| {
-                one.is_object() && matches!(one["Effect"].as_str(), Some("Allow" | "Deny"))
-            };
-            !statements.is_empty() && statements.iter().all(is_statement)
-        });
-    if is_policy { Ok(()) } else { Err(Refusal::invalid_parameter("Policy Error: null")) }
+    if text.is_empty() {
+        return Ok(());
+    }
+    let refuse = || Refusal::invalid_parameter("Policy Error: null");
+    let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| refuse())?;
+    let statements = document.get("Statement").map_or(&[][..], one_or_many);
+    let is_statement = |one: &Value| {
+        let has =
+            |name: &str, opposite: &str| [name, opposite].iter().any(|it| !one[*it].is_null());
+        matches!(one["Effect"].as_str(), Some("Allow" | "Deny"))
+            && has("Principal", "NotPrincipal")
+            && has("Action", "NotAction")
+    };
+    if statements.is_empty() || !statements.iter().all(is_statement) {
+        return Err(refuse());
+    }
+    let actions = statements.iter().flat_map(|statement| {
+        ["Action", "NotAction"].into_iter().flat_map(|name| one_or_many(&statement[name]))
+    });
+    let mut named = actions.filter(|action| !action.is_null());
+    let in_scope = named.all(|action| action.as_str().is_some_and(is_in_scope));
+    if in_scope { Ok(()) } else { Err(out_of_scope()) }
+}
+
+/// The elements of an array, or the one value that stands in its place.
+fn one_or_many(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// Whether a policy of a topic may name this action. Upper and lower case are the same; what a
+/// wildcard stands for is not looked at.
+fn is_in_scope(action: &str) -> bool {
+    let name = match action.split_once(':') {
+        Some((service, name)) if service.eq_ignore_ascii_case("sns") => name,
+        _ => return action == "*",
+    };
+    let mut actions = ACTIONS.iter().chain(&MORE_ACTIONS);
+    name.contains(['*', '?']) || actions.any(|action| action.eq_ignore_ascii_case(name))
+}
+
+fn out_of_scope() -> Refusal {
+    Refusal::invalid_parameter("Policy statement action out of service scope!")
 }
 
 /// The policy with one more statement, which allows these accounts these actions on the topic.
@@ -71,8 +114,10 @@ pub fn add_permission(
     if statements.iter().any(|statement| has_label(statement, label)) {
         return Err(Refusal::invalid_parameter("Statement already exists"));
     }
-    if actions.iter().any(|action| action != "*" && !ACTIONS.contains(&action.as_str())) {
-        return Err(Refusal::invalid_parameter("Policy statement action out of service scope!"));
+    let is_known =
+        |action: &str| action == "*" || ACTIONS.contains(&action) || MORE_ACTIONS.contains(&action);
+    if !actions.iter().all(|action| is_known(action)) {
+        return Err(out_of_scope());
     }
     if account_ids.iter().any(|account| !is_account(account)) {
         return Err(Refusal::invalid_parameter("AWSAccountId"));
@@ -101,4 +146,57 @@ pub fn remove_permission(policy: &str, label: &str) -> Result<String, Refusal> {
 fn read(policy: &str) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_str(policy)
         .map_err(|cause| Refusal::internal(format!("stored policy is not JSON: {cause}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_names_actions_of_topics_only() {
+        let policy = |action: Value| {
+            let statement =
+                json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*" });
+            check(&json!({ "Statement": [statement] }).to_string())
+        };
+        for action in [
+            json!("sns:Publish"),
+            json!("SNS:publish"),
+            json!(["sns:Subscribe", "SNS:Receive"]),
+            json!("sns:*"),
+            json!("SNS:Get*"),
+            json!("*"),
+        ] {
+            assert_eq!(policy(action.clone()), Ok(()), "{action}");
+        }
+        for action in [
+            json!("sns:CreateTopic"),
+            json!("sqs:SendMessage"),
+            json!("Publish"),
+            json!(["sns:Publish", "sns:SetSubscriptionAttributes"]),
+            json!({ "sns": "Publish" }),
+        ] {
+            assert_eq!(policy(action.clone()), Err(out_of_scope()), "{action}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused() {
+        for text in [
+            "None",
+            "[]",
+            "{}",
+            r#"{"Statement":[]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":"*"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":"sns:Publish"}]}"#,
+            r#"{"Statement":{"Effect":"allow","Principal":"*","Action":"sns:Publish"}}"#,
+        ] {
+            let refusal = check(text).unwrap_err();
+            assert_eq!(refusal.message, "Invalid parameter: Policy Error: null", "{text}");
+        }
+        assert_eq!(check(""), Ok(()));
+        let one =
+            r#"{"Statement":{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"SNS:Publish"}}"#;
+        assert_eq!(check(one), Ok(()));
+    }
 }

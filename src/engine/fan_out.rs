@@ -26,8 +26,8 @@ use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::TopicAttributes;
 use crate::domain::{Refusal, message_body};
 use crate::store::{
-    Content, DeliveryStatus, Effect, Payload, Publication, Subscription, SubscriptionState, Topic,
-    Txn,
+    Content, DeliveryStatus, Effect, Payload, Publication, Replay, Subscription, SubscriptionState,
+    Topic, Txn,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,6 +87,8 @@ struct Subscriber {
     dead_letter_queue: Option<QueueAddress>,
     /// Of how many successes in a hundred the log is to tell.
     success_sample_rate: u8,
+    /// Unix milliseconds after which nothing that is published comes: where its replay was to end.
+    until: Option<i64>,
 }
 
 impl Subscriber {
@@ -111,6 +113,7 @@ impl Subscriber {
             filter: subscription.attributes.filter(),
             dead_letter_queue: subscription.attributes.dead_letter_queue(),
             success_sample_rate: feedback.map_or(0, |name| topic.success_sample_rate(name)),
+            until: subscription.replay.as_ref().and_then(|replay| replay.until),
         }
     }
 
@@ -212,9 +215,14 @@ fn texts(subscription: &Subscription) -> usize {
     subscription.endpoint.len() + subscription.attributes.bytes()
 }
 
+/// Those who get what is published now. Whoever has a replay going on does not: the replay comes to it,
+/// in its order. Without an archive it would not.
 fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
+    let has_archive = topic.archive_days().is_some();
+    let waits = |one: &&Subscription| one.replay.as_ref().is_some_and(Replay::is_going_on);
     let confirmed = page.iter().filter(|one| one.state == SubscriptionState::Confirmed);
-    confirmed.map(|one| Subscriber::new(one, topic)).collect()
+    let present = confirmed.filter(|one| !has_archive || !waits(one));
+    present.map(|one| Subscriber::new(one, topic)).collect()
 }
 
 impl Fanout {
@@ -333,7 +341,9 @@ impl<'w> Work<'w> {
         let most = DELIVERIES.min(BYTES / size).max(1);
         let mut left = if self.fifo { usize::MAX } else { most };
         let mut last = None;
-        for subscriber in subscribers.iter().filter(|one| one.wants(candidate)) {
+        let published_at = self.publication.published_at;
+        let not_over = |one: &&Subscriber| one.until.is_none_or(|until| published_at <= until);
+        for subscriber in subscribers.iter().filter(not_over).filter(|one| one.wants(candidate)) {
             if left == 0 {
                 return Ok(last);
             }

@@ -1,12 +1,13 @@
 //! Replay: archived messages of a FIFO topic, once more, to one subscription.
 //!
-//! AWS page: "Message archiving and replay for FIFO topics". A replay goes on in pages, while new
-//! messages keep coming; it ends with the archive, or where its policy says.
+//! AWS page: "Message archiving and replay for FIFO topics". A replay goes on in pages and ends with
+//! the archive, or where its policy says. What is published meanwhile is archived too, so the replay
+//! comes to it; what is published later is delivered as usual, unless the policy has an end: behind
+//! that the subscription gets nothing any more.
 
 use super::{PAGE, fan_out};
 use crate::domain::Refusal;
 use crate::domain::replay_policy::ReplayPolicy;
-use crate::domain::topic_attributes::in_attributes;
 use crate::store::{Effect, Replay, Subscription, Topic, Txn};
 
 const PENDING: &str = "Pending";
@@ -27,7 +28,7 @@ pub fn begin(
     let refuse = |reason: &str| Refusal::invalid_parameter(format_args!("ReplayPolicy: {reason}"));
     let policy = ReplayPolicy::parse(text).map_err(|reason| refuse(&reason))?;
     let Some(since) = topic.archive_since else {
-        return Err(in_attributes(refuse("the topic has no message archive")));
+        return Err(refuse("the topic has no message archive"));
     };
     if policy.from > tx.now() {
         return Err(refuse("StartingPoint is in the future"));
@@ -53,24 +54,30 @@ pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     };
     let topic = tx.topic_by_id(subscription.topic)?;
     let page = tx.archived_publications(subscription.topic, cursor, PAGE)?;
-    let mut ended = page.is_empty() || topic.is_none();
+    let mut ended = page.is_empty();
     let mut reached = cursor;
-    if let Some(topic) = topic {
+    if let Some(topic) = &topic {
         for publication in &page {
             if replay.until.is_some_and(|until| publication.published_at > until) {
                 ended = true;
                 break;
             }
             if publication.published_at >= replay.from {
-                fan_out::replay(tx, &topic, &subscription, publication)?;
+                fan_out::replay(tx, topic, &subscription, publication)?;
             }
             reached = publication.id;
         }
     }
+    let has_archive = topic.as_ref().is_some_and(|topic| topic.archive_since.is_some());
+    ended |= !has_archive;
     let status = if ended { COMPLETED } else { IN_PROGRESS };
     let cursor = (!ended).then_some(reached);
     subscription.replay = Some(Replay { status: status.to_owned(), cursor, ..replay });
     tx.update_subscription(&subscription)?;
+    if let Some(topic) = topic.filter(|_| ended) {
+        // From now on it gets what is published.
+        tx.update_topic(&topic)?;
+    }
     Ok(Some(subscription.id))
 }
 

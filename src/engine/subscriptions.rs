@@ -1,10 +1,13 @@
 //! Subscriptions: subscribe, confirm, change, end.
 
 use super::{replay, topics};
-use crate::domain::limits::{FEW_SUBSCRIPTIONS, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS};
+use crate::domain::limits::{
+    FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
+};
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::subscription_attributes::{Subscribed, SubscriptionAttributes};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
+use crate::domain::topic_attributes::in_attributes;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Confirmation, Payload, Subscription, SubscriptionState, Topic, Txn};
 use indexmap::IndexMap;
@@ -33,7 +36,11 @@ pub struct Request {
 pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Refusal> {
     let mut topic = topics::find(tx, &request.topic)?;
     request.protocol.check_endpoint(&request.endpoint, topic.attributes.is_fifo())?;
-    let subscribed = Subscribed { topic: &request.topic, protocol: request.protocol };
+    let subscribed = Subscribed {
+        topic: &request.topic,
+        protocol: request.protocol,
+        endpoint: &request.endpoint,
+    };
     let attributes = SubscriptionAttributes::create(subscribed, &request.attributes)?;
     match tx.subscription_of_endpoint(topic.id, request.protocol, &request.endpoint)? {
         Some(ended) if ended.state == SubscriptionState::Ended => {
@@ -43,6 +50,9 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
         None => {}
     }
     check_number(&topic, request.protocol)?;
+    if attributes.has_filter() {
+        check_filters(tx, &topic)?;
+    }
     let pending = request.protocol.needs_confirmation();
     let mut subscription = Subscription {
         id: tx.next_sequence()?,
@@ -69,9 +79,12 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
     } else {
         topic.confirmed += 1;
     }
-    tx.insert_subscription(&subscription)?;
     if subscription.attributes.replay_policy().is_some() {
-        replay::begin(tx, &topic, &mut subscription)?;
+        replay::begin(tx, &topic, &mut subscription)
+            .map_err(|refusal| in_attributes("ReplayPolicy", refusal))?;
+    }
+    tx.insert_subscription(&subscription)?;
+    if subscription.replay.is_some() {
         tx.update_subscription(&subscription)?;
     }
     tx.update_topic(&topic)?;
@@ -127,6 +140,17 @@ fn check_number(topic: &Topic, protocol: Protocol) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Refused with FilterPolicyLimitExceeded when the topic has as many filter policies as it may.
+fn check_filters(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> {
+    if tx.filter_policies_of_topic(topic.id, FILTER_POLICIES)? < FILTER_POLICIES {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Kind::FilterPolicyLimitExceeded,
+        format!("The topic already has {FILTER_POLICIES} filter policies."),
+    ))
+}
+
 /// Tokens look like AWS's: long, hexadecimal.
 fn renew_token(tx: &mut Txn<'_>, subscription: &mut Subscription) {
     const IDS: usize = 8;
@@ -149,18 +173,27 @@ fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -
     }
 }
 
-/// Confirms the subscription of a token, or restores it. `signed`: whether somebody known does so;
-/// `protect`: whether ending it must be signed as well.
+/// Confirms the subscription of a token, or restores it. `region`: where its topic is said to be;
+/// `signed`: whether somebody known does so; `protect`: whether ending it must be signed as well.
+///
+/// Refused with InvalidParameter.
 pub fn confirm(
     tx: &mut Txn<'_>,
-    address: &TopicAddress,
+    region: &str,
     token: &str,
     signed: bool,
     protect: bool,
 ) -> Result<Subscription, Refusal> {
-    let mut topic = topics::find(tx, address)?;
-    let found = tx.subscription_of_token(token)?.filter(|found| found.topic == topic.id);
-    let Some(mut subscription) = found else { return Err(Refusal::invalid_parameter("Token")) };
+    let Some(mut subscription) = tx.subscription_of_token(token)? else {
+        return Err(Refusal::invalid_parameter("Token"));
+    };
+    if subscription.region != region {
+        return Err(Refusal::invalid_parameter("Topic"));
+    }
+    // A topic that is being deleted has no row any more.
+    let Some(mut topic) = tx.topic_by_id(subscription.topic)? else {
+        return Err(Refusal::invalid_parameter("Token"));
+    };
     if subscription.state == SubscriptionState::Confirmed {
         return Ok(subscription);
     }
@@ -184,7 +217,8 @@ pub fn confirm(
 /// Ends a subscription, if it is there. Without a signature its endpoint is told, and may restore
 /// it.
 ///
-/// Refused with AccessDenied when only a signed call may do it.
+/// Refused with InvalidParameter before it is confirmed, and with AccessDenied when only a signed call
+/// may do it: that of a queue, or one that was confirmed so.
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
@@ -192,22 +226,24 @@ pub fn unsubscribe(
     base_url: &str,
 ) -> Result<(), Refusal> {
     let Ok(mut subscription) = find(tx, arn) else { return Ok(()) };
-    if subscription.protected && !signed {
+    if subscription.state == SubscriptionState::Pending {
+        return Err(Refusal::invalid_parameter(
+            "Cannot unsubscribe a subscription that is pending confirmation",
+        ));
+    }
+    let needs_signature = subscription.protected || subscription.protocol == Protocol::Sqs;
+    if needs_signature && !signed {
         return Err(Refusal::new(
             Kind::AccessDenied,
             "The subscription can only be ended by a signed request of its owner.",
         ));
     }
     if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
-        match subscription.state {
-            SubscriptionState::Pending => topic.pending -= 1,
-            SubscriptionState::Confirmed | SubscriptionState::Ended => topic.confirmed -= 1,
-        }
+        topic.confirmed -= 1;
         topic.deleted += 1;
         tx.update_topic(&topic)?;
     }
-    let was_confirmed = subscription.state == SubscriptionState::Confirmed;
-    if signed || !was_confirmed || !subscription.protocol.needs_confirmation() {
+    if signed || !subscription.protocol.needs_confirmation() {
         return Ok(tx.delete_subscription(subscription.id)?);
     }
     subscription.state = SubscriptionState::Ended;
@@ -216,6 +252,21 @@ pub fn unsubscribe(
     tx.update_subscription(&subscription)?;
     let confirmation = confirmation(tx, &subscription, base_url);
     Ok(tx.insert_delivery(subscription.id, &Payload::UnsubscribeConfirmation(confirmation))?)
+}
+
+/// Forgets a page of subscriptions that nobody has confirmed in time. Tells how many.
+///
+/// AWS page: "Deleting an Amazon SNS topic and subscription".
+pub fn forget_unconfirmed(tx: &mut Txn<'_>, limit: i64) -> Result<usize, Refusal> {
+    let late = tx.unconfirmed_subscriptions(limit)?;
+    for subscription in &late {
+        if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
+            topic.pending -= 1;
+            tx.update_topic(&topic)?;
+        }
+        tx.delete_subscription(subscription.id)?;
+    }
+    Ok(late.len())
 }
 
 /// The subscription of an ARN.
@@ -234,12 +285,20 @@ pub fn set_attribute(
     value: &str,
 ) -> Result<(), Refusal> {
     let mut subscription = find(tx, arn)?;
-    let subscribed = Subscribed { topic: &arn.topic, protocol: subscription.protocol };
+    let had_filter = subscription.attributes.has_filter();
+    let subscribed = Subscribed {
+        topic: &arn.topic,
+        protocol: subscription.protocol,
+        endpoint: &subscription.endpoint,
+    };
     subscription.attributes.set(subscribed, name, value)?;
     // A topic that is being deleted has no row any more.
     let Some(topic) = tx.topic_by_id(subscription.topic)? else {
         return Err(Refusal::not_found("Subscription"));
     };
+    if subscription.attributes.has_filter() && !had_filter {
+        check_filters(tx, &topic)?;
+    }
     if name == "ReplayPolicy" {
         replay::begin(tx, &topic, &mut subscription)?;
     }

@@ -1,6 +1,6 @@
 //! Sweeping: what has expired is removed in pages, whether or not anybody asks for it.
 
-use super::{PAGE, places};
+use super::{PAGE, places, subscriptions};
 use crate::domain::Refusal;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, OPT_IN_AGAIN_MS, QUEUE_COOL_DOWN_MS};
 use crate::store::{DeduplicationKey, Queue, Txn};
@@ -29,6 +29,7 @@ pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         tx.forget_deleted_queues(now - QUEUE_COOL_DOWN_MS, limit)?,
         tx.forget_move_tasks(now - ENDED_TASKS_MS, limit)?,
         tx.forget_ended_subscriptions(limit)?,
+        subscriptions::forget_unconfirmed(tx, limit)?,
         tx.forget_old_captured_messages(limit)?,
         tx.forget_opt_ins(now - OPT_IN_AGAIN_MS, limit)?,
     ];

@@ -95,11 +95,22 @@ impl Subscription {
     }
 }
 
-macro_rules! columns {
-    () => {
-        "id, uuid, topic, topic_arn, account, region, protocol, endpoint, principal, created_at, \
-         state, authenticated, protected, token, token_expires_at, attributes, replay_status, \
-         replay_cursor, replay_from, replay_until"
+impl Replay {
+    /// Whether it still goes on.
+    pub fn is_going_on(&self) -> bool {
+        self.cursor.is_some()
+    }
+}
+
+/// The statement that reads subscriptions on this condition.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, uuid, topic, topic_arn, account, region, protocol, endpoint, principal, \
+             created_at, state, authenticated, protected, token, token_expires_at, attributes, \
+             replay_status, replay_cursor, replay_from, replay_until FROM subscriptions WHERE ",
+            $condition
+        )
     };
 }
 
@@ -135,29 +146,17 @@ fn read(row: &dyn Row) -> Result<Subscription, Error> {
 impl Txn<'_> {
     /// The subscription of this UUID.
     pub fn subscription(&mut self, uuid: &Uuid) -> Result<Option<Subscription>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM subscriptions WHERE uuid = ?1"),
-            &[uuid.into()],
-            read,
-        )
+        self.one(select!("uuid = ?1"), &[uuid.into()], read)
     }
 
     /// The subscription of this id.
     pub fn subscription_by_id(&mut self, id: i64) -> Result<Option<Subscription>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM subscriptions WHERE id = ?1"),
-            &[id.into()],
-            read,
-        )
+        self.one(select!("id = ?1"), &[id.into()], read)
     }
 
     /// The subscription of a token.
     pub fn subscription_of_token(&mut self, token: &str) -> Result<Option<Subscription>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM subscriptions WHERE token = ?1"),
-            &[token.into()],
-            read,
-        )
+        self.one(select!("token = ?1"), &[token.into()], read)
     }
 
     /// The subscription of an endpoint to a topic.
@@ -168,11 +167,7 @@ impl Txn<'_> {
         endpoint: &str,
     ) -> Result<Option<Subscription>, Error> {
         self.one(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM subscriptions WHERE topic = ?1 AND protocol = ?2 AND endpoint = ?3"
-            ),
+            select!("topic = ?1 AND protocol = ?2 AND endpoint = ?3"),
             &[topic.into(), protocol.name().into(), endpoint.into()],
             read,
         )
@@ -186,12 +181,7 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Subscription>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM subscriptions WHERE topic = ?1 AND id > ?2 AND state < 2 \
-                 ORDER BY id LIMIT ?3"
-            ),
+            select!("topic = ?1 AND id > ?2 AND state < 2 ORDER BY id LIMIT ?3"),
             &[topic.into(), after.into(), limit.into()],
             read,
         )
@@ -206,12 +196,7 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Subscription>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM subscriptions WHERE account = ?1 AND region = ?2 AND id > ?3 \
-                 AND state < 2 ORDER BY id LIMIT ?4"
-            ),
+            select!("account = ?1 AND region = ?2 AND id > ?3 AND state < 2 ORDER BY id LIMIT ?4"),
             &[account.into(), region.into(), after.into(), limit.into()],
             read,
         )
@@ -224,13 +209,29 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Subscription>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM subscriptions WHERE replay_cursor IS NOT NULL AND id > ?1 \
-                 ORDER BY id LIMIT ?2"
-            ),
+            select!("replay_cursor IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2"),
             &[after.into(), limit.into()],
+            read,
+        )
+    }
+
+    /// How many filter policies the subscriptions of a topic have, up to `limit`.
+    pub fn filter_policies_of_topic(&mut self, topic: i64, limit: i64) -> Result<i64, Error> {
+        let count = self.one(
+            "SELECT count(*) FROM (SELECT 1 FROM subscriptions WHERE topic = ?1 AND state < 2 \
+             AND attributes ->> 'FilterPolicy' IS NOT NULL LIMIT ?2)",
+            &[topic.into(), limit.into()],
+            |row| row.i64(0),
+        )?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// Subscriptions that wait for their confirmation and whose token has expired.
+    pub fn unconfirmed_subscriptions(&mut self, limit: i64) -> Result<Vec<Subscription>, Error> {
+        let now = self.now();
+        self.all(
+            select!("state = 0 AND token_expires_at <= ?1 ORDER BY token_expires_at LIMIT ?2"),
+            &[now.into(), limit.into()],
             read,
         )
     }

@@ -25,8 +25,8 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     require([
         ("topicArn", input.topic_arn.is_some()),
         ("label", input.label.is_some()),
-        ("aWSAccountId", input.aws_account_id.is_some()),
-        ("actionName", input.action_name.is_some()),
+        ("aWSAccountId", input.aws_account_id.as_ref().is_some_and(|ids| !ids.is_empty())),
+        ("actionName", input.action_name.as_ref().is_some_and(|names| !names.is_empty())),
     ])?;
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let label = input.label.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! ConfirmSubscription: a call, or the link in a message.
 //!
-//! AWS: API_ConfirmSubscription.
+//! AWS: API_ConfirmSubscription. The token alone says which subscription is meant: of the TopicArn only
+//! the region matters.
 
 use super::shapes::require;
 use crate::api::Context;
@@ -30,13 +31,15 @@ pub struct Output {
 /// Confirms the subscription of a token, or restores one that a link has ended.
 pub async fn confirm_subscription(cx: &Context, input: Input) -> Result<Output, Refusal> {
     require([("topicArn", input.topic_arn.is_some()), ("token", input.token.is_some())])?;
-    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let topic = cx.topic("Topic", &input.topic_arn.unwrap_or_default())?;
     let token = input.token.unwrap_or_default();
     let protect = input.authenticate_on_unsubscribe.as_deref().and_then(parse_bool);
     let signed = cx.signed;
     let subscription = cx
         .runtime
-        .run(move |tx| subscriptions::confirm(tx, &topic, &token, signed, protect == Some(true)))
+        .run(move |tx| {
+            subscriptions::confirm(tx, &topic.region, &token, signed, protect == Some(true))
+        })
         .await?;
     Ok(Output { subscription_arn: subscription.arn() })
 }

@@ -2,8 +2,9 @@
 //!
 //! AWS: API_CreateTopic.
 
-use super::shapes::{Tag, required, tags};
+use super::shapes::{Tag, tags, tags_fit};
 use crate::api::Context;
+use crate::api::constraints::Constraints;
 use crate::domain::Refusal;
 use crate::domain::limits::DATA_PROTECTION_POLICY_LENGTH;
 use crate::domain::topic_address::TopicAddress;
@@ -34,7 +35,9 @@ pub struct Output {
 
 /// Creates a topic, or finds the one that is there.
 pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let name = required(input.name, "name")?;
+    let constraints = Constraints::default().present("name", input.name.is_some());
+    tags_fit(constraints, input.tags.as_deref().unwrap_or_default()).check()?;
+    let name = input.name.unwrap_or_default();
     let attributes = input.attributes.unwrap_or_default();
     check_topic_name(&name, asks_for_fifo(&attributes)?)?;
     let tags = tags(input.tags.unwrap_or_default())?;

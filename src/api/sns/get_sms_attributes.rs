@@ -1,11 +1,15 @@
 //! GetSMSAttributes.
 //!
-//! AWS: API_GetSMSAttributes. Shown is what was set.
+//! AWS: API_GetSMSAttributes. Shown is what was set, and the spend limit that every account begins
+//! with. Nothing is spent, so no limit is ever reached.
 
 use crate::api::Context;
 use crate::domain::Refusal;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+/// US dollars a month, until SetSMSAttributes says otherwise.
+const SPEND_LIMIT: &str = "1";
 
 /// The input of GetSMSAttributes.
 #[derive(Debug, Deserialize)]
@@ -28,6 +32,7 @@ pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Re
     let place = (cx.account.clone(), cx.region.clone());
     let mut attributes =
         cx.runtime.run(move |tx| Ok(tx.sms_attributes((&place.0, &place.1))?)).await?;
+    attributes.entry("MonthlySpendLimit".to_owned()).or_insert_with(|| SPEND_LIMIT.to_owned());
     let asked_for = input.attributes.unwrap_or_default();
     if !asked_for.is_empty() {
         attributes.retain(|name, _| asked_for.contains(name));

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListEndpointsByPlatformApplication. A hundred a page, the oldest first.
 
-use super::shapes::{cut_page, next_token, read_number_token, required};
+use super::shapes::{page, read_number_token, required};
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::limits::SNS_PAGE;
@@ -46,19 +46,18 @@ pub async fn list_endpoints_by_platform_application(
     let arn = required(input.platform_application_arn, "platformApplicationArn")?;
     let address = cx.application(&arn)?;
     let after = read_number_token(input.next_token.as_deref())?;
-    let (application, mut page) = cx
+    let (application, endpoints) = cx
         .runtime
         .run(move |tx| {
             let application = platform::find_application(tx, &address)?;
-            let page = tx.platform_endpoints_after(application.id, after, SNS_PAGE + 1)?;
-            Ok((application.address, page))
+            let endpoints = tx.platform_endpoints_after(application.id, after, SNS_PAGE + 1)?;
+            Ok((application.address, endpoints))
         })
         .await?;
-    let more = cut_page(&mut page, SNS_PAGE);
-    let last = page.last().filter(|_| more);
+    let (endpoints, next_token) = page(endpoints, SNS_PAGE, |last| last.id);
     Ok(Output {
-        next_token: last.map(|last| next_token(last.id)),
-        endpoints: page
+        next_token,
+        endpoints: endpoints
             .iter()
             .map(|endpoint| Endpoint {
                 endpoint_arn: endpoint.address(&application).arn(),

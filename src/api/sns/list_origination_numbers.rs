@@ -2,6 +2,7 @@
 //!
 //! AWS: API_ListOriginationNumbers. Nobody has any: there is no carrier to lease one from.
 
+use super::shapes::read_next_token;
 use crate::api::Context;
 use crate::api::constraints::Constraints;
 use crate::domain::Refusal;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "PascalCase")]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
+    pub next_token: Option<String>,
     pub max_results: Option<i64>,
 }
 
@@ -27,5 +29,6 @@ pub struct Output {
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn list_origination_numbers(_cx: &Context, input: Input) -> Result<Output, Refusal> {
     Constraints::default().range("maxResults", input.max_results, 1..=30).check()?;
+    read_next_token(input.next_token.as_deref())?;
     Ok(Output { phone_numbers: Vec::new() })
 }

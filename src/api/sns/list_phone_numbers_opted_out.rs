@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListPhoneNumbersOptedOut. A hundred a page, in their order.
 
-use super::shapes::{cut_page, next_token, read_next_token};
+use super::shapes::{page, read_next_token};
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::limits::SNS_PAGE;
@@ -30,13 +30,12 @@ pub struct Output {
 pub async fn list_phone_numbers_opted_out(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let place = (cx.account.clone(), cx.region.clone());
-    let mut phone_numbers = cx
+    let phone_numbers = cx
         .runtime
         .run(move |tx| {
             Ok(tx.opted_out_numbers_after((&place.0, &place.1), &after, SNS_PAGE + 1)?)
         })
         .await?;
-    let more = cut_page(&mut phone_numbers, SNS_PAGE);
-    let next_token = phone_numbers.last().filter(|_| more).map(next_token);
+    let (phone_numbers, next_token) = page(phone_numbers, SNS_PAGE, String::clone);
     Ok(Output { phone_numbers, next_token })
 }

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListPlatformApplications. A hundred a page, in the order of platforms and names.
 
-use super::shapes::{bad_next_token, cut_page, next_token, read_next_token};
+use super::shapes::{bad_next_token, page, read_next_token};
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::limits::SNS_PAGE;
@@ -45,18 +45,19 @@ pub async fn list_platform_applications(cx: &Context, input: Input) -> Result<Ou
     };
     let after = (after.0.to_owned(), after.1.to_owned());
     let (account, region) = (cx.account.clone(), cx.region.clone());
-    let mut page = cx
+    let applications = cx
         .runtime
         .run(move |tx| {
             let after = (after.0.as_str(), after.1.as_str());
             Ok(tx.platform_applications_after(&account, &region, after, SNS_PAGE + 1)?)
         })
         .await?;
-    let more = cut_page(&mut page, SNS_PAGE);
-    let last = page.last().map(|last| &last.address).filter(|_| more);
+    let (applications, next_token) = page(applications, SNS_PAGE, |last| {
+        format!("{}/{}", last.address.platform, last.address.name)
+    });
     Ok(Output {
-        next_token: last.map(|last| next_token(format_args!("{}/{}", last.platform, last.name))),
-        platform_applications: page
+        next_token,
+        platform_applications: applications
             .iter()
             .map(|application| PlatformApplication {
                 platform_application_arn: application.address.arn(),

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListSMSSandboxPhoneNumbers. In their order.
 
-use super::shapes::{cut_page, next_token, read_next_token};
+use super::shapes::{page, read_next_token};
 use crate::api::Context;
 use crate::api::constraints::Constraints;
 use crate::domain::Refusal;
@@ -53,11 +53,10 @@ pub async fn list_sms_sandbox_phone_numbers(cx: &Context, input: Input) -> Resul
     let most = input.max_results.unwrap_or(SNS_PAGE);
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let place = (cx.account.clone(), cx.region.clone());
-    let mut page = cx
+    let numbers = cx
         .runtime
         .run(move |tx| Ok(tx.sandbox_numbers_after((&place.0, &place.1), &after, most + 1)?))
         .await?;
-    let more = cut_page(&mut page, most);
-    let next_token = page.last().filter(|_| more).map(|last| next_token(&last.phone_number));
-    Ok(Output { phone_numbers: page.into_iter().map(Into::into).collect(), next_token })
+    let (numbers, next_token) = page(numbers, most, |last| last.phone_number.clone());
+    Ok(Output { phone_numbers: numbers.into_iter().map(Into::into).collect(), next_token })
 }

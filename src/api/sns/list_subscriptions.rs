@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListSubscriptions. A hundred a page, the oldest first.
 
-use super::shapes::{SubscriptionElement, cut_page, next_token, read_number_token};
+use super::shapes::{SubscriptionElement, page, read_number_token};
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::limits::SNS_PAGE;
@@ -29,13 +29,9 @@ pub struct Output {
 
 impl Output {
     /// A page that was read with one subscription too many.
-    pub(super) fn new(mut page: Vec<Subscription>) -> Self {
-        let more = cut_page(&mut page, SNS_PAGE);
-        let last = page.last().filter(|_| more);
-        Self {
-            next_token: last.map(|subscription| next_token(subscription.id)),
-            subscriptions: page.into_iter().map(Into::into).collect(),
-        }
+    pub(super) fn new(subscriptions: Vec<Subscription>) -> Self {
+        let (subscriptions, next_token) = page(subscriptions, SNS_PAGE, |last| last.id);
+        Self { subscriptions: subscriptions.into_iter().map(Into::into).collect(), next_token }
     }
 }
 
@@ -43,9 +39,9 @@ impl Output {
 pub async fn list_subscriptions(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_number_token(input.next_token.as_deref())?;
     let (account, region) = (cx.account.clone(), cx.region.clone());
-    let page = cx
+    let subscriptions = cx
         .runtime
         .run(move |tx| Ok(tx.subscriptions_of_account(&account, &region, after, SNS_PAGE + 1)?))
         .await?;
-    Ok(Output::new(page))
+    Ok(Output::new(subscriptions))
 }

@@ -2,9 +2,10 @@
 //!
 //! AWS: API_ListTagsForResource.
 
-use super::shapes::{Tag, required};
+use super::shapes::{Tag, resource_arn_fits};
 use super::tag_resource::check_resource;
 use crate::api::Context;
+use crate::api::constraints::Constraints;
 use crate::domain::Refusal;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,8 @@ pub struct Output {
 
 /// Lists the tags of a topic.
 pub async fn list_tags_for_resource(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let topic = cx.topic("ResourceArn", &required(input.resource_arn, "resourceArn")?)?;
+    resource_arn_fits(Constraints::default(), input.resource_arn.as_deref()).check()?;
+    let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let tags = cx
         .runtime
         .run(move |tx| {

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ListTopics. A hundred a page, in the order of their names.
 
-use super::shapes::{cut_page, next_token, read_next_token};
+use super::shapes::{page, read_next_token};
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::limits::SNS_PAGE;
@@ -38,14 +38,11 @@ pub struct Topic {
 pub async fn list_topics(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let (account, region) = (cx.account.clone(), cx.region.clone());
-    let mut page = cx
+    let topics = cx
         .runtime
         .run(move |tx| Ok(tx.topics_after(&account, &region, &after, SNS_PAGE + 1)?))
         .await?;
-    let more = cut_page(&mut page, SNS_PAGE);
-    let last = page.last().filter(|_| more);
-    Ok(Output {
-        next_token: last.map(|topic| next_token(&topic.address.name)),
-        topics: page.iter().map(|topic| Topic { topic_arn: topic.address.arn() }).collect(),
-    })
+    let (topics, next_token) = page(topics, SNS_PAGE, |last| last.address.name.clone());
+    let topics = topics.iter().map(|topic| Topic { topic_arn: topic.address.arn() }).collect();
+    Ok(Output { topics, next_token })
 }

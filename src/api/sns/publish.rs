@@ -2,13 +2,12 @@
 //!
 //! AWS: API_Publish, API_PublishBatch.
 
-use super::shapes::{require, required};
+use super::shapes::Empty;
 use crate::api::Context;
-use crate::api::error::row;
-use crate::api::operations::Service;
+use crate::api::constraints::Constraints;
 use crate::api::sqs::shapes::MessageAttributeValue;
 use crate::domain::Refusal;
-use crate::domain::limits::PUBLISH_BYTES;
+use crate::domain::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTES, PUBLISH_BYTES};
 use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::Signature;
 use crate::domain::platform::{EndpointAddress, is_endpoint_arn};
@@ -72,25 +71,15 @@ impl Output {
 #[serde(rename_all = "PascalCase")]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchOutput {
-    pub failed: Vec<FailedEntry>,
+    /// Always empty, and always there: what is wrong with one message refuses all.
+    pub failed: Vec<Empty>,
     pub successful: Vec<Output>,
-}
-
-/// BatchResultErrorEntry
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub struct FailedEntry {
-    pub id: String,
-    pub code: &'static str,
-    pub message: String,
-    pub sender_fault: bool,
 }
 
 /// Publishes a message to a topic, to a device, or to a phone.
 pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> {
+    message_is_there(Constraints::default(), "", &input).check()?;
     let target = Target::of(cx, &mut input)?;
-    require([("message", input.message.is_some())])?;
     let message = checked(input, matches!(target, Target::Topic(_)))?;
     let receipt = match target {
         Target::Topic(topic) => {
@@ -115,46 +104,42 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
     Ok(Output::new(None, receipt))
 }
 
-/// Publishes up to ten messages to a topic. Some mistakes of one entry refuse the whole request, as
-/// they do at AWS; others fail the entry alone.
+/// Publishes up to ten messages to a topic. A mistake in the form of one refuses them all, as it does
+/// at AWS.
 pub async fn publish_batch(cx: &Context, input: BatchInput) -> Result<BatchOutput, Refusal> {
-    require([
-        ("topicArn", input.topic_arn.is_some()),
-        ("publishBatchRequestEntries", input.publish_batch_request_entries.is_some()),
-    ])?;
-    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let constraints = Constraints::default()
+        .present("topicArn", input.topic_arn.is_some())
+        .present("publishBatchRequestEntries", input.publish_batch_request_entries.is_some());
     let entries = input.publish_batch_request_entries.unwrap_or_default();
+    // More entries are refused in any case.
+    let numbered = (1..=BATCH_ENTRIES).zip(&entries);
+    numbered
+        .fold(constraints, |found, (number, entry)| {
+            let path = format!("publishBatchRequestEntries.{number}.member.");
+            let found = found.present(&format!("{path}id"), entry.id.is_some());
+            message_is_there(found, &path, entry)
+        })
+        .check()?;
+    let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let ids: Vec<_> = entries.iter().map(|entry| entry.id.clone()).collect();
     sns_message::check_batch(&ids)?;
-    for entry in &entries {
-        required(entry.message.as_ref(), "publishBatchRequestEntries.1.member.message")?;
-        check_structure(entry)?;
-    }
-    let mut output = BatchOutput::default();
-    let (mut accepted, mut messages) = (Vec::new(), Vec::new());
-    for (id, entry) in ids.into_iter().map(Option::unwrap_or_default).zip(entries) {
-        match checked(entry, true) {
-            Ok(message) => {
-                accepted.push(id);
-                messages.push(message);
-            }
-            Err(refusal) => {
-                let row = row(Service::Sns, refusal.kind);
-                output.failed.push(FailedEntry {
-                    id,
-                    code: row.query_code,
-                    message: refusal.message.into_owned(),
-                    sender_fault: row.sender,
-                });
-            }
-        }
-    }
-    if !messages.is_empty() {
-        let receipts = to_topic(cx, topic, messages, true).await?;
-        let entries = accepted.into_iter().zip(receipts);
-        output.successful = entries.map(|(id, receipt)| Output::new(Some(id), receipt)).collect();
-    }
-    Ok(output)
+    entries.iter().try_for_each(check_structure)?;
+    let messages =
+        entries.into_iter().map(|entry| checked(entry, true)).collect::<Result<_, _>>()?;
+    let receipts = to_topic(cx, topic, messages, true).await?;
+    let successful =
+        ids.into_iter().zip(receipts).map(|(id, receipt)| Output::new(id, receipt)).collect();
+    Ok(BatchOutput { failed: Vec::new(), successful })
+}
+
+/// What the model requires of a message, whose members stand below this path.
+fn message_is_there(constraints: Constraints, path: &str, message: &Input) -> Constraints {
+    let attributes = message.message_attributes.iter().flatten();
+    let untyped = attributes.filter(|(_, attribute)| attribute.data_type.is_none());
+    let found = constraints.present(&format!("{path}message"), message.message.is_some());
+    untyped.take(MESSAGE_ATTRIBUTES).fold(found, |found, (name, _)| {
+        found.present(&format!("{path}messageAttributes.{name}.member.dataType"), false)
+    })
 }
 
 /// Where a message goes.

@@ -2,6 +2,7 @@
 
 use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
 use crate::domain::{Kind, Refusal};
@@ -73,21 +74,42 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
-/// Reads tags that were given.
+/// The constraints of a ResourceArn of the operations on tags.
+pub fn resource_arn_fits(constraints: Constraints, arn: Option<&str>) -> Constraints {
+    constraints.present("resourceArn", arn.is_some()).length(
+        "resourceArn",
+        arn,
+        RESOURCE_ARN_LENGTH,
+    )
+}
+
+/// The constraints of tags. A resource has so few that of too many not each is looked at.
+pub fn tags_fit(constraints: Constraints, tags: &[Tag]) -> Constraints {
+    (1..=TAGS).zip(tags).fold(constraints, |found, (number, tag)| {
+        let (key, value) = (tag.key.as_deref(), tag.value.as_deref());
+        let name = |of: &str| format!("tags.{number}.member.{of}");
+        found
+            .present(&name("key"), key.is_some())
+            .length(&name("key"), key, TAG_KEY_LENGTH)
+            .present(&name("value"), value.is_some())
+            .length(&name("value"), value, 0..=TAG_VALUE_LENGTH)
+    })
+}
+
+/// Reads tags that were given and meet their constraints.
 ///
-/// Refused with InvalidParameter: a key or value of a wrong length, or a key given twice.
+/// Refused with InvalidParameter when a key is given twice or is one that AWS keeps for itself, and
+/// with TagLimitExceeded.
 pub fn tags(given: Vec<Tag>) -> Result<IndexMap<String, String>, Refusal> {
     let mut tags = IndexMap::new();
-    for tag in given {
-        let key = required(tag.key, "tags.1.member.key")?;
-        let value = required(tag.value, "tags.1.member.value")?;
-        if tags.insert(key, value).is_some() {
+    for Tag { key, value } in given {
+        if tags.insert(key.unwrap_or_default(), value.unwrap_or_default()).is_some() {
             return Err(Refusal::invalid_parameter("Duplicated keys are not allowed."));
         }
     }
+    check_number_of_tags(tags.len())?;
     crate::domain::tags::check(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
         .map_err(|refusal| Refusal::invalid_parameter_because("Tags", refusal.message))?;
-    check_number_of_tags(tags.len())?;
     Ok(tags)
 }
 
@@ -134,7 +156,7 @@ impl From<Subscription> for SubscriptionElement {
 pub struct Empty {}
 
 /// Writes the NextToken that stands for the last entry of a page.
-pub fn next_token(last: impl std::fmt::Display) -> String {
+fn next_token(last: impl std::fmt::Display) -> String {
     STANDARD.encode(last.to_string())
 }
 
@@ -160,11 +182,17 @@ pub fn bad_next_token() -> Refusal {
     Refusal::invalid_parameter_because("NextToken", "invalid token")
 }
 
-/// Cuts a page that was read with one entry too many, and tells whether there is more.
-pub fn cut_page<T>(page: &mut Vec<T>, length: i64) -> bool {
-    let more = page.len() as i64 > length;
-    page.truncate(length as usize);
-    more
+/// A page of a list that was read with one entry too many, and the NextToken if there is more.
+/// `stands_for`: what the token of an entry says.
+pub fn page<T, S: std::fmt::Display>(
+    mut entries: Vec<T>,
+    length: i64,
+    stands_for: impl FnOnce(&T) -> S,
+) -> (Vec<T>, Option<String>) {
+    let more = entries.len() as i64 > length;
+    entries.truncate(length as usize);
+    let token = entries.last().filter(|_| more).map(|last| next_token(stands_for(last)));
+    (entries, token)
 }
 
 #[cfg(test)]
@@ -179,6 +207,25 @@ mod tests {
             "2 validation errors detected: Value null at 'topicArn' failed to satisfy constraint: \
              Member must not be null; Value null at 'actionName' failed to satisfy constraint: \
              Member must not be null"
+        );
+    }
+
+    #[test]
+    fn a_page_that_is_not_the_last_has_a_token() {
+        let (entries, token) = page(vec![1, 2, 3], 2, |last| *last);
+        assert_eq!((entries, read_number_token(token.as_deref())), (vec![1, 2], Ok(2)));
+        assert_eq!(page(vec![1, 2], 2, |last| *last), (vec![1, 2], None));
+    }
+
+    #[test]
+    fn tags_are_numbered_in_refusals() {
+        let tag = |key: &str, value| Tag { key: Some(key.to_owned()), value };
+        let tags = [tag("k", Some("v".to_owned())), tag("", None)];
+        assert_eq!(
+            tags_fit(Constraints::default(), &tags).check().unwrap_err().message,
+            "2 validation errors detected: Value '' at 'tags.2.member.key' failed to satisfy \
+             constraint: Member must have length greater than or equal to 1; Value null at \
+             'tags.2.member.value' failed to satisfy constraint: Member must not be null"
         );
     }
 

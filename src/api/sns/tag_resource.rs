@@ -2,8 +2,9 @@
 //!
 //! AWS: API_TagResource.
 
-use super::shapes::{Empty, Tag, check_number_of_tags, require, tags};
+use super::shapes::{Empty, Tag, check_number_of_tags, resource_arn_fits, tags, tags_fit};
 use crate::api::Context;
+use crate::api::constraints::Constraints;
 use crate::domain::Kind;
 use crate::domain::Refusal;
 use crate::domain::topic_address::TopicAddress;
@@ -21,7 +22,9 @@ pub struct Input {
 
 /// Sets tags of a topic.
 pub async fn tag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> {
-    require([("resourceArn", input.resource_arn.is_some()), ("tags", input.tags.is_some())])?;
+    let constraints = resource_arn_fits(Constraints::default(), input.resource_arn.as_deref())
+        .present("tags", input.tags.is_some());
+    tags_fit(constraints, input.tags.as_deref().unwrap_or_default()).check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let tags = tags(input.tags.unwrap_or_default())?;
     cx.runtime

@@ -2,10 +2,12 @@
 //!
 //! AWS: API_UntagResource. Keys that are not there are no error.
 
-use super::shapes::{Empty, require};
+use super::shapes::{Empty, resource_arn_fits};
 use super::tag_resource::check_resource;
 use crate::api::Context;
+use crate::api::constraints::Constraints;
 use crate::domain::Refusal;
+use crate::domain::limits::TAG_KEY_LENGTH;
 use serde::Deserialize;
 
 /// The input of UntagResource.
@@ -19,12 +21,13 @@ pub struct Input {
 
 /// Removes tags of a topic.
 pub async fn untag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> {
-    require([
-        ("resourceArn", input.resource_arn.is_some()),
-        ("tagKeys", input.tag_keys.is_some()),
-    ])?;
-    let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
+    let has_keys = input.tag_keys.is_some();
     let keys = input.tag_keys.unwrap_or_default();
+    resource_arn_fits(Constraints::default(), input.resource_arn.as_deref())
+        .present("tagKeys", has_keys)
+        .each_length("tagKeys", &keys, TAG_KEY_LENGTH)
+        .check()?;
+    let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     cx.runtime
         .run(move |tx| {
             check_resource(tx, &topic)?;

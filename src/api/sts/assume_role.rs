@@ -8,15 +8,22 @@ use crate::api::Context;
 use crate::api::constraints::Constraints;
 use crate::auth::Principal;
 use crate::domain::address::is_account;
-use crate::domain::limits::{ROLE_SESSION_S, SHORT_SESSION_S, TAGS};
+use crate::domain::limits::{
+    ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS,
+};
 use crate::domain::{Kind, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 
 /// Seconds that a session lasts unless the caller says otherwise.
 const DEFAULT_S: i64 = 3_600;
 /// Policies that one session may name.
 const POLICY_ARNS: usize = 10;
+/// Contexts that one session may have.
+const CONTEXTS: usize = 5;
+/// Length of an ARN in characters.
+const ARN_LENGTH: RangeInclusive<usize> = 20..=2_048;
 
 /// The input of AssumeRole.
 #[derive(Debug, Deserialize)]
@@ -29,10 +36,21 @@ pub struct Input {
     pub policy: Option<String>,
     pub duration_seconds: Option<i64>,
     pub tags: Option<Vec<Tag>>,
+    pub transitive_tag_keys: Option<Vec<String>>,
     pub external_id: Option<String>,
     pub serial_number: Option<String>,
     pub token_code: Option<String>,
     pub source_identity: Option<String>,
+    pub provided_contexts: Option<Vec<ProvidedContext>>,
+}
+
+/// ProvidedContext
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs, reason = "the names are AWS's own")]
+pub struct ProvidedContext {
+    pub provider_arn: Option<String>,
+    pub context_assertion: Option<String>,
 }
 
 /// PolicyDescriptorType
@@ -112,7 +130,7 @@ fn check(input: &Input) -> Result<(), Refusal> {
     let (external_id, source) = (input.external_id.as_deref(), input.source_identity.as_deref());
     let constraints = Constraints::default()
         .present("roleArn", input.role_arn.is_some())
-        .length("roleArn", input.role_arn.as_deref(), 20..=2048)
+        .length("roleArn", input.role_arn.as_deref(), ARN_LENGTH)
         .present("roleSessionName", session.is_some())
         .length("roleSessionName", session, 2..=64)
         .pattern("roleSessionName", session, r"[\w+=,.@-]*", |text| has_only(text, "+=,.@-"))
@@ -124,15 +142,36 @@ fn check(input: &Input) -> Result<(), Refusal> {
         .pattern("sourceIdentity", source, r"[\w+=,.@-]*", |text| has_only(text, "+=,.@-"));
     let mfa = (input.serial_number.as_deref(), input.token_code.as_deref());
     let constraints = check_mfa(constraints, mfa.0, mfa.1);
-    let tags = input.tags.iter().flatten().take(TAGS);
-    tags.fold(constraints, |found, tag| {
+    check_lists(constraints, input).check()
+}
+
+/// The constraints of what there may be several of. Of too many not each is looked at.
+fn check_lists(constraints: Constraints, input: &Input) -> Constraints {
+    let policies = (1..=POLICY_ARNS).zip(input.policy_arns.iter().flatten());
+    let found = policies.fold(constraints, |found, (number, policy)| {
+        found.length(&format!("policyArns.{number}.member.arn"), policy.arn.as_deref(), ARN_LENGTH)
+    });
+    let tags = (1..=TAGS).zip(input.tags.iter().flatten());
+    let found = tags.fold(found, |found, (number, tag)| {
+        let name = |of: &str| format!("tags.{number}.member.{of}");
         found
-            .present("tags.1.member.key", tag.key.is_some())
-            .length("tags.1.member.key", tag.key.as_deref(), 1..=128)
-            .present("tags.1.member.value", tag.value.is_some())
-            .length("tags.1.member.value", tag.value.as_deref(), 0..=256)
+            .present(&name("key"), tag.key.is_some())
+            .length(&name("key"), tag.key.as_deref(), TAG_KEY_LENGTH)
+            .present(&name("value"), tag.value.is_some())
+            .length(&name("value"), tag.value.as_deref(), 0..=TAG_VALUE_LENGTH)
+    });
+    let keys = input.transitive_tag_keys.as_deref().unwrap_or_default();
+    let found = found.each_length("transitiveTagKeys", keys, TAG_KEY_LENGTH);
+    let contexts = (1..=CONTEXTS).zip(input.provided_contexts.iter().flatten());
+    contexts.fold(found, |found, (number, context)| {
+        let name = |of: &str| format!("providedContexts.{number}.member.{of}");
+        let assertion = context.context_assertion.as_deref();
+        found.length(&name("providerArn"), context.provider_arn.as_deref(), ARN_LENGTH).length(
+            &name("contextAssertion"),
+            assertion,
+            4..=2_048,
+        )
     })
-    .check()
 }
 
 /// Account and name of the role that an ARN names; the path before the name is no part of it.
@@ -159,9 +198,13 @@ fn packed_policy_size(input: &Input) -> Result<Option<usize>, Refusal> {
     }
     let tags = input.tags.as_deref().unwrap_or_default();
     let arns = input.policy_arns.as_deref().unwrap_or_default();
-    if tags.len() > TAGS || arns.len() > POLICY_ARNS {
+    let transitive = input.transitive_tag_keys.as_deref().unwrap_or_default();
+    let contexts = input.provided_contexts.as_deref().unwrap_or_default();
+    let are_few = tags.len().max(transitive.len()) <= TAGS && contexts.len() <= CONTEXTS;
+    if !are_few || arns.len() > POLICY_ARNS {
         return Err(invalid(format!(
-            "A session has at most {TAGS} tags and {POLICY_ARNS} managed policies."
+            "A session has at most {TAGS} tags, {POLICY_ARNS} managed policies and {CONTEXTS} \
+             contexts."
         )));
     }
     let of_arns: usize =

@@ -4,48 +4,62 @@
 
 use std::ops::Bound;
 
-use super::conditions::Condition;
+use super::conditions::{Condition, Number};
 use super::document::{Fault, Json, Kind};
 
-/// Reads `["=", n]`, `["<", n]` and the like, or a lower and then an upper bound.
+/// What the engine says of whatever follows a bound that stands alone, or the whole array.
+pub const TOO_MANY_ELEMENTS: &str = "Too many elements in numeric expression";
+
+/// Reads `["=", n]`, `["<", n]` and the like, or a lower and then an upper bound. How far numbers
+/// are away is looked at once the array has the right form.
 pub fn range(json: &Json, text: &str) -> Result<Condition, Fault> {
     let Kind::Array(terms) = &json.kind else {
         return Err(Fault::at("Value of numeric must be an array.", json.met()));
     };
     let terms = Terms { all: terms, text, end: json.end };
     let operator = terms.operator(0, "Invalid member in numeric match")?;
-    let from = match operator {
-        "=" => {
-            let value = terms.number(1, "equals")?;
-            terms.end_at(2, "Too many elements in numeric expression")?;
-            return Ok(Condition::Numeric(Bound::Included(value), Bound::Included(value)));
-        }
-        "<" | "<=" => {
-            let to = bound(operator, terms.number(1, operator)?);
-            terms.end_at(2, "Too many terms in numeric range expression")?;
-            return Ok(Condition::Numeric(Bound::Unbounded, to));
+    let first = match operator {
+        "=" | "<" | "<=" => {
+            let name = if operator == "=" { "equals" } else { operator };
+            let number = terms.number(1, name)?;
+            terms.end_at(2, TOO_MANY_ELEMENTS)?;
+            let value = near(number, json.end)?;
+            return Ok(match operator {
+                "=" => Condition::Numeric(Bound::Included(value), Bound::Included(value)),
+                _ => Condition::Numeric(Bound::Unbounded, bound(operator, value)),
+            });
         }
         ">" | ">=" => terms.number(1, operator)?,
         other => {
             let sentence = format!("Unrecognized numeric range operator: {other}");
-            return Err(Fault::at(sentence, terms.place(0)));
+            return Err(Fault::at(sentence, terms.place(1)));
         }
     };
     if terms.all.len() == 2 {
-        return Ok(Condition::Numeric(bound(operator, from), Bound::Unbounded));
+        let from = bound(operator, near(first, json.end)?);
+        return Ok(Condition::Numeric(from, Bound::Unbounded));
     }
     let upper = terms.operator(2, "Bad value in numeric range")?;
     if !matches!(upper, "<" | "<=") {
         let sentence = format!("Bad numeric range operator: {upper}");
         return Err(Fault::at(sentence, terms.place(2)));
     }
-    let to = terms.number(3, upper)?;
+    let second = terms.number(3, upper)?;
     terms.end_at(4, "Too many terms in numeric range expression")?;
+    let (from, to) = (near(first, json.end)?, near(second, json.end)?);
     if from >= to {
-        return Err(Fault::whole("Bottom must be less than top"));
+        return Err(Fault::at("Bottom must be less than top", json.end));
     }
     Ok(Condition::Numeric(bound(operator, from), bound(upper, to)))
 }
+
+/// What ranges compare of a number, in hundred-thousandths. `byte`: where the parser stands.
+pub fn near(number: &Number, byte: usize) -> Result<i64, Fault> {
+    number.near().ok_or_else(|| Fault::at(TOO_FAR, byte))
+}
+
+/// What the engine says of numbers that it cannot compare.
+pub const TOO_FAR: &str = "Value must be between -1.0E9 and 1.0E9, inclusive";
 
 /// The bound that belongs to an operator.
 fn bound(operator: &str, value: i64) -> Bound<i64> {
@@ -69,14 +83,15 @@ impl<'a> Terms<'a> {
         Err(Fault::at(format!("{complaint}: {found}"), self.place(index)))
     }
 
-    /// The number at this index, in hundred-thousandths.
-    fn number(&self, index: usize, operator: &str) -> Result<i64, Fault> {
-        let Some(Json { kind: Kind::Number(number), .. }) = self.all.get(index) else {
-            let sentence = format!("Value of {operator} must be numeric");
-            return Err(Fault::at(sentence, self.place(index)));
-        };
-        let too_far = || Fault::whole("Value must be between -1.0E9 and 1.0E9, inclusive");
-        number.near().ok_or_else(too_far)
+    /// The number at this index.
+    fn number(&self, index: usize, operator: &str) -> Result<&'a Number, Fault> {
+        match self.all.get(index) {
+            Some(Json { kind: Kind::Number(number), .. }) => Ok(number),
+            _ => {
+                let sentence = format!("Value of {operator} must be numeric");
+                Err(Fault::at(sentence, self.place(index)))
+            }
+        }
     }
 
     fn end_at(&self, index: usize, complaint: &str) -> Result<(), Fault> {

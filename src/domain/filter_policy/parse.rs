@@ -157,10 +157,18 @@ impl Parser<'_> {
                 return Err(Fault::at(format!("Unrecognized match type {other}"), value.met()));
             }
         };
-        only_key(second)?;
+        // Behind these the engine expects the end of what it calls a numeric expression.
+        let complaint = match name {
+            "numeric" => numeric::TOO_MANY_ELEMENTS,
+            "anything-but" if !matches!(value.kind, Kind::Object(_)) => numeric::TOO_MANY_ELEMENTS,
+            _ => ONLY_KEY,
+        };
+        end_behind(second, complaint)?;
         Ok(condition)
     }
 }
+
+const ONLY_KEY: &str = "Only one key allowed in match expression";
 
 /// The branches of an `$or`. As the page "AND/OR logic" has it, the name means that only with an
 /// array of at least two objects, none of which has a key that is a match type.
@@ -192,9 +200,9 @@ fn members(json: &Json) -> (Option<&str>, Option<&Json>, Option<&Json>) {
     (first.map(|(name, _)| name.as_str()), first.map(|(_, value)| value), second)
 }
 
-fn only_key(second: Option<&Json>) -> Result<(), Fault> {
+fn end_behind(second: Option<&Json>, complaint: &str) -> Result<(), Fault> {
     match second {
-        Some(value) => Err(Fault::at("Only one key allowed in match expression", value.met())),
+        Some(value) => Err(Fault::at(complaint, value.met())),
         None => Ok(()),
     }
 }
@@ -209,6 +217,7 @@ fn string<'a>(name: &str, value: &'a Json) -> Result<&'a str, Fault> {
 fn exception(value: &Json) -> Result<Exception, Fault> {
     match &value.kind {
         Kind::String(text) => Ok(Exception::Texts(HashSet::from([text.clone()]))),
+        Kind::Number(number) if number.near().is_none() => Err(Fault::whole(numeric::TOO_FAR)),
         Kind::Number(number) => Ok(Exception::Numbers(HashSet::from([number.clone()]))),
         Kind::Array(values) => exceptions(value, values),
         Kind::Object(_) => nested_exception(value),
@@ -221,26 +230,29 @@ fn exception(value: &Json) -> Result<Exception, Fault> {
 
 fn nested_exception(json: &Json) -> Result<Exception, Fault> {
     let (Some(name), Some(value), second) = members(json) else {
-        return Err(Fault::at("Match expression name not found", json.end));
+        return Err(Fault::at("Anything-But expression name not found", json.end));
     };
     if name != "prefix" {
         return Err(Fault::at(format!("Unsupported anything-but pattern: {name}"), value.met()));
     }
     let prefix = string(name, value)?.to_owned();
-    only_key(second)?;
+    if prefix.is_empty() {
+        return Err(Fault::at("Null prefix not allowed", value.end));
+    }
+    end_behind(second, ONLY_KEY)?;
     Ok(Exception::Prefix(prefix))
 }
 
 fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
-    if values.is_empty() {
-        return Err(Fault::at("Empty arrays are not allowed", array.end));
-    }
     let mut texts = HashSet::new();
     let mut numbers: HashSet<Number> = HashSet::new();
     for value in values {
         match &value.kind {
             Kind::String(text) => drop(texts.insert(text.clone())),
-            Kind::Number(number) => drop(numbers.insert(number.clone())),
+            Kind::Number(number) => {
+                numeric::near(number, value.met())?;
+                numbers.insert(number.clone());
+            }
             _ => {
                 return Err(Fault::at(
                     "Inside anything but list, start|null|boolean is not supported.",
@@ -250,9 +262,10 @@ fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
         }
     }
     match (texts.is_empty(), numbers.is_empty()) {
-        (_, true) => Ok(Exception::Texts(texts)),
+        (false, true) => Ok(Exception::Texts(texts)),
         (true, false) => Ok(Exception::Numbers(numbers)),
-        (false, false) => Err(Fault::at(
+        // An empty list is told in the same words.
+        _ => Err(Fault::at(
             "Inside anything but list, either all values are number or string, mixed type is not \
              supported",
             array.end,

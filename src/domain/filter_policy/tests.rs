@@ -312,14 +312,31 @@ fn refusals_say_what_is_wrong_and_where() {
         (r#"[{"numeric":5}]"#, "Value of numeric must be an array.", 19),
         (r#"[{"numeric":[]}]"#, "Invalid member in numeric match: ]", 20),
         (r#"[{"numeric":[ 5 ]}]"#, "Invalid member in numeric match: 5", 21),
-        (r#"[{"numeric":["!=",5]}]"#, "Unrecognized numeric range operator: !=", 20),
+        (r#"[{"numeric":["!=",5]}]"#, "Unrecognized numeric range operator: !=", 25),
         (r#"[{"numeric":["=","5"]}]"#, "Value of equals must be numeric", 24),
         (r#"[{"numeric":["<"]}]"#, "Value of < must be numeric", 23),
         (r#"[{"numeric":["<=",null]}]"#, "Value of <= must be numeric", 28),
         (r#"[{"numeric":[">",{}]}]"#, "Value of > must be numeric", 24),
         (r#"[{"numeric":[">=",[]]}]"#, "Value of >= must be numeric", 25),
         (r#"[{"numeric":["=",5,6]}]"#, "Too many elements in numeric expression", 26),
-        (r#"[{"numeric":["<",5,">",1]}]"#, "Too many terms in numeric range expression", 26),
+        (r#"[{"numeric":["<",5,">",1]}]"#, "Too many elements in numeric expression", 26),
+        (r#"[{"numeric":["<=",1e10,6]}]"#, "Too many elements in numeric expression", 30),
+        (r#"[{"numeric":["=",5],"prefix":"x"}]"#, "Too many elements in numeric expression", 36),
+        (r#"[{"anything-but":"x","prefix":"x"}]"#, "Too many elements in numeric expression", 37),
+        (
+            r#"[{"anything-but":{"prefix":"x"},"prefix":"x"}]"#,
+            "Only one key allowed in match expression",
+            48,
+        ),
+        (r#"[{"anything-but":{"prefix":""}}]"#, "Null prefix not allowed", 35),
+        (r#"[{"anything-but":{}}]"#, "Anything-But expression name not found", 25),
+        (r#"[{"anything-but":[5,1e10]}]"#, "Value must be between -1.0E9 and 1.0E9, inclusive", 30),
+        (r#"[{"numeric":[">",5,"<",5]}]"#, "Bottom must be less than top", 31),
+        (
+            r#"[{"numeric":["=",1000000001]}]"#,
+            "Value must be between -1.0E9 and 1.0E9, inclusive",
+            34,
+        ),
         (r#"[{"numeric":[">",5,6]}]"#, "Bad value in numeric range: 6", 26),
         (r#"[{"numeric":[">",5,">",6]}]"#, "Bad numeric range operator: >", 26),
         (r#"[{"numeric":[">",5,"<","6"]}]"#, "Value of < must be numeric", 30),
@@ -329,7 +346,11 @@ fn refusals_say_what_is_wrong_and_where() {
             "Value of anything-but must be an array or single string/number value.",
             27,
         ),
-        (r#"[{"anything-but":[]}]"#, "Empty arrays are not allowed", 25),
+        (
+            r#"[{"anything-but":[]}]"#,
+            "Inside anything but list, either all values are number or string, mixed type is not supported",
+            25,
+        ),
         (r#"[{"anything-but":{"suffix":"x"}}]"#, "Unsupported anything-but pattern: suffix", 34),
         (
             r#"[{"anything-but":{"equals-ignore-case":"x"}}]"#,
@@ -360,8 +381,7 @@ fn refusals_say_what_is_wrong_and_where() {
         }
     }
     for (conditions, sentence) in [
-        (r#"[{"numeric":[">",5,"<",5]}]"#, "Bottom must be less than top"),
-        (r#"[{"numeric":["=",1000000001]}]"#, "Value must be between -1.0E9 and 1.0E9, inclusive"),
+        (r#"[{"anything-but":1e10}]"#, "Value must be between -1.0E9 and 1.0E9, inclusive"),
         (r#"[{"cidr":"10.0.0.0"}]"#, "Malformed CIDR, one '/' required"),
         (r#"[{"cidr":"10.0.0.0/x"}]"#, "Malformed CIDR, mask bits must be an integer"),
         (r#"[{"cidr":"10.0.0.0/33"}]"#, "IPv4 mask bits must be < 33"),
@@ -459,7 +479,9 @@ fn condition() -> impl Strategy<Value = Value> {
             .prop_map(|texts| json!({ "anything-but": texts })),
         1 => prop::collection::vec(number.clone(), 1..3)
             .prop_map(|numbers| json!({ "anything-but": numbers })),
-        1 => text.prop_map(|text| json!({ "anything-but": { "prefix": text } })),
+        1 => text
+            .prop_filter("a prefix", |text| !text.is_empty())
+            .prop_map(|text| json!({ "anything-but": { "prefix": text } })),
         1 => (comparison, number.clone())
             .prop_map(|(comparison, number)| json!({ "numeric": [comparison, number] })),
         1 => (any::<[bool; 2]>(), number).prop_map(|([from, to], number)| {
