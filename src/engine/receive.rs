@@ -3,7 +3,7 @@
 //! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
 //! give out as many as possible of the group with the oldest message, then of others.
 
-use super::{dead_letter, places};
+use super::{dead_letter, places, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
 use crate::domain::fifo::not_for_this_type;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES};
@@ -92,13 +92,17 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     };
     more |= taken.run(tx)?;
     let messages = taken.messages;
+    // What has expired in flight, and nobody has swept yet, locks its group no more.
+    if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
+        more |= sweep::expire_page(tx, queue)? > 0;
+    }
     if let Some(attempt) = &request.attempt_id
         && !messages.is_empty()
     {
         remember(tx, queue, attempt, &messages)?;
     }
     let next_due =
-        if messages.is_empty() && request.may_wait { tx.next_due(queue.backlog)? } else { None };
+        if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
     Ok(Received { messages, more, next_due })
 }
 
@@ -301,6 +305,7 @@ fn repeat(
                 && message.receive_count == receive
                 && message.rank == hidden_until
                 && message.rank > tx.now()
+                && !places::is_expired(queue, message, tx.now())
         });
         match unchanged {
             Some(message) => messages.push(message),
