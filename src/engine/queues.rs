@@ -8,6 +8,7 @@ use crate::domain::redrive::check_target;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Counts, Effect, Message, Place, Queue, Txn};
 use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The queue at an address.
@@ -15,7 +16,7 @@ pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Arc<Queue>, Refu
     tx.queue(address)?.ok_or_else(Refusal::no_such_queue)
 }
 
-/// Makes a queue, or finds the one that is already there with the given attributes equal.
+/// Makes a queue, or finds the one that is already there with the given attributes and tags.
 /// `cool_down`: whether a name must rest for a minute after its queue was deleted.
 pub fn create(
     tx: &mut Txn<'_>,
@@ -26,16 +27,8 @@ pub fn create(
 ) -> Result<Arc<Queue>, Refusal> {
     let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
     if let Some(existing) = tx.queue(address)? {
-        return match existing.attributes.first_difference(given) {
-            None => Ok(existing),
-            Some(name) => Err(Refusal::new(
-                Kind::QueueNameExists,
-                format!(
-                    "A queue already exists with the same name and a different value for \
-                     attribute {name}"
-                ),
-            )),
-        };
+        check_same(tx, &existing, given, tags)?;
+        return Ok(existing);
     }
     if cool_down
         && let Some(deleted_at) = tx.queue_deleted_at(address)?
@@ -63,6 +56,34 @@ pub fn create(
         tx.set_tag(queue.id, key, value)?;
     }
     Ok(Arc::new(queue))
+}
+
+/// A queue that is to be made, and is there, must have the given attributes and tags. It may have
+/// others.
+fn check_same(
+    tx: &mut Txn<'_>,
+    existing: &Queue,
+    given: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    if let Some(name) = existing.attributes.first_difference(given) {
+        return Err(Refusal::new(
+            Kind::QueueNameExists,
+            format!(
+                "A queue already exists with the same name and a different value for attribute \
+                 {name}"
+            ),
+        ));
+    }
+    let present: HashMap<String, String> =
+        if tags.is_empty() { HashMap::new() } else { tx.tags(existing.id)?.into_iter().collect() };
+    if tags.iter().any(|(key, value)| present.get(key) != Some(value)) {
+        return Err(Refusal::new(
+            Kind::QueueNameExists,
+            "A queue already exists with the same name and different tags",
+        ));
+    }
+    Ok(())
 }
 
 /// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`]: AWS

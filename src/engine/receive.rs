@@ -78,7 +78,8 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     if room == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
             Kind::OverLimit,
-            format!("Too many messages in flight: {in_flight}, the limit is {IN_FLIGHT_MESSAGES}."),
+            "Too many messages have been received without being deleted.\nPlease delete your \
+             received messages or let them timeout before receiving more.",
         ));
     }
     let mut taken = Taking {
