@@ -7,8 +7,11 @@
 mod gateway;
 
 use gateway::{Answer, QUEUES, START_MS, Service, settings};
+use indexmap::IndexMap;
 use serde_json::{Value, json};
+use squab::domain::address::QueueAddress;
 use squab::domain::{Kind, Refusal};
+use squab::engine::queues;
 use squab::store::{
     Database, Driver, Durability, Effect, Error, Location, Observer, Row, Sqlite, Store, Txn,
     Value as Parameter,
@@ -428,6 +431,39 @@ async fn what_a_fifo_queue_remembers_of_its_messages_goes_in_time() {
     };
     service.pass(5 * 60 * 1_000).await;
     assert_eq!(rows(service).await, (1, 0));
+}
+
+#[tokio::test]
+async fn a_change_of_delay_that_was_interrupted_is_completed_by_asking_again() {
+    /// More than a page.
+    const MESSAGES: usize = 150;
+    let service = Service::new(settings());
+    create(&service, "q.fifo", json!({"FifoQueue": "true"})).await;
+    for number in 0..MESSAGES {
+        let message = json!({"MessageBody": "b", "MessageGroupId": "g",
+            "MessageDeduplicationId": number.to_string()});
+        service.ok("SendMessage", on("q.fifo", message)).await;
+    }
+    let url = format!("{QUEUES}/q.fifo");
+    let address = QueueAddress::from_url(&url, "000000000000", "us-east-1").unwrap();
+    let all = MESSAGES.to_string();
+    let none = || "0".to_owned();
+    for (delay, half_way, in_the_end) in [
+        ("900", ["50", "0", "100"], [none(), none(), all.clone()]),
+        ("0", ["100", "0", "50"], [all.clone(), none(), none()]),
+    ] {
+        let given = IndexMap::from([("DelaySeconds".to_owned(), delay.to_owned())]);
+        let address = address.clone();
+        let interrupted = move |tx: &mut Txn<'_>| {
+            let rest = queues::set_attributes(tx, &address, &given)?.unwrap();
+            queues::retime(tx, rest).map(drop)
+        };
+        service.runtime.run(interrupted).await.unwrap();
+        assert_eq!(counts(&service, "q.fifo").await, half_way);
+        let again = json!({"Attributes": {"DelaySeconds": delay}});
+        service.ok("SetQueueAttributes", on("q.fifo", again)).await;
+        assert_eq!(counts(&service, "q.fifo").await, in_the_end);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from suite.clients import json_request, send
 from suite.digests import md5_of_attributes, md5_of_body
 from suite.service import text
 
@@ -174,6 +175,47 @@ def test_bad_handle_fails_alone(sqs):
         assert failure["SenderFault"] is True
         assert failure["Message"]
     assert queue.counts() == (0, 0, 0)
+
+
+@pytest.mark.behaviour("batches-12")
+def test_bad_handle_is_told(sqs):
+    entry = {"Id": "bad", "ReceiptHandle": "made-up"}
+    answer = sqs.delete_message_batch(QueueUrl=sqs.queue().url, Entries=[entry])
+    says = 'The input receipt handle "made-up" is not a valid receipt handle.'
+    assert [f["Message"] for f in answer["Failed"]] == [says]
+
+
+@pytest.mark.behaviour("batches-16")
+def test_entry_of_the_other_type(sqs):
+    says = "The request include parameter that is not valid for this queue type"
+    failed = {"Id": "0", "Code": "InvalidParameterValue", "Message": says, "SenderFault": True}
+    queue = sqs.queue()
+    answer = queue.send_batch({"MessageBody": "a", "MessageDeduplicationId": "d"}, "b")
+    assert answer["Failed"] == [failed]
+    assert queue.bodies() == ["b"]
+    queue = sqs.queue(fifo=True, ContentBasedDeduplication="true")
+    late = {"MessageBody": "a", "MessageGroupId": "g", "DelaySeconds": 1}
+    answer = queue.send_batch(late, {"MessageBody": "b", "MessageGroupId": "g"})
+    assert answer["Failed"] == [failed]
+    assert queue.bodies() == ["b"]
+
+
+@pytest.mark.behaviour("batches-17")
+@pytest.mark.parametrize(
+    ("operation", "entry", "missing"),
+    [
+        ("DeleteMessageBatch", {"ReceiptHandle": "x"}, "Id"),
+        ("DeleteMessageBatch", {"Id": "a"}, "ReceiptHandle"),
+        ("ChangeMessageVisibilityBatch", {"Id": "a", "VisibilityTimeout": 1}, "ReceiptHandle"),
+        ("SendMessageBatch", {"Id": "a"}, "MessageBody"),
+    ],
+)
+def test_missing_member_of_an_entry(endpoint, json_sqs, operation, entry, missing):
+    asked = {"QueueUrl": json_sqs.queue().url, "Entries": [entry]}
+    answer = send(json_request(endpoint, operation, asked))
+    assert answer.headers["x-amzn-query-error"] == "MissingParameter;Sender"
+    name = f"{operation}RequestEntry.1.{missing}"
+    assert answer.json["message"] == f"The request must contain the parameter {name}."
 
 
 @pytest.mark.behaviour("batches-14")

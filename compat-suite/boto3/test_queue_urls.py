@@ -32,6 +32,7 @@ def test_returned_url_follows_the_caller(endpoint, not_aws):
 
 FORMS = [
     "{endpoint}/{account}/{name}",
+    "{endpoint}/{account}/{name}/",
     "http://somewhere.else:1234/{account}/{name}",
     "https://sqs.{region}.amazonaws.com/{account}/{name}",
     "https://{region}.queue.amazonaws.com/{account}/{name}",

@@ -21,6 +21,17 @@ def test_tags_at_creation(sqs):
     assert "Tags" not in sqs.list_queue_tags(QueueUrl=sqs.queue().url)
 
 
+@pytest.mark.behaviour("tags-07")
+def test_created_again(sqs):
+    queue = sqs.queue(tags={"a": "1", "b": "2"})
+    for tags_given in ({}, {"b": "2"}, {"a": "1", "b": "2"}):
+        assert sqs.create_queue(QueueName=queue.name, tags=tags_given)["QueueUrl"] == queue.url
+    for tags_given in ({"a": "2"}, {"c": "1"}):
+        with sqs.refuses("QueueAlreadyExists", typed="QueueNameExists"):
+            sqs.create_queue(QueueName=queue.name, tags=tags_given)
+    assert tags(sqs, queue) == {"a": "1", "b": "2"}
+
+
 @pytest.mark.behaviour("tags-02")
 def test_add_and_overwrite(sqs):
     queue = sqs.queue(tags={"a": "1", "b": "1"})

@@ -155,9 +155,9 @@ const fn common_row(kind: Kind) -> Row {
         Kind::AccessDenied => coral("AccessDeniedException", "AccessDenied", 403),
         Kind::InvalidAction => coral("UnknownOperationException", "InvalidAction", 400),
         Kind::MissingAction => coral("UnknownOperationException", "MissingAction", 400),
-        Kind::MalformedInput | Kind::Serialization => {
-            coral("SerializationException", "MalformedInput", 400)
-        }
+        Kind::MalformedInput => coral("SerializationException", "MalformedInput", 400),
+        // AWS JSON has it, of which AWS Query knows nothing.
+        Kind::Serialization => coral("SerializationException", "SerializationException", 400),
         Kind::MalformedQueryString => coral("SerializationException", "MalformedQueryString", 404),
         Kind::RequestTooLarge => {
             coral("RequestEntityTooLargeException", "RequestEntityTooLarge", 413)

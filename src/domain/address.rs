@@ -129,10 +129,12 @@ impl QueueAddress {
     /// it is not the path of a queue.
     ///
     /// The paths are `/<account>/<name>`, also after one segment of a context path,
-    /// `/queue/<region>/<account>/<name>`, `/queue/<name>` and `/<name>`.
+    /// `/queue/<region>/<account>/<name>`, `/queue/<name>` and `/<name>`. AWS's own examples have a
+    /// slash at the end.
     pub fn from_path(path: &str, account: &str, region: &str) -> Option<Self> {
         let path = path.find(['?', '#']).map_or(path, |end| &path[..end]);
         let path = path.strip_prefix('/')?;
+        let path = path.strip_suffix('/').filter(|path| path.contains('/')).unwrap_or(path);
         let mut segments = path.split('/');
         let mut next = || segments.next();
         let segments = (next()?, next(), next(), next(), next());
@@ -309,6 +311,8 @@ mod tests {
             ("https://127.0.0.1/123456789012/q", &usual),
             ("HTTP://[::1]:4566/123456789012/q", &usual),
             ("http://localhost:4566/123456789012/q?Action=SendMessage", &usual),
+            ("http://localhost:4566/123456789012/q/", &usual),
+            ("http://localhost:4566/123456789012/q/?Action=SendMessage", &usual),
             ("http://localhost:4566/context/123456789012/q", &usual),
             ("http://queue:4566/123456789012/q", &usual),
             ("http://queue.default.svc.cluster.local/123456789012/q", &usual),
@@ -349,7 +353,7 @@ mod tests {
             "http://localhost:4566/",
             "http://localhost:4566//",
             "http://localhost:4566/123456789012/",
-            "http://localhost:4566/123456789012/q/",
+            "http://localhost:4566/123456789012/q//",
             "http://localhost:4566/12345678901/q",
             "http://localhost:4566/123456789012//",
             "http://localhost:4566/a/b/c/d/e",

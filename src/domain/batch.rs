@@ -6,19 +6,19 @@ use super::address::is_name_byte;
 use super::limits::{BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_BYTES};
 use super::{Kind, Refusal};
 
-/// Checks the number of entries and their Ids: 1 to 10 entries, well-formed Ids, no Id twice.
+/// Checks the number of entries and their Ids: 1 to 10 entries, all with a well-formed Id, no Id
+/// twice.
 ///
-/// `operation_entry_type` is AWS's name of the entry's type, for instance
-/// `SendMessageBatchRequestEntry`.
+/// `entry_type` is AWS's name of the entry's type, for instance `SendMessageBatchRequestEntry`.
 pub fn check_entries<'a>(
-    operation_entry_type: &str,
+    entry_type: &str,
     ids: impl ExactSizeIterator<Item = Option<&'a str>>,
 ) -> Result<(), Refusal> {
     let sent = ids.len();
     if sent == 0 {
         return Err(Refusal::new(
             Kind::EmptyBatchRequest,
-            format!("There should be at least one {operation_entry_type} in the request."),
+            format!("There should be at least one {entry_type} in the request."),
         ));
     }
     if sent > BATCH_ENTRIES {
@@ -29,19 +29,34 @@ pub fn check_entries<'a>(
             ),
         ));
     }
-    let Some(ids) = ids.map(|id| id.filter(|id| is_entry_id(id))).collect::<Option<Vec<_>>>()
-    else {
+    let ids = require_in_entries(entry_type, "Id", ids)?;
+    if !ids.iter().all(|id| is_entry_id(id)) {
         return Err(Refusal::new(
             Kind::InvalidBatchEntryId,
             "A batch entry id can only contain alphanumeric characters, hyphens and underscores. \
              It can be at most 80 letters long.",
         ));
-    };
+    }
     let mut seen = HashSet::with_capacity(sent);
     match ids.into_iter().find(|id| !seen.insert(*id)) {
         None => Ok(()),
         Some(id) => Err(Refusal::new(Kind::BatchEntryIdsNotDistinct, format!("Id {id} repeated."))),
     }
+}
+
+/// A member that every entry must have. One that is missing refuses the whole request, in the words
+/// of AWS Query whatever the protocol.
+pub fn require_in_entries<'a>(
+    entry_type: &str,
+    member: &str,
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> Result<Vec<&'a str>, Refusal> {
+    values
+        .zip(1..)
+        .map(|(value, number)| {
+            value.ok_or_else(|| Refusal::missing(&format!("{entry_type}.{number}.{member}")))
+        })
+        .collect()
 }
 
 /// Checks the sum in bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize
@@ -99,17 +114,22 @@ mod tests {
     }
 
     #[test]
-    fn malformed_ids_come_before_repeated_ones() {
+    fn missing_ids_come_before_malformed_ones_and_those_before_repeated_ones() {
         let malformed = "A batch entry id can only contain alphanumeric characters, hyphens and \
                          underscores. It can be at most 80 letters long.";
         let long = "testLongId".repeat(10);
-        for id in [Some(""), None, Some("invalid:id"), Some("ä"), Some(long.as_str())] {
+        for id in [Some(""), Some("invalid:id"), Some("ä"), Some(long.as_str())] {
             assert_eq!(
                 check(&[Some("a"), Some("a"), id]),
                 Err((Kind::InvalidBatchEntryId, malformed.into())),
                 "{id:?}"
             );
         }
+        let missing = "The request must contain the parameter DeleteMessageBatchRequestEntry.2.Id.";
+        assert_eq!(
+            check(&[Some("invalid:id"), None]),
+            Err((Kind::MissingParameter, missing.into()))
+        );
         assert_eq!(
             check(&[Some("b"), Some("a"), Some("a"), Some("b")]),
             Err((Kind::BatchEntryIdsNotDistinct, "Id a repeated.".into()))

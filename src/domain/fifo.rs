@@ -23,9 +23,17 @@ pub fn check_receive_request_attempt_id(id: &str) -> Result<(), Refusal> {
 
 /// Refuses a parameter that the other type of queue has.
 pub fn not_for_this_type(value: impl std::fmt::Display, parameter: &str) -> Refusal {
-    const REASON: &str = "The request include parameter that is not valid for this queue type.";
-    Refusal::invalid_value(value, parameter, REASON)
+    let reason = format!("{NOT_FOR_THIS_TYPE}.");
+    Refusal::invalid_value(value, parameter, &reason)
 }
+
+/// The same for an entry of a batch, where AWS does not tell which parameter it is.
+pub fn not_for_this_type_in_batch() -> Refusal {
+    Refusal::invalid(NOT_FOR_THIS_TYPE)
+}
+
+const NOT_FOR_THIS_TYPE: &str =
+    "The request include parameter that is not valid for this queue type";
 
 fn check_id(parameter: &str, id: &str) -> Result<(), Refusal> {
     if FIFO_ID_LENGTH.contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -49,11 +57,16 @@ pub fn deduplication_id(
     match explicit {
         Some(id) => check_message_deduplication_id(id).map(|()| id.to_owned()),
         None if content_based => Ok(sha256_hex(body.as_bytes())),
-        None => Err(Refusal::invalid(
-            "The queue should either have ContentBasedDeduplication enabled or \
-             MessageDeduplicationId provided explicitly",
-        )),
+        None => Err(no_deduplication_id()),
     }
+}
+
+/// The refusal of a message for a FIFO queue that has no deduplication id and gets none.
+pub fn no_deduplication_id() -> Refusal {
+    Refusal::invalid(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId \
+         provided explicitly",
+    )
 }
 
 /// Stands for a deduplication id within its scope: within a message group, or none. Records of the

@@ -58,7 +58,7 @@ pub struct Given {
     pub has_list_values: bool,
 }
 
-/// Checks the MessageAttributes of a request, in the order given.
+/// Checks the MessageAttributes of a request, one after the other; each name is there once.
 ///
 /// Refused with InvalidParameterValue, and with UnsupportedOperation for list values.
 pub fn check(
@@ -71,11 +71,7 @@ pub fn check(
         check_name(&name)?;
         let attribute = typed(&name, given)?;
         check_attribute(&name, &attribute)?;
-        if attributes.insert(name.clone(), attribute).is_some() {
-            return Err(Refusal::invalid(format!(
-                "Message (user) attribute name '{name}' is given more than once."
-            )));
-        }
+        attributes.insert(name, attribute);
     }
     Ok(attributes)
 }
@@ -341,7 +337,8 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
     if given.has_list_values {
         return Err(list_values());
     }
-    let data_type = given.data_type.ok_or_else(|| bad_type(name))?;
+    let data_type =
+        given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| no_type(name))?;
     let base = BaseType::of(&data_type).ok_or_else(|| bad_type(name))?;
     let value = match base {
         BaseType::String | BaseType::Number => given.string_value.map(AttributeValue::Text),
@@ -388,6 +385,12 @@ fn bad_type(name: &str) -> Refusal {
     Refusal::invalid(format!(
         "The type of message (user) attribute '{name}' is invalid. You must use only the \
          following supported type prefixes: Binary, Number, String."
+    ))
+}
+
+fn no_type(name: &str) -> Refusal {
+    Refusal::invalid(format!(
+        "The message attribute '{name}' must contain non-empty message attribute type."
     ))
 }
 
@@ -571,17 +574,19 @@ mod tests {
             assert!(check([string(name, "x")]).is_ok(), "{name}");
         }
         assert!(check([string("é.AWS", "x")]).is_err());
-        assert!(check([string("a", "x"), string("a", "y")]).is_err());
     }
 
     #[test]
     fn types_are_checked() {
         let message = "The type of message (user) attribute 'my-attribute' is invalid. You must \
                        use only the following supported type prefixes: Binary, Number, String.";
-        for data_type in ["", "string", "Strings", "Foo", ".String", "StringValue"] {
+        for data_type in ["string", "Strings", "Foo", ".String", "StringValue"] {
             assert_eq!(refusal([typed_text("my-attribute", data_type, "x")]), message);
         }
-        assert_eq!(refusal([("my-attribute".into(), Given::default())]), message);
+        let missing =
+            "The message attribute 'my-attribute' must contain non-empty message attribute type.";
+        assert_eq!(refusal([typed_text("my-attribute", "", "x")]), missing);
+        assert_eq!(refusal([("my-attribute".into(), Given::default())]), missing);
         let long = format!("String.{}", "a".repeat(249));
         assert!(check([typed_text("a", &long, "x")]).is_ok());
         assert!(check([typed_text("a", &format!("{long}a"), "x")]).is_err());

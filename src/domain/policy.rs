@@ -13,16 +13,50 @@ use super::limits::{
 use super::{Kind, Refusal};
 
 /// Checks a Policy that is to be set: a JSON document with statements that allow or deny, within
-/// the limits of a policy. Refused with InvalidAttributeValue.
+/// the limits of a policy. Refused with InvalidAttributeValue; with OverLimit or
+/// InvalidParameterValue for the actions of a statement.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let is_valid = text.len() <= POLICY_BYTES
-        && serde_json::from_str(text).is_ok_and(|document: Map<String, Value>| {
-            document.get("Statement").is_some_and(are_statements)
-        });
-    if is_valid {
-        return Ok(());
+    let document = Some(text).filter(|text| text.len() <= POLICY_BYTES);
+    let document = document.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    match document.as_ref().and_then(|document| document.get("Statement")) {
+        Some(statements) if are_statements(statements) => {
+            one_or_many(statements).iter().try_for_each(check_actions)
+        }
+        _ => Err(Refusal::new(
+            Kind::InvalidAttributeValue,
+            "Invalid value for the parameter Policy.",
+        )),
     }
-    Err(Refusal::new(Kind::InvalidAttributeValue, "Invalid value for the parameter Policy."))
+}
+
+/// A statement has few actions, and none for a batch: whoever may send may send a batch.
+fn check_actions(statement: &Value) -> Result<(), Refusal> {
+    let actions = one_or_many(&statement["Action"]);
+    if actions.len() > PERMISSION_ACTIONS {
+        return Err(over_limit(format!(
+            "{} actions were found in a statement from the submitted policy, max allowed is \
+             {PERMISSION_ACTIONS}",
+            actions.len()
+        )));
+    }
+    let is_of_batch = |action: &&str| {
+        let (service, name) = action.split_once(':').unwrap_or_default();
+        service.eq_ignore_ascii_case("sqs")
+            && BATCHES.iter().any(|batch| batch.eq_ignore_ascii_case(name))
+    };
+    match actions.iter().filter_map(Value::as_str).find(is_of_batch) {
+        None => Ok(()),
+        Some(action) => Err(unknown_action(action)),
+    }
+}
+
+/// The operations that have no permission of their own, but that of their single form.
+const BATCHES: [&str; 3] =
+    ["ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"];
+
+fn unknown_action(action: &str) -> Refusal {
+    let reason = "Please refer to the appropriate WSDL for a list of valid actions.";
+    Refusal::invalid_value(action, "ActionName", reason)
 }
 
 fn are_statements(statements: &Value) -> bool {
@@ -157,16 +191,13 @@ fn check_permission(
         let reason = match action.as_str() {
             "*"
             | "ChangeMessageVisibility"
-            | "ChangeMessageVisibilityBatch"
             | "DeleteMessage"
-            | "DeleteMessageBatch"
             | "GetQueueAttributes"
             | "GetQueueUrl"
             | "ListDeadLetterSourceQueues"
             | "PurgeQueue"
             | "ReceiveMessage"
-            | "SendMessage"
-            | "SendMessageBatch" => continue,
+            | "SendMessage" => continue,
             "AddPermission"
             | "CancelMessageMoveTask"
             | "CreateQueue"
@@ -179,7 +210,7 @@ fn check_permission(
             | "StartMessageMoveTask"
             | "TagQueue"
             | "UntagQueue" => "Only the queue owner is allowed to invoke this action.",
-            _ => "Please refer to the appropriate WSDL for a list of valid actions.",
+            _ => return Err(unknown_action(&format!("SQS:{action}"))),
         };
         return Err(Refusal::invalid_value(format!("SQS:{action}"), "ActionName", reason));
     }
@@ -187,7 +218,7 @@ fn check_permission(
         None => Ok(()),
         Some(account) => {
             let account = format!("[{account}]");
-            Err(Refusal::invalid_value(account, "PrincipalId", "Unable to verify."))
+            Err(Refusal::invalid_value(account, "PrincipalId", "Unable to verify principal."))
         }
     }
 }
@@ -311,10 +342,18 @@ mod tests {
             "Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue \
              owner is allowed to invoke this action."
         );
-        assert!(add(None, "l", &account, &["Frobnicate"]).is_err());
+        for action in ["Frobnicate", "SendMessageBatch"] {
+            assert_eq!(
+                reason(add(None, "l", &account, &[action])),
+                format!(
+                    "Value SQS:{action} for parameter ActionName is invalid. Reason: Please refer \
+                     to the appropriate WSDL for a list of valid actions."
+                )
+            );
+        }
         assert_eq!(
             reason(add(None, "l", &["x"], &["*"])),
-            "Value [x] for parameter PrincipalId is invalid. Reason: Unable to verify."
+            "Value [x] for parameter PrincipalId is invalid. Reason: Unable to verify principal."
         );
         let over = add(None, "l", &account, &["SendMessage"; 8]).unwrap_err();
         assert_eq!(over.kind, Kind::OverLimit);
@@ -376,6 +415,28 @@ mod tests {
             assert_eq!(refusal.kind, Kind::InvalidAttributeValue);
             assert_eq!(refusal.message, "Invalid value for the parameter Policy.");
         }
+    }
+
+    #[test]
+    fn a_statement_has_at_most_seven_actions_and_none_for_batches() {
+        let policy = |action: &str| {
+            format!(
+                r#"{{"Statement":[{{"Effect":"Deny"}},{{"Effect":"Allow","Action":{action}}}]}}"#
+            )
+        };
+        let many = |count| format!("[{}]", vec![r#""sqs:SendMessage""#; count].join(","));
+        for action in [r#""*""#, r#""sqs:*""#, r#""SQS:Send*""#, r#"["sqs:sendmessage"]"#, &many(7)]
+        {
+            assert_eq!(check(&policy(action)), Ok(()), "{action}");
+        }
+        let over = check(&policy(&many(8))).unwrap_err();
+        assert_eq!(over.kind, Kind::OverLimit);
+        assert_eq!(
+            over.message,
+            "8 actions were found in a statement from the submitted policy, max allowed is 7"
+        );
+        let refusal = check(&policy(r#"["sqs:SendMessage","sqs:DeleteMessageBatch"]"#));
+        assert_eq!(refusal, Err(unknown_action("sqs:DeleteMessageBatch")));
     }
 
     proptest! {

@@ -287,9 +287,7 @@ impl QueueAttributes {
                 self.reuse_period().map(|period| period.to_string())
             }
             AttributeName::Policy => self.policy.clone(),
-            AttributeName::RedrivePolicy => {
-                self.redrive_policy.as_ref().map(|policy| policy.text.clone())
-            }
+            AttributeName::RedrivePolicy => self.redrive_policy.as_ref().map(RedrivePolicy::shown),
             AttributeName::RedriveAllowPolicy => {
                 self.redrive_allow_policy.as_ref().map(|policy| policy.text.clone())
             }
@@ -666,15 +664,18 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_echoed_and_removed_by_an_empty_text() {
+    fn documents_are_shown_and_removed_by_an_empty_text() {
         let redrive = r#"{"maxReceiveCount": "3", "deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:d"}"#;
+        let as_shown =
+            r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:d","maxReceiveCount":3}"#;
         let allow = r#"{ "redrivePermission": "denyAll" }"#;
         let policy = r#"{ "Statement": [] }"#;
         let mut queue = standard();
         let documents =
             [("RedrivePolicy", redrive), ("RedriveAllowPolicy", allow), ("Policy", policy)];
         let with_documents = set(&mut queue, documents);
-        for (name, text) in documents {
+        // The others are echoed as they were given.
+        for (name, text) in [("RedrivePolicy", as_shown), documents[1], documents[2]] {
             assert!(with_documents.contains(&format!("{name}={text}\n")));
         }
         let none = [("RedrivePolicy", ""), ("RedriveAllowPolicy", ""), ("Policy", "")];

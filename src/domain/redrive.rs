@@ -12,7 +12,7 @@ use super::{Kind, Refusal};
 /// A queue's RedrivePolicy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedrivePolicy {
-    /// The JSON as it was given: it is echoed unchanged.
+    /// The JSON as it was given: refusals quote it. What is shown is [`RedrivePolicy::shown`].
     pub text: String,
     /// `deadLetterTargetArn`
     pub dead_letter_target_arn: String,
@@ -27,17 +27,17 @@ impl RedrivePolicy {
         let Ok(policy) = serde_json::from_str::<Map<String, Value>>(text) else {
             return Err(refuse("Redrive policy is not a valid JSON map."));
         };
-        if policy.keys().any(|key| !matches!(key.as_str(), TARGET | COUNT)) {
-            let reason = format!("Only following attributes are supported: [{TARGET}, {COUNT}].");
-            return Err(refuse(&reason));
-        }
         let mandatory = |name: &str| {
             policy.get(name).filter(|value| !value.is_null()).ok_or_else(|| {
                 refuse(&format!("Redrive policy does not contain mandatory attribute: {name}."))
             })
         };
-        let target = mandatory(TARGET)?;
         let count = mandatory(COUNT)?;
+        let target = mandatory(TARGET)?;
+        if policy.keys().any(|key| !matches!(key.as_str(), TARGET | COUNT)) {
+            let reason = format!("Only following attributes are supported: [{TARGET}, {COUNT}].");
+            return Err(refuse(&reason));
+        }
         let Some(max_receive_count) = receive_count(count) else {
             let count = count.as_str().map_or_else(|| count.to_string(), str::to_owned);
             return Err(refuse(&format!(
@@ -55,6 +55,13 @@ impl RedrivePolicy {
                 max_receive_count,
             }),
         }
+    }
+
+    /// The JSON as GetQueueAttributes shows it, however it was written: the target first, and the
+    /// count as a number.
+    pub fn shown(&self) -> String {
+        let target = Value::from(self.dead_letter_target_arn.as_str());
+        format!("{{\"{TARGET}\":{target},\"{COUNT}\":{}}}", self.max_receive_count)
     }
 
     /// The dead-letter queue.
@@ -199,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_a_number_or_text_and_the_text_is_kept() {
+    fn the_count_is_a_number_or_text_and_shown_as_a_number() {
         for count in ["1000", "\"1000\""] {
             let text =
                 format!("{{ \"maxReceiveCount\" : {count}, \"deadLetterTargetArn\":\"{ARN}\"}}");
@@ -207,11 +214,13 @@ mod tests {
             assert_eq!(policy.max_receive_count, 1000);
             assert_eq!(policy.dead_letter_target_arn, ARN);
             assert_eq!(policy.text, text);
+            let shown = format!("{{\"deadLetterTargetArn\":\"{ARN}\",\"maxReceiveCount\":1000}}");
+            assert_eq!(policy.shown(), shown);
         }
     }
 
     #[test]
-    fn a_malformed_redrive_policy_is_echoed_with_the_reason() {
+    fn a_malformed_redrive_policy_is_quoted_with_the_reason() {
         let counted = |count: &str| {
             (
                 format!(r#"{{"deadLetterTargetArn":"{ARN}","maxReceiveCount":{count}}}"#),
@@ -226,6 +235,10 @@ mod tests {
         for (text, reason) in [
             other("", "Redrive policy is not a valid JSON map."),
             other("[]", "Redrive policy is not a valid JSON map."),
+            other(
+                r#"{"DeadLetterTargetArn":"x"}"#,
+                "Redrive policy does not contain mandatory attribute: maxReceiveCount.",
+            ),
             other(
                 r#"{"maxReceiveCount":"1"}"#,
                 "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.",

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::domain::Refusal;
+use crate::domain::limits::IN_FLIGHT_MESSAGES;
 use crate::store::{Content, Effect, Message, MessageGroup, Place, Queue, Txn};
 
 /// Receives after which a standard queue no longer puts a message back at the front: a message
@@ -102,6 +103,17 @@ pub fn leave(
             group.in_flight -= 1;
         }
     }
+    if message.place == Place::InFlight {
+        tell_of_room(tx, queue)?;
+    }
+    Ok(())
+}
+
+/// After a message was in flight: if as many were as may be, somebody may wait for just that.
+fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
+    if tx.counts(queue.backlog)?.in_flight + 1 >= IN_FLIGHT_MESSAGES {
+        tx.effect(Effect::Ready { queue: queue.id, count: 1 });
+    }
     Ok(())
 }
 
@@ -155,6 +167,9 @@ pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result
             close(tx, queue, &mut group)?;
         }
     }
+    if from == Place::InFlight && queue.attributes.fifo {
+        tell_of_room(tx, queue)?;
+    }
     Ok(())
 }
 
@@ -175,9 +190,14 @@ pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     Ok(more)
 }
 
+/// When the retention period of a message has passed, in Unix milliseconds.
+pub fn expires_at(queue: &Queue, message: &Message) -> i64 {
+    message.sent_at + i64::from(queue.attributes.message_retention_period) * 1_000
+}
+
 /// Whether the retention period of a message has passed.
 pub fn is_expired(queue: &Queue, message: &Message, now: i64) -> bool {
-    now >= message.sent_at + i64::from(queue.attributes.message_retention_period) * 1_000
+    now >= expires_at(queue, message)
 }
 
 /// Puts a message that nobody has received under a delay until `message.rank`.

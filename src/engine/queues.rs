@@ -3,11 +3,12 @@
 use super::{PAGE, places, sweep};
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::limits::QUEUE_COOL_DOWN_MS;
-use crate::domain::queue_attributes::QueueAttributes;
+use crate::domain::queue_attributes::{AttributeName, QueueAttributes};
 use crate::domain::redrive::check_target;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Counts, Effect, Message, Place, Queue, Txn};
 use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The queue at an address.
@@ -15,7 +16,7 @@ pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Arc<Queue>, Refu
     tx.queue(address)?.ok_or_else(Refusal::no_such_queue)
 }
 
-/// Makes a queue, or finds the one that is already there with the given attributes equal.
+/// Makes a queue, or finds the one that is already there with the given attributes and tags.
 /// `cool_down`: whether a name must rest for a minute after its queue was deleted.
 pub fn create(
     tx: &mut Txn<'_>,
@@ -26,16 +27,8 @@ pub fn create(
 ) -> Result<Arc<Queue>, Refusal> {
     let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
     if let Some(existing) = tx.queue(address)? {
-        return match existing.attributes.first_difference(given) {
-            None => Ok(existing),
-            Some(name) => Err(Refusal::new(
-                Kind::QueueNameExists,
-                format!(
-                    "A queue already exists with the same name and a different value for \
-                     attribute {name}"
-                ),
-            )),
-        };
+        check_same(tx, &existing, given, tags)?;
+        return Ok(existing);
     }
     if cool_down
         && let Some(deleted_at) = tx.queue_deleted_at(address)?
@@ -65,7 +58,36 @@ pub fn create(
     Ok(Arc::new(queue))
 }
 
-/// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`].
+/// A queue that is to be made, and is there, must have the given attributes and tags. It may have
+/// others.
+fn check_same(
+    tx: &mut Txn<'_>,
+    existing: &Queue,
+    given: &IndexMap<String, String>,
+    tags: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    if let Some(name) = existing.attributes.first_difference(given) {
+        return Err(Refusal::new(
+            Kind::QueueNameExists,
+            format!(
+                "A queue already exists with the same name and a different value for attribute \
+                 {name}"
+            ),
+        ));
+    }
+    let present: HashMap<String, String> =
+        if tags.is_empty() { HashMap::new() } else { tx.tags(existing.id)?.into_iter().collect() };
+    if tags.iter().any(|(key, value)| present.get(key) != Some(value)) {
+        return Err(Refusal::new(
+            Kind::QueueNameExists,
+            "A queue already exists with the same name and different tags",
+        ));
+    }
+    Ok(())
+}
+
+/// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`]: AWS
+/// has the delay of a FIFO queue concern messages that are there, that of a standard queue not.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -79,16 +101,10 @@ pub fn set_attributes(
     }
     queue.modified_at = tx.now();
     tx.update_queue(&queue)?;
-    // AWS: the delay of a FIFO queue is retroactive, that of a standard queue is not.
-    let (old, new) = (before.delay_seconds, queue.attributes.delay_seconds);
-    if !queue.attributes.fifo || old == new {
-        return Ok(None);
-    }
-    if new > old {
-        return Ok(Some(Retiming { queue: queue.id, longer: true, cursor: i64::MAX }));
-    }
-    let first = tx.first_delayed(queue.backlog)?;
-    Ok(first.map(|sequence| Retiming { queue: queue.id, longer: false, cursor: sequence - 1 }))
+    // The same delay once more may be the second try of a change that was interrupted.
+    let retimes = queue.attributes.fifo && given.contains_key(AttributeName::DelaySeconds.as_str());
+    let longer = queue.attributes.delay_seconds > before.delay_seconds;
+    Ok(retimes.then_some(Retiming { queue: queue.id, longer, cursor: None, is_last: false }))
 }
 
 fn check_redrive_target(
@@ -107,38 +123,68 @@ fn check_redrive_target(
     check_target(source, attributes.fifo, policy, target)
 }
 
-/// A changed delay of a FIFO queue on its way through the messages that it concerns. A longer
-/// delay begins with the youngest message and a shorter one with the oldest, so that no message
-/// overtakes another meanwhile.
+/// A delay of a FIFO queue on its way through the messages that it concerns. A longer delay begins
+/// with the youngest message and a shorter one with the oldest, so that no message overtakes another
+/// meanwhile. It goes the other way then, for what an interrupted change before it has left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retiming {
     queue: i64,
     longer: bool,
-    cursor: i64,
+    /// The sequence that it has come to.
+    cursor: Option<i64>,
+    is_last: bool,
 }
 
-/// Applies a changed delay to a page of messages. Tells how to go on.
+impl Retiming {
+    /// The next messages on its way.
+    fn page(&self, tx: &mut Txn<'_>, queue: &Queue) -> Result<Vec<Message>, Refusal> {
+        if self.longer {
+            return Ok(tx.latest_messages(queue.backlog, self.cursor.unwrap_or(i64::MAX), PAGE)?);
+        }
+        let after = match self.cursor {
+            Some(cursor) => cursor,
+            None => match tx.first_delayed(queue.backlog)? {
+                Some(first) => first - 1,
+                None => return Ok(Vec::new()),
+            },
+        };
+        Ok(tx.messages_between(queue.backlog, after, i64::MAX, PAGE)?)
+    }
+
+    /// The way back.
+    fn back(self) -> Option<Self> {
+        (!self.is_last).then_some(Self {
+            longer: !self.longer,
+            cursor: None,
+            is_last: true,
+            ..self
+        })
+    }
+}
+
+/// Applies the delay to a page of messages. Tells how to go on.
 pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, Refusal> {
     let Some(queue) = tx.queue_by_id(retiming.queue)? else { return Ok(None) };
-    let page = if retiming.longer {
-        tx.latest_messages(queue.backlog, retiming.cursor, PAGE)?
-    } else {
-        tx.messages_between(queue.backlog, retiming.cursor, i64::MAX, PAGE)?
+    let page = retiming.page(tx, &queue)?;
+    let Some(last) = page.last().map(|message| message.sequence) else {
+        return Ok(retiming.back());
     };
-    let Some(last) = page.last().map(|message| message.sequence) else { return Ok(None) };
     let delay_ms = i64::from(queue.attributes.delay_seconds) * 1_000;
     for message in page {
         let ready_at = message.sent_at + delay_ms;
         if retiming.longer && ready_at <= tx.now() {
-            return Ok(None);
+            return Ok(retiming.back());
         }
-        let is_waiting = message.place == Place::Delayed
-            || (message.receive_count == 0 && message.place != Place::InFlight);
-        if is_waiting {
+        let is_changed = match message.place {
+            Place::Delayed => message.rank != ready_at,
+            Place::Line(_) => message.receive_count == 0 && ready_at > tx.now(),
+            Place::InFlight => false,
+        };
+        if is_changed {
             places::delay(tx, &queue, Message { rank: ready_at, ..message })?;
         }
     }
-    Ok(Some(Retiming { cursor: last, ..retiming }))
+    Ok(Some(Retiming { cursor: Some(last), ..retiming }))
 }
 
 /// Throws all messages away. `cool_down`: whether a purge must rest for a minute.

@@ -3,7 +3,7 @@
 //! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
 //! give out as many as possible of the group with the oldest message, then of others.
 
-use super::{dead_letter, places};
+use super::{dead_letter, places, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
 use crate::domain::fifo::not_for_this_type;
 use crate::domain::limits::{
@@ -89,7 +89,8 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     if room == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
             Kind::OverLimit,
-            format!("Too many messages in flight: {in_flight}, the limit is {IN_FLIGHT_MESSAGES}."),
+            "Too many messages have been received without being deleted.\nPlease delete your \
+             received messages or let them timeout before receiving more.",
         ));
     }
     let mut taken = Taking {
@@ -108,13 +109,17 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     more |= taken.run(tx)?;
     let messages = taken.messages;
     let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
+    // What has expired in flight, and nobody has swept yet, locks its group no more.
+    if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
+        more |= sweep::expire_page(tx, queue)? > 0;
+    }
     if let Some(attempt) = &request.attempt_id
         && !messages.is_empty()
     {
         remember(tx, queue, attempt, &messages)?;
     }
     let next_due =
-        if messages.is_empty() && request.may_wait { tx.next_due(queue.backlog)? } else { None };
+        if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
     Ok(Received { messages, more, needs_room, next_due })
 }
 
@@ -346,6 +351,7 @@ fn repeat(
                 && message.receive_count == receive
                 && message.rank == hidden_until
                 && message.rank > tx.now()
+                && !places::is_expired(queue, message, tx.now())
         });
         match unchanged {
             Some(message) => messages.push(message),

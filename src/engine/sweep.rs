@@ -75,10 +75,15 @@ pub fn expire(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
 /// Removes a page of messages of one queue whose retention period has passed. Tells whether there
 /// may be more.
 pub fn expire_in(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+    Ok(expire_page(tx, queue)? == PAGE)
+}
+
+/// The same. Tells how many messages that were.
+pub fn expire_page(tx: &mut Txn<'_>, queue: &Queue) -> Result<i64, Refusal> {
     let now = tx.now();
     let first = tx.oldest_messages(queue.backlog, 1)?;
     if !first.iter().any(|message| places::is_expired(queue, message, now)) {
-        return Ok(false);
+        return Ok(0);
     }
     let page = tx.oldest_messages(queue.backlog, PAGE)?;
     let expired: Vec<_> =
@@ -86,5 +91,31 @@ pub fn expire_in(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     for message in &expired {
         places::discard(tx, queue, message)?;
     }
-    Ok(expired.len() as i64 == PAGE)
+    Ok(expired.len() as i64)
+}
+
+/// Whether messages of a FIFO queue may be there that only wait for others of their groups, which
+/// are in flight, to go.
+pub fn may_be_locked(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+    let counts = tx.counts(queue.backlog)?;
+    Ok(queue.attributes.fifo && counts.ready > 0 && counts.in_flight > 0)
+}
+
+/// When time alone will make a message ready, in Unix milliseconds: a timeout or a delay ends, or
+/// a message expires in flight that locks its group.
+pub fn next_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<i64>, Refusal> {
+    let mut next = tx.next_due(queue.backlog)?;
+    if may_be_locked(tx, queue)?
+        && let Some(oldest) = tx.oldest_messages(queue.backlog, 1)?.first()
+    {
+        let expires_at = places::expires_at(queue, oldest);
+        next = Some(next.map_or(expires_at, |due| due.min(expires_at)));
+    }
+    Ok(next)
+}
+
+/// Makes a page of messages ready whose time that is. Tells whether there may be more.
+pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+    let more = may_be_locked(tx, queue)? && expire_in(tx, queue)?;
+    Ok(places::settle(tx, queue)? || more)
 }

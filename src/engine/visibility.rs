@@ -5,7 +5,7 @@ use super::places;
 use crate::domain::Refusal;
 use crate::domain::limits::VISIBILITY_TIMEOUT;
 use crate::domain::receipt::Receipt;
-use crate::store::{Effect, Place, Queue, Txn};
+use crate::store::{Effect, Message, Place, Queue, Txn};
 
 /// Hides the message that a receipt names for `timeout` seconds from now; 0 shows it at once.
 pub fn change_visibility(
@@ -17,8 +17,11 @@ pub fn change_visibility(
 ) -> Result<(), Refusal> {
     let message = tx.message(queue.backlog, receipt.sequence)?;
     let now = tx.now();
-    let in_flight =
-        |message: &crate::store::Message| message.place == Place::InFlight && message.rank > now;
+    let in_flight = |message: &Message| {
+        message.place == Place::InFlight
+            && message.rank > now
+            && !places::is_expired(queue, message, now)
+    };
     let mut message = match message {
         Some(message) if in_flight(&message) => message,
         Some(_) if queue.attributes.fifo => return Err(expired(handle)),

@@ -5,7 +5,7 @@
 
 use super::Runtime;
 use crate::domain::Refusal;
-use crate::engine::{fan_out, move_tasks, places, platform, replay, sweep, topics};
+use crate::engine::{fan_out, move_tasks, platform, replay, sweep, topics};
 use crate::store::{DeduplicationKey, Txn};
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,7 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
                 .store
                 .run(move |tx| {
                     let Some(queue) = tx.queue_by_id(queue)? else { return Ok((false, None)) };
-                    Ok((places::settle(tx, &queue)?, tx.next_due(queue.backlog)?))
+                    Ok((sweep::settle(tx, &queue)?, sweep::next_due(tx, &queue)?))
                 })
                 .await?;
             if let Some(at) = next_due {

@@ -18,6 +18,7 @@ pub mod waiters;
 
 use crate::domain::Refusal;
 use crate::engine::fan_out::Fanouts;
+use crate::engine::queues::{self, Retiming};
 use crate::store::{Database, Effect, Error, Observer, Store, Txn};
 use carrier::Carrier;
 use clock::Clock;
@@ -83,6 +84,14 @@ impl Runtime {
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         self.store.run(work).await
+    }
+
+    /// Takes a delay to all messages that it concerns, a page at a time.
+    pub async fn retime(&self, mut rest: Option<Retiming>) -> Result<(), Refusal> {
+        while let Some(retiming) = rest {
+            rest = self.run(move |tx| queues::retime(tx, retiming)).await?;
+        }
+        Ok(())
     }
 
     /// What is known of topics that messages are published to.

@@ -10,6 +10,7 @@ use crate::domain::address::{QueueAddress, QueueName};
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
 use crate::domain::{queue_attributes, topic_attributes};
+use crate::engine::queues::Retiming;
 use crate::engine::subscriptions::{self, Request};
 use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
@@ -82,7 +83,8 @@ async fn make_queue(
     }
     QueueName::new(&declared.name, queue_attributes::asks_for_fifo(&attributes)?)?;
     let tags = declared.tags.clone();
-    runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await
+    let rest = runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await?;
+    runtime.retime(rest).await
 }
 
 fn put_queue(
@@ -90,19 +92,21 @@ fn put_queue(
     address: &QueueAddress,
     attributes: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
-) -> Result<(), Refusal> {
+) -> Result<Option<Retiming>, Refusal> {
     let Some(existing) = tx.queue(address)? else {
-        return queues::create(tx, address, attributes, tags, false).map(drop);
+        queues::create(tx, address, attributes, tags, false)?;
+        return Ok(None);
     };
-    let mut changed = attributes.clone();
-    changed.shift_remove("FifoQueue");
+    let mut rest = None;
     if existing.attributes.first_difference(attributes).is_some() {
-        queues::set_attributes(tx, address, &changed)?;
+        let mut changed = attributes.clone();
+        changed.shift_remove("FifoQueue");
+        rest = queues::set_attributes(tx, address, &changed)?;
     }
     for (key, value) in tags {
         tx.set_tag(existing.id, key, value)?;
     }
-    Ok(())
+    Ok(rest)
 }
 
 async fn make_topic(

@@ -196,13 +196,13 @@ impl Gateway {
                 format!("The request is larger than this server accepts: {limit} bytes."),
             ),
             Failure::TooSlow => {
-                Refusal::new(Kind::Serialization, "The request's body took too long.")
+                Refusal::new(Kind::MalformedInput, "The request's body took too long.")
             }
             Failure::NoRoom => Refusal::new(
                 Kind::RequestThrottled,
                 "The request's body had to give way: the server is reading too many at once.",
             ),
-            Failure::CutOff => Refusal::new(Kind::Serialization, "The request's body is cut off."),
+            Failure::CutOff => Refusal::new(Kind::MalformedInput, "The request's body is cut off."),
         })
     }
 

@@ -45,7 +45,36 @@ fn drop_nulls(value: &mut Value) {
 }
 
 fn refusal(error: &serde_json::Error) -> Malformed {
-    Malformed::new(format!("The request body cannot be read: {error}."))
+    let sentence = error.to_string();
+    Malformed::new(
+        wrong_type(&sentence)
+            .unwrap_or_else(|| format!("The request body cannot be read: {sentence}.")),
+    )
+}
+
+/// What AWS says of a value of another type than the member's, from what serde says of it:
+/// ``invalid type: integer `5`, expected a string``.
+fn wrong_type(sentence: &str) -> Option<String> {
+    let (found, expected) = sentence.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
+    let found_kind = found.split(' ').next().unwrap_or_default();
+    let is_expected = |kind: &str| expected.starts_with(kind);
+    if is_expected("a sequence") {
+        return Some("Expected list or null".to_owned());
+    }
+    let token = match found_kind {
+        "map" => return Some("Start of structure or map found where not expected.".to_owned()),
+        "sequence" => return Some("Start of list found where not expected".to_owned()),
+        _ if is_expected("a map") || is_expected("struct") => {
+            return Some("Expected null".to_owned());
+        }
+        "string" => "STRING_VALUE",
+        "integer" | "floating" => "NUMBER_VALUE",
+        "boolean" if found.contains("true") => "TRUE_VALUE",
+        "boolean" => "FALSE_VALUE",
+        _ => return None,
+    };
+    let member = if is_expected("i64") { "an Integer" } else { "a String" };
+    Some(format!("{token} can not be converted to {member}"))
 }
 
 /// The body of an answer.
@@ -128,6 +157,23 @@ mod tests {
             assert!(decode::<Input>(body.as_bytes()).is_err(), "{body}");
         }
         assert!(decode::<Input>(b"{\"Text\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn other_types_are_told_in_the_words_of_aws() {
+        for (body, sentence) in [
+            (r#"{"Number":"1, expected i64"}"#, "STRING_VALUE can not be converted to an Integer"),
+            (r#"{"Number":true}"#, "TRUE_VALUE can not be converted to an Integer"),
+            (r#"{"Text":5}"#, "NUMBER_VALUE can not be converted to a String"),
+            (r#"{"Text":false,"Map":null}"#, "FALSE_VALUE can not be converted to a String"),
+            (r#"{"List":[1.5]}"#, "NUMBER_VALUE can not be converted to a String"),
+            (r#"{"Text":{}}"#, "Start of structure or map found where not expected."),
+            (r#"{"Map":{"a":[]}}"#, "Start of list found where not expected"),
+            (r#"{"List":"a"}"#, "Expected list or null"),
+            (r#"{"Map":"a"}"#, "Expected null"),
+        ] {
+            assert_eq!(decode::<Input>(body.as_bytes()).unwrap_err().to_string(), sentence);
+        }
     }
 
     #[test]

@@ -172,19 +172,20 @@ impl<'p> Node<'p> {
             None if map.child(key).pairs.is_empty() => map.indexed()?,
             None => vec![map],
         };
-        let part = |entry: Self, part: &str| {
-            let node = entry.child(part);
-            if node.pairs.is_empty() {
-                let entry = entry.path();
-                return Err(Malformed::new(format!(
-                    "The request must contain the parameter {entry}.{part}."
-                )));
-            }
-            Ok(node)
-        };
         entries
             .into_iter()
-            .map(|entry| Ok((part(entry, key)?.text()?, part(entry, value)?)))
+            .map(|entry| {
+                let (name, content) = (entry.child(key), entry.child(value));
+                let is_named = !name.pairs.is_empty();
+                if content.pairs.is_empty() && (is_named || entry.value().is_some()) {
+                    let entry = entry.path();
+                    return Err(Malformed::new(format!(
+                        "The request must contain the parameter {entry}.{value}."
+                    )));
+                }
+                // A name that is left out is an empty one, about which the service has its say.
+                Ok((if is_named { name.text()? } else { "" }, content))
+            })
             .collect()
     }
 
@@ -200,6 +201,9 @@ impl<'p> Node<'p> {
 
     /// The value of what is no collection.
     fn text(self) -> Result<&'p str, Malformed> {
+        if self.pairs.is_empty() {
+            return Err(Malformed::new("The request must contain a value for each name."));
+        }
         self.value().ok_or_else(|| self.is_not("a single value"))
     }
 
@@ -504,6 +508,11 @@ mod tests {
         assert_eq!(flattened("Name=All"), Ok(names(&["All"])));
         assert_eq!(flattened("Tag.Key=a&Tag.Value=b"), Ok(tags(&[("a", "b")])));
         assert_eq!(flattened("Name=&Tag=&MessageAttribute&FirstEntry="), Ok(Input::default()));
+        // A name that is left out is empty, whatever is left of its entry.
+        assert_eq!(flattened("Tag.1.Value=b"), Ok(tags(&[("", "b")])));
+        let nameless = Some(BTreeMap::from([(String::new(), Attribute::default())]));
+        let nameless = Input { message_attributes: nameless, ..Input::default() };
+        assert_eq!(flattened("MessageAttribute.1.key=a"), Ok(nameless));
         let empty = Input { tags: tags(&[]).tags, ..names(&[]) };
         assert_eq!(read(&WRAPPED, "Names=&tags="), Ok(empty), "without a row of the dialect");
     }
@@ -536,8 +545,8 @@ mod tests {
             ("Name.=a", "The parameter Name. is not an element of a list or map."),
             ("Tag=a", "The parameter Tag is not a map."),
             ("Tag.1.Key=a", "The request must contain the parameter Tag.1.Value."),
-            ("Tag.1.Value=a", "The request must contain the parameter Tag.1.Key."),
-            ("Tag.1=a", "The request must contain the parameter Tag.1.Key."),
+            ("Tag.1=a", "The request must contain the parameter Tag.1.Value."),
+            ("Tag.1.Name=a", "The request must contain a value for each name."),
             ("Tag.1.Key.1=a&Tag.1.Value=", "The parameter Tag.1.Key is not a single value."),
             ("FirstEntry.1=a", "The parameter FirstEntry.1 is not a structure."),
             ("FirstEntry.Id=a", "The parameter FirstEntry.Id is not an element of a list or map."),

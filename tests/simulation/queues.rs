@@ -125,7 +125,7 @@ impl World {
             entry["Id"] = index.to_string().into();
             let wrong = match self.random.u32(..16) {
                 0 => Some(("MessageBody", json!("\u{1}"), "InvalidMessageContents")),
-                1 => Some(("MessageBody", json!(""), "MissingParameter")),
+                1 => Some(("DelaySeconds", json!(901), "InvalidParameterValue")),
                 2 => Some(("MessageGroupId", json!("a space"), "InvalidParameterValue")),
                 _ => None,
             };

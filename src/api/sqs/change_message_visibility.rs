@@ -31,6 +31,8 @@ pub struct BatchInput {
     pub entries: Option<Vec<Change>>,
 }
 
+const ENTRY: &str = "ChangeMessageVisibilityBatchRequestEntry";
+
 /// Changes how long one message stays hidden.
 pub async fn change_message_visibility(cx: &Context, input: Change) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
@@ -53,10 +55,9 @@ pub async fn change_message_visibility_batch(
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(
-        "ChangeMessageVisibilityBatchRequestEntry",
-        entries.iter().map(|entry| entry.id.as_deref()),
-    )?;
+    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let handles = entries.iter().map(|entry| entry.receipt_handle.as_deref());
+    batch::require_in_entries(ENTRY, "ReceiptHandle", handles)?;
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;

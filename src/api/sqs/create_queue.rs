@@ -1,7 +1,7 @@
 //! CreateQueue.
 //!
-//! AWS: API_CreateQueue. Of an existing queue only the attributes given are compared, and tags
-//! not at all, as recorded from AWS.
+//! AWS: API_CreateQueue. Of an existing queue only the attributes and tags given are compared, as
+//! recorded from AWS.
 
 use crate::api::{Context, required};
 use crate::domain::address::QueueName;

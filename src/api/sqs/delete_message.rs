@@ -4,7 +4,7 @@
 
 use super::shapes::{BatchOutput, SuccessfulEntry, receipt_for};
 use crate::api::{Context, required};
-use crate::domain::{Kind, Refusal, batch};
+use crate::domain::{Refusal, batch};
 use crate::engine::{delete, queues};
 use serde::Deserialize;
 
@@ -27,10 +27,12 @@ pub struct BatchInput {
     pub entries: Option<Vec<Deletion>>,
 }
 
-/// Deletes one message.
+const ENTRY: &str = "DeleteMessageBatchRequestEntry";
+
+/// Deletes one message. AWS calls a handle that is missing by another name.
 pub async fn delete_message(cx: &Context, input: Deletion) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    required(input.receipt_handle.as_deref(), "ReceiptHandle")?;
+    required(input.receipt_handle.as_deref(), "MessageHandle")?;
     let handle = input.receipt_handle.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
@@ -48,10 +50,9 @@ pub async fn delete_message_batch(
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(
-        "DeleteMessageBatchRequestEntry",
-        entries.iter().map(|entry| entry.id.as_deref()),
-    )?;
+    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let handles = entries.iter().map(|entry| entry.receipt_handle.as_deref());
+    batch::require_in_entries(ENTRY, "ReceiptHandle", handles)?;
     let entries: Vec<(String, String)> = entries
         .into_iter()
         .map(|entry| (entry.id.unwrap_or_default(), entry.receipt_handle.unwrap_or_default()))
@@ -78,9 +79,6 @@ pub fn outcome_of(
     match outcome {
         Ok(()) => Ok(Ok(SuccessfulEntry { id: id.to_owned() })),
         Err(refusal) if refusal.internal.is_some() => Err(refusal),
-        Err(refusal) if refusal.kind == Kind::ReceiptHandleIsInvalid => {
-            Ok(Err(Refusal { message: "The input receipt handle is invalid.".into(), ..refusal }))
-        }
         Err(refusal) => Ok(Err(refusal)),
     }
 }

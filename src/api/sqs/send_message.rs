@@ -58,6 +58,8 @@ pub struct Output {
     pub sequence_number: Option<String>,
 }
 
+const ENTRY: &str = "SendMessageBatchRequestEntry";
+
 /// Sends one message.
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
@@ -70,25 +72,28 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
             let message = prepared.as_mut().map_err(|refusal| refusal.clone())?;
-            check_for_fifo(&queue.attributes, message, false)?;
-            let sent = message.send(tx, &queue, false)?;
+            message.check_ids(&queue.attributes)?;
+            message.check_type(&queue.attributes)?;
+            message.check_size(&queue.attributes, false)?;
+            let sent = message.send(tx, &queue)?;
             Ok((sent, queue.attributes.fifo, message.sums.clone()))
         })
         .await?;
     Ok(prepared.output(None, sent, fifo))
 }
 
-/// Sends up to ten messages; each succeeds or fails by itself.
+/// Sends up to ten messages; each succeeds or fails by itself, but for what is missing: one entry
+/// without its Id, body, or what a FIFO queue asks for refuses all of them.
 pub async fn send_message_batch(
     cx: &Context,
     input: BatchInput,
 ) -> Result<BatchOutput<Output>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(
-        "SendMessageBatchRequestEntry",
-        entries.iter().map(|entry| entry.id.as_deref()),
-    )?;
+    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let bodies =
+        entries.iter().map(|entry| entry.message_body.as_deref().filter(|body| !body.is_empty()));
+    batch::require_in_entries(ENTRY, "MessageBody", bodies)?;
     let total = entries.iter().map(size_as_given).sum();
     let ids: Vec<String> =
         entries.iter().map(|entry| entry.id.clone().unwrap_or_default()).collect();
@@ -99,21 +104,19 @@ pub async fn send_message_batch(
             let queue = queues::find(tx, &address)?;
             batch::check_total(total)?;
             for message in prepared.iter().flatten() {
-                check_for_fifo(&queue.attributes, message, true)?;
+                message.check_ids(&queue.attributes).map_err(as_invalid_value)?;
             }
-            let outcomes: Result<Vec<_>, Refusal> = prepared
-                .iter_mut()
-                .map(|message| match message {
-                    Err(refusal) => Ok(Err(refusal.clone())),
-                    Ok(message) => match message.check_size(&queue.attributes, true) {
-                        Err(refusal) => Ok(Err(refusal)),
-                        Ok(()) => message
-                            .send(tx, &queue, true)
-                            .map(|sent| Ok((sent, message.sums.clone()))),
+            let mut outcomes = Vec::with_capacity(prepared.len());
+            for message in &mut prepared {
+                outcomes.push(match message.as_mut().map_err(|refusal| refusal.clone()) {
+                    Err(refusal) => Err(refusal),
+                    Ok(message) => match message.check_in_batch(&queue.attributes) {
+                        Err(refusal) => Err(refusal),
+                        Ok(()) => Ok((message.send(tx, &queue)?, message.sums.clone())),
                     },
-                })
-                .collect();
-            Ok((outcomes?, queue.attributes.fifo))
+                });
+            }
+            Ok((outcomes, queue.attributes.fifo))
         })
         .await?;
     Ok(BatchOutput::new(ids.into_iter().zip(outcomes).map(|(id, outcome)| {
@@ -215,12 +218,44 @@ impl Prepared {
         })
     }
 
+    /// What a FIFO queue must be told of a message.
+    fn check_ids(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
+        if !queue.fifo {
+            return Ok(());
+        }
+        if self.outgoing.group.is_none() {
+            return Err(Refusal::missing("MessageGroupId"));
+        }
+        if self.explicit_deduplication_id.is_none() && !queue.content_based_deduplication {
+            return Err(fifo::no_deduplication_id());
+        }
+        Ok(())
+    }
+
+    /// What the queue has no use for, because it is of the other type.
+    fn check_type(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
+        match (&self.explicit_deduplication_id, self.outgoing.delay_seconds) {
+            (Some(id), _) if !queue.fifo => {
+                Err(fifo::not_for_this_type(id, "MessageDeduplicationId"))
+            }
+            (_, Some(seconds)) if queue.fifo && seconds > 0 => {
+                Err(fifo::not_for_this_type(seconds, "DelaySeconds"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_size(&self, queue: &QueueAttributes, in_batch: bool) -> Result<(), Refusal> {
         message_body::check_size(self.size, queue.maximum_message_size, in_batch)
     }
 
-    fn send(&mut self, tx: &mut Txn<'_>, queue: &Queue, in_batch: bool) -> Result<Sent, Refusal> {
-        self.check_size(&queue.attributes, in_batch)?;
+    /// What concerns one entry of a batch alone.
+    fn check_in_batch(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
+        self.check_type(queue).map_err(|_| fifo::not_for_this_type_in_batch())?;
+        self.check_size(queue, true)
+    }
+
+    fn send(&mut self, tx: &mut Txn<'_>, queue: &Queue) -> Result<Sent, Refusal> {
         if queue.attributes.fifo {
             self.outgoing.content.deduplication_id = Some(fifo::deduplication_id(
                 self.explicit_deduplication_id.as_deref(),
@@ -240,30 +275,7 @@ fn given(
     check(attributes.into_iter().map(|(name, value)| (name, value.into())).collect())
 }
 
-/// What only FIFO queues ask for, and what they refuse. In a batch a refusal here is one of the
-/// whole request, and a missing group is an invalid value rather than a missing parameter.
-fn check_for_fifo(
-    queue: &QueueAttributes,
-    message: &Prepared,
-    in_batch: bool,
-) -> Result<(), Refusal> {
-    let deduplication_id = message.explicit_deduplication_id.as_deref();
-    if !queue.fifo {
-        return match deduplication_id {
-            None => Ok(()),
-            Some(id) => Err(fifo::not_for_this_type(id, "MessageDeduplicationId")),
-        };
-    }
-    if message.outgoing.group.is_none() {
-        let missing = Refusal::missing("MessageGroupId");
-        let kind = if in_batch { Kind::InvalidParameterValue } else { missing.kind };
-        return Err(Refusal { kind, ..missing });
-    }
-    if deduplication_id.is_none() && !queue.content_based_deduplication {
-        fifo::deduplication_id(None, false, "")?;
-    }
-    match message.outgoing.delay_seconds {
-        Some(seconds) if seconds > 0 => Err(fifo::not_for_this_type(seconds, "DelaySeconds")),
-        _ => Ok(()),
-    }
+/// In a batch AWS calls what is missing for a FIFO queue an invalid value.
+fn as_invalid_value(refusal: Refusal) -> Refusal {
+    Refusal { kind: Kind::InvalidParameterValue, ..refusal }
 }

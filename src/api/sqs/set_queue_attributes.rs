@@ -21,7 +21,7 @@ pub struct Input {
 pub async fn set_queue_attributes(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let given = input.attributes.unwrap_or_default();
-    let mut rest = cx
+    let rest = cx
         .runtime
         .run(move |tx| {
             queues::find(tx, &address)?;
@@ -31,8 +31,5 @@ pub async fn set_queue_attributes(cx: &Context, input: Input) -> Result<(), Refu
             queues::set_attributes(tx, &address, &given)
         })
         .await?;
-    while let Some(retiming) = rest {
-        rest = cx.runtime.run(move |tx| queues::retime(tx, retiming)).await?;
-    }
-    Ok(())
+    cx.runtime.retime(rest).await
 }
