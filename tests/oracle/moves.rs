@@ -93,12 +93,15 @@ impl Oracle {
             };
             // It counts as new: another id, sent now, never received.
             let moved = Message::arriving(message.body, now, queue.attributes.delay);
-            queue.messages.push(Message {
-                attributes: message.attributes,
-                group: message.group,
-                former_id: message.id,
-                ..moved
-            });
+            queue.put(
+                Message {
+                    attributes: message.attributes,
+                    group: message.group,
+                    former_id: message.id,
+                    ..moved
+                },
+                now,
+            );
         }
         Ok(())
     }
