@@ -209,14 +209,22 @@ impl Oracle {
         }
     }
 
-    /// A subscription gets what the archive has from one moment to another, both included, as far
-    /// as it wants that.
-    pub fn replayed(&mut self, name: &str, to: &Subscription, from: i64, until: Option<i64>) {
+    /// How many messages the archive of a topic has.
+    pub fn archived(&mut self, name: &str) -> usize {
         const DAY_MS: i64 = 86_400_000;
         let now = self.now;
         let topic = self.topic(name);
-        let Some((since, days)) = topic.archive else { return };
+        let Some((_, days)) = topic.archive else { return 0 };
         topic.archived.retain(|one| one.at >= now - days * DAY_MS);
+        topic.archived.len()
+    }
+
+    /// A subscription gets what the archive has from one moment to another, both included, as far
+    /// as it wants that.
+    pub fn replayed(&mut self, name: &str, to: &Subscription, from: i64, until: Option<i64>) {
+        self.archived(name);
+        let topic = self.topic(name);
+        let Some((since, _)) = topic.archive else { return };
         let is_meant = |one: &&Archived| {
             one.at >= from.max(since)
                 && until.is_none_or(|until| one.at <= until)

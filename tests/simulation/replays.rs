@@ -1,10 +1,12 @@
 //! Archives of FIFO topics, and subscriptions that get something from there once more.
 
+use crate::gateway::Caller;
 use crate::oracle::Subscription;
 use crate::topics::topic_arn;
 use crate::world::{Step, World};
 use serde_json::json;
 use squab::domain::timestamp::iso_8601;
+use squab::domain::topic_address::TopicAddress;
 
 const FIFO: [&str; 2] = ["events.fifo", "orders.fifo"];
 
@@ -40,6 +42,25 @@ impl World {
         });
         self.must_in_the_end_sns("SetTopicAttributes", &input).await?;
         self.oracle.set_archive(topic, days);
+        Ok(())
+    }
+
+    /// Each archive keeps what it must, and nothing that nobody can ask for any more. No operation tells
+    /// that, so this looks into the store.
+    pub async fn look_into_archives(&mut self) -> Step {
+        for name in FIFO {
+            let Caller { account, region } = Caller::default();
+            let address = TopicAddress { account, region, name: name.to_owned() };
+            let kept = self.service.runtime.run(move |tx| {
+                let Some(topic) = tx.topic(&address)? else { return Ok(None) };
+                Ok(Some(tx.oldest_archived(topic.id, 10_000)?.len()))
+            });
+            let kept = kept.await.map_err(|refusal| format!("{refusal:?}"))?;
+            let right = self.oracle.topics.contains_key(name).then(|| self.oracle.archived(name));
+            if kept != right {
+                return Err(format!("{name} archives {kept:?} instead of {right:?}").into());
+            }
+        }
         Ok(())
     }
 

@@ -297,6 +297,7 @@ impl World {
         done.map_err(|refusal| format!("background work failed: {refusal:?}"))?;
         self.note_dead_letters().await?;
         self.oracle.all_carried()?;
+        self.look_into_archives().await?;
         self.note_moves().await?;
         let active = self.oracle.tasks.iter().filter(|(_, task)| task.is_active);
         let active: Vec<String> = active.map(|(source, _)| source.clone()).collect();
