@@ -124,11 +124,17 @@ impl World {
         }
         let index = self.random.usize(..line.len());
         let mut gone = line.remove(index);
-        let receives = self.random.bool();
-        self.log.push(format!("while it receives: {receives}, goes away: {}", gone.input));
-        if receives && let Some(answer) = gone.poll().await {
+        let stage = self.random.u32(..3);
+        let how = ["waits", "is about to receive", "is about to be answered"][stage as usize];
+        self.log.push(format!("while it {how}, goes away: {}", gone.input));
+        if stage > 0
+            && let Some(answer) = gone.poll().await
+        {
             // It was too late to go.
             self.note_answer(client, queue, &gone, answer).await?;
+        }
+        if stage > 1 {
+            self.let_store_answer().await?;
         }
         Ok(())
     }
@@ -202,9 +208,14 @@ impl World {
                     in_vain.push(answered.input);
                 }
             }
-            // The store answers in order: what was asked before has been answered now.
-            self.service.runtime.run(|_| Ok(())).await.map_err(|failure| format!("{failure:?}"))?;
+            self.let_store_answer().await?;
         }
         Ok(in_vain)
+    }
+
+    /// The store answers in order: what was asked before has been answered then.
+    async fn let_store_answer(&self) -> Step {
+        let done = self.service.runtime.run(|_| Ok(())).await;
+        Ok(done.map_err(|failure| format!("{failure:?}"))?)
     }
 }
