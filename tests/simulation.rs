@@ -17,6 +17,10 @@
 mod actions;
 #[path = "simulation/clients.rs"]
 mod clients;
+#[path = "simulation/crowds.rs"]
+mod crowds;
+#[path = "simulation/endpoints.rs"]
+mod endpoints;
 #[path = "simulation/fuse.rs"]
 mod fuse;
 mod gateway;
@@ -25,10 +29,14 @@ mod mistakes;
 mod oracle;
 #[path = "simulation/queues.rs"]
 mod queues;
+#[path = "simulation/replays.rs"]
+mod replays;
 #[path = "simulation/shrink.rs"]
 mod shrink;
 #[path = "simulation/topics.rs"]
 mod topics;
+#[path = "simulation/waiting.rs"]
+mod waiting;
 #[path = "simulation/world.rs"]
 mod world;
 

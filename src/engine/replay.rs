@@ -81,16 +81,18 @@ pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     Ok(Some(subscription.id))
 }
 
-/// Removes a page of archived messages that are older than their topic keeps them. Tells where to
-/// go on.
+/// Removes a page of archived messages that are older than their topic keeps them, or than its
+/// archive. Tells where to go on.
 pub fn expire_archives(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     const DAY_MS: i64 = 24 * 3_600 * 1_000;
-    let Some(topic) = tx.topics_with_archive(after, 1)?.into_iter().next() else {
-        return Ok(None);
+    let Some(id) = tx.next_archived_topic(after)? else { return Ok(None) };
+    // What a deleted topic had goes with it.
+    let Some(topic) = tx.topic_by_id(id)? else { return Ok(Some(id)) };
+    let oldest = match (topic.archive_since, topic.attributes.archive_days()) {
+        (Some(since), Some(days)) => since.max(tx.now() - days * DAY_MS),
+        _ => i64::MAX,
     };
-    let kept_ms = topic.attributes.archive_days().unwrap_or(0) * DAY_MS;
     let page = tx.oldest_archived(topic.id, PAGE)?;
-    let oldest = tx.now() - kept_ms;
     let expired = page.iter().take_while(|(_, published_at)| *published_at < oldest);
     let mut number = 0;
     for (id, _) in expired {

@@ -74,9 +74,6 @@ pub fn set_attribute(
         None => None,
         Some(_) => topic.archive_since.or(Some(tx.now())),
     };
-    if name == "ArchivePolicy" && topic.archive_since.is_none() {
-        tx.effect(Effect::Work);
-    }
     Ok(tx.update_topic(&topic)?)
 }
 

@@ -10,6 +10,7 @@
 
 mod backlogs;
 mod captured_messages;
+mod checkpoints;
 mod deduplication;
 mod deliveries;
 mod driver;

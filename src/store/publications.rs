@@ -178,6 +178,16 @@ impl Txn<'_> {
         )
     }
 
+    /// The first topic after an id that has archived publications, whether or not it has an archive
+    /// any more.
+    pub fn next_archived_topic(&mut self, after: i64) -> Result<Option<i64>, Error> {
+        self.one(
+            "SELECT topic FROM publications WHERE archived = 1 AND topic > ?1 ORDER BY topic LIMIT 1",
+            &[after.into()],
+            |row| row.i64(0),
+        )
+    }
+
     /// Takes a publication out of the archive.
     pub fn unarchive(&mut self, id: i64) -> Result<(), Error> {
         self.execute("UPDATE publications SET archived = 0 WHERE id = ?1", &[id.into()])?;

@@ -1,5 +1,6 @@
 //! SQLite as a [`Database`]: one connection, in WAL mode, held by this process alone.
 
+use super::checkpoints::{Checkpoints, PAGES, write_anew};
 use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::{Error, migrations};
 use rusqlite::config::DbConfig;
@@ -10,14 +11,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Name of the database file in the data directory.
+/// Name of the database file in the data directory, and of its write-ahead log.
 const FILE: &str = "squab.db";
+const LOG: &str = "squab.db-wal";
 /// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
 /// The same in memory, where reading a page again costs next to nothing, and walking the cache more.
 const MEMORY_CACHE_KIB: i64 = 4 * 1024;
-/// Pages in the write-ahead log before they are copied into the file.
-const CHECKPOINT_PAGES: i64 = 4_000;
 /// Statements that stay prepared: more than there are.
 const STATEMENTS: usize = 256;
 
@@ -50,6 +50,8 @@ pub enum Durability {
 pub struct Sqlite {
     connection: Connection,
     in_memory: bool,
+    /// Where commits are not synced.
+    checkpoints: Option<Checkpoints>,
 }
 
 impl Sqlite {
@@ -72,8 +74,33 @@ impl Sqlite {
             }
             (other, _) => other,
         })?;
+        let mut checkpoints = None;
+        if let Location::Directory(directory) = location {
+            let log = directory.join(LOG);
+            // The process before this one may have met syncs that failed.
+            write_anew(&log).map_err(|error| {
+                Error::Unavailable(format!("cannot write {} anew: {error}", log.display()))
+            })?;
+            if durability == Durability::Process {
+                let own = Checkpoints::new(log);
+                own.watch(&mut connection).map_err(|error| failure(&error))?;
+                checkpoints = Some(own);
+            }
+        }
         migrations::apply(&mut connection)?;
-        Ok(Self { connection, in_memory: *location == Location::Memory })
+        Ok(Self { connection, in_memory: *location == Location::Memory, checkpoints })
+    }
+}
+
+impl Drop for Sqlite {
+    /// SQLite copies the log into the file when it closes it.
+    fn drop(&mut self) {
+        let Some(Err(error)) = self.checkpoints.as_ref().map(Checkpoints::make_sure) else {
+            return;
+        };
+        tracing::error!(%error, "the log stays as it is");
+        let never = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        drop(never);
     }
 }
 
@@ -134,7 +161,7 @@ fn configure(
     connection.pragma_update(None, "journal_mode", journal)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")
 }

@@ -122,19 +122,6 @@ impl Txn<'_> {
         )
     }
 
-    /// Topics that have an archive, those after an id.
-    pub fn topics_with_archive(&mut self, after: i64, limit: i64) -> Result<Vec<Topic>, Error> {
-        self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM topics WHERE archive_since IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2"
-            ),
-            &[after.into(), limit.into()],
-            read,
-        )
-    }
-
     /// A version that no topic has had.
     pub fn fresh_version(&mut self) -> i64 {
         self.fresh_id().as_u64_pair().0 as i64

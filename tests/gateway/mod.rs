@@ -85,6 +85,8 @@ pub struct Service {
 pub struct Endpoints {
     /// What they were sent and have accepted.
     received: Mutex<Vec<Letter>>,
+    /// What they were sent and have not accepted.
+    refused: Mutex<Vec<Letter>>,
     /// By URL, ARN or address: what else they answer.
     answers: Mutex<HashMap<String, Outcome>>,
     /// How often anybody was asked.
@@ -95,6 +97,11 @@ impl Endpoints {
     /// What has arrived since this was asked last.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.received.lock().unwrap())
+    }
+
+    /// What was not accepted since this was asked last, once for each attempt.
+    pub fn take_refused(&self) -> Vec<Letter> {
+        std::mem::take(&mut self.refused.lock().unwrap())
     }
 
     /// From now on this endpoint answers so.
@@ -118,9 +125,9 @@ impl Carrier for Endpoints {
         };
         let told = self.answers.lock().unwrap().get(endpoint).cloned();
         let outcome = told.unwrap_or(Outcome::Delivered { status: 200 });
-        if matches!(outcome, Outcome::Delivered { .. }) {
-            self.received.lock().unwrap().push(letter.clone());
-        }
+        let accepted = matches!(outcome, Outcome::Delivered { .. });
+        let place = if accepted { &self.received } else { &self.refused };
+        place.lock().unwrap().push(letter.clone());
         Box::pin(std::future::ready(outcome))
     }
 }

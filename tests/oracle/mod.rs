@@ -4,13 +4,15 @@
 //!
 //! It knows nothing of Squab's own code, only the rules that AWS documents.
 
+mod letters;
 mod moves;
 mod queues;
 mod topics;
 
+pub use letters::{Letter, Patience, Reaction};
 pub use moves::Listed;
 pub use queues::{Attributes, Outgoing, Queue, Received, Seen, Sent, Verdict};
-pub use topics::{Filter, Letter, Published, Subscription, Topic, hash, read, shown};
+pub use topics::{Filter, Published, Subscription, Topic, hash, read, shown};
 
 use moves::MoveTask;
 use std::collections::BTreeMap;

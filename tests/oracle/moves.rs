@@ -82,9 +82,12 @@ impl Oracle {
             let seconds = (now - task.started_at) / 1_000 + 1;
             let is_slow = task.rate.is_none_or(|rate| task.moved as i64 <= rate * seconds);
             ensure(is_slow, || format!("{} moved in {seconds} s: {task:?}", task.moved))?;
-            let to = task.destination.clone();
+            let (to, started_at) = (task.destination.clone(), task.started_at);
             let message = self.queue(source).remove(id).expect("a message that was there");
             ensure(message.is_visible(now), || format!("{message:?} was moved though hidden"))?;
+            // So that a task ends, even if what it moves soon comes back as a dead letter.
+            let is_old = message.sent_at <= started_at;
+            ensure(is_old, || format!("{message:?} was moved, but is younger than the task"))?;
             let Some(to) = to.or_else(|| message.source.clone()) else {
                 return Err(format!("{message:?} was moved, nobody knows where to"));
             };
@@ -93,12 +96,15 @@ impl Oracle {
             };
             // It counts as new: another id, sent now, never received.
             let moved = Message::arriving(message.body, now, queue.attributes.delay);
-            queue.messages.push(Message {
-                attributes: message.attributes,
-                group: message.group,
-                former_id: message.id,
-                ..moved
-            });
+            queue.put(
+                Message {
+                    attributes: message.attributes,
+                    group: message.group,
+                    former_id: message.id,
+                    ..moved
+                },
+                now,
+            );
         }
         Ok(())
     }

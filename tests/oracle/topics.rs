@@ -1,5 +1,7 @@
-//! Topics: who has subscribed, who wants what, and what each of them must get.
+//! Topics: who has subscribed, who wants what, and what each of them must get, also once more from
+//! the archive.
 
+use super::letters::{Letter, Patience};
 use super::queues::{Message, Sent};
 use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
 use serde_json::Value;
@@ -16,6 +18,18 @@ pub struct Topic {
     pub subscriptions: Vec<Subscription>,
     pub deduplication: HashMap<Deduplication, (Sent, i64)>,
     pub newest: Option<String>,
+    /// Since when messages are archived, and for how many days.
+    pub archive: Option<(i64, i64)>,
+    /// What is in the archive, in the order of publication.
+    pub archived: Vec<Archived>,
+}
+
+/// A message in the archive of its topic.
+#[derive(Debug, Clone)]
+pub struct Archived {
+    pub at: i64,
+    message: Published,
+    told: Sent,
 }
 
 /// What makes a message a duplicate: its group, if that counts, and its id.
@@ -31,6 +45,8 @@ pub struct Subscription {
     pub filter: Filter,
     /// The queue for what does not arrive.
     pub dead_letters: Option<String>,
+    /// How an HTTP endpoint is treated.
+    pub patience: Patience,
 }
 
 /// What a subscription wants.
@@ -64,17 +80,6 @@ pub struct Published {
     pub group: Option<String>,
     /// As it must be in effect.
     pub deduplication_id: Option<String>,
-}
-
-/// Something that must be brought to an endpoint outside.
-#[derive(Debug, Clone)]
-pub struct Letter {
-    pub subscription: String,
-    pub body: String,
-    /// Since the process began.
-    carried: bool,
-    /// By a process that ended: it may have noted that, or not.
-    was_carried: bool,
 }
 
 impl Filter {
@@ -131,6 +136,7 @@ pub fn read(body: &str) -> String {
         &text("SequenceNumber"),
         &text("Subject"),
         &attributes.map(attribute).collect(),
+        &text("Replayed"),
         &text("Message"),
     )
 }
@@ -141,9 +147,11 @@ fn in_envelope(
     sequence_number: &str,
     subject: &str,
     attributes: &BTreeMap<String, (String, String)>,
+    replayed: &str,
     text: &str,
 ) -> String {
-    format!("<{topic} {id} {sequence_number} {subject} {}> {text}", shown(attributes))
+    let attributes = shown(attributes);
+    format!("<{topic} {id} {sequence_number} {subject} {attributes}replayed:{replayed}> {text}")
 }
 
 impl Oracle {
@@ -177,14 +185,11 @@ impl Oracle {
             topic.newest.clone_from(&told.sequence_number);
             topic.deduplication.insert(key, (told.clone(), now + DEDUPLICATION_MS));
         }
-        let envelope = in_envelope(
-            &topic.arn,
-            &told.id,
-            told.sequence_number.as_deref().unwrap_or("none"),
-            message.subject.as_deref().unwrap_or("none"),
-            &message.attributes(),
-            &message.text,
-        );
+        if topic.archive.is_some() {
+            let (message, told) = (message.clone(), told.clone());
+            topic.archived.push(Archived { at: now, message, told });
+        }
+        let envelope = topic.envelope(message, told, "none");
         let wanting = |one: &&Subscription| one.filter.lets_pass(message);
         let subscriptions: Vec<_> = topic.subscriptions.iter().filter(wanting).cloned().collect();
         for to in subscriptions {
@@ -193,15 +198,49 @@ impl Oracle {
         Ok(())
     }
 
+    /// The archive begins or ends, or keeps for another time from now on.
+    pub fn set_archive(&mut self, name: &str, days: Option<i64>) {
+        let now = self.now;
+        let topic = self.topic(name);
+        let since = topic.archive.map_or(now, |(since, _)| since);
+        topic.archive = days.map(|days| (since, days));
+        if days.is_none() {
+            topic.archived.clear();
+        }
+    }
+
+    /// How many messages the archive of a topic has.
+    pub fn archived(&mut self, name: &str) -> usize {
+        const DAY_MS: i64 = 86_400_000;
+        let now = self.now;
+        let topic = self.topic(name);
+        let Some((_, days)) = topic.archive else { return 0 };
+        topic.archived.retain(|one| one.at >= now - days * DAY_MS);
+        topic.archived.len()
+    }
+
+    /// A subscription gets what the archive has from one moment to another, both included, as far
+    /// as it wants that.
+    pub fn replayed(&mut self, name: &str, to: &Subscription, from: i64, until: Option<i64>) {
+        self.archived(name);
+        let topic = self.topic(name);
+        let Some((since, _)) = topic.archive else { return };
+        let is_meant = |one: &&Archived| {
+            one.at >= from.max(since)
+                && until.is_none_or(|until| one.at <= until)
+                && to.filter.lets_pass(&one.message)
+        };
+        let archived: Vec<_> = topic.archived.iter().filter(is_meant).cloned().collect();
+        for Archived { message, told, .. } in archived {
+            let envelope = self.topics[name].envelope(&message, &told, "true");
+            self.deliver(to, &message, &envelope);
+        }
+    }
+
     fn deliver(&mut self, to: &Subscription, message: &Published, envelope: &str) {
         let body = if to.raw { message.text.clone() } else { envelope.to_owned() };
         if to.endpoint.starts_with("http") {
-            self.letters.push(Letter {
-                subscription: to.arn.clone(),
-                body,
-                carried: false,
-                was_carried: false,
-            });
+            self.letters.push(Letter::new(to.arn.clone(), body, self.now));
             return;
         }
         let attributes = if to.raw { shown(&message.attributes()) } else { String::new() };
@@ -219,36 +258,18 @@ impl Oracle {
             self.arrive(dead, Message { attributes: None, ..arriving });
         }
     }
+}
 
-    /// Something was brought to an endpoint outside.
-    pub fn carried(&mut self, subscription: &str, body: &str) -> Result<(), Complaint> {
-        let this =
-            |letter: &&mut Letter| letter.subscription == subscription && letter.body == body;
-        let Some(letter) = self.letters.iter_mut().find(this) else {
-            return Err(format!("{subscription} got {body}, which it should not"));
-        };
-        ensure(!letter.carried, || format!("{subscription} got {body} twice"))?;
-        letter.carried = true;
-        Ok(())
-    }
-
-    /// The process has ended: what it has carried it may not have noted.
-    pub fn ended(&mut self) {
-        for letter in &mut self.letters {
-            letter.was_carried |= std::mem::take(&mut letter.carried);
-        }
-    }
-
-    /// All that was to be carried has been.
-    pub fn all_carried(&mut self) -> Result<(), Complaint> {
-        for letter in std::mem::take(&mut self.letters) {
-            let subscribed = |topic: &Topic| {
-                topic.subscriptions.iter().any(|one| one.arn == letter.subscription)
-            };
-            let is_wanted = self.topics.values().any(subscribed);
-            let arrived = letter.carried || letter.was_carried || !is_wanted;
-            ensure(arrived, || format!("{letter:?} did not arrive"))?;
-        }
-        Ok(())
+impl Topic {
+    fn envelope(&self, message: &Published, told: &Sent, replayed: &str) -> String {
+        in_envelope(
+            &self.arn,
+            &told.id,
+            told.sequence_number.as_deref().unwrap_or("none"),
+            message.subject.as_deref().unwrap_or("none"),
+            &message.attributes(),
+            replayed,
+            &message.text,
+        )
     }
 }

@@ -10,6 +10,11 @@ pub enum Kind {
     Receive,
     ReceiveTogether,
     ReceiveAgain,
+    /// Far more messages than a page has.
+    Crowd,
+    ReceiveMany,
+    /// Receivers that wait, while things happen.
+    Wait,
     Delete,
     DeleteBatch,
     ChangeVisibility,
@@ -25,21 +30,28 @@ pub enum Kind {
     PublishBatch,
     Subscribe,
     SubscribeOutside,
+    /// An endpoint begins to fail, to refuse, or to take what it gets.
+    ChangeEndpoint,
     Unsubscribe,
     ChangeSubscription,
     SetTopicAttributes,
+    SetArchive,
+    Replay,
     RecreateTopic,
     Mistake,
     Restart,
 }
 
 /// How often each happens, among all.
-const WEIGHTS: [(Kind, u32); 26] = [
+const WEIGHTS: [(Kind, u32); 32] = [
     (Kind::Send, 150),
     (Kind::SendBatch, 60),
     (Kind::Receive, 210),
     (Kind::ReceiveTogether, 30),
     (Kind::ReceiveAgain, 40),
+    (Kind::Crowd, 6),
+    (Kind::ReceiveMany, 16),
+    (Kind::Wait, 24),
     (Kind::Delete, 100),
     (Kind::DeleteBatch, 30),
     (Kind::ChangeVisibility, 70),
@@ -54,10 +66,13 @@ const WEIGHTS: [(Kind, u32); 26] = [
     (Kind::Publish, 80),
     (Kind::PublishBatch, 20),
     (Kind::Subscribe, 30),
-    (Kind::SubscribeOutside, 4),
+    (Kind::SubscribeOutside, 12),
+    (Kind::ChangeEndpoint, 16),
     (Kind::Unsubscribe, 8),
     (Kind::ChangeSubscription, 16),
     (Kind::SetTopicAttributes, 8),
+    (Kind::SetArchive, 6),
+    (Kind::Replay, 14),
     (Kind::RecreateTopic, 2),
     (Kind::Mistake, 50),
     (Kind::Restart, 8),

@@ -54,6 +54,27 @@ pub fn message(random: &mut Rng, name: &str, queue: &Queue, grouped: bool) -> (O
     (Outgoing { body, group, deduplication_id, delay }, input)
 }
 
+/// One of many messages at once: most are of one group, if they have groups, and no two are alike.
+pub fn message_of_crowd(
+    random: &mut Rng,
+    name: &str,
+    queue: &Queue,
+    grouped: bool,
+) -> (Outgoing, Value) {
+    let is_fifo = queue.attributes.fifo;
+    let group = if random.u32(..5) > 0 { 0 } else { random.u32(..5) };
+    let group = (is_fifo || grouped).then(|| format!("g{group}"));
+    let deduplication_id = is_fifo.then(|| format!("d-{name}"));
+    let mut input = json!({"MessageBody": name});
+    if let Some(group) = &group {
+        input["MessageGroupId"] = json!(group);
+    }
+    if let Some(id) = &deduplication_id {
+        input["MessageDeduplicationId"] = json!(id);
+    }
+    (Outgoing { body: name.to_owned(), group, deduplication_id, delay: None }, input)
+}
+
 /// A message for a topic.
 pub fn publication(
     random: &mut Rng,

@@ -93,6 +93,10 @@ impl World {
 
     pub async fn send(&mut self) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
+        self.send_to(queue).await
+    }
+
+    pub async fn send_to(&mut self, queue: &str) -> Step {
         if self.oracle.queues[queue].messages.len() >= FULL {
             return Ok(());
         }
@@ -116,6 +120,10 @@ impl World {
     /// Some of its entries are no good.
     pub async fn send_batch(&mut self) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
+        self.send_batch_to(queue).await
+    }
+
+    pub async fn send_batch_to(&mut self, queue: &str) -> Step {
         if self.oracle.queues[queue].messages.len() + 10 >= FULL {
             return Ok(());
         }
@@ -162,7 +170,7 @@ impl World {
         Ok(())
     }
 
-    fn draw_receive(&mut self) -> (usize, Option<i64>) {
+    pub fn draw_receive(&mut self) -> (usize, Option<i64>) {
         let max = if self.random.bool() { 10 } else { self.random.usize(1..=10) };
         let visibility =
             (self.random.u32(..3) == 0).then(|| self.random.choice([0, 1, 5, 60, 600]).unwrap());
@@ -191,7 +199,7 @@ impl World {
         Ok(messages)
     }
 
-    async fn note_received(
+    pub async fn note_received(
         &mut self,
         client: usize,
         queue: &str,
@@ -377,7 +385,7 @@ impl World {
         self.change_one(&held, timeout).await
     }
 
-    async fn change_one(&mut self, held: &Held, timeout: i64) -> Step {
+    pub async fn change_one(&mut self, held: &Held, timeout: i64) -> Step {
         let entry = json!({"Id": "x", "ReceiptHandle": held.handle, "VisibilityTimeout": timeout});
         let input = json!({"QueueUrl": held.queue, "Entries": [entry]});
         let answer = self.call("ChangeMessageVisibilityBatch", &input).await?;

@@ -2,11 +2,10 @@
 
 use crate::clients;
 use crate::gateway::sns::TOPICS as ARNS;
-use crate::oracle::{Filter, Published, Subscription, Topic};
+use crate::oracle::{Filter, Patience, Published, Subscription, Topic};
 use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Value, json};
 use squab::domain::address::has_fifo_suffix;
-use squab::runtime::carrier::Letter;
 
 /// The last one has more subscribers than one transaction serves, in some of the runs.
 pub const TOPICS: [&str; 4] = ["news", "events.fifo", "orders.fifo", "wide"];
@@ -67,6 +66,7 @@ impl World {
 
     pub async fn recreate_topic(&mut self) -> Step {
         let name = self.random.choice(["news", "events.fifo", "orders.fifo"]).unwrap();
+        self.end_archive(name).await?;
         self.must_in_the_end_sns("DeleteTopic", &json!({"TopicArn": topic_arn(name)})).await?;
         self.oracle.topics.remove(name);
         match self.create_topic(name).await {
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    async fn must_in_the_end_sns(&mut self, operation: &str, input: &Value) -> Step<Value> {
+    pub async fn must_in_the_end_sns(&mut self, operation: &str, input: &Value) -> Step<Value> {
         match self.must_sns(operation, input).await {
             Err(crate::world::Stop::Ended) => {
                 self.restart(true).await?;
@@ -94,15 +94,19 @@ impl World {
 
     /// Whether so many messages more can be published without making a queue too full.
     fn has_room(&self, topic: &str, more: usize) -> bool {
+        self.has_room_up_to(topic, more, FULL)
+    }
+
+    pub fn has_room_up_to(&self, topic: &str, more: usize, most: usize) -> bool {
         let subscriptions = &self.oracle.topics[topic].subscriptions;
         let dead = subscriptions.iter().filter_map(|one| one.dead_letters.as_ref());
         let mut queues = subscriptions.iter().map(|one| &one.endpoint).chain(dead);
         queues.all(|name| {
-            self.oracle.queues.get(name).is_none_or(|queue| queue.messages.len() + more * 2 < FULL)
+            self.oracle.queues.get(name).is_none_or(|queue| queue.messages.len() + more * 2 < most)
         })
     }
 
-    fn draw_publication(&mut self, topic: &str) -> (Published, Value) {
+    pub fn draw_publication(&mut self, topic: &str) -> (Published, Value) {
         let name = self.fresh_name();
         let Topic { fifo, content_deduplication, .. } = self.oracle.topics[topic];
         clients::publication(&mut self.random, &name, fifo, content_deduplication)
@@ -138,6 +142,10 @@ impl World {
         if !self.has_room(topic, number) {
             return Ok(());
         }
+        self.publish_batch_to(topic, number).await
+    }
+
+    pub async fn publish_batch_to(&mut self, topic: &str, number: usize) -> Step {
         let (mut messages, mut entries) = (Vec::new(), Vec::new());
         for index in 0..number {
             let (message, mut entry) = self.draw_publication(topic);
@@ -193,7 +201,8 @@ impl World {
         let Some(there) = there else {
             let answer = self.must_sns("Subscribe", &input).await?;
             let arn = answer["SubscriptionArn"].as_str().unwrap().to_owned();
-            let subscription = Subscription { arn, endpoint, raw, filter, dead_letters };
+            let patience = Patience::default();
+            let subscription = Subscription { arn, endpoint, raw, filter, dead_letters, patience };
             self.oracle.topic(topic).subscriptions.push(subscription);
             return Ok(());
         };
@@ -221,16 +230,12 @@ impl World {
         }
         let arn = topic_arn(topic);
         let input = json!({"TopicArn": arn, "Protocol": "http", "Endpoint": url});
-        self.work_in_the_end().await?;
+        self.asked.clear();
         self.must_sns("Subscribe", &input).await?;
-        let done = self.service.runtime.do_background_work().await;
-        let asked = self.service.endpoints.take().into_iter().find_map(|letter| match letter {
-            Letter::Post(post) if post.message_type == "SubscriptionConfirmation" => Some(post),
-            _ => None,
-        });
-        let Some(asked) = asked.filter(|_| done.is_ok()) else {
-            // The process has ended before it could ask, or note that it has.
-            return self.work_in_the_end().await;
+        self.work_in_the_end().await?;
+        let asked = self.asked.iter().rfind(|post| post.url == url && post.topic_arn == arn);
+        let Some(asked) = asked else {
+            return Err(format!("{url} was not asked whether it wants {arn}").into());
         };
         let question: Value = serde_json::from_slice(&asked.body).unwrap();
         let input = json!({"TopicArn": arn, "Token": question["Token"]});
@@ -241,6 +246,7 @@ impl World {
             raw: false,
             filter: Filter::All,
             dead_letters: None,
+            patience: Patience::default(),
         };
         self.oracle.topic(topic).subscriptions.push(subscription);
         Ok(())
@@ -268,10 +274,12 @@ impl World {
     /// What is published just before and just after shows whether the change counts at once.
     pub async fn change_subscription(&mut self) -> Step {
         let Some((topic, subscription)) = self.some_subscription() else { return Ok(()) };
-        if subscription.endpoint.starts_with("http") {
-            return Ok(());
-        }
         self.publish_to(topic).await?;
+        if subscription.endpoint.starts_with("http") {
+            // What waits for it goes by the policies of the time at which it fails.
+            self.change_outside(topic, &subscription).await?;
+            return self.publish_to(topic).await;
+        }
         self.change_one_subscription(topic, &subscription).await?;
         self.publish_to(topic).await
     }
@@ -311,12 +319,12 @@ impl World {
         Ok(())
     }
 
-    async fn set_subscription(&mut self, arn: &str, name: &str, value: &str) -> Step {
+    pub async fn set_subscription(&mut self, arn: &str, name: &str, value: &str) -> Step {
         let input = json!({"SubscriptionArn": arn, "AttributeName": name, "AttributeValue": value});
         self.must_sns("SetSubscriptionAttributes", &input).await.map(drop)
     }
 
-    fn known_subscription(&mut self, topic: &str, arn: &str) -> &mut Subscription {
+    pub fn known_subscription(&mut self, topic: &str, arn: &str) -> &mut Subscription {
         let mut subscriptions = self.oracle.topic(topic).subscriptions.iter_mut();
         subscriptions.find(|one| one.arn == arn).expect("a subscription")
     }

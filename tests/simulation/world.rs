@@ -4,21 +4,22 @@ use crate::actions::{Action, Kind};
 use crate::clients::Held;
 use crate::fuse::{Fuse, Mortal};
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
-use crate::oracle::{Listed, Oracle, Seen, read};
+use crate::oracle::{Listed, Oracle, Reaction, Seen, read};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use squab::api::CoolDowns;
 use squab::domain::address::QueueAddress;
 use squab::engine::places;
-use squab::runtime::carrier::Letter;
 use squab::runtime::clock::ManualClock;
+use squab::runtime::http_sender::Post;
 use squab::store::{Durability, Location, Sqlite};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 pub const CLIENTS: usize = 4;
-/// A receive looks at 100 messages; beyond, it may return less than it could.
+/// A receive looks at 100 messages; beyond, it may return less than it could. Only crowds make a queue
+/// longer than this.
 pub const FULL: usize = 60;
 /// Every so many steps all queues are looked at, else those that an action concerns.
 const LOOK_AT_ALL: u64 = 16;
@@ -60,6 +61,10 @@ pub struct World {
     pub incarnations: HashMap<String, u32>,
     /// Attempts to receive: queue, id, and what they returned.
     pub attempts: Vec<(String, String, Vec<Held>)>,
+    /// By URL: what else than to take everything an endpoint outside does.
+    pub endpoints: HashMap<String, Reaction>,
+    /// Endpoints that were asked whether they want a subscription.
+    pub asked: Vec<Post>,
     /// Of the action that is going on.
     pub random: Rng,
     pub action: Action,
@@ -89,6 +94,8 @@ impl World {
             clients: vec![Vec::new(); CLIENTS],
             incarnations: HashMap::new(),
             attempts: Vec::new(),
+            endpoints: HashMap::new(),
+            asked: Vec::new(),
             random: Rng::with_seed(seed),
             action: nothing,
             names: 0,
@@ -129,6 +136,9 @@ impl World {
             Kind::Receive => self.receive(client).await,
             Kind::ReceiveTogether => self.receive_together().await,
             Kind::ReceiveAgain => self.receive_again(client).await,
+            Kind::Crowd => self.crowd().await,
+            Kind::ReceiveMany => self.receive_many(client).await,
+            Kind::Wait => self.wait(client).await,
             Kind::Delete => self.delete(client).await,
             Kind::DeleteBatch => self.delete_batch(client).await,
             Kind::ChangeVisibility => self.change_visibility(client).await,
@@ -144,9 +154,15 @@ impl World {
             Kind::PublishBatch => self.publish_batch().await,
             Kind::Subscribe => self.subscribe().await,
             Kind::SubscribeOutside => self.subscribe_outside().await,
+            Kind::ChangeEndpoint => {
+                self.change_endpoint();
+                Ok(())
+            }
             Kind::Unsubscribe => self.unsubscribe().await,
             Kind::ChangeSubscription => self.change_subscription().await,
             Kind::SetTopicAttributes => self.set_topic_attributes().await,
+            Kind::SetArchive => self.set_archive().await,
+            Kind::Replay => self.replay().await,
             Kind::RecreateTopic => self.recreate_topic().await,
             Kind::Mistake => self.make_a_mistake().await,
             Kind::Restart => {
@@ -274,21 +290,14 @@ impl World {
     async fn work(&mut self) -> Step {
         let done = self.service.runtime.do_background_work().await;
         self.touch_all();
-        for letter in self.service.endpoints.take() {
-            if let Letter::Post(post) = letter
-                && post.message_type == "Notification"
-            {
-                let body = read(std::str::from_utf8(&post.body).unwrap());
-                let subscription = post.subscription_arn.unwrap_or_default();
-                self.log.push(format!("{subscription} gets {body}"));
-                self.oracle.carried(&subscription, &body)?;
-            }
-        }
+        self.note_letters()?;
         if self.fuse.is_blown() {
             return Err(Stop::Ended);
         }
         done.map_err(|refusal| format!("background work failed: {refusal:?}"))?;
+        self.note_dead_letters().await?;
         self.oracle.all_carried()?;
+        self.look_into_archives().await?;
         self.note_moves().await?;
         let active = self.oracle.tasks.iter().filter(|(_, task)| task.is_active);
         let active: Vec<String> = active.map(|(source, _)| source.clone()).collect();
@@ -379,6 +388,7 @@ impl World {
     /// Goes on with what is in the files. The end of the process leaves them as they are at that
     /// moment; else the store is closed first.
     pub async fn restart(&mut self, sudden: bool) -> Result<(), String> {
+        self.note_letters()?;
         self.log.push(format!("the process ends, suddenly: {sudden}; another one starts"));
         let clock = Arc::clone(&self.service.clock);
         let survivor = tempfile::tempdir().unwrap();
@@ -393,7 +403,9 @@ impl World {
         self.fuse = Fuse::new();
         self.service = open(&survivor, clock, self.random.u64(..), &self.fuse).await;
         self.directory = survivor;
+        self.tell_endpoints();
         self.oracle.ended();
+        self.note_dead_letters().await?;
         self.touch_all();
         self.note_moves().await
     }
@@ -408,11 +420,13 @@ impl World {
     }
 
     async fn try_drain(&mut self) -> Step {
-        const TURNS: usize = 200;
+        const TURNS: usize = 400;
         /// The longest visibility timeout, and more than the longest delay.
         const LONG_MS: i64 = 43_200_000;
         self.action.answer_is_lost = false;
         self.action.ends_after = None;
+        self.endpoints.clear();
+        self.tell_endpoints();
         self.work().await?;
         for (name, _) in QUEUES {
             let Some(queue) = self.oracle.queues.get(name) else { continue };
@@ -428,9 +442,13 @@ impl World {
             self.oracle.pass(5_000);
             self.service.clock.advance(5_000);
             self.work().await?;
-            if self.oracle.tasks.values().all(|task| !task.is_active) {
+            let has_ended = self.oracle.tasks.values().all(|task| !task.is_active);
+            if has_ended && self.oracle.letters.is_empty() {
                 break;
             }
+        }
+        if let Some(letter) = self.oracle.letters.first() {
+            return Err(format!("this does not arrive: {letter:?}").into());
         }
         if let Some(task) = self.oracle.tasks.values().find(|task| task.is_active) {
             return Err(format!("this does not end: {task:?}").into());

@@ -1,0 +1,84 @@
+//! Queues with far more messages than a page, a receive or a sweep looks at, and those who bring
+//! and take them.
+
+use crate::clients;
+use crate::world::{QUEUES, Step, World};
+use serde_json::json;
+
+/// No queue is made longer than this.
+const CROWD: usize = 240;
+/// A queue with message groups: so few that every receive counts all that are in flight.
+const GROUPED: usize = 90;
+
+impl World {
+    /// Many messages at once, to a queue or by way of a FIFO topic.
+    pub async fn crowd(&mut self) -> Step {
+        if self.random.u32(..4) == 0 {
+            let topic = self.random.choice(["events.fifo", "orders.fifo"]).unwrap();
+            for _ in 0..self.random.u32(4..13) {
+                if !self.has_room_up_to(topic, 10, CROWD) {
+                    break;
+                }
+                self.publish_batch_to(topic, 10).await?;
+            }
+            return Ok(());
+        }
+        let fair = self.random.u32(..3) == 0;
+        let queue = if fair { "fair" } else { self.random.choice(QUEUES).unwrap().0 };
+        if !self.oracle.queues.contains_key(queue) {
+            return Ok(());
+        }
+        let most = if queue == "fair" { GROUPED } else { CROWD };
+        self.touch(queue);
+        for batch in 0..self.random.u32(5..20) {
+            if self.oracle.queues[queue].messages.len() + 10 > most {
+                break;
+            }
+            let (mut messages, mut entries) = (Vec::new(), Vec::new());
+            for index in 0..10 {
+                let name = format!("{}.{batch}.{index}", self.fresh_name());
+                let known = &self.oracle.queues[queue];
+                let (message, mut entry) =
+                    clients::message_of_crowd(&mut self.random, &name, known, queue == "fair");
+                entry["Id"] = index.to_string().into();
+                messages.push(message);
+                entries.push(entry);
+            }
+            let input = json!({"QueueUrl": queue, "Entries": entries});
+            let answer = self.must_in_the_end("SendMessageBatch", &input).await?;
+            let sent = answer["Successful"].as_array().cloned().unwrap_or_default();
+            if sent.len() != messages.len() {
+                return Err(format!("not every entry succeeded: {answer}").into());
+            }
+            for (message, entry) in messages.iter().zip(&sent) {
+                self.oracle.sent(queue, message, clients::told(entry, entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives until nothing comes any more. The client deletes all of it, or goes on holding it.
+    pub async fn receive_many(&mut self, client: usize) -> Step {
+        let longest = self.oracle.queues.iter().max_by_key(|(_, queue)| queue.messages.len());
+        let longest = longest.map(|(name, _)| name.clone());
+        let some =
+            if self.random.u32(..3) == 0 { self.any_queue().map(str::to_owned) } else { longest };
+        let Some(queue) = some else { return Ok(()) };
+        let deletes = self.random.bool();
+        let visibility = self.random.choice([20, 60, 600]);
+        for _ in 0..CROWD / 10 * 2 {
+            let input = crate::queues::receive_input(&queue, 10, visibility);
+            let held = self.clients[client].len();
+            let messages = self.receive_with(client, &queue, 10, visibility, &input).await?;
+            if messages.is_empty() {
+                break;
+            }
+            if deletes {
+                for held in self.clients[client].split_off(held) {
+                    self.delete_one(&held).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Archives of FIFO topics, and subscriptions that get something from there once more.
+
+use crate::gateway::Caller;
+use crate::oracle::Subscription;
+use crate::topics::topic_arn;
+use crate::world::{Step, World};
+use serde_json::json;
+use squab::domain::timestamp::iso_8601;
+use squab::domain::topic_address::TopicAddress;
+
+const FIFO: [&str; 2] = ["events.fifo", "orders.fifo"];
+
+impl World {
+    pub async fn set_archive(&mut self) -> Step {
+        let topic = self.random.choice(FIFO).unwrap();
+        if self.random.u32(..4) == 0 {
+            return self.end_archive(topic).await;
+        }
+        let days = self.random.choice([1, 365]).unwrap();
+        // What is too old and not yet swept would live again if it were kept for longer.
+        self.work_in_the_end().await?;
+        let policy = json!({"MessageRetentionPeriod": days.to_string()}).to_string();
+        self.set_archive_policy(topic, &policy, Some(days)).await
+    }
+
+    /// No topic with an archive can be deleted.
+    pub async fn end_archive(&mut self, topic: &str) -> Step {
+        if self.oracle.topics[topic].archive.is_none() {
+            return Ok(());
+        }
+        let input = json!({"TopicArn": topic_arn(topic)});
+        match self.call_sns("DeleteTopic", &input).await? {
+            Err(failure) if failure.code == "InvalidState" => {}
+            answer => return Err(format!("a topic with an archive: {answer:?}").into()),
+        }
+        self.set_archive_policy(topic, "{}", None).await
+    }
+
+    async fn set_archive_policy(&mut self, topic: &str, policy: &str, days: Option<i64>) -> Step {
+        let input = json!({
+            "TopicArn": topic_arn(topic), "AttributeName": "ArchivePolicy", "AttributeValue": policy,
+        });
+        self.must_in_the_end_sns("SetTopicAttributes", &input).await?;
+        self.oracle.set_archive(topic, days);
+        Ok(())
+    }
+
+    /// Each archive keeps what it must, and nothing that nobody can ask for any more. No operation tells
+    /// that, so this looks into the store.
+    pub async fn look_into_archives(&mut self) -> Step {
+        for name in FIFO {
+            let Caller { account, region } = Caller::default();
+            let address = TopicAddress { account, region, name: name.to_owned() };
+            let kept = self.service.runtime.run(move |tx| {
+                let Some(topic) = tx.topic(&address)? else { return Ok(None) };
+                Ok(Some(tx.oldest_archived(topic.id, 10_000)?.len()))
+            });
+            let kept = kept.await.map_err(|refusal| format!("{refusal:?}"))?;
+            let right = self.oracle.topics.contains_key(name).then(|| self.oracle.archived(name));
+            if kept != right {
+                return Err(format!("{name} archives {kept:?} instead of {right:?}").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays to a subscription from one moment to another, often exactly those at which something
+    /// was published.
+    pub async fn replay(&mut self) -> Step {
+        let topic = self.random.choice(FIFO).unwrap();
+        let known = &self.oracle.topics[topic];
+        let Some(subscription) = self.random.choice(&known.subscriptions).cloned() else {
+            return Ok(());
+        };
+        let moments: Vec<i64> = known.archived.iter().map(|one| one.at).collect();
+        let has_archive = known.archive.is_some();
+        let now = self.oracle.now;
+        let some = |random: &mut fastrand::Rng| {
+            let at = random.choice(&moments).copied().unwrap_or(now);
+            at + random.i64(-1..=1)
+        };
+        let from = if self.random.bool() { 0 } else { some(&mut self.random) };
+        let until = self.random.bool().then(|| some(&mut self.random));
+        let mut policy = json!({"PointType": "Timestamp", "StartingPoint": iso_8601(from)});
+        if let Some(until) = until {
+            policy["EndingPoint"] = iso_8601(until).into();
+        }
+        self.work_in_the_end().await?;
+        let Subscription { arn, .. } = &subscription;
+        let input = json!({
+            "SubscriptionArn": arn, "AttributeName": "ReplayPolicy",
+            "AttributeValue": policy.to_string(),
+        });
+        let may = has_archive && from <= now && until.is_none_or(|until| from <= until);
+        match self.call_sns("SetSubscriptionAttributes", &input).await? {
+            Ok(_) if may => self.oracle.replayed(topic, &subscription, from, until),
+            Err(failure) if !may && failure.code == "InvalidParameter" => return Ok(()),
+            answer => {
+                return Err(format!("it should be {may} that this is replayed: {answer:?}").into());
+            }
+        }
+        self.work_in_the_end().await?;
+        let input = json!({"SubscriptionArn": arn});
+        let answer = self.must_in_the_end_sns("GetSubscriptionAttributes", &input).await?;
+        let status = &answer["Attributes"]["ReplayStatus"];
+        if status != "Completed" {
+            return Err(format!("the replay to {arn} is {status}").into());
+        }
+        Ok(())
+    }
+}

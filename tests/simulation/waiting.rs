@@ -1,0 +1,221 @@
+//! Receivers that wait: whatever makes a message ready wakes one of them, nobody waits while there is
+//! something for him, and who goes away while he waits or receives takes nothing with him.
+
+use crate::clients::{self, Held};
+use crate::gateway::{Caller, Reply, Service};
+use crate::world::{FULL, Step, World};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::Pin;
+
+/// How often everybody gets a turn before it is looked who still waits. A receiver needs a few, and may
+/// be woken by another that has gone.
+const TURNS: usize = 14;
+const WAIT_SECONDS: i64 = 20;
+
+struct Waiting {
+    answer: Pin<Box<dyn Future<Output = Reply>>>,
+    input: Value,
+    max: usize,
+    visibility: Option<i64>,
+    until: i64,
+}
+
+impl Waiting {
+    fn new(service: &Service, input: Value, max: usize, visibility: Option<i64>, now: i64) -> Self {
+        let (service, asked) = (service.clone(), input.clone());
+        let answer =
+            Box::pin(
+                async move { service.ask(&Caller::default(), "ReceiveMessage", &asked).await },
+            );
+        Self { answer, input, max, visibility, until: now + WAIT_SECONDS * 1_000 }
+    }
+
+    async fn poll(&mut self) -> Option<Reply> {
+        tokio::select! {
+            biased;
+            answer = &mut self.answer => Some(answer),
+            () = std::future::ready(()) => None,
+        }
+    }
+}
+
+impl World {
+    /// Some receivers come, one after the other; then this and that happens.
+    pub async fn wait(&mut self, client: usize) -> Step {
+        let Some(queue) = self.some_queue() else { return Ok(()) };
+        let has_dead_letters = self.oracle.queues[queue].attributes.dead_letters.is_some();
+        let is_long = self.oracle.queues[queue].messages.len() > FULL;
+        if has_dead_letters || is_long || self.action.ends_after.is_some() {
+            return Ok(());
+        }
+        let mut line = Vec::new();
+        for _ in 0..self.random.u32(2..12) {
+            if self.random.u32(..3) == 0 || line.is_empty() {
+                let (max, visibility) = self.draw_receive();
+                let mut input = crate::queues::receive_input(queue, max, visibility);
+                input["WaitTimeSeconds"] = WAIT_SECONDS.into();
+                let now = self.oracle.now;
+                self.log.push(format!("waits from +{}ms: {input}", now - crate::gateway::EPOCH));
+                line.push(Waiting::new(&self.service, input, max, visibility, now));
+            } else {
+                self.happen(queue).await?;
+                self.leave(client, queue, &mut line).await?;
+            }
+            self.let_everybody_try(client, queue, &mut line).await?;
+        }
+        let rest = WAIT_SECONDS * 1_000 - self.random.i64(0..2);
+        self.pass_and_work(rest).await?;
+        self.let_everybody_try(client, queue, &mut line).await?;
+        self.pass_and_work(1).await?;
+        self.let_everybody_try(client, queue, &mut line).await?;
+        match line.first() {
+            Some(one) => Err(format!("{} still waits after its time", one.input).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Something that may make a message ready, or not.
+    async fn happen(&mut self, queue: &str) -> Step {
+        let held: Vec<Held> =
+            self.clients.iter().flatten().filter(|held| held.queue == queue).cloned().collect();
+        match self.random.u32(..12) {
+            0..3 => self.send_to(queue).await,
+            3 => self.send_batch_to(queue).await,
+            // Exactly when something is due, and a moment before.
+            4..7 => {
+                let due = self.oracle.next_due(queue);
+                let some = self.random.i64(0..8) * 1_000;
+                let ms = due.filter(|ms| *ms < 60_000).unwrap_or(some) - self.random.i64(0..2);
+                self.pass_and_work(ms.max(0)).await
+            }
+            7..9 => match self.random.choice(held) {
+                Some(held) => {
+                    let timeout = self.random.choice([0, 0, 3]).unwrap();
+                    self.change_one(&held, timeout).await
+                }
+                None => Ok(()),
+            },
+            9 => match self.random.choice(held) {
+                Some(held) => self.delete_one(&held).await,
+                None => Ok(()),
+            },
+            10 => self.pass_and_work(self.oracle.queues[queue].attributes.visibility * 1_000).await,
+            _ => {
+                self.must("PurgeQueue", &json!({"QueueUrl": queue})).await?;
+                self.oracle.purge(queue);
+                self.touch(queue);
+                Ok(())
+            }
+        }
+    }
+
+    async fn pass_and_work(&mut self, ms: i64) -> Step {
+        self.oracle.pass(ms);
+        self.service.clock.advance(ms);
+        self.work_in_the_end().await
+    }
+
+    /// Now and then somebody goes away: before he has heard that he was woken, or while his receive
+    /// is on its way.
+    async fn leave(&mut self, client: usize, queue: &str, line: &mut Vec<Waiting>) -> Step {
+        if line.is_empty() || self.random.u32(..3) > 0 {
+            return Ok(());
+        }
+        let index = self.random.usize(..line.len());
+        let mut gone = line.remove(index);
+        let stage = self.random.u32(..3);
+        let how = ["waits", "is about to receive", "is about to be answered"][stage as usize];
+        self.log.push(format!("while it {how}, goes away: {}", gone.input));
+        if stage > 0
+            && let Some(answer) = gone.poll().await
+        {
+            // It was too late to go.
+            self.note_answer(client, queue, &gone, answer).await?;
+        }
+        if stage > 1 {
+            self.let_store_answer().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells how many messages somebody got. Whose time is over may get nothing while another is
+    /// about to receive.
+    async fn note_answer(
+        &mut self,
+        client: usize,
+        queue: &str,
+        of: &Waiting,
+        answer: Reply,
+    ) -> Step<usize> {
+        self.note_together("ReceiveMessage", &of.input, &answer);
+        let answer = answer.map_err(|failure| format!("{failure:?}"))?;
+        let messages = clients::received(&answer);
+        if messages.is_empty() && self.oracle.now < of.until {
+            return Err(format!("{} has not waited long enough", of.input).into());
+        }
+        if !messages.is_empty() {
+            self.note_received(client, queue, of.max, of.visibility, &messages).await?;
+        }
+        Ok(messages.len())
+    }
+
+    /// Everybody gets turns until nothing changes any more. Then nobody waits while there is something
+    /// for him, and nobody has gone with empty hands at the very moment at which something was ready.
+    async fn let_everybody_try(
+        &mut self,
+        client: usize,
+        queue: &str,
+        line: &mut Vec<Waiting>,
+    ) -> Step {
+        let by_default = self.oracle.queues[queue].attributes.visibility;
+        let for_no_time = line.iter().any(|one| one.visibility.unwrap_or(by_default) == 0);
+        let mut before = usize::MAX;
+        while line.len() < before {
+            before = line.len();
+            let in_vain = self.take_turns(client, queue, line).await?;
+            let ready = self.oracle.receivable(queue);
+            if !in_vain.is_empty() && !ready.is_empty() && !for_no_time {
+                return Err(format!("nobody gets {ready:?}, but: {in_vain:?}").into());
+            }
+            if line.is_empty() || ready.is_empty() {
+                return Ok(());
+            }
+            // What somebody has received for no time at all is due, and time has not passed.
+            self.pass_and_work(0).await?;
+        }
+        let ready = self.oracle.receivable(queue);
+        Err(format!("{} waits while {ready:?} are ready", line[0].input).into())
+    }
+
+    /// Returns what those have asked for who got nothing.
+    async fn take_turns(
+        &mut self,
+        client: usize,
+        queue: &str,
+        line: &mut Vec<Waiting>,
+    ) -> Step<Vec<Value>> {
+        let mut in_vain = Vec::new();
+        for _ in 0..TURNS {
+            let mut index = 0;
+            while index < line.len() {
+                let Some(answer) = line[index].poll().await else {
+                    index += 1;
+                    continue;
+                };
+                let answered = line.remove(index);
+                if self.note_answer(client, queue, &answered, answer).await? == 0 {
+                    in_vain.push(answered.input);
+                }
+            }
+            self.let_store_answer().await?;
+        }
+        Ok(in_vain)
+    }
+
+    /// The store answers in order: what was asked before has been answered then.
+    async fn let_store_answer(&self) -> Step {
+        let done = self.service.runtime.run(|_| Ok(())).await;
+        Ok(done.map_err(|failure| format!("{failure:?}"))?)
+    }
+}
