@@ -209,19 +209,11 @@ pub(super) fn dead_letter_queues_first(
 #[cfg(test)]
 mod tests {
     use super::super::file;
+    use super::super::tests::{fault, map};
     use super::*;
 
     fn queues(text: &str) -> Vec<DeclaredQueue> {
         file::parse(text).unwrap().queues
-    }
-
-    fn fault(text: &str) -> (usize, String) {
-        let fault = file::parse(text).unwrap_err();
-        (fault.line, fault.message)
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
