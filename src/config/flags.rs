@@ -192,6 +192,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR")]
     pub init_dir: Option<PathBuf>,
 
+    /// Milliseconds by which each answer is delayed, or from which to which: 50, 50-200 [default: 0]
+    #[arg(long, value_name = "MS")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub latency: Option<String>,
+
     /// A file of another server to take queues, topics and addresses from; repeatable
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     #[serde(deserialize_with = "one_or_many")]
@@ -232,6 +237,7 @@ impl Options {
             config_updates: self.config_updates.or(below.config_updates),
             diagnose: self.diagnose.or(below.diagnose),
             init_dir: self.init_dir.or(below.init_dir),
+            latency: self.latency.or(below.latency),
             import: self.import.or(below.import),
         }
     }
@@ -250,5 +256,19 @@ fn one_or_many<'de, D: Deserializer<'de>>(
     Ok(Some(match OneOrMany::deserialize(deserializer)? {
         OneOrMany::One(one) => one.split(',').map(str::to_owned).collect(),
         OneOrMany::Many(many) => many,
+    }))
+}
+
+/// `latency = 50` as well as `latency = "50-200"`.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a whole number")]
+    enum TextOrNumber {
+        Text(String),
+        Number(u64),
+    }
+    Ok(Some(match TextOrNumber::deserialize(deserializer)? {
+        TextOrNumber::Text(text) => text,
+        TextOrNumber::Number(number) => number.to_string(),
     }))
 }

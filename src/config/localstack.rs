@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::suggestion::did_you_mean;
-use super::{ConfigError, EndpointStrategy, Options};
+use super::{ConfigError, EndpointStrategy, Options, Settings};
 
 /// What any variable may begin with, to be meant for the container and nothing else.
 const PREFIX: &str = "LOCALSTACK_";
@@ -90,6 +90,43 @@ pub(super) fn read(
         ..Options::default()
     };
     Ok((options, warnings))
+}
+
+/// Sets one of these variables while the server runs; an empty value unsets it. Tells whether it is
+/// one of those that have their effect at once: what the others say is read at the start only.
+pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bool, ConfigError> {
+    let given = Given::read(&[(variable.into(), value.into())]);
+    match variable.strip_prefix(PREFIX).unwrap_or(variable) {
+        "DEBUG" => {
+            settings.diagnose = given.flag("DEBUG")?.unwrap_or(false);
+            let level = if settings.diagnose { "debug" } else { "info" };
+            level.clone_into(&mut settings.log_level);
+        }
+        "LS_LOG" => {
+            let mut warnings = Vec::new();
+            let level = given.log_level(settings.diagnose, &mut warnings);
+            if let Some(warning) = warnings.pop() {
+                return Err(unusable("LS_LOG", warning));
+            }
+            settings.log_level = level.unwrap_or_else(|| "info".to_owned());
+        }
+        "SQS_ENDPOINT_STRATEGY" => {
+            settings.sqs_endpoint_strategy = given.strategy()?.unwrap_or_default();
+        }
+        "SQS_DELAY_PURGE_RETRY" => {
+            settings.delay_purge_retry = given.flag("SQS_DELAY_PURGE_RETRY")?.unwrap_or(false);
+        }
+        "SQS_DELAY_RECENTLY_DELETED" => {
+            let delays = given.flag("SQS_DELAY_RECENTLY_DELETED")?;
+            settings.delay_recently_deleted = delays.unwrap_or(false);
+        }
+        "SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT" => {
+            let lifts = given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?;
+            settings.unlimited_receives = lifts.unwrap_or(false);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Variables by their names without the prefix; empty ones count as unset.

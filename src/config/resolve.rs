@@ -1,6 +1,7 @@
 //! From options to settings: defaults, and what a value must be.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use super::ConfigError;
 use super::choices::{AuthMode, Compat};
 use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
+
+/// Milliseconds by which answers can be delayed: ten minutes.
+pub const LONGEST_LATENCY_MS: u32 = 600_000;
 
 /// The settings that these options come to; queues and topics are not among them.
 pub(super) fn resolve(
@@ -64,6 +68,7 @@ pub(super) fn resolve(
         init_dir: options.init_dir.or_else(|| {
             (compat == Some(Compat::Localstack)).then(|| PathBuf::from("/etc/localstack/init"))
         }),
+        latency_ms: latency(options.latency.as_deref())?,
         queues: Vec::new(),
         topics: Vec::new(),
     })
@@ -145,6 +150,22 @@ fn external_host(given: Option<String>) -> Result<String, ConfigError> {
         Err(_) => Err(ConfigError::Value {
             setting: "external_host",
             message: format!("`{host}` is not a host such as queues.example.com:4566"),
+        }),
+    }
+}
+
+/// `50` or `50-200`.
+fn latency(given: Option<&str>) -> Result<RangeInclusive<u32>, ConfigError> {
+    let Some(given) = given else { return Ok(0..=0) };
+    let (least, most) = given.split_once('-').unwrap_or((given, given));
+    match (least.trim().parse(), most.trim().parse()) {
+        (Ok(least), Ok(most)) if least <= most && most <= LONGEST_LATENCY_MS => Ok(least..=most),
+        _ => Err(ConfigError::Value {
+            setting: "latency",
+            message: format!(
+                "`{given}` is neither milliseconds nor a range of them such as 50-200, up to \
+                 {LONGEST_LATENCY_MS}"
+            ),
         }),
     }
 }

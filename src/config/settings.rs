@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,6 +125,8 @@ pub struct Settings {
     /// Directory with the scripts of each stage; default none, and `/etc/localstack/init` in place
     /// of LocalStack.
     pub init_dir: Option<PathBuf>,
+    /// Milliseconds from which and to which answers are delayed; default 0, 600,000 at most.
+    pub latency_ms: RangeInclusive<u32>,
     /// Queues that are to exist at start, each after the dead-letter queue that it names; default
     /// none.
     pub queues: Vec<DeclaredQueue>,

@@ -110,6 +110,8 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_CONFIG_UPDATES", "1"),
             ("SQUAB_DIAGNOSE", "1"),
             ("SQUAB_INIT_DIR", "/i"),
+            ("SQUAB_LATENCY", "50-200"),
+            ("SQUAB_LATENCY", "50-200"),
         ],
     );
     let expected = Settings {
@@ -141,6 +143,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         config_updates: true,
         diagnose: true,
         init_dir: Some("/i".into()),
+        latency_ms: 50..=200,
         queues: Vec::new(),
         topics: Vec::new(),
     };
@@ -155,7 +158,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          public_url = 'https://q.example/'\ntrust_forwarded = true\n\
          sqs_endpoint_strategy = 'path'\nexternal_host = 'h:1'\nunlimited_receives = true\n\
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
-         config_updates = true\ndiagnose = true\ninit_dir = '/i'\n",
+         config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
 }
@@ -262,6 +265,11 @@ fn values_without_sense_are_refused_with_a_reason() {
     for (arguments, expected) in [
         (["--listen", "4566"], "listen: `4566` is not an address and port such as 0.0.0.0:4566"),
         (["--max-connections", "0"], "max_connections: must be at least 1"),
+        (
+            ["--latency", "200-50"],
+            "latency: `200-50` is neither milliseconds nor a range of them such as 50-200, up to \
+             600000",
+        ),
         (
             ["--public-url", "queues.example"],
             "public_url: `queues.example` is not a base such as https://queues.example.com",

@@ -6,6 +6,7 @@
 
 pub mod assembly;
 pub mod bodies;
+pub mod chaos;
 pub mod cors;
 pub mod declarations;
 pub mod gateway;
@@ -77,6 +78,8 @@ pub enum End {
 /// `Ready.` goes to standard output, alone on its line, once every address is bound, every
 /// declared queue and topic exists, and the scripts that are run before have ended.
 pub async fn run(settings: Settings) -> Result<End, StartError> {
+    // Another start begins with the level of the settings, whatever was asked for meanwhile.
+    logging::change_level(&settings.log_level);
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     let is_localstack = settings.compat == Some(Compat::Localstack);
     let hooks = Arc::new(InitHooks::find(settings.init_dir.as_deref(), is_localstack));

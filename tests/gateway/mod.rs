@@ -137,6 +137,7 @@ pub fn settings() -> GatewaySettings {
         parity_access_keys: false,
         trust_forwarded: false,
         max_body_bytes: 8 * 1024 * 1024,
+        delay_ms: 0..=0,
     }
 }
 
