@@ -38,6 +38,8 @@ pub enum Compat {
     Elasticmq,
     /// goaws: port 4100, /conf/goaws.yaml
     Goaws,
+    /// moto's server: port 5000, account 123456789012
+    Moto,
 }
 
 /// How queue URLs are written.

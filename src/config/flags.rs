@@ -168,6 +168,20 @@ pub(super) struct Options {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub unlimited_receives: Option<bool>,
 
+    /// Take larger batches, messages and waits than AWS; implies --unlimited-receives [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub relaxed_limits: Option<bool>,
+
+    /// Make a queue when it is first used [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub auto_create_queues: Option<bool>,
+
+    /// Account of callers whose access key id names none [default: 000000000000]
+    #[arg(long, value_name = "12 DIGITS")]
+    pub account: Option<String>,
+
     /// Read the account out of AKIA and ASIA keys as AWS does [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -232,6 +246,9 @@ impl Options {
             sqs_endpoint_strategy: self.sqs_endpoint_strategy.or(below.sqs_endpoint_strategy),
             external_host: self.external_host.or(below.external_host),
             unlimited_receives: self.unlimited_receives.or(below.unlimited_receives),
+            relaxed_limits: self.relaxed_limits.or(below.relaxed_limits),
+            auto_create_queues: self.auto_create_queues.or(below.auto_create_queues),
+            account: self.account.or(below.account),
             parity_access_keys: self.parity_access_keys.or(below.parity_access_keys),
             cors_allowed_origins: self.cors_allowed_origins.or(below.cors_allowed_origins),
             config_updates: self.config_updates.or(below.config_updates),

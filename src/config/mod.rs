@@ -28,6 +28,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use indexmap::IndexMap;
 use thiserror::Error;
 
 pub use choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
@@ -41,6 +42,9 @@ use resolve::resolve;
 pub use settings::{AccessKey, MailRelay, Settings, Storage};
 pub(crate) use suggestion::did_you_mean;
 pub use topics::{DeclaredSubscription, DeclaredTopic, Target};
+
+/// The variable that names the file with which fauxqs begins.
+const FAUXQS_INIT: &str = "FAUXQS_INIT";
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,18 +144,25 @@ pub fn load(
         Options::default()
     };
     let mut options = own.over(theirs).over(options);
-    for path in imports(&options) {
+    let mut template = IndexMap::new();
+    for path in imports(&options, &variables) {
         let text = read_file(&path)?;
-        let mut imported = import::parse(&path, &text).map_err(|fault| fault.of(path))?;
+        let variable = |name: &str| variable(&variables, name);
+        let mut imported =
+            import::parse(&path, &text, &variable).map_err(|fault| fault.of(path))?;
         environment.warnings.append(&mut imported.warnings);
         options = options.over(imported.options);
         // What the own file says of a queue or topic is all that is said of it.
         imported.queues.retain(|new| queues.iter().all(|queue| queue.name != new.name));
         imported.topics.retain(|new| topics.iter().all(|topic| topic.name != new.name));
+        template.extend(imported.queue_template);
         queues.append(&mut imported.queues);
         topics.append(&mut imported.topics);
     }
-    let settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
+    let mut settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
+    if let Some(attributes) = &mut settings.auto_create_queues {
+        attributes.extend(template);
+    }
     Ok(Invocation { action, settings, warnings: environment.warnings })
 }
 
@@ -166,17 +177,26 @@ fn read_file(path: &Path) -> Result<String, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-/// The files of other servers: those that are named, else the one that stands where the container
-/// of the other server has it.
-fn imports(options: &Options) -> Vec<PathBuf> {
+/// A variable of the environment that says something.
+fn variable(variables: &[(OsString, OsString)], name: &str) -> Option<String> {
+    let (_, value) = variables.iter().rev().find(|(known, _)| known == name)?;
+    value.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// The files of other servers: those that are named, else the one that fauxqs would read, else the
+/// one that stands where the container of the other server has it.
+fn imports(options: &Options, variables: &[(OsString, OsString)]) -> Vec<PathBuf> {
     if let Some(named) = &options.import {
         let named = named.iter().map(|path| path.trim()).filter(|path| !path.is_empty());
         return named.map(PathBuf::from).collect();
     }
+    if let Some(path) = variable(variables, FAUXQS_INIT) {
+        return vec![PathBuf::from(path)];
+    }
     let usual = match options.compat {
         Some(Compat::Elasticmq) => "/opt/elasticmq.conf",
         Some(Compat::Goaws) => "/conf/goaws.yaml",
-        Some(Compat::Localstack) | None => return Vec::new(),
+        Some(Compat::Localstack | Compat::Moto) | None => return Vec::new(),
     };
     Some(PathBuf::from(usual)).filter(|path| path.is_file()).into_iter().collect()
 }

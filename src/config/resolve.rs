@@ -5,10 +5,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::ConfigError;
 use super::choices::{AuthMode, Compat};
 use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
+use crate::auth::account::DEFAULT_ACCOUNT;
+use crate::domain::address::is_account;
 
 /// Milliseconds by which answers can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
@@ -20,6 +24,7 @@ pub(super) fn resolve(
 ) -> Result<Settings, ConfigError> {
     let has_keys = access_key.is_some() || options.credentials.is_some();
     let compat = options.compat;
+    let relaxed_limits = options.relaxed_limits.unwrap_or(false);
     // Those servers keep nothing unless they are told to.
     let is_ephemeral = compat.is_some() && options.data.is_none();
     let storage = if options.ephemeral.unwrap_or(is_ephemeral) {
@@ -60,7 +65,10 @@ pub(super) fn resolve(
         compat,
         sqs_endpoint_strategy: options.sqs_endpoint_strategy.unwrap_or_default(),
         external_host: external_host(options.external_host)?,
-        unlimited_receives: options.unlimited_receives.unwrap_or(false),
+        unlimited_receives: options.unlimited_receives.unwrap_or(false) || relaxed_limits,
+        relaxed_limits,
+        auto_create_queues: options.auto_create_queues.unwrap_or(false).then(IndexMap::new),
+        account: account(options.account, compat)?,
         parity_access_keys: options.parity_access_keys.unwrap_or(false),
         cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
         config_updates: options.config_updates.unwrap_or(false),
@@ -83,12 +91,23 @@ fn default_data(compat: Option<Compat>) -> PathBuf {
     PathBuf::from("./data")
 }
 
+fn account(given: Option<String>, compat: Option<Compat>) -> Result<String, ConfigError> {
+    let usual = if compat == Some(Compat::Moto) { "123456789012" } else { DEFAULT_ACCOUNT };
+    let account = given.unwrap_or_else(|| usual.to_owned());
+    if is_account(&account) {
+        return Ok(account);
+    }
+    let message = format!("`{account}` is not 12 digits");
+    Err(ConfigError::Value { setting: "account", message })
+}
+
 fn default_address(compat: Option<Compat>) -> &'static str {
     match compat {
         None => "127.0.0.1:4566",
         Some(Compat::Localstack) => "0.0.0.0:4566",
         Some(Compat::Elasticmq) => "0.0.0.0:9324",
         Some(Compat::Goaws) => "0.0.0.0:4100",
+        Some(Compat::Moto) => "127.0.0.1:5000",
     }
 }
 

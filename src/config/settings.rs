@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
 use super::queues::DeclaredQueue;
 use super::topics::DeclaredTopic;
@@ -114,6 +116,13 @@ pub struct Settings {
     pub external_host: String,
     /// Whether a receive may ask for more than ten messages; default false.
     pub unlimited_receives: bool,
+    /// Whether requests may bring more than AWS lets them; default false.
+    pub relaxed_limits: bool,
+    /// Attributes of queues that are made when they are first used; default none, which means that
+    /// queues are made by CreateQueue alone.
+    pub auto_create_queues: Option<IndexMap<String, String>>,
+    /// Account of callers whose access key id names none; default 000000000000.
+    pub account: String,
     /// Whether the account of AKIA and ASIA keys is read out of them; default false.
     pub parity_access_keys: bool,
     /// Origins whose pages may call from a browser; default none.

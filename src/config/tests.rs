@@ -111,7 +111,13 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_DIAGNOSE", "1"),
             ("SQUAB_INIT_DIR", "/i"),
             ("SQUAB_LATENCY", "50-200"),
+            ("SQUAB_RELAXED_LIMITS", "1"),
+            ("SQUAB_AUTO_CREATE_QUEUES", "1"),
+            ("SQUAB_ACCOUNT", "123456789012"),
             ("SQUAB_LATENCY", "50-200"),
+            ("SQUAB_RELAXED_LIMITS", "1"),
+            ("SQUAB_AUTO_CREATE_QUEUES", "1"),
+            ("SQUAB_ACCOUNT", "123456789012"),
         ],
     );
     let expected = Settings {
@@ -144,6 +150,9 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         diagnose: true,
         init_dir: Some("/i".into()),
         latency_ms: 50..=200,
+        relaxed_limits: true,
+        auto_create_queues: Some(IndexMap::new()),
+        account: "123456789012".to_owned(),
         queues: Vec::new(),
         topics: Vec::new(),
     };
@@ -158,7 +167,8 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          public_url = 'https://q.example/'\ntrust_forwarded = true\n\
          sqs_endpoint_strategy = 'path'\nexternal_host = 'h:1'\nunlimited_receives = true\n\
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
-         config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n",
+         config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n\
+         relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
 }

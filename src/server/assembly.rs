@@ -8,6 +8,7 @@ use crate::auth::{Credential, Credentials, Mode};
 use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
 use crate::domain::address::UrlForm;
+use crate::domain::limits::Limits;
 use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::carrier::World;
@@ -110,6 +111,7 @@ impl Assembly {
                 cool_downs: adjustable.cool_downs,
                 public_url: settings.public_url.clone(),
                 conventions: adjustable.conventions,
+                account: settings.account.clone(),
                 parity_access_keys: settings.parity_access_keys,
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
@@ -145,6 +147,8 @@ fn conventions(settings: &Settings) -> Conventions {
         url_form,
         url_base: settings.public_url.clone().or(fixed),
         unlimited_receives: settings.unlimited_receives,
+        limits: if settings.relaxed_limits { Limits::Relaxed } else { Limits::Aws },
+        auto_create: settings.auto_create_queues.clone(),
         receive_overrides: settings.unlimited_receives
             || settings.compat == Some(Compat::Localstack),
     }

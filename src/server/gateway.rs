@@ -7,7 +7,7 @@
 use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
-use crate::auth::account::account_with_parity;
+use crate::auth::account::{DEFAULT_ACCOUNT, account_named, account_named_with_parity};
 use crate::auth::{self, Caller, Credentials, Mode};
 use crate::domain::address::region_of_host;
 use crate::domain::limits::WAIT_TIME_SECONDS;
@@ -53,6 +53,8 @@ pub struct GatewaySettings {
     pub public_url: Option<String>,
     /// How queue URLs are written, and what receivers may ask for.
     pub conventions: Arc<Conventions>,
+    /// Account of callers whose access key id names none, 12 digits.
+    pub account: String,
     /// Whether the account of AKIA and ASIA keys is read out of them.
     pub parity_access_keys: bool,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
@@ -258,16 +260,33 @@ impl Gateway {
         now_ms: i64,
     ) -> Result<Caller, Refusal> {
         let request = signed_parts(parts, body, service);
-        auth::identify(mode, &self.credentials, &request, now_ms)
+        let mut caller = auth::identify(mode, &self.credentials, &request, now_ms)?;
+        if self.settings.parity_access_keys || self.settings.account != DEFAULT_ACCOUNT {
+            self.place(&mut caller);
+        }
+        Ok(caller)
+    }
+
+    /// Puts a caller whom no key that is known puts into an account into the one of the settings.
+    fn place(&self, caller: &mut Caller) {
+        let id = caller.access_key_id.as_deref();
+        if id.is_some_and(|id| self.credentials.get(id).is_some()) {
+            return;
+        }
+        let named = id.and_then(|id| match self.settings.parity_access_keys {
+            true => account_named_with_parity(id),
+            false => account_named(id),
+        });
+        caller.account = named.unwrap_or_else(|| self.settings.account.clone());
+    }
+
+    /// Account of callers whose access key id names none.
+    pub(super) fn account(&self) -> &str {
+        &self.settings.account
     }
 
     fn context(&self, parts: &Parts, mut caller: Caller, received_at_ms: i64) -> Context {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
-        if let (true, None, Some(id)) =
-            (self.settings.parity_access_keys, &key, &caller.access_key_id)
-        {
-            caller.account = account_with_parity(id);
-        }
         // Whoever does not sign may still have said the region, in the host of a queue URL.
         let region = caller.region.take().or_else(|| {
             let host = header(&parts.headers, HOST.as_str())?;

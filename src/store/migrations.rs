@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_contents_with_messages.sql"),
     include_str!("../../migrations/0004_fewer_indexes.sql"),
     include_str!("../../migrations/0005_messages_in_order.sql"),
+    include_str!("../../migrations/0006_forwards.sql"),
 ];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.

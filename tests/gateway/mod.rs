@@ -134,6 +134,7 @@ pub fn settings() -> GatewaySettings {
         cool_downs: CoolDowns::default(),
         public_url: None,
         conventions: Arc::default(),
+        account: "000000000000".to_owned(),
         parity_access_keys: false,
         trust_forwarded: false,
         max_body_bytes: 8 * 1024 * 1024,

@@ -55,6 +55,7 @@ pub async fn change_message_visibility_batch(
     let entries = input.entries.unwrap_or_default();
     batch::check_entries(
         "ChangeMessageVisibilityBatchRequestEntry",
+        cx.conventions.limits.batch_entries(),
         entries.iter().map(|entry| entry.id.as_deref()),
     )?;
     cx.runtime

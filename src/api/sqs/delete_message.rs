@@ -50,6 +50,7 @@ pub async fn delete_message_batch(
     let entries = input.entries.unwrap_or_default();
     batch::check_entries(
         "DeleteMessageBatchRequestEntry",
+        cx.conventions.limits.batch_entries(),
         entries.iter().map(|entry| entry.id.as_deref()),
     )?;
     let entries: Vec<(String, String)> = entries

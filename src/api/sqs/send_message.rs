@@ -4,7 +4,7 @@
 
 use super::shapes::{BatchOutput, MessageAttributeValue};
 use crate::api::Context;
-use crate::domain::limits::DELAY_SECONDS;
+use crate::domain::limits::{DELAY_SECONDS, Limits};
 use crate::domain::message_attributes::{
     self, AWS_TRACE_HEADER, AttributeValue, MessageAttributes, md5_of_body, md5_of_encoded,
 };
@@ -60,7 +60,7 @@ pub struct Output {
 
 /// Sends one message.
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     if input.message_body.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal::missing("MessageBody"));
     }
@@ -83,13 +83,15 @@ pub async fn send_message_batch(
     cx: &Context,
     input: BatchInput,
 ) -> Result<BatchOutput<Output>, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let entries = input.entries.unwrap_or_default();
     batch::check_entries(
         "SendMessageBatchRequestEntry",
+        cx.conventions.limits.batch_entries(),
         entries.iter().map(|entry| entry.id.as_deref()),
     )?;
     let total = entries.iter().map(size_as_given).sum();
+    let limits = cx.conventions.limits;
     let ids: Vec<String> =
         entries.iter().map(|entry| entry.id.clone().unwrap_or_default()).collect();
     let mut prepared: Vec<_> = entries.into_iter().map(|entry| Prepared::new(cx, entry)).collect();
@@ -97,7 +99,7 @@ pub async fn send_message_batch(
         .runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
-            batch::check_total(total)?;
+            batch::check_total(total, limits.batch_bytes())?;
             for message in prepared.iter().flatten() {
                 check_for_fifo(&queue.attributes, message, true)?;
             }
@@ -159,6 +161,7 @@ struct Prepared {
     outgoing: Outgoing,
     explicit_deduplication_id: Option<String>,
     size: usize,
+    limits: Limits,
     sums: Sums,
 }
 
@@ -199,6 +202,7 @@ impl Prepared {
         };
         Ok(Self {
             size: body.len() + message_attributes::size(&attributes),
+            limits: cx.conventions.limits,
             outgoing: Outgoing {
                 content: Content {
                     body,
@@ -216,7 +220,8 @@ impl Prepared {
     }
 
     fn check_size(&self, queue: &QueueAttributes, in_batch: bool) -> Result<(), Refusal> {
-        message_body::check_size(self.size, queue.maximum_message_size, in_batch)
+        let maximum = self.limits.message_bytes(queue.maximum_message_size);
+        message_body::check_size(self.size, maximum, in_batch)
     }
 
     fn send(&mut self, tx: &mut Txn<'_>, queue: &Queue, in_batch: bool) -> Result<Sent, Refusal> {
