@@ -346,6 +346,29 @@ fn hooks_run_in_their_order_before_it_is_ready_and_a_bad_one_holds_nothing_up() 
 }
 
 #[test]
+fn scripts_in_python_are_run_where_there_is_one_and_bad_ones_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    script(path, "bin/python3", "#!/bin/sh\nexec /bin/sh \"$@\"\n", 0o755);
+    let said = path.join("said");
+    script(path, "ready.d/a.py", &format!("echo from python > {}\n", said.display()), 0o644);
+    script(path, "ready.d/b.sh", "#!/nowhere/bash\n", 0o755);
+    script(path, "ready.d/c.sh", "echo no first line\n", 0o755);
+    let start = |with: &Path| {
+        let mut command = compat();
+        command.env("PATH", with).args(["--init-dir", path.to_str().unwrap()]);
+        Server::start(&mut command)
+    };
+    let server = start(&path.join("bin"));
+    assert_eq!(std::fs::read_to_string(&said).unwrap(), "from python\n");
+    let (_, _, log) = server.terminate();
+    assert!(log.contains("what its first line names is not there"), "{log}");
+    assert!(log.contains("no first line such as #!/bin/sh"), "{log}");
+    let (_, _, log) = start(&path.join("ready.d")).terminate();
+    assert!(log.contains("a.py") && log.contains("there is no python3 on the PATH"), "{log}");
+}
+
+#[test]
 fn pages_of_known_origins_may_call() {
     let mut command = compat();
     command.env("EXTRA_CORS_ALLOWED_ORIGINS", "https://shop.example");
