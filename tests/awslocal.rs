@@ -237,7 +237,8 @@ fn in_the_place_of_elasticmq_it_says_so_and_has_the_queues_of_its_file() {
     assert_eq!(delayed, "2");
     connection.ok("GetQueueUrl", &json!({"QueueName": "made.fifo"}));
     assert_eq!(attribute(&mut connection, "made.fifo", "FifoQueue"), "true");
-    assert_eq!(connection.call("SendMessage", &send("no.name")).unwrap().0, 400);
+    let no_name = json!({"QueueName": "no.name"});
+    assert_eq!(connection.call("GetQueueUrl", &no_name).unwrap().0, 400);
     process.kill().unwrap();
     let log = String::from_utf8(process.wait_with_output().unwrap().stderr).unwrap();
     assert!(log.contains("unknown key `colour` of queues.orders is ignored"), "{log}");

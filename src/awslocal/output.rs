@@ -201,11 +201,6 @@ mod tests {
 
     #[test]
     fn yaml_says_what_json_says() {
-        let answer = json!({"QueueUrls": ["http://x/q"], "A": {"VisibilityTimeout": "30", "n": 5},
-            "hard": ["yes", "1.5", "a: b", "two\nlines", "", "null", "# no", "{x}"]});
-        let text = write("", &answer, Format::Yaml, false);
-        assert!(text.starts_with("QueueUrls:\n"), "{text}");
-        let read = <Yaml<'_> as saphyr::LoadableYamlNode>::load_from_str(&text).unwrap();
         fn back(yaml: &Yaml<'_>) -> Value {
             match yaml {
                 Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
@@ -218,6 +213,11 @@ mod tests {
                 other => unreachable!("{other:?}"),
             }
         }
+        let answer = json!({"QueueUrls": ["http://x/q"], "A": {"VisibilityTimeout": "30", "n": 5},
+            "hard": ["yes", "1.5", "a: b", "two\nlines", "", "null", "# no", "{x}"]});
+        let text = write("", &answer, Format::Yaml, false);
+        assert!(text.starts_with("QueueUrls:\n"), "{text}");
+        let read = <Yaml<'_> as saphyr::LoadableYamlNode>::load_from_str(&text).unwrap();
         assert_eq!(back(&read[0]), answer);
     }
 }

@@ -20,6 +20,7 @@ struct Start {
     shown: usize,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_none_shown(shown: &usize) -> bool {
     *shown == 0
 }

@@ -75,7 +75,11 @@ pub(super) fn read(
         data,
         ephemeral: persistent.map(|persistent| !persistent),
         region: given.text("DEFAULT_REGION"),
-        log_level: given.log_level(debug, &mut warnings),
+        log_level: given.log_level(debug).unwrap_or_else(|error| {
+            // Other programs have levels of their own under this name.
+            warnings.push(format!("{error}; it is ignored"));
+            None
+        }),
         delay_purge_retry: given.flag("SQS_DELAY_PURGE_RETRY")?,
         delay_recently_deleted: given.flag("SQS_DELAY_RECENTLY_DELETED")?,
         unlimited_receives: given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?,
@@ -103,11 +107,7 @@ pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bo
             level.clone_into(&mut settings.log_level);
         }
         "LS_LOG" => {
-            let mut warnings = Vec::new();
-            let level = given.log_level(settings.diagnose, &mut warnings);
-            if let Some(warning) = warnings.pop() {
-                return Err(unusable("LS_LOG", warning));
-            }
+            let level = given.log_level(settings.diagnose)?;
             settings.log_level = level.unwrap_or_else(|| "info".to_owned());
         }
         "SQS_ENDPOINT_STRATEGY" => {
@@ -224,21 +224,20 @@ impl Given {
         })
     }
 
-    fn log_level(&self, debug: bool, warnings: &mut Vec<String>) -> Option<String> {
+    fn log_level(&self, debug: bool) -> Result<Option<String>, ConfigError> {
         let level = match self.get("LS_LOG").map(str::to_ascii_lowercase).as_deref() {
             None if debug => "debug",
-            None => return None,
+            None => return Ok(None),
             Some("trace" | "trace-internal") => "trace",
             Some("debug") => "debug",
             Some("info") => "info",
             Some("warn" | "warning") => "warn",
             Some("error" | "critical" | "fatal") => "error",
             Some(other) => {
-                warnings.push(format!("LS_LOG={other} is no level of a log and is ignored"));
-                return None;
+                return Err(unusable("LS_LOG", format!("`{other}` is no level of a log")));
             }
         };
-        Some(level.to_owned())
+        Ok(Some(level.to_owned()))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -359,7 +358,12 @@ mod tests {
     fn what_is_not_served_or_not_known_is_told() {
         let warnings = load_with(
             &[],
-            &[COMPAT, ("SERVICES", "sqs,s3:4572"), ("SQS_ENDPOINT_STRATEGI", "path")],
+            &[
+                COMPAT,
+                ("SERVICES", "sqs,s3:4572"),
+                ("SQS_ENDPOINT_STRATEGI", "path"),
+                ("LS_LOG", "loud"),
+            ],
         )
         .unwrap()
         .warnings;
@@ -368,7 +372,8 @@ mod tests {
             [
                 "SERVICES names s3, which is not served: there are sqs, sns and sts",
                 "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
-                 mean `SQS_ENDPOINT_STRATEGY`?"
+                 mean `SQS_ENDPOINT_STRATEGY`?",
+                "LS_LOG in the environment: `loud` is no level of a log; it is ignored",
             ]
         );
         let refusal = load_with(&[], &[COMPAT, ("DEBUG", "maybe")]).unwrap_err();

@@ -273,10 +273,9 @@ impl Gateway {
         if id.is_some_and(|id| self.credentials.get(id).is_some()) {
             return;
         }
-        let named = id.and_then(|id| match self.settings.parity_access_keys {
-            true => account_named_with_parity(id),
-            false => account_named(id),
-        });
+        let parity = self.settings.parity_access_keys;
+        let named = if parity { account_named_with_parity } else { account_named };
+        let named = id.and_then(named);
         caller.account = named.unwrap_or_else(|| self.settings.account.clone());
     }
 

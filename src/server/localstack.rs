@@ -18,7 +18,7 @@ use super::init_hooks::{InitHooks, Stage};
 use super::{End, assembly, logging};
 use crate::api::error::row;
 use crate::api::operations::Service;
-use crate::config::{self, Compat, LONGEST_LATENCY_MS, Settings};
+use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
 use crate::engine::reset;
 use crate::runtime::Runtime;
@@ -230,7 +230,11 @@ impl LocalStack {
         };
         let mut settings = lock(&self.settings);
         let is_changed = config::localstack::change(&mut settings, variable, &text)
-            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+            .map_err(|error| match error {
+                ConfigError::Environment { variable, message } => format!("{variable}: {message}"),
+                other => other.to_string(),
+            })
+            .map_err(|reason| (StatusCode::BAD_REQUEST, reason))?;
         if is_changed {
             gateway.adjust(assembly::adjustable(&settings));
             logging::change_level(&settings.log_level);
