@@ -206,8 +206,8 @@ fn in_the_place_of_elasticmq_it_says_so_and_has_the_queues_of_its_file() {
     // One goes to orders instead and a copy to audit, whose own copies go nowhere.
     let entries: Vec<_> =
         (0..11).map(|n| json!({"Id": n.to_string(), "MessageBody": "m"})).collect();
-    let sent = connection.ok("SendMessageBatch", &json!({"QueueUrl": url, "Entries": entries}));
-    assert_eq!(sent["Successful"].as_array().unwrap().len(), 11);
+    let outcome = connection.ok("SendMessageBatch", &json!({"QueueUrl": url, "Entries": entries}));
+    assert_eq!(outcome["Successful"].as_array().unwrap().len(), 11);
     let count = |connection: &mut process::Connection, queue: &str| {
         attribute(connection, queue, "ApproximateNumberOfMessages")
     };
