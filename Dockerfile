@@ -31,12 +31,12 @@ RUN apt-get update \
 COPY --from=build /image/squab /usr/local/bin/squab
 # Scripts call the AWS CLI by these names; the program knows by which it is called.
 RUN ln -s squab /usr/local/bin/awslocal && ln -s squab /usr/local/bin/aws
-COPY docker/docker-entrypoint.sh docker/healthcheck /usr/local/bin/
+COPY docker/docker-entrypoint.sh /usr/local/bin/
 ENV SQUAB_COMPAT=localstack
 VOLUME /var/lib/localstack
 EXPOSE 4566
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=5 \
-    CMD ["/usr/local/bin/healthcheck"]
+    CMD ["/usr/local/bin/squab", "health"]
 # Scripts that are mounted expect what they have there: root.
 ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
 

@@ -84,6 +84,16 @@ fn all_pages_are_shown_as_one() {
     let count = ["sns", "list-topics", "--query", "length(Topics)"];
     assert_eq!(ok(&server, &count), "230\n");
     assert_eq!(ok(&server, &[&count[..], &["--no-paginate"]].concat()), "100\n");
+    let some = ["sns", "list-topics", "--max-items", "120", "--output", "json"];
+    let page: Value = serde_json::from_str(&ok(&server, &some)).unwrap();
+    assert_eq!(page["Topics"].as_array().unwrap().len(), 120);
+    let token = page["NextToken"].as_str().unwrap();
+    let rest = ["--starting-token", token, "--page-size", "7"];
+    assert_eq!(ok(&server, &[&count[..], &rest].concat()), "110\n");
+    let table = ok(&server, &["sns", "list-topics", "--max-items", "1", "--output", "table"]);
+    assert!(table.contains("ListTopics"), "{table}");
+    let yaml = ok(&server, &["sns", "list-topics", "--max-items", "1", "--output", "yaml"]);
+    assert!(yaml.starts_with("Topics:\n"), "{yaml}");
 }
 
 #[test]
@@ -154,8 +164,14 @@ fn in_the_place_of_elasticmq_it_says_so_and_has_the_queues_of_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("elasticmq.conf");
     let text = "include classpath(\"application.conf\")\n\
+                node-address { protocol = https, host = queues, port = 1, context-path = /sqs }\n\
+                rest-sqs { bind-port = 9324, sqs-limits = relaxed }\n\
+                aws { region = eu-west-1, accountId = 123456789012 }\n\
                 queues { orders { defaultVisibilityTimeout = 7 seconds\n\
                 deadLettersQueue { name = dead, maxReceiveCount = 2 } }, dead { } }\n\
+                queues { watched { copyTo = audit, moveTo = orders }, audit { copyTo = watched } }\n\
+                queues.early.moveTo = made-later\n\
+                auto-create-queues { enabled = true, template { delay = 9 seconds } }\n\
                 queues.orders.colour = red\n";
     std::fs::write(&file, text).unwrap();
     let mut process = squab(&["--compat", "elasticmq", "--listen", "127.0.0.1:0", "--import"])
@@ -168,12 +184,111 @@ fn in_the_place_of_elasticmq_it_says_so_and_has_the_queues_of_its_file() {
         std::io::BufRead::lines(std::io::BufReader::new(process.stdout.take().unwrap()));
     let first = lines.next().unwrap().unwrap();
     let address = first.strip_prefix("Started SQS rest server, bind address ").unwrap();
-    let address = address.split(',').next().unwrap().to_owned();
-    let mut connection = process::Connection::open(&address);
-    let asked = json!({"QueueUrl": "orders", "AttributeNames": ["All"]});
-    let attributes = connection.ok("GetQueueAttributes", &asked);
-    assert_eq!(attributes["Attributes"]["VisibilityTimeout"], "7");
+    let (address, visible) = address.split_once(", visible server address ").unwrap();
+    assert_eq!(visible, "https://queues:1/sqs");
+    let second = lines.next().unwrap().unwrap();
+    let took = second.split_once(" started in ").unwrap().1.strip_suffix(" ms ===").unwrap();
+    took.parse::<u32>().unwrap();
+    assert!(second.starts_with("=== ElasticMQ server ("), "{second}");
+    let mut connection = process::Connection::open(address);
+    let attribute = |connection: &mut process::Connection, queue: &str, name: &str| {
+        let asked = json!({"QueueUrl": queue, "AttributeNames": ["All"]});
+        let attributes = connection.ok("GetQueueAttributes", &asked);
+        attributes["Attributes"][name].as_str().unwrap().to_owned()
+    };
+    assert_eq!(attribute(&mut connection, "orders", "VisibilityTimeout"), "7");
+    let arn = attribute(&mut connection, "orders", "QueueArn");
+    assert_eq!(arn, "arn:aws:sqs:eu-west-1:123456789012:orders");
+    let url = connection.ok("GetQueueUrl", &json!({"QueueName": "orders"}));
+    assert_eq!(url["QueueUrl"], "https://queues:1/sqs/123456789012/orders");
+    let url = "https://queues:1/sqs/123456789012/watched";
+
+    // One goes to orders instead and a copy to audit, whose own copies go nowhere.
+    let entries: Vec<_> =
+        (0..11).map(|n| json!({"Id": n.to_string(), "MessageBody": "m"})).collect();
+    let outcome = connection.ok("SendMessageBatch", &json!({"QueueUrl": url, "Entries": entries}));
+    assert_eq!(outcome["Successful"].as_array().unwrap().len(), 11);
+    let count = |connection: &mut process::Connection, queue: &str| {
+        attribute(connection, queue, "ApproximateNumberOfMessages")
+    };
+    let counts = ["watched", "orders", "audit"].map(|queue| count(&mut connection, queue));
+    assert_eq!(counts, ["0", "11", "11"]);
+    connection.ok("SendMessage", &json!({"QueueUrl": "audit", "MessageBody": "m"}));
+    let counts = ["watched", "orders", "audit"].map(|queue| count(&mut connection, queue));
+    assert_eq!(counts, ["1", "11", "12"]);
+    let (_, topic) = connection.sns("CreateTopic", &[("Name", "t")]).unwrap();
+    assert!(topic.contains("arn:aws:sns:eu-west-1:123456789012:t"), "{topic}");
+    let topic = "arn:aws:sns:eu-west-1:123456789012:t";
+    let watched = "arn:aws:sqs:eu-west-1:123456789012:watched";
+    let subscription = [("TopicArn", topic), ("Protocol", "sqs"), ("Endpoint", watched)];
+    assert_eq!(connection.sns("Subscribe", &subscription).unwrap().0, 200);
+    connection.sns("Publish", &[("TopicArn", topic), ("Message", "m")]).unwrap();
+    assert_eq!(count(&mut connection, "orders"), "12");
+
+    // What cannot go elsewhere stays, and a queue that is used is made, with its template.
+    let send = |queue: &str| json!({"QueueUrl": queue, "MessageBody": "m"});
+    connection.ok("SendMessage", &send("early"));
+    assert_eq!(count(&mut connection, "early"), "1");
+    connection.ok("SendMessage", &send("made-later"));
+    assert_eq!(attribute(&mut connection, "made-later", "DelaySeconds"), "9");
+    connection.ok("SendMessage", &send("early"));
+    assert_eq!(count(&mut connection, "early"), "1");
+    let delayed = attribute(&mut connection, "made-later", "ApproximateNumberOfMessagesDelayed");
+    assert_eq!(delayed, "2");
+    connection.ok("GetQueueUrl", &json!({"QueueName": "made.fifo"}));
+    assert_eq!(attribute(&mut connection, "made.fifo", "FifoQueue"), "true");
+    let no_name = json!({"QueueName": "no.name"});
+    assert_eq!(connection.call("GetQueueUrl", &no_name).unwrap().0, 400);
     process.kill().unwrap();
     let log = String::from_utf8(process.wait_with_output().unwrap().stderr).unwrap();
     assert!(log.contains("unknown key `colour` of queues.orders is ignored"), "{log}");
+}
+
+#[test]
+fn what_a_queue_forwards_survives_and_must_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("squab.toml");
+    let data = directory.path().join("data");
+    let start = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        let (config, data) = (config.to_str().unwrap(), data.to_str().unwrap());
+        Server::try_start(&mut squab(&["--config", config, "--data", data]))
+    };
+    let received = |server: &Server, queue: &str| {
+        let mut connection = server.connect();
+        connection.ok("SendMessage", &json!({"QueueUrl": "a", "MessageBody": "m"}));
+        let received = connection.ok("ReceiveMessage", &json!({"QueueUrl": queue}));
+        received["Messages"].as_array().map_or(0, Vec::len)
+    };
+    start("[queues.a]\nmove_to = 'b'\n[queues.b]\n").unwrap().terminate();
+    // What the file does not mention is left as it is.
+    let server = start("[queues.a]\n").unwrap();
+    assert_eq!(received(&server, "b"), 1);
+    server.terminate();
+    let server = start("[queues.a]\nmove_to = ''\n").unwrap();
+    assert_eq!((received(&server, "b"), received(&server, "a")), (0, 1));
+    server.terminate();
+    let refused = start("[queues.a]\ncopy_to = 'c.fifo'\n").map(drop).unwrap_err();
+    assert!(refused.contains("the declared queue a"), "{refused}");
+}
+
+#[test]
+fn in_the_place_of_moto_the_account_is_its_own() {
+    let server = Server::start(&mut squab(&["--compat", "moto"]));
+    let account = ["sts", "get-caller-identity", "--query", "Account", "--output", "text"];
+    assert_eq!(ok(&server, &account), "123456789012\n");
+    let made = ok(&server, &["sqs", "create-queue", "--queue-name", "q"]);
+    assert!(made.contains("/123456789012/q"), "{made}");
+    let mut other = squab(&["awslocal", "sqs", "list-queues"]);
+    other.env("AWS_ENDPOINT_URL", format!("http://{}", server.address));
+    assert_eq!(said(other.env("AWS_ACCESS_KEY_ID", "000000000001")).output, "");
+}
+
+#[test]
+fn the_file_that_fauxqs_is_given_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("init.json");
+    std::fs::write(&file, r#"{"queues": [{"name": "q"}]}"#).unwrap();
+    let server = Server::start(squab(&["--ephemeral"]).env("FAUXQS_INIT", &file));
+    server.connect().ok("GetQueueUrl", &json!({"QueueName": "q"}));
 }

@@ -126,16 +126,96 @@ fn health_is_what_scripts_search_for_and_takes_more() {
 #[test]
 fn with_its_variable_the_configuration_is_shown_and_changed() {
     let mut command = compat();
-    command.env("ENABLE_CONFIG_UPDATES", "1").env("DEBUG", "1").env("LS_LOG", "error");
-    command.env("LS_LOG", "info");
+    command.env("ENABLE_CONFIG_UPDATES", "1").env("DEBUG", "1").env("LS_LOG", "info");
     let server = Server::start(&mut command);
     let mut connection = server.connect();
-    let body = r#"{"variable": "MY_VARIABLE", "value": 5}"#;
-    assert_eq!(connection.ask("POST", "/_localstack/config", body).0, 200);
+    let set = |connection: &mut Connection, variable: &str, value: Value| {
+        let body = json!({"variable": variable, "value": value}).to_string();
+        connection.ask("POST", "/_localstack/config", &body).0
+    };
+    assert_eq!(set(&mut connection, "MY_VARIABLE", json!(5)), 200);
     let config = connection.json("/_localstack/config");
     assert_eq!(config["MY_VARIABLE"], 5);
     assert_eq!(config["SQS_ENDPOINT_STRATEGY"], "dynamic");
     assert_eq!(connection.json("/_localstack/diagnose")["services"]["sns"], "running");
+
+    let queue = json!({"QueueName": "q"});
+    let url = connection.ok("CreateQueue", &queue)["QueueUrl"].clone();
+    assert_eq!(url, "http://localhost/000000000000/q");
+    assert_eq!(set(&mut connection, "SQS_ENDPOINT_STRATEGY", json!("path")), 200);
+    let url = "http://localhost.localstack.cloud:4566/queue/us-east-1/000000000000/q";
+    assert_eq!(connection.ok("GetQueueUrl", &queue)["QueueUrl"], url);
+    assert_eq!(set(&mut connection, "SQS_ENDPOINT_STRATEGY", json!("round")), 400);
+    assert_eq!(connection.json("/_localstack/config")["SQS_ENDPOINT_STRATEGY"], "path");
+
+    let purge = json!({"QueueUrl": "q"});
+    connection.ok("PurgeQueue", &purge);
+    connection.ok("PurgeQueue", &purge);
+    assert_eq!(set(&mut connection, "SQS_DELAY_PURGE_RETRY", json!(true)), 200);
+    assert_eq!(connection.call("PurgeQueue", &purge).unwrap().0, 403);
+
+    assert_eq!(set(&mut connection, "LS_LOG", json!("debug")), 200);
+    connection.call("PurgeQueue", &purge).unwrap();
+    assert_eq!(set(&mut connection, "DEBUG", json!(0)), 200);
+    assert_eq!(connection.ask("GET", "/_localstack/diagnose", "").0, 404);
+    connection.call("PurgeQueue", &purge).unwrap();
+    drop(connection);
+    let (_, _, log) = server.terminate();
+    assert_eq!(log.matches("\"message\":\"refused\"").count(), 1, "{log}");
+    assert!(log.contains("MY_VARIABLE") && log.contains("no effect"), "{log}");
+}
+
+#[test]
+fn calls_fail_as_they_are_asked_to_until_a_reset() {
+    const FAULTS: &str = "/_localstack/chaos/faults";
+    const EFFECTS: &str = "/_localstack/chaos/effects";
+    let server = Server::start(&mut compat());
+    let mut connection = server.connect();
+    connection.ok("CreateQueue", &json!({"QueueName": "q"}));
+    let send = json!({"QueueUrl": "q", "MessageBody": "m"});
+    let sends = r#"[{"service": "sqs", "operation": "SendMessage", "error": {"statusCode": 400, "code": "RequestThrottled"}}]"#;
+    assert_eq!(connection.ask("POST", FAULTS, sends), (200, sends.to_owned()));
+    let (status, body) = connection.call("SendMessage", &send).unwrap();
+    assert_eq!(status, 400);
+    assert!(body.contains("com.amazonaws.sqs#RequestThrottled"), "{body}");
+    assert_eq!(connection.header("x-amzn-query-error"), Some("RequestThrottled;Sender"));
+    connection.ok("ReceiveMessage", &json!({"QueueUrl": "q"}));
+
+    let more = r#"[{"service": "sns", "region": "us-east-1", "error": {"statusCode": 508, "code": "Lost"}}, {"service": "sts"}]"#;
+    assert_eq!(connection.ask("PATCH", FAULTS, more).0, 200);
+    let (status, body) = connection.sns("ListTopics", &[]).unwrap();
+    assert_eq!(status, 508);
+    assert!(body.contains("<Type>Receiver</Type>"), "{body}");
+    assert!(body.contains("<Code>Lost</Code>"), "{body}");
+    assert_eq!(connection.ask("POST", "/", "Action=GetCallerIdentity&Version=2011-06-15").0, 503);
+    assert_eq!(connection.json(FAULTS).as_array().unwrap().len(), 3);
+
+    assert_eq!(connection.ask("DELETE", FAULTS, sends).0, 200);
+    connection.ok("SendMessage", &send);
+    assert_eq!(connection.sns("ListTopics", &[]).unwrap().0, 508);
+    for bad in ["{}", r#"[{"colour": "red"}]"#, r#"[{"probability": 2}]"#, ""] {
+        assert_eq!(connection.ask("POST", FAULTS, bad).0, 400, "{bad}");
+    }
+    assert_eq!(connection.ask("PUT", FAULTS, "[]").0, 405);
+    assert_eq!(connection.ask("DELETE", FAULTS, "[]"), (200, "[]".to_owned()));
+    assert_eq!(connection.sns("ListTopics", &[]).unwrap().0, 200);
+
+    let latency = "{\"latency\": 1}".to_owned();
+    assert_eq!(connection.ask("POST", EFFECTS, &latency), (200, latency.clone()));
+    assert_eq!(connection.ask("GET", EFFECTS, ""), (200, latency));
+    assert_eq!(connection.ask("POST", EFFECTS, r#"{"latency": 600001}"#).0, 400);
+    connection.ok("SendMessage", &send);
+
+    assert_eq!(connection.ask("POST", FAULTS, "[{}]").0, 200);
+    assert_eq!(connection.call("SendMessage", &send).unwrap().0, 503);
+    assert_eq!(connection.ask("POST", "/_localstack/state/reset", "").0, 200);
+    connection.ok("ListQueues", &json!({}));
+    assert_eq!(connection.ask("GET", FAULTS, ""), (200, "[]".to_owned()));
+    assert_eq!(connection.json(EFFECTS), json!({"latency": 0}));
+
+    let plain = Server::start(&mut squab(&["--ephemeral"]));
+    assert_eq!(plain.connect().ask("POST", FAULTS, "[{}]").0, 403);
+    plain.connect().ok("ListQueues", &json!({}));
 }
 
 #[test]
@@ -263,6 +343,29 @@ fn hooks_run_in_their_order_before_it_is_ready_and_a_bad_one_holds_nothing_up() 
     assert_eq!((status, printed.as_str()), (Some(0), ""), "{log}");
     assert!(spoken().ends_with("last\nshutdown\n"));
     assert!(log.contains("not executable") && log.contains("exit status: 3"), "{log}");
+}
+
+#[test]
+fn scripts_in_python_are_run_where_there_is_one_and_bad_ones_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    script(path, "bin/python3", "#!/bin/sh\nexec /bin/sh \"$@\"\n", 0o755);
+    let said = path.join("said");
+    script(path, "ready.d/a.py", &format!("echo from python > {}\n", said.display()), 0o644);
+    script(path, "ready.d/b.sh", "#!/nowhere/bash\n", 0o755);
+    script(path, "ready.d/c.sh", "echo no first line\n", 0o755);
+    let start = |with: &Path| {
+        let mut command = compat();
+        command.env("PATH", with).args(["--init-dir", path.to_str().unwrap()]);
+        Server::start(&mut command)
+    };
+    let server = start(&path.join("bin"));
+    assert_eq!(std::fs::read_to_string(&said).unwrap(), "from python\n");
+    let (_, _, log) = server.terminate();
+    assert!(log.contains("what its first line names is not there"), "{log}");
+    assert!(log.contains("no first line such as #!/bin/sh"), "{log}");
+    let (_, _, log) = start(&path.join("ready.d")).terminate();
+    assert!(log.contains("a.py") && log.contains("there is no python3 on the PATH"), "{log}");
 }
 
 #[test]

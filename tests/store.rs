@@ -374,6 +374,9 @@ async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     for column in ["body", "attributes", "sender_id", "trace_header", "deduplication_id"] {
         by_hand.execute(&format!("ALTER TABLE messages DROP COLUMN {column}"), []).unwrap();
     }
+    for column in ["copy_to", "move_to"] {
+        by_hand.execute(&format!("ALTER TABLE queues DROP COLUMN {column}"), []).unwrap();
+    }
     for index in [
         "CREATE INDEX deduplication_by_expiry ON deduplication (expires_at)",
         "DROP INDEX subscriptions_filtered",

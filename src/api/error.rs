@@ -193,6 +193,17 @@ pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
     }
 }
 
+/// The row of a service's error that is called so in either protocol, with or without what such
+/// names begin or end with.
+pub fn row_named(service: Service, code: &str) -> Option<Row> {
+    Kind::ALL.iter().map(|kind| row(service, *kind)).find(|row| {
+        row.query_code.strip_prefix(LEGACY_PREFIX).unwrap_or(row.query_code) == code
+            || row.query_code == code
+            || row.json_type.strip_suffix("Exception").unwrap_or(row.json_type) == code
+            || row.json_type == code
+    })
+}
+
 /// Every code that a request may fail with, for metrics.
 pub fn query_codes() -> Vec<&'static str> {
     let codes = Service::ALL

@@ -13,8 +13,11 @@ pub mod sts;
 use crate::auth::{Credentials, Principal};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
+use crate::domain::limits::Limits;
+use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::answers::Room;
+use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// AWS rules that a test suite may not want to wait for.
@@ -36,6 +39,11 @@ pub struct Conventions {
     pub url_base: Option<String>,
     /// Whether a receive may ask for more than ten messages.
     pub unlimited_receives: bool,
+    /// Whether AWS's limits on requests of SQS hold.
+    pub limits: Limits,
+    /// Attributes of queues that are made when they are first used; `None` where queues are made by
+    /// CreateQueue alone.
+    pub auto_create: Option<IndexMap<String, String>>,
     /// Whether MaxNumberOfMessages may be -1, and headers put something in place of parameters.
     pub receive_overrides: bool,
 }
@@ -99,6 +107,28 @@ impl Context {
             None => QueueAddress::from_path(&self.path, &self.account, &self.region)
                 .ok_or_else(|| Refusal::missing("QueueUrl")),
         }
+    }
+
+    /// The queue that a request is about to use, see [`Self::queue`]: made now, where queues are
+    /// made when they are first used.
+    pub async fn queue_in_use(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
+        let address = self.queue(queue_url)?;
+        self.make_if_wanted(&address).await?;
+        Ok(address)
+    }
+
+    /// Makes a queue that is not there, where queues are made when they are first used.
+    pub async fn make_if_wanted(&self, address: &QueueAddress) -> Result<(), Refusal> {
+        if self.conventions.auto_create.is_none() {
+            return Ok(());
+        }
+        let (conventions, address) = (Arc::clone(&self.conventions), address.clone());
+        self.runtime
+            .run(move |tx| match &conventions.auto_create {
+                Some(template) => queues::ensure(tx, &address, template),
+                None => Ok(()),
+            })
+            .await
     }
 
     /// The URL of a queue, as it is told to the caller.

@@ -5,24 +5,30 @@ use crate::domain::address::is_account;
 /// The account of callers whose access key id names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
 
-/// The 12-digit account of an access key id.
+/// The 12-digit account of an access key id, [`DEFAULT_ACCOUNT`] if it names none.
+pub fn account_of(access_key_id: &str) -> String {
+    account_named(access_key_id).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+}
+
+/// The 12-digit account that an access key id names.
 ///
 /// An id of 12 digits is itself the account. Ids that begin with `LKIA` or `LSIA` carry it in the
 /// way that AWS's own ids do: of the base32 text after the prefix the first bit is set and the
-/// next 40 bits are the account. Every other id, AWS's `AKIA` and `ASIA` ids among them, is in
-/// [`DEFAULT_ACCOUNT`], so that real keys used by mistake do not scatter queues over accounts.
-pub fn account_of(access_key_id: &str) -> String {
+/// next 40 bits are the account. No other id names one, AWS's `AKIA` and `ASIA` ids among them, so
+/// that real keys used by mistake do not scatter queues over accounts.
+pub fn account_named(access_key_id: &str) -> Option<String> {
     if is_account(access_key_id) {
-        return access_key_id.to_owned();
+        return Some(access_key_id.to_owned());
     }
     let encoded = access_key_id.strip_prefix("LKIA").or_else(|| access_key_id.strip_prefix("LSIA"));
-    encoded.and_then(decode).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+    encoded.and_then(decode)
 }
 
-/// Like [`account_of`], with the accounts of AWS's own `AKIA` and `ASIA` ids read out of them too.
-pub fn account_with_parity(access_key_id: &str) -> String {
+/// Like [`account_named`], with the accounts of AWS's own `AKIA` and `ASIA` ids read out of them
+/// too.
+pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
     let encoded = access_key_id.strip_prefix("AKIA").or_else(|| access_key_id.strip_prefix("ASIA"));
-    encoded.and_then(decode).unwrap_or_else(|| account_of(access_key_id))
+    encoded.and_then(decode).or_else(|| account_named(access_key_id))
 }
 
 /// What an access key id of this account begins with after its prefix: the nine characters that
@@ -76,9 +82,10 @@ mod tests {
         assert_eq!(account_of("LKIAY34FZKBOKMUTVV7A"), "609629065308");
         assert_eq!(account_of("LKIAQAAAAAAAGMKEM7X5"), "000000000000");
         assert_eq!(account_of("ASIAY34FZKBOKMUTVV7A"), DEFAULT_ACCOUNT);
-        assert_eq!(account_with_parity("ASIAY34FZKBOKMUTVV7A"), "609629065308");
-        assert_eq!(account_with_parity("LKIAY34FZKBOKMUTVV7A"), "609629065308");
-        assert_eq!(account_with_parity("AKIA"), DEFAULT_ACCOUNT);
+        for id in ["ASIAY34FZKBOKMUTVV7A", "LKIAY34FZKBOKMUTVV7A"] {
+            assert_eq!(account_named_with_parity(id).as_deref(), Some("609629065308"));
+        }
+        assert_eq!(account_named_with_parity("AKIA"), None);
     }
 
     #[test]

@@ -1,18 +1,21 @@
-//! One signed call in AWS JSON over HTTP/1.1.
+//! One signed call in AWS JSON over HTTP/1.1, with TLS or without.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
 use hyper::http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::command_line::CommandLine;
-use super::{Failure, Input, REFUSED};
+use super::{Failure, Input, REFUSED, tls};
 use crate::api::operations::Service;
 use crate::auth::amz_date::AmzDate;
 use crate::auth::canonical_request::{Parts, canonical_request};
@@ -31,7 +34,14 @@ pub(super) struct Caller {
     secret: String,
     token: Option<String>,
     date: AmzDate,
+    sign: bool,
+    /// Of https endpoints.
+    tls: Option<Arc<ClientConfig>>,
 }
+
+/// A connection.
+trait Stream: Read + std::io::Write {}
+impl<S: Read + std::io::Write> Stream for S {}
 
 impl Caller {
     /// By the options, then the environment, then what everybody has.
@@ -52,11 +62,14 @@ impl Caller {
         let Some(parsed) = parsed else {
             return Err(Failure::unusable(format_args!("Invalid endpoint: {url}")));
         };
-        if parsed.scheme_str() != Some("http") {
-            return Err(Failure::failed(format_args!(
-                "{url}: only http is spoken here; leave USE_SSL alone or give --endpoint-url"
-            )));
-        }
+        let tls = match parsed.scheme_str() {
+            Some("http") => None,
+            Some("https") => {
+                let config = tls::config(command.ca_bundle.as_deref(), command.verify);
+                Some(config.map_err(Failure::failed)?)
+            }
+            _ => return Err(Failure::unusable(format_args!("Invalid endpoint: {url}"))),
+        };
         let region = command.region.clone();
         let region = region.or_else(|| variable("AWS_REGION"));
         let region = region.or_else(|| variable("AWS_DEFAULT_REGION"));
@@ -68,6 +81,8 @@ impl Caller {
             secret: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "test".to_owned()),
             token: variable("AWS_SESSION_TOKEN"),
             date: AmzDate::from_unix_ms(now_ms),
+            sign: command.sign,
+            tls,
         })
     }
 
@@ -119,28 +134,42 @@ impl Caller {
             headers.push(("x-amz-security-token", token.clone()));
         }
         headers.push(("x-amz-target", target));
-        let authorization = self.authorization(service, &headers, body);
         // Writing to a text cannot fail.
         let mut request = String::from("POST / HTTP/1.1\r\n");
         for (name, value) in &headers {
             let _ = write!(request, "{name}: {value}\r\n");
         }
-        let _ = write!(
-            request,
-            "authorization: {authorization}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
+        if self.sign {
+            let authorization = self.authorization(service, &headers, body);
+            let _ = write!(request, "authorization: {authorization}\r\n");
+        }
+        let _ = write!(request, "content-length: {}\r\nconnection: close\r\n\r\n", body.len());
         let mut stream = self.connect(authority)?;
         stream.write_all(request.as_bytes())?;
         stream.write_all(body.as_bytes())?;
+        stream.flush()?;
         let mut bytes = Vec::new();
-        stream.take(ANSWER_BYTES).read_to_end(&mut bytes)?;
-        Answer::read(&bytes).ok_or_else(|| std::io::Error::other("the answer is no HTTP"))
+        match stream.take(ANSWER_BYTES).read_to_end(&mut bytes) {
+            // Many servers end TLS without saying so; whether all has come the answer tells.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            read => drop(read?),
+        }
+        Answer::read(&bytes).ok_or_else(|| std::io::Error::other("the answer is no whole HTTP"))
     }
 
-    fn connect(&self, authority: &str) -> std::io::Result<TcpStream> {
+    fn connect(&self, authority: &str) -> std::io::Result<Box<dyn Stream>> {
         let host = self.url.host().unwrap_or(authority).trim_matches(['[', ']']);
-        let port = self.url.port_u16().unwrap_or(80);
+        let stream = self.connect_to(host)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        let connection =
+            ClientConnection::new(Arc::clone(tls), name).map_err(std::io::Error::other)?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
+    }
+
+    fn connect_to(&self, host: &str) -> std::io::Result<TcpStream> {
+        let usual = if self.tls.is_some() { 443 } else { 80 };
+        let port = self.url.port_u16().unwrap_or(usual);
         let mut last = std::io::Error::other("no such host");
         for address in (host, port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
@@ -229,15 +258,22 @@ impl Answer {
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let mut query_error = None;
         let mut chunked = false;
+        let mut length = 0;
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("x-amzn-query-error") {
                 query_error = Some(value.trim().to_owned());
+            }
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().ok()?;
             }
             chunked |= name.eq_ignore_ascii_case("transfer-encoding")
                 && value.trim().eq_ignore_ascii_case("chunked");
         }
         let body = &bytes[end + 4..];
         let body = if chunked { unchunk(body)? } else { body.to_vec() };
+        if body.len() < length {
+            return None;
+        }
         Some(Self { status, query_error, body })
     }
 }
@@ -260,6 +296,13 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use rustls::ServerConnection;
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use std::io::Write as _;
+    use std::net::TcpListener;
 
     #[test]
     fn the_endpoint_is_where_it_is_said_to_be() {
@@ -281,5 +324,68 @@ mod tests {
         let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{\"\r\n4\r\na\":1\r\n0\r\n\r\n";
         assert_eq!(Answer::read(chunks).unwrap().body, b"{\"a\":1");
         assert!(Answer::read(b"HTTP/1.1 200").is_none());
+        assert!(Answer::read(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}").is_none());
+    }
+
+    /// Serves calls with a certificate of its own, one after the other.
+    fn serve_https(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> std::net::SocketAddr {
+        let certificate = made.cert.der().clone();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+        let tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let tls = Arc::new(tls);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+                let mut stream = StreamOwned::new(connection, stream.unwrap());
+                let mut request = Vec::new();
+                let mut some = [0; 4_096];
+                // Whoever is not convinced says so, which is an error here.
+                while let Ok(read @ 1..) = stream.read(&mut some) {
+                    request.extend_from_slice(&some[..read]);
+                    if request.ends_with(b"{}") {
+                        let signed = request.windows(15).any(|some| some == b"\r\nauthorization");
+                        let body = format!("{{\"Signed\":{signed}}}");
+                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}", body.len());
+                        // Nobody says that it ends: the connection is just closed.
+                        stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+                        break;
+                    }
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn an_https_endpoint_must_convince_unless_nobody_wants_it() {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let mut bundle = tempfile::NamedTempFile::new().unwrap();
+        let encoded = STANDARD.encode(made.cert.der());
+        let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+        writeln!(bundle, "{begin}\n{encoded}\n{end}").unwrap();
+        let bundle = bundle.path().to_str().unwrap();
+        let address = serve_https(&made);
+        let call = |more: &str| {
+            let line = format!("--endpoint-url https://{address} sqs list-queues{more}");
+            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            let command = CommandLine::parse(&words, &HashMap::new()).unwrap();
+            let caller = Caller::of(&command, &HashMap::new(), 0)?;
+            caller.call(&command, &command.input)
+        };
+        let signed = |signed: bool| serde_json::json!({"Signed": signed});
+        assert_eq!(call(&format!(" --ca-bundle {bundle}")).unwrap(), signed(true));
+        assert_eq!(call(" --no-verify-ssl --no-sign-request").unwrap(), signed(false));
+        let refused = call("").unwrap_err();
+        assert_eq!(refused.status, super::super::FAILED);
+        assert!(refused.message.contains("certificate"), "{refused:?}");
+        let missing = call(" --ca-bundle /nowhere").unwrap_err();
+        assert!(missing.message.contains("/nowhere"), "{missing:?}");
     }
 }

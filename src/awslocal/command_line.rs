@@ -10,27 +10,32 @@ use super::output::Format;
 use super::{Failure, Input, shorthand};
 use crate::config::did_you_mean;
 
+/// Options with a value.
+const WITH_VALUE: [&str; 9] = [
+    "--endpoint-url",
+    "--region",
+    "--output",
+    "--query",
+    "--cli-input-json",
+    "--max-items",
+    "--starting-token",
+    "--page-size",
+    "--ca-bundle",
+];
 /// Options with a value that change nothing here.
-const IGNORED_WITH_VALUE: [&str; 8] = [
+const IGNORED_WITH_VALUE: [&str; 6] = [
     "--profile",
     "--color",
-    "--ca-bundle",
     "--cli-read-timeout",
     "--cli-connect-timeout",
     "--cli-binary-format",
-    "--page-size",
-    "--generate-cli-skeleton",
-];
-/// Options without one that change nothing here.
-const IGNORED: [&str; 7] = [
-    "--no-cli-pager",
-    "--no-verify-ssl",
-    "--debug",
-    "--no-cli-auto-prompt",
-    "--cli-auto-prompt",
-    "--no-sign-request",
     "--cli-error-format",
 ];
+/// Options without one that change nothing here.
+const IGNORED: [&str; 4] =
+    ["--no-cli-pager", "--debug", "--no-cli-auto-prompt", "--cli-auto-prompt"];
+/// Options that would have the AWS CLI do something else than call, which must not call here.
+const INSTEAD_OF_A_CALL: [&str; 2] = ["--generate-cli-skeleton", "--cli-input-yaml"];
 
 /// A call, understood.
 #[derive(Debug)]
@@ -42,6 +47,18 @@ pub(super) struct CommandLine {
     pub output: Format,
     pub query: Option<String>,
     pub paginate: bool,
+    /// Items of a list that are wanted.
+    pub max_items: Option<usize>,
+    /// Where a list is to begin.
+    pub starting_token: Option<String>,
+    /// Items of a list for which one call asks.
+    pub page_size: Option<usize>,
+    /// A file with the authorities that an https endpoint must convince.
+    pub ca_bundle: Option<String>,
+    /// Whether it must convince anybody.
+    pub verify: bool,
+    /// Whether the call is signed.
+    pub sign: bool,
 }
 
 impl CommandLine {
@@ -52,7 +69,7 @@ impl CommandLine {
         let mut words = Vec::new();
         let mut parameters: Vec<(String, Vec<String>)> = Vec::new();
         let mut global: HashMap<&str, String> = HashMap::new();
-        let mut paginate = true;
+        let (mut paginate, mut verify, mut sign) = (true, true, true);
         let mut rest = arguments.iter().peekable();
         while let Some(argument) = rest.next() {
             if !argument.starts_with("--") {
@@ -66,11 +83,11 @@ impl CommandLine {
                 Some((option, value)) => (option, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
-            let known = ["--endpoint-url", "--region", "--output", "--query", "--cli-input-json"]
-                .into_iter()
-                .chain(["--max-items", "--starting-token"])
-                .chain(IGNORED_WITH_VALUE)
-                .find(|known| *known == option);
+            if INSTEAD_OF_A_CALL.contains(&option) {
+                return Err(Failure::unusable(format_args!("argument {option} is not known here")));
+            }
+            let known =
+                WITH_VALUE.iter().chain(&IGNORED_WITH_VALUE).find(|known| **known == option);
             if let Some(known) = known {
                 let value = inline.or_else(|| rest.next().cloned()).ok_or_else(|| {
                     Failure::unusable(format_args!("argument {known}: expected one argument"))
@@ -78,6 +95,10 @@ impl CommandLine {
                 global.insert(known, value);
             } else if option == "--no-paginate" {
                 paginate = false;
+            } else if option == "--no-verify-ssl" {
+                verify = false;
+            } else if option == "--no-sign-request" {
+                sign = false;
             } else if !IGNORED.contains(&option) {
                 let mut values: Vec<String> = inline.into_iter().collect();
                 // A value may begin with a hyphen, but not with two.
@@ -119,9 +140,14 @@ impl CommandLine {
                 "the following arguments are required: {missing}"
             )));
         }
-        if let Some(token) = global.remove("--starting-token") {
-            input.insert("NextToken".to_owned(), token.into());
-        }
+        let mut number = |option: &str| {
+            let Some(text) = global.remove(option) else { return Ok(None) };
+            text.parse().map(Some).map_err(|_| {
+                let reason = format!("invalid literal for int(): '{text}'");
+                Failure::unusable(format_args!("argument {option}: {reason}"))
+            })
+        };
+        let (max_items, page_size) = (number("--max-items")?, number("--page-size")?);
         let output = global.remove("--output");
         let output = output.as_ref().or_else(|| variables.get("AWS_DEFAULT_OUTPUT"));
         Ok(Self {
@@ -132,6 +158,14 @@ impl CommandLine {
             region: global.remove("--region"),
             query: global.remove("--query"),
             paginate,
+            max_items,
+            page_size,
+            starting_token: global.remove("--starting-token"),
+            ca_bundle: global
+                .remove("--ca-bundle")
+                .or_else(|| variables.get("AWS_CA_BUNDLE").cloned()),
+            verify,
+            sign,
         })
     }
 }
@@ -204,7 +238,7 @@ mod tests {
         let command = parse(
             "--endpoint-url http://x:1 --no-cli-pager sqs send-message --queue-url q \
              --delay-seconds 5 --message-body=a=b --region eu-west-1 --output text --query X \
-             --profile p",
+             --profile p --cli-error-format json --no-sign-request --no-verify-ssl",
         )
         .unwrap();
         assert_eq!(command.operation.name, "SendMessage");
@@ -213,6 +247,7 @@ mod tests {
         assert_eq!(command.endpoint_url.as_deref(), Some("http://x:1"));
         assert_eq!(command.region.as_deref(), Some("eu-west-1"));
         assert_eq!((command.output, command.query.as_deref()), (Format::Text, Some("X")));
+        assert!(!command.sign && !command.verify);
     }
 
     #[test]
@@ -235,7 +270,9 @@ mod tests {
             ("sqs create-queue", "the following arguments are required: --queue-name"),
             ("sqs delete-queue --queue-ur q", "Unknown options: --queue-ur; did you mean"),
             ("sqs receive-message --queue-url q --wait-time-seconds x", "'--wait-time-seconds'"),
-            ("sqs list-queues --output yaml", "yaml"),
+            ("sqs list-queues --output xml", "xml"),
+            ("sqs list-queues --max-items many", "'many'"),
+            ("sqs list-queues --generate-cli-skeleton", "not known here"),
         ] {
             let told = parse(arguments).unwrap_err();
             assert!(told.contains(said), "{told}");

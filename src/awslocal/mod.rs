@@ -9,7 +9,10 @@ mod client;
 mod command_line;
 mod model;
 mod output;
+mod pages;
 mod shorthand;
+mod table;
+mod tls;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -108,7 +111,7 @@ fn call(
         })?),
     };
     let caller = client::Caller::of(&command, variables, now_ms)?;
-    let answer = every_page(&command, &caller)?;
+    let answer = pages::call(&command, &caller)?;
     let shown = match query {
         None => answer,
         Some(query) => {
@@ -116,45 +119,8 @@ fn call(
             serde_json::to_value(&*found).map_err(Failure::failed)?
         }
     };
-    Ok(output::write(&shown, command.output, command.query.is_some()))
-}
-
-/// The AWS CLI asks for further pages by itself, and shows all of them as one.
-fn every_page(command: &CommandLine, caller: &client::Caller) -> Result<Value, Failure> {
-    let mut answer = caller.call(command, &command.input)?;
-    let by_hand = ["NextToken", "MaxResults"].iter().any(|name| command.input.contains_key(*name));
-    if by_hand || !command.paginate {
-        return Ok(answer);
-    }
-    let mut seen = Vec::new();
-    while let Some(token) = next_token(&mut answer) {
-        if seen.contains(&token) {
-            break;
-        }
-        let mut input = command.input.clone();
-        input.insert("NextToken".to_owned(), token.clone().into());
-        seen.push(token);
-        let next = caller.call(command, &input)?;
-        append(&mut answer, next);
-    }
-    Ok(answer)
-}
-
-fn next_token(answer: &mut Value) -> Option<String> {
-    let token = answer.as_object_mut()?.shift_remove("NextToken")?;
-    token.as_str().filter(|token| !token.is_empty()).map(str::to_owned)
-}
-
-fn append(answer: &mut Value, next: Value) {
-    let (Some(answer), Value::Object(next)) = (answer.as_object_mut(), next) else { return };
-    for (key, value) in next {
-        match (answer.get_mut(&key), value) {
-            (Some(Value::Array(all)), Value::Array(more)) => all.extend(more),
-            (_, value) => {
-                answer.insert(key, value);
-            }
-        }
-    }
+    let title = command.operation.name;
+    Ok(output::write(title, &shown, command.output, command.query.is_some()))
 }
 
 fn help(arguments: &[String]) -> Result<String, Failure> {

@@ -24,6 +24,11 @@ impl Operation {
         self.members.iter().find(|member| self.parameter(member) == parameter)
     }
 
+    /// Whether the input has a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+
     /// The parameter of a member. One has another name, because every command has `--endpoint-url`.
     pub fn parameter(&self, member: &Member) -> String {
         if self.name == "Subscribe" && member.name == "Endpoint" {

@@ -1,17 +1,23 @@
-//! What an answer looks like on standard output: JSON or text, as the AWS CLI writes them.
+//! What an answer looks like on standard output: JSON, text, YAML or a table, as the AWS CLI writes
+//! them.
 
 use std::fmt::Write as _;
 
+use saphyr::{Scalar, Yaml, YamlEmitter};
 use serde::Serialize as _;
 use serde_json::{Map, Value};
 
-use super::Failure;
+use super::{Failure, table};
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
     Text,
+    Table,
+    Yaml,
+    /// Nothing at all, errors aside.
+    Off,
 }
 
 impl Format {
@@ -19,15 +25,20 @@ impl Format {
         match name {
             "json" => Ok(Self::Json),
             "text" => Ok(Self::Text),
+            "table" => Ok(Self::Table),
+            "yaml" | "yaml-stream" => Ok(Self::Yaml),
+            "off" => Ok(Self::Off),
             _ => Err(Failure::unusable(format_args!(
-                "argument --output: {name} is not known here; there are json and text"
+                "argument --output: Found invalid choice '{name}'; there are json, text, table, \
+                 yaml and off"
             ))),
         }
     }
 }
 
-/// An answer as text, with a line break at its end. An answer that says nothing is no text.
-pub(super) fn write(answer: &Value, format: Format, queried: bool) -> String {
+/// An answer as text, with a line break at its end. An answer that says nothing is no text. The
+/// title is the operation's name.
+pub(super) fn write(title: &str, answer: &Value, format: Format, queried: bool) -> String {
     let says_nothing = match answer {
         Value::Null => !queried,
         Value::Object(members) => members.is_empty() && !queried,
@@ -43,6 +54,36 @@ pub(super) fn write(answer: &Value, format: Format, queried: bool) -> String {
             lines(answer, None, &mut text);
             text
         }
+        Format::Table => table::draw(title, answer),
+        Format::Yaml => yaml(answer),
+        Format::Off => String::new(),
+    }
+}
+
+fn yaml(answer: &Value) -> String {
+    fn node(value: &Value) -> Yaml<'_> {
+        match value {
+            Value::Null => Yaml::Value(Scalar::Null),
+            Value::Bool(truth) => Yaml::Value(Scalar::Boolean(*truth)),
+            Value::Number(number) => match number.as_i64() {
+                Some(number) => Yaml::Value(Scalar::Integer(number)),
+                None => Yaml::Value(Scalar::String(number.to_string().into())),
+            },
+            Value::String(text) => Yaml::Value(Scalar::String(text.into())),
+            Value::Array(values) => Yaml::Sequence(values.iter().map(node).collect()),
+            Value::Object(members) => {
+                let key = |name: &'_ String| Yaml::Value(Scalar::String(name.clone().into()));
+                Yaml::Mapping(
+                    members.iter().map(|(name, value)| (key(name), node(value))).collect(),
+                )
+            }
+        }
+    }
+    let mut text = String::new();
+    match YamlEmitter::new(&mut text).dump(&node(answer)) {
+        Ok(()) => format!("{}\n", text.strip_prefix("---\n").unwrap_or(&text)),
+        // Any JSON is YAML.
+        Err(_) => json(answer),
     }
 }
 
@@ -115,11 +156,11 @@ fn parts(members: &Map<String, Value>) -> (Vec<String>, Vec<(&str, &Value)>) {
     (simple.into_iter().map(|(_, value)| word(value)).collect(), other)
 }
 
-fn is_simple(value: &Value) -> bool {
+pub(super) fn is_simple(value: &Value) -> bool {
     !matches!(value, Value::Object(_) | Value::Array(_))
 }
 
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "None".to_owned(),
@@ -136,7 +177,7 @@ mod tests {
 
     #[test]
     fn text_is_tabs_and_capitals() {
-        let text = |value: Value| write(&value, Format::Text, true);
+        let text = |value: Value| write("", &value, Format::Text, true);
         assert_eq!(text(json!("x")), "x\n");
         assert_eq!(text(json!(null)), "None\n");
         assert_eq!(text(json!(["a", "b"])), "a\tb\n");
@@ -151,9 +192,32 @@ mod tests {
     fn json_is_indented_by_four_and_nothing_is_nothing() {
         let answer = json!({"QueueUrl": "ü", "Empty": []});
         let expected = "{\n    \"QueueUrl\": \"ü\",\n    \"Empty\": []\n}\n";
-        assert_eq!(write(&answer, Format::Json, false), expected);
-        assert_eq!(write(&json!({}), Format::Json, false), "");
-        assert_eq!(write(&json!(null), Format::Json, true), "null\n");
-        assert_eq!(write(&json!("x"), Format::Json, true), "\"x\"\n");
+        assert_eq!(write("", &answer, Format::Json, false), expected);
+        assert_eq!(write("", &json!({}), Format::Json, false), "");
+        assert_eq!(write("", &json!(null), Format::Json, true), "null\n");
+        assert_eq!(write("", &json!("x"), Format::Json, true), "\"x\"\n");
+        assert_eq!(write("", &answer, Format::Off, false), "");
+    }
+
+    #[test]
+    fn yaml_says_what_json_says() {
+        fn back(yaml: &Yaml<'_>) -> Value {
+            match yaml {
+                Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
+                Yaml::Value(Scalar::Integer(number)) => (*number).into(),
+                Yaml::Sequence(values) => values.iter().map(back).collect(),
+                Yaml::Mapping(members) => members
+                    .iter()
+                    .map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), back(value)))
+                    .collect(),
+                other => unreachable!("{other:?}"),
+            }
+        }
+        let answer = json!({"QueueUrls": ["http://x/q"], "A": {"VisibilityTimeout": "30", "n": 5},
+            "hard": ["yes", "1.5", "a: b", "two\nlines", "", "null", "# no", "{x}"]});
+        let text = write("", &answer, Format::Yaml, false);
+        assert!(text.starts_with("QueueUrls:\n"), "{text}");
+        let read = <Yaml<'_> as saphyr::LoadableYamlNode>::load_from_str(&text).unwrap();
+        assert_eq!(back(&read[0]), answer);
     }
 }

@@ -148,12 +148,8 @@ fn refuse_unknown_keys(source: Source<'_>, table: &DeTable<'_>) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::fault;
     use super::*;
-
-    fn fault(text: &str) -> (usize, String) {
-        let fault = parse(text).unwrap_err();
-        (fault.line, fault.message)
-    }
 
     #[test]
     fn one_address_needs_no_list() {

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::suggestion::did_you_mean;
-use super::{ConfigError, EndpointStrategy, Options};
+use super::{ConfigError, EndpointStrategy, Options, Settings};
 
 /// What any variable may begin with, to be meant for the container and nothing else.
 const PREFIX: &str = "LOCALSTACK_";
@@ -75,7 +75,11 @@ pub(super) fn read(
         data,
         ephemeral: persistent.map(|persistent| !persistent),
         region: given.text("DEFAULT_REGION"),
-        log_level: given.log_level(debug, &mut warnings),
+        log_level: given.log_level(debug).unwrap_or_else(|error| {
+            // Other programs have levels of their own under this name.
+            warnings.push(format!("{error}; it is ignored"));
+            None
+        }),
         delay_purge_retry: given.flag("SQS_DELAY_PURGE_RETRY")?,
         delay_recently_deleted: given.flag("SQS_DELAY_RECENTLY_DELETED")?,
         unlimited_receives: given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?,
@@ -90,6 +94,39 @@ pub(super) fn read(
         ..Options::default()
     };
     Ok((options, warnings))
+}
+
+/// Sets one of these variables while the server runs; an empty value unsets it. Tells whether it is
+/// one of those that have their effect at once: what the others say is read at the start only.
+pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bool, ConfigError> {
+    let given = Given::read(&[(variable.into(), value.into())]);
+    match variable.strip_prefix(PREFIX).unwrap_or(variable) {
+        "DEBUG" => {
+            settings.diagnose = given.flag("DEBUG")?.unwrap_or(false);
+            let level = if settings.diagnose { "debug" } else { "info" };
+            level.clone_into(&mut settings.log_level);
+        }
+        "LS_LOG" => {
+            let level = given.log_level(settings.diagnose)?;
+            settings.log_level = level.unwrap_or_else(|| "info".to_owned());
+        }
+        "SQS_ENDPOINT_STRATEGY" => {
+            settings.sqs_endpoint_strategy = given.strategy()?.unwrap_or_default();
+        }
+        "SQS_DELAY_PURGE_RETRY" => {
+            settings.delay_purge_retry = given.flag("SQS_DELAY_PURGE_RETRY")?.unwrap_or(false);
+        }
+        "SQS_DELAY_RECENTLY_DELETED" => {
+            let delays = given.flag("SQS_DELAY_RECENTLY_DELETED")?;
+            settings.delay_recently_deleted = delays.unwrap_or(false);
+        }
+        "SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT" => {
+            let lifts = given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?;
+            settings.unlimited_receives = lifts.unwrap_or(false);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Variables by their names without the prefix; empty ones count as unset.
@@ -187,21 +224,20 @@ impl Given {
         })
     }
 
-    fn log_level(&self, debug: bool, warnings: &mut Vec<String>) -> Option<String> {
+    fn log_level(&self, debug: bool) -> Result<Option<String>, ConfigError> {
         let level = match self.get("LS_LOG").map(str::to_ascii_lowercase).as_deref() {
             None if debug => "debug",
-            None => return None,
+            None => return Ok(None),
             Some("trace" | "trace-internal") => "trace",
             Some("debug") => "debug",
             Some("info") => "info",
             Some("warn" | "warning") => "warn",
             Some("error" | "critical" | "fatal") => "error",
             Some(other) => {
-                warnings.push(format!("LS_LOG={other} is no level of a log and is ignored"));
-                return None;
+                return Err(unusable("LS_LOG", format!("`{other}` is no level of a log")));
             }
         };
-        Some(level.to_owned())
+        Ok(Some(level.to_owned()))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -322,7 +358,12 @@ mod tests {
     fn what_is_not_served_or_not_known_is_told() {
         let warnings = load_with(
             &[],
-            &[COMPAT, ("SERVICES", "sqs,s3:4572"), ("SQS_ENDPOINT_STRATEGI", "path")],
+            &[
+                COMPAT,
+                ("SERVICES", "sqs,s3:4572"),
+                ("SQS_ENDPOINT_STRATEGI", "path"),
+                ("LS_LOG", "loud"),
+            ],
         )
         .unwrap()
         .warnings;
@@ -331,7 +372,8 @@ mod tests {
             [
                 "SERVICES names s3, which is not served: there are sqs, sns and sts",
                 "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
-                 mean `SQS_ENDPOINT_STRATEGY`?"
+                 mean `SQS_ENDPOINT_STRATEGY`?",
+                "LS_LOG in the environment: `loud` is no level of a log; it is ignored",
             ]
         );
         let refusal = load_with(&[], &[COMPAT, ("DEBUG", "maybe")]).unwrap_err();

@@ -38,6 +38,11 @@ pub struct DeclaredQueue {
     /// The name of the dead-letter queue, in the same account and region, and maxReceiveCount. It
     /// may be a queue that is not declared but exists already.
     pub dead_letter_queue: Option<(String, u32)>,
+    /// The name of a queue that gets a copy of each message; empty to end it, left as it is when
+    /// `None`.
+    pub copy_to: Option<String>,
+    /// The name of a queue that gets each message instead, likewise.
+    pub move_to: Option<String>,
 }
 
 /// The settable attributes, as the API reference of CreateQueue names them.
@@ -60,8 +65,16 @@ const ATTRIBUTES: [&str; 15] = [
 ];
 
 /// The keys of a queue that are not attributes.
-const KEYS: [&str; 6] =
-    ["attributes", "tags", "dead_letter_queue", "max_receive_count", "account", "region"];
+const KEYS: [&str; 8] = [
+    "attributes",
+    "tags",
+    "dead_letter_queue",
+    "max_receive_count",
+    "copy_to",
+    "move_to",
+    "account",
+    "region",
+];
 
 /// Reads `[queues.…]`, each queue after the dead-letter queue that it names.
 pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredQueue>, Fault> {
@@ -85,6 +98,8 @@ fn parse_queue(
         attributes: IndexMap::new(),
         tags: IndexMap::new(),
         dead_letter_queue: None,
+        copy_to: None,
+        move_to: None,
     };
     let mut dead_letter_queue = None;
     let mut max_receive_count = None;
@@ -103,6 +118,8 @@ fn parse_queue(
             }
             "dead_letter_queue" => dead_letter_queue = Some((at, string(source, key, value)?)),
             "max_receive_count" => max_receive_count = Some((at, text(source, key, value)?)),
+            "copy_to" => queue.copy_to = Some(string(source, key, value)?),
+            "move_to" => queue.move_to = Some(string(source, key, value)?),
             "account" => queue.account = Some(account(source, key, value)?),
             "region" => queue.region = Some(string(source, key, value)?),
             "fifo" if value.get_ref().is_table() => {
@@ -209,19 +226,11 @@ pub(super) fn dead_letter_queues_first(
 #[cfg(test)]
 mod tests {
     use super::super::file;
+    use super::super::tests::{fault, map};
     use super::*;
 
     fn queues(text: &str) -> Vec<DeclaredQueue> {
         file::parse(text).unwrap().queues
-    }
-
-    fn fault(text: &str) -> (usize, String) {
-        let fault = file::parse(text).unwrap_err();
-        (fault.line, fault.message)
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -235,7 +244,9 @@ mod tests {
              account = '123456789012'\n\
              region = 'eu-west-1'\n\
              dead_letter_queue = 'elsewhere'\n\
-             max_receive_count = 5\n",
+             max_receive_count = 5\n\
+             copy_to = 'audit'\n\
+             move_to = ''\n",
         );
         let expected = DeclaredQueue {
             name: "orders".to_owned(),
@@ -248,6 +259,8 @@ mod tests {
             ]),
             tags: map(&[("team", "shop"), ("tier", "2")]),
             dead_letter_queue: Some(("elsewhere".to_owned(), 5)),
+            copy_to: Some("audit".to_owned()),
+            move_to: Some(String::new()),
         };
         assert_eq!(queues, [expected]);
     }

@@ -272,19 +272,11 @@ fn json(value: &DeValue<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::file;
+    use super::super::tests::{fault, map};
     use super::*;
 
     fn topics(text: &str) -> Vec<DeclaredTopic> {
         file::parse(text).unwrap().topics
-    }
-
-    fn fault(text: &str) -> (usize, String) {
-        let fault = file::parse(text).unwrap_err();
-        (fault.line, fault.message)
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use super::address::is_name_byte;
-use super::limits::{BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_BYTES};
+use super::limits::BATCH_ENTRY_ID_LENGTH;
 use super::{Kind, Refusal};
 
-/// Checks the number of entries and their Ids: 1 to 10 entries, all with a well-formed Id, no Id
+/// Checks the number of entries and their Ids: 1 to `most` entries, all with a well-formed Id, no Id
 /// twice.
 ///
 /// `entry_type` is AWS's name of the entry's type, for instance `SendMessageBatchRequestEntry`.
 pub fn check_entries<'a>(
     entry_type: &str,
+    most: usize,
     ids: impl ExactSizeIterator<Item = Option<&'a str>>,
 ) -> Result<(), Refusal> {
     let sent = ids.len();
@@ -21,12 +22,10 @@ pub fn check_entries<'a>(
             format!("There should be at least one {entry_type} in the request."),
         ));
     }
-    if sent > BATCH_ENTRIES {
+    if sent > most {
         return Err(Refusal::new(
             Kind::TooManyEntriesInBatchRequest,
-            format!(
-                "Maximum number of entries per request are {BATCH_ENTRIES}. You have sent {sent}."
-            ),
+            format!("Maximum number of entries per request are {most}. You have sent {sent}."),
         ));
     }
     let ids = require_in_entries(entry_type, "Id", ids)?;
@@ -61,16 +60,13 @@ pub fn require_in_entries<'a>(
 
 /// Checks the sum in bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize
 /// does not matter here; it holds for each entry.
-pub fn check_total(bytes: usize) -> Result<(), Refusal> {
-    if bytes <= MESSAGE_BYTES {
+pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
+    if bytes <= most {
         return Ok(());
     }
     Err(Refusal::new(
         Kind::BatchRequestTooLong,
-        format!(
-            "Batch requests cannot be longer than {MESSAGE_BYTES} bytes. You have sent {bytes} \
-             bytes."
-        ),
+        format!("Batch requests cannot be longer than {most} bytes. You have sent {bytes} bytes."),
     ))
 }
 
@@ -84,7 +80,7 @@ mod tests {
     use super::*;
 
     fn check(ids: &[Option<&str>]) -> Result<(), (Kind, String)> {
-        check_entries("DeleteMessageBatchRequestEntry", ids.iter().copied())
+        check_entries("DeleteMessageBatchRequestEntry", 10, ids.iter().copied())
             .map_err(|refusal| (refusal.kind, refusal.message.into_owned()))
     }
 
@@ -138,8 +134,8 @@ mod tests {
 
     #[test]
     fn the_sum_may_reach_the_limit() {
-        assert_eq!(check_total(1_048_576), Ok(()));
-        let refusal = check_total(1_048_577).unwrap_err();
+        assert_eq!(check_total(1_048_576, 1_048_576), Ok(()));
+        let refusal = check_total(1_048_577, 1_048_576).unwrap_err();
         assert_eq!(refusal.kind, Kind::BatchRequestTooLong);
         assert_eq!(
             refusal.message,

@@ -4,6 +4,51 @@
 
 use std::ops::RangeInclusive;
 
+/// Whether AWS's limits on what one request may bring hold. Some programs were written for a
+/// server that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Limits {
+    /// They hold.
+    #[default]
+    Aws,
+    /// Only what one request can cost is limited.
+    Relaxed,
+}
+
+impl Limits {
+    /// Entries of a batch request.
+    pub const fn batch_entries(self) -> usize {
+        match self {
+            Self::Aws => BATCH_ENTRIES,
+            Self::Relaxed => 1_000,
+        }
+    }
+
+    /// Bytes of all messages of a batch.
+    pub const fn batch_bytes(self) -> usize {
+        match self {
+            Self::Aws => MESSAGE_BYTES,
+            Self::Relaxed => usize::MAX,
+        }
+    }
+
+    /// Bytes of a message for a queue with this MaximumMessageSize.
+    pub const fn message_bytes(self, maximum_message_size: u32) -> u32 {
+        match self {
+            Self::Aws => maximum_message_size,
+            Self::Relaxed => u32::MAX,
+        }
+    }
+
+    /// WaitTimeSeconds of a receive.
+    pub const fn wait_time_seconds(self) -> RangeInclusive<i64> {
+        match self {
+            Self::Aws => WAIT_TIME_SECONDS,
+            Self::Relaxed => 0..=3_600,
+        }
+    }
+}
+
 /// Length of a queue's name in characters, `.fifo` included.
 pub const QUEUE_NAME_LENGTH: RangeInclusive<usize> = 1..=80;
 /// Largest message, and largest sum of a batch: body plus names, types and values of attributes.

@@ -1,19 +1,62 @@
 //! Queues: create, find, change, purge, delete, and how much they hold.
 
 use super::{PAGE, places, sweep};
-use crate::domain::address::{QueueAddress, has_fifo_suffix};
+use crate::domain::address::{QueueAddress, QueueName, has_fifo_suffix};
 use crate::domain::limits::QUEUE_COOL_DOWN_MS;
 use crate::domain::queue_attributes::{AttributeName, QueueAttributes};
 use crate::domain::redrive::check_target;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Counts, Effect, Message, Place, Queue, Txn};
+use crate::store::{Counts, Effect, Forwards, Message, Place, Queue, Txn};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Attributes that only FIFO queues have.
+const FIFO_ATTRIBUTES: [&str; 4] =
+    ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
+
 /// The queue at an address.
 pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Arc<Queue>, Refusal> {
     tx.queue(address)?.ok_or_else(Refusal::no_such_queue)
+}
+
+/// Makes the queue of an address from a template unless it is there. What a template says of FIFO
+/// queues is for names that end as theirs do.
+pub fn ensure(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    template: &IndexMap<String, String>,
+) -> Result<(), Refusal> {
+    if tx.queue(address)?.is_some() {
+        return Ok(());
+    }
+    let fifo = has_fifo_suffix(&address.name);
+    QueueName::new(&address.name, fifo)?;
+    let mut attributes = template.clone();
+    if fifo {
+        attributes.insert("FifoQueue".to_owned(), "true".to_owned());
+    } else {
+        attributes.retain(|name, _| !FIFO_ATTRIBUTES.contains(&name.as_str()));
+    }
+    create(tx, address, &attributes, &IndexMap::new(), false).map(drop)
+}
+
+/// Has what is sent to a queue go to others, too or instead. They are of the same kind, FIFO or
+/// not; they need not exist yet.
+pub fn forward(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    forwards: &Forwards,
+) -> Result<(), Refusal> {
+    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
+    for name in forwards.copy_to.iter().chain(&forwards.move_to) {
+        QueueName::new(name, queue.attributes.fifo)?;
+    }
+    if queue.forwards != *forwards {
+        queue.forwards.clone_from(forwards);
+        tx.update_queue(&queue)?;
+    }
+    Ok(())
 }
 
 /// Makes a queue, or finds the one that is already there with the given attributes and tags.
@@ -50,6 +93,7 @@ pub fn create(
         modified_at: now,
         purged_at: None,
         attributes,
+        forwards: Forwards::default(),
     };
     tx.insert_queue(&queue)?;
     for (key, value) in tags {

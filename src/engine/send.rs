@@ -1,10 +1,12 @@
-//! Send: deduplicate, store, put into line.
+//! Send: deduplicate, store, put into line; and the same in queues to which a queue forwards.
 
 use super::places;
+use crate::domain::address::QueueAddress;
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::queue_attributes::DeduplicationScope;
 use crate::domain::{Refusal, fifo};
-use crate::store::{Content, Duplicate, Message, Place, Queue, Txn};
+use crate::store::{Content, Duplicate, Forwards, Message, Place, Queue, Txn};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A message whose form has been checked.
@@ -27,8 +29,34 @@ pub struct Sent {
     pub sequence: i64,
 }
 
-/// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
+/// Accepts a message for a queue and for the queues to which it forwards: one step, so that there
+/// is no circle. Tells what became of it in the queue to which it goes; that is the one which was
+/// named, if the one that is to have it instead does not exist.
 pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
+    let Forwards { copy_to, move_to } = &queue.forwards;
+    if let Some(copied) = neighbour(tx, queue, copy_to.as_deref())? {
+        accept(tx, &copied, outgoing)?;
+    }
+    match neighbour(tx, queue, move_to.as_deref())? {
+        Some(moved) => accept(tx, &moved, outgoing),
+        None => accept(tx, queue, outgoing),
+    }
+}
+
+/// The queue of a name beside this one, if it exists and can take what this one takes.
+fn neighbour(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    name: Option<&str>,
+) -> Result<Option<Arc<Queue>>, Refusal> {
+    let Some(name) = name else { return Ok(None) };
+    let address = QueueAddress { name: name.to_owned(), ..queue.address.clone() };
+    let found = tx.queue(&address)?;
+    Ok(found.filter(|found| found.attributes.fifo == queue.attributes.fifo))
+}
+
+/// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
+fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
     let sequence = tx.next_sequence()?;
     let id = tx.fresh_id();
     let now = tx.now();

@@ -13,7 +13,7 @@ pub mod mail_sender;
 pub mod notary;
 pub mod signer;
 pub mod signing_key;
-mod trust;
+pub mod trust;
 pub mod waiters;
 
 use crate::domain::Refusal;

@@ -4,8 +4,10 @@
 //! private ones, and then the bundled public ones are trusted besides; so they are where the system
 //! has none, as in an image from scratch.
 
-use rustls::RootCertStore;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::Arc;
 
 /// The authorities that are trusted.
 #[derive(Debug, Default)]
@@ -29,6 +31,15 @@ impl Authorities {
         // Systems have some that rustls cannot use.
         certificates.retain(|one| RootCertStore::empty().add(one.clone()).is_ok());
         Self { bundled: named || certificates.is_empty(), certificates }
+    }
+
+    /// TLS of a client that trusts them.
+    pub fn client_config(self) -> Result<ClientConfig, String> {
+        Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS cannot be used: {error}"))?
+            .with_root_certificates(self.root_store())
+            .with_no_client_auth())
     }
 
     /// As rustls wants them.

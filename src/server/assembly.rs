@@ -8,13 +8,14 @@ use crate::auth::{Credential, Credentials, Mode};
 use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
 use crate::domain::address::UrlForm;
+use crate::domain::limits::Limits;
 use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
 use crate::runtime::mail_sender::MailSender;
 use crate::server::declarations::{self, DeclarationError};
-use crate::server::gateway::{Gateway, GatewaySettings};
+use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
 use crate::store::{self, Durability, Location, Sqlite};
 use std::path::PathBuf;
@@ -99,6 +100,7 @@ impl Assembly {
         let deliveries_of = Arc::clone(&runtime);
         let metrics =
             Arc::new(metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of))));
+        let adjustable = adjustable(settings);
         let gateway = Gateway::new(
             Arc::clone(&runtime),
             GatewaySettings {
@@ -109,20 +111,30 @@ impl Assembly {
                     AuthMode::Strict => Mode::Strict,
                 },
                 credentials,
-                cool_downs: CoolDowns {
-                    purge: settings.delay_purge_retry,
-                    recreate: settings.delay_recently_deleted,
-                },
+                cool_downs: adjustable.cool_downs,
                 public_url: settings.public_url.clone(),
-                conventions: Arc::new(conventions(settings)),
+                conventions: adjustable.conventions,
+                account: settings.account.clone(),
                 parity_access_keys: settings.parity_access_keys,
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
                 max_answers_bytes: ANSWERS_BYTES,
+                delay_ms: settings.latency_ms.clone(),
             },
             Arc::clone(&metrics),
         );
         Ok(Self { runtime, gateway: Arc::new(gateway), metrics, keys })
+    }
+}
+
+/// What the settings say of what may change while the server runs.
+pub(super) fn adjustable(settings: &Settings) -> Adjustable {
+    Adjustable {
+        cool_downs: CoolDowns {
+            purge: settings.delay_purge_retry,
+            recreate: settings.delay_recently_deleted,
+        },
+        conventions: Arc::new(conventions(settings)),
     }
 }
 
@@ -139,6 +151,8 @@ fn conventions(settings: &Settings) -> Conventions {
         url_form,
         url_base: settings.public_url.clone().or(fixed),
         unlimited_receives: settings.unlimited_receives,
+        limits: if settings.relaxed_limits { Limits::Relaxed } else { Limits::Aws },
+        auto_create: settings.auto_create_queues.clone(),
         receive_overrides: settings.unlimited_receives
             || settings.compat == Some(Compat::Localstack),
     }

@@ -3,7 +3,6 @@
 //! What is declared and missing is made; what is there is changed to what is declared; what is not
 //! mentioned is left alone, attributes, tags and subscriptions included. So a start can be repeated.
 
-use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Settings, Target};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, QueueName};
@@ -14,7 +13,7 @@ use crate::engine::queues::Retiming;
 use crate::engine::subscriptions::{self, Request};
 use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
-use crate::store::{SubscriptionState, Txn};
+use crate::store::{Forwards, SubscriptionState, Txn};
 use indexmap::IndexMap;
 
 /// Why something that is declared cannot be made.
@@ -68,7 +67,7 @@ async fn make_queue(
     declared: &DeclaredQueue,
 ) -> Result<(), Refusal> {
     let address = QueueAddress {
-        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        account: declared.account.clone().unwrap_or_else(|| settings.account.clone()),
         region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
         name: declared.name.clone(),
     };
@@ -82,9 +81,33 @@ async fn make_queue(
         attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
     }
     QueueName::new(&declared.name, queue_attributes::asks_for_fifo(&attributes)?)?;
-    let tags = declared.tags.clone();
-    let rest = runtime.run(move |tx| put_queue(tx, &address, &attributes, &tags)).await?;
+    let declared = declared.clone();
+    let rest = runtime
+        .run(move |tx| {
+            let rest = put_queue(tx, &address, &attributes, &declared.tags)?;
+            put_forwards(tx, &address, &declared)?;
+            Ok(rest)
+        })
+        .await?;
     runtime.retime(rest).await
+}
+
+/// Changes where what is sent goes, if anything is said of that.
+fn put_forwards(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    declared: &DeclaredQueue,
+) -> Result<(), Refusal> {
+    let before = queues::find(tx, address)?.forwards.clone();
+    let put = |declared: &Option<String>, before| match declared {
+        None => before,
+        Some(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+    };
+    let forwards = Forwards {
+        copy_to: put(&declared.copy_to, before.copy_to),
+        move_to: put(&declared.move_to, before.move_to),
+    };
+    queues::forward(tx, address, &forwards)
 }
 
 fn put_queue(
@@ -115,7 +138,7 @@ async fn make_topic(
     declared: &DeclaredTopic,
 ) -> Result<(), String> {
     let address = TopicAddress {
-        account: declared.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        account: declared.account.clone().unwrap_or_else(|| settings.account.clone()),
         region: declared.region.clone().unwrap_or_else(|| settings.region.clone()),
         name: declared.name.clone(),
     };

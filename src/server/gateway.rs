@@ -4,10 +4,10 @@
 //! A call with a bad signature learns nothing but that: signatures come before parameters. Every
 //! answer carries a request id; what is our fault is logged with it, and never told.
 
-use crate::api::error::{message, row};
+use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
-use crate::auth::account::account_with_parity;
+use crate::auth::account::{DEFAULT_ACCOUNT, account_named, account_named_with_parity};
 use crate::auth::{self, Caller, Credentials, Mode};
 use crate::domain::address::region_of_host;
 use crate::domain::limits::WAIT_TIME_SECONDS;
@@ -16,6 +16,7 @@ use crate::runtime::Runtime;
 use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::server::bodies::{Bodies, Failure, Received};
+use crate::server::chaos::{self, Chaos};
 use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::wire::form::Params;
@@ -24,7 +25,8 @@ use axum::body::Body;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
 const JSON_CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -39,6 +41,8 @@ const LONGEST_TRACE_ID: usize = 1_024;
 const LONGEST_HOST: usize = 300;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
+/// The code of a fault in metrics, where no error of AWS is called as it is.
+const FAULT: &str = "Fault";
 
 /// What the gateway must know of the settings.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct GatewaySettings {
     pub public_url: Option<String>,
     /// How queue URLs are written, and what receivers may ask for.
     pub conventions: Arc<Conventions>,
+    /// Account of callers whose access key id names none, 12 digits.
+    pub account: String,
     /// Whether the account of AKIA and ASIA keys is read out of them.
     pub parity_access_keys: bool,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
@@ -63,15 +69,29 @@ pub struct GatewaySettings {
     pub max_body_bytes: usize,
     /// Bytes of all answers that have yet to be taken.
     pub max_answers_bytes: usize,
+    /// Milliseconds by which answers are delayed, so that programs meet a slow service.
+    pub delay_ms: RangeInclusive<u32>,
+}
+
+/// What may change while the server runs.
+#[derive(Debug, Clone)]
+pub struct Adjustable {
+    /// Which 60-second rules hold.
+    pub cool_downs: CoolDowns,
+    /// How queue URLs are written, and what receivers may ask for.
+    pub conventions: Arc<Conventions>,
 }
 
 /// Answers AWS calls.
 #[derive(Debug)]
 pub struct Gateway {
     runtime: Arc<Runtime>,
-    /// What of them is left: the keys are beside them, because operations may issue more.
+    /// What of them is left: the keys are beside them, because operations may issue more, and so
+    /// is what may change.
     settings: GatewaySettings,
     credentials: Arc<Credentials>,
+    adjustable: RwLock<Adjustable>,
+    chaos: Chaos,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
     answers: Arc<Answers>,
@@ -85,9 +105,14 @@ impl Gateway {
         metrics: Arc<Metrics>,
     ) -> Self {
         let credentials = Arc::new(std::mem::take(&mut settings.credentials));
+        let adjustable = RwLock::new(Adjustable {
+            cool_downs: std::mem::take(&mut settings.cool_downs),
+            conventions: std::mem::take(&mut settings.conventions),
+        });
         let bodies = Bodies::new(settings.max_body_bytes, BODIES_BYTES);
         let answers = Answers::new(settings.max_answers_bytes);
-        Self { runtime, settings, credentials, metrics, bodies, answers }
+        let chaos = Chaos::new(settings.delay_ms.clone());
+        Self { runtime, settings, credentials, adjustable, chaos, metrics, bodies, answers }
     }
 
     /// Answers one request.
@@ -96,21 +121,34 @@ impl Gateway {
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
         let Some(protocol) = protocol_of(&parts) else { return not_found(&request_id) };
+        if let Some(delay) = self.chaos.delay(fastrand::f64) {
+            // Boxed, so that calls do not carry the size of it.
+            Box::pin(tokio::time::sleep(delay)).await;
+        }
         let mut found = Found { service: Service::Sqs, operation: None };
         let room = self.answers.answer();
         let outcome = self.answer(protocol, &parts, body, &request_id, &room, &mut found).await;
         // A receive has its room already; of what only reads nothing is lost.
         let outcome = outcome.and_then(|body| match room.try_hold(body.len()) {
             true => Ok(body),
-            false => Err(no_room()),
+            false => Err(no_room().into()),
         });
-        let code = outcome.as_ref().map(drop);
-        let code = code.map_err(|refusal| row(found.service, refusal.kind).query_code);
-        self.metrics.record(found.operation, code, started.elapsed());
-        match outcome {
-            Ok(body) => held::response(room, respond(StatusCode::OK, protocol, &request_id, body)),
-            Err(refusal) => refuse(found.service, &refusal, protocol, &request_id),
-        }
+        let (result, response) = match outcome {
+            Ok(body) => {
+                let response = respond(StatusCode::OK, protocol, &request_id, body);
+                (Ok(()), held::response(room, response))
+            }
+            Err(Unanswered::Refused(refusal)) => (
+                Err(row(found.service, refusal.kind).query_code),
+                refuse(found.service, &refusal, protocol, &request_id),
+            ),
+            Err(Unanswered::Struck(fault)) => (
+                Err(row_named(found.service, fault.code()).map_or(FAULT, |row| row.query_code)),
+                fail(found.service, &fault, protocol, &request_id),
+            ),
+        };
+        self.metrics.record(found.operation, result, started.elapsed());
+        response
     }
 
     /// The encoded answer. `found` is kept up to date with what is known of the request, for those
@@ -123,7 +161,7 @@ impl Gateway {
         request_id: &str,
         room: &Arc<Room>,
         found: &mut Found,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, Unanswered> {
         let Received { bytes: body, room: _room } = self.read_body(parts, body).await?;
         let (action, payload) = match protocol {
             Protocol::Json => (action_of_target(parts), Payload::Json(body.clone())),
@@ -145,10 +183,32 @@ impl Gateway {
         let operation = &OPERATIONS[index];
         let on_queue = found.service == Service::Sqs && parts.uri.path() != "/";
         if protocol == Protocol::Query && on_queue && operation.reach != Reach::Queue {
-            return Err(found.service.unknown_action(&action));
+            return Err(found.service.unknown_action(&action).into());
         }
         let cx = self.context(parts, caller, now_ms, room);
-        (operation.run)(cx, payload, request_id.to_owned()).await
+        let call = chaos::Call {
+            service: found.service.name(),
+            region: &cx.region,
+            operation: operation.name,
+        };
+        if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
+            return Err(Unanswered::Struck(fault));
+        }
+        Ok((operation.run)(cx, payload, request_id.to_owned()).await?)
+    }
+
+    /// What is asked to go wrong.
+    pub(super) fn chaos(&self) -> &Chaos {
+        &self.chaos
+    }
+
+    /// Changes what may change; calls that run go on as before.
+    pub(super) fn adjust(&self, adjusted: Adjustable) {
+        *self.adjustable.write().unwrap_or_else(PoisonError::into_inner) = adjusted;
+    }
+
+    fn adjustable(&self) -> Adjustable {
+        self.adjustable.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The service below.
@@ -231,7 +291,28 @@ impl Gateway {
         now_ms: i64,
     ) -> Result<Caller, Refusal> {
         let request = signed_parts(parts, body, service);
-        auth::identify(mode, &self.credentials, &request, now_ms)
+        let mut caller = auth::identify(mode, &self.credentials, &request, now_ms)?;
+        if self.settings.parity_access_keys || self.settings.account != DEFAULT_ACCOUNT {
+            self.place(&mut caller);
+        }
+        Ok(caller)
+    }
+
+    /// Puts a caller whom no key that is known puts into an account into the one of the settings.
+    fn place(&self, caller: &mut Caller) {
+        let id = caller.access_key_id.as_deref();
+        if id.is_some_and(|id| self.credentials.get(id).is_some()) {
+            return;
+        }
+        let parity = self.settings.parity_access_keys;
+        let named = if parity { account_named_with_parity } else { account_named };
+        let named = id.and_then(named);
+        caller.account = named.unwrap_or_else(|| self.settings.account.clone());
+    }
+
+    /// Account of callers whose access key id names none.
+    pub(super) fn account(&self) -> &str {
+        &self.settings.account
     }
 
     fn context(
@@ -242,25 +323,21 @@ impl Gateway {
         room: &Arc<Room>,
     ) -> Context {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
-        if let (true, None, Some(id)) =
-            (self.settings.parity_access_keys, &key, &caller.access_key_id)
-        {
-            caller.account = account_with_parity(id);
-        }
         // Whoever does not sign may still have said the region, in the host of a queue URL.
         let region = caller.region.take().or_else(|| {
             let host = header(&parts.headers, HOST.as_str())?;
             region_of_host(host).map(str::to_owned)
         });
+        let Adjustable { cool_downs, conventions } = self.adjustable();
         Context {
+            receive_overrides: receive_overrides(&conventions, parts),
             credentials: Arc::clone(&self.credentials),
             room: Arc::clone(room),
             received_at_ms,
             in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
-            cool_downs: self.settings.cool_downs,
-            conventions: Arc::clone(&self.settings.conventions),
-            receive_overrides: self.receive_overrides(parts),
+            cool_downs,
+            conventions,
             caller_arn: caller
                 .arn()
                 .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
@@ -274,18 +351,6 @@ impl Gateway {
             trace_header: header(&parts.headers, TRACE_ID)
                 .filter(|id| id.len() <= LONGEST_TRACE_ID)
                 .map(str::to_owned),
-        }
-    }
-
-    fn receive_overrides(&self, parts: &Parts) -> ReceiveOverrides {
-        if !self.settings.conventions.receive_overrides {
-            return ReceiveOverrides::default();
-        }
-        let number = |name| header(&parts.headers, name)?.trim().parse().ok();
-        ReceiveOverrides {
-            message_count: number("x-localstack-sqs-override-message-count"),
-            wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
-                .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
         }
     }
 
@@ -307,6 +372,18 @@ impl Gateway {
             .filter(|host| host.len() <= LONGEST_HOST)
             .unwrap_or("localhost");
         format!("{scheme}://{host}")
+    }
+}
+
+fn receive_overrides(conventions: &Conventions, parts: &Parts) -> ReceiveOverrides {
+    if !conventions.receive_overrides {
+        return ReceiveOverrides::default();
+    }
+    let number = |name| header(&parts.headers, name)?.trim().parse().ok();
+    ReceiveOverrides {
+        message_count: number("x-localstack-sqs-override-message-count"),
+        wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
+            .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
     }
 }
 
@@ -356,6 +433,20 @@ fn action_of_params(params: &Params) -> Result<String, Refusal> {
     params.get("Action").filter(|action| !action.is_empty()).map(str::to_owned).ok_or_else(|| {
         Refusal::new(Kind::MissingAction, "The request must contain the parameter Action.")
     })
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// AWS would not answer either.
+    Refused(Refusal),
+    /// Somebody has asked for a fault.
+    Struck(chaos::Answer),
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// What is known of a request so far.
@@ -432,18 +523,77 @@ pub(super) fn refuse(
         // Not the message: it may repeat what the caller has signed with.
         tracing::debug!(request_id, code = row.query_code, "refused");
     }
-    let message = message(refusal, protocol);
+    respond_with_error(
+        &Told {
+            namespace: row.namespace,
+            json_type: row.json_type,
+            query_code: row.query_code,
+            sender: row.sender,
+            status: row.status,
+            message: &message(refusal, protocol),
+        },
+        service,
+        protocol,
+        request_id,
+    )
+}
+
+/// The answer to a call that was to fail. Errors that the service has are called as it calls them.
+fn fail(
+    service: Service,
+    fault: &chaos::Answer,
+    protocol: Protocol,
+    request_id: &str,
+) -> Response<Body> {
+    let (code, status) = (fault.code(), fault.status());
+    let known = row_named(service, code);
+    respond_with_error(
+        &Told {
+            namespace: known.map_or("com.amazon.coral.service", |row| row.namespace),
+            json_type: known.map_or(code, |row| row.json_type),
+            query_code: known.map_or(code, |row| row.query_code),
+            sender: status < 500,
+            status,
+            message: "This fault was asked for.",
+        },
+        service,
+        protocol,
+        request_id,
+    )
+}
+
+/// An error as a caller is told of it.
+struct Told<'e> {
+    namespace: &'e str,
+    json_type: &'e str,
+    query_code: &'e str,
+    /// Whether the caller is to blame.
+    sender: bool,
+    status: u16,
+    message: &'e str,
+}
+
+fn respond_with_error(
+    told: &Told<'_>,
+    service: Service,
+    protocol: Protocol,
+    request_id: &str,
+) -> Response<Body> {
     let body = match protocol {
-        Protocol::Json => json::error_body(row.namespace, row.json_type, &message),
-        Protocol::Query => {
-            xml::error_body(service.dialect(), row.sender, row.query_code, &message, request_id)
-        }
+        Protocol::Json => json::error_body(told.namespace, told.json_type, told.message),
+        Protocol::Query => xml::error_body(
+            service.dialect(),
+            told.sender,
+            told.query_code,
+            told.message,
+            request_id,
+        ),
     };
-    let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, protocol, request_id, Body::from(body));
     if protocol == Protocol::Json {
-        let fault = if row.sender { "Sender" } else { "Receiver" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", row.query_code)) {
+        let fault = if told.sender { "Sender" } else { "Receiver" };
+        if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", told.query_code)) {
             response.headers_mut().insert(QUERY_ERROR, value);
         }
     }

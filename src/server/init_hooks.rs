@@ -2,10 +2,12 @@
 //! `boot.d` and `start.d` before the server listens, `ready.d` once it answers and before it says
 //! `Ready.`, `shutdown.d` when it is told to end and still answers.
 //!
-//! A script that fails is told in the log, and the start goes on. What scripts print goes to
+//! Shell scripts are run by what their first line names, `.py` by the `python3` on the PATH. A script
+//! that fails, or that nothing here can run, is told in the log, and the start goes on. What scripts print goes to
 //! standard error: standard output belongs to `Ready.`.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use tracing::{error, info, warn};
 
 /// Directories deeper than this are not looked into: a link may lead in a circle.
 const DEPTH: usize = 16;
+/// What the system says of a file that it does not know how to run: ENOEXEC.
+const NO_PROGRAM: i32 = 8;
 /// Where scripts of LocalStack's first releases are.
 const LEGACY_DIRECTORY: &str = "/docker-entrypoint-initaws.d";
 
@@ -228,8 +232,13 @@ async fn run_script(path: &Path, variables: &[(&'static str, String)]) -> Result
     command.stdin(Stdio::null()).stdout(stdout).kill_on_drop(true);
     info!(script = %path.display(), "init hook");
     let status = command.status().await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound if is_python => {
-            "scripts in Python are not supported where there is no python3".to_owned()
+        ErrorKind::NotFound if is_python => {
+            "skipped: it is written in Python, and there is no python3 on the PATH".to_owned()
+        }
+        ErrorKind::NotFound => "what its first line names is not there".to_owned(),
+        ErrorKind::ExecutableFileBusy => "somebody is still writing to it".to_owned(),
+        _ if error.raw_os_error() == Some(NO_PROGRAM) => {
+            "it has no first line such as #!/bin/sh".to_owned()
         }
         _ => error.to_string(),
     })?;

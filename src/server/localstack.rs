@@ -4,7 +4,7 @@
 //! Looking is free. What changes something wants a signature in the mode `strict`, as every call
 //! does; to end or restart the server this way it must stand in for LocalStack.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -12,12 +12,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::End;
+use super::chaos::Fault;
 use super::gateway::Gateway;
 use super::init_hooks::{InitHooks, Stage};
+use super::{End, assembly, logging};
 use crate::api::error::row;
 use crate::api::operations::Service;
-use crate::config::{Compat, Settings};
+use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
 use crate::engine::reset;
 use crate::runtime::Runtime;
@@ -28,15 +29,19 @@ const MOTO_RESET: &str = "/moto-api/reset";
 const VERSION: &str = "4.14.0";
 /// Bytes of a document that callers may add to: everybody can ask for it, and leave it unread.
 const LONGEST_DOCUMENT: usize = 8 * 1024;
+const TOO_LONG: &str = "That is more than is kept here.";
 
 /// What these paths show and change.
 #[derive(Debug)]
 pub struct LocalStack {
     stands_in: bool,
-    diagnoses: bool,
-    /// Variable and value; `None` when they are not to be seen.
-    config: Option<Mutex<Map<String, Value>>>,
-    hooks: std::sync::Arc<InitHooks>,
+    /// Whether settings are shown and changed.
+    shows_config: bool,
+    /// As they are now.
+    settings: Mutex<Settings>,
+    /// Variables that were set and that no setting shows.
+    variables: Mutex<Map<String, Value>>,
+    hooks: Arc<InitHooks>,
     extra: Mutex<Map<String, Value>>,
     end: watch::Sender<Option<End>>,
 }
@@ -45,13 +50,14 @@ impl LocalStack {
     /// What these settings say of it; `end` is told when somebody ends the server.
     pub fn new(
         settings: &Settings,
-        hooks: std::sync::Arc<InitHooks>,
+        hooks: Arc<InitHooks>,
         end: watch::Sender<Option<End>>,
     ) -> Self {
         Self {
             stands_in: settings.compat == Some(Compat::Localstack),
-            diagnoses: settings.diagnose,
-            config: settings.config_updates.then(|| Mutex::new(variables(settings))),
+            shows_config: settings.config_updates,
+            settings: Mutex::new(settings.clone()),
+            variables: Mutex::default(),
             hooks,
             extra: Mutex::default(),
             end,
@@ -94,11 +100,17 @@ impl LocalStack {
             ("info", "GET") => ok(&info()),
             ("plugins", "GET") => ok(&json!({})),
             ("init", "GET") => ok(&self.init()),
-            ("diagnose", "GET") if self.diagnoses => ok(&self.diagnose()),
-            ("config", _) if self.config.is_some() => self.config(&method, &body),
-            ("state/reset", "POST") => done(reset_all(gateway.runtime()).await),
+            ("diagnose", "GET") if lock(&self.settings).diagnose => ok(&self.diagnose()),
+            ("config", _) if self.shows_config => self.config(gateway, &method, &body),
+            ("chaos/faults" | "chaos/effects", _) if !self.stands_in => {
+                let reason = "Calls are made to fail this way with --compat localstack only.";
+                failure(StatusCode::FORBIDDEN, reason)
+            }
+            ("chaos/faults", _) => faults(gateway, &method, &body),
+            ("chaos/effects", _) => effects(gateway, &method, &body),
+            ("state/reset", "POST") => done(reset_all(gateway).await),
             (MOTO_RESET, "POST") => {
-                let reset = reset_all(gateway.runtime()).await;
+                let reset = reset_all(gateway).await;
                 reset.map_or_else(|refusal| refused(&refusal), |()| ok(&json!({"status": "ok"})))
             }
             ("state/reset" | MOTO_RESET, _) => not_allowed("POST"),
@@ -180,30 +192,66 @@ impl LocalStack {
         })
     }
 
-    fn config(&self, method: &Method, body: &[u8]) -> Response<Body> {
-        let Some(config) = &self.config else { return empty(StatusCode::NOT_FOUND) };
+    fn config(&self, gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
         match method.as_str() {
-            "GET" => ok(&Value::Object(lock(config).clone())),
+            "GET" => ok(&Value::Object(self.variables())),
             "POST" => {
                 let given: Option<Value> = serde_json::from_slice(body).ok();
                 let variable = given.as_ref().and_then(|given| given["variable"].as_str());
-                let value = given.as_ref().map(|given| &given["value"]);
+                let value = given.as_ref().and_then(|given| given.get("value"));
                 let (Some(variable), Some(value)) = (variable, value) else {
                     let shape = "The body must be an object with a variable and a value.";
                     return failure(StatusCode::BAD_REQUEST, shape);
                 };
-                // Shown from now on; settings are read once, at the start.
-                let mut config = lock(config);
-                let mut changed = config.clone();
-                changed.insert(variable.to_owned(), value.clone());
-                if is_too_long(&changed) {
-                    return too_long();
+                match self.set(gateway, variable, value) {
+                    Ok(()) => ok(&json!({"variable": variable, "value": value})),
+                    Err((status, reason)) => failure(status, &reason),
                 }
-                *config = changed;
-                ok(&json!({"variable": variable, "value": value}))
             }
             _ => not_allowed("GET, POST"),
         }
+    }
+
+    /// Sets a variable. What it says has its effect at once, or not before another start.
+    fn set(
+        &self,
+        gateway: &Gateway,
+        variable: &str,
+        value: &Value,
+    ) -> Result<(), (StatusCode, String)> {
+        let text = match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let mut settings = lock(&self.settings);
+        let is_changed = config::localstack::change(&mut settings, variable, &text)
+            .map_err(|error| match error {
+                ConfigError::Environment { variable, message } => format!("{variable}: {message}"),
+                other => other.to_string(),
+            })
+            .map_err(|reason| (StatusCode::BAD_REQUEST, reason))?;
+        if is_changed {
+            gateway.adjust(assembly::adjustable(&settings));
+            logging::change_level(&settings.log_level);
+            return Ok(());
+        }
+        let mut variables = lock(&self.variables);
+        let mut changed = variables.clone();
+        changed.insert(variable.to_owned(), value.clone());
+        if is_too_long(&changed) {
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG.to_owned()));
+        }
+        tracing::warn!(variable, "a variable was set that has no effect while the server runs");
+        *variables = changed;
+        Ok(())
+    }
+
+    /// What the settings come to, by LocalStack's names, and what was set besides.
+    fn variables(&self) -> Map<String, Value> {
+        let mut variables = variables(&lock(&self.settings));
+        variables.extend(lock(&self.variables).clone());
+        variables
     }
 
     fn diagnose(&self) -> Value {
@@ -211,7 +259,7 @@ impl LocalStack {
             "version": {"localstack-version": {"version": VERSION}, "squab": env!("CARGO_PKG_VERSION")},
             "info": info(),
             "services": self.health()["services"],
-            "config": self.config.as_ref().map(|config| lock(config).clone()),
+            "config": self.shows_config.then(|| self.variables()),
             "init": self.init(),
         })
     }
@@ -222,7 +270,57 @@ fn is_too_long(document: &Map<String, Value>) -> bool {
 }
 
 fn too_long() -> Response<Body> {
-    failure(StatusCode::PAYLOAD_TOO_LARGE, "That is more than is kept here.")
+    failure(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)
+}
+
+/// The rules by which calls fail: shown, replaced, added to, taken away. No rules or `[]` take all
+/// away.
+fn faults(gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
+    if method == Method::GET {
+        return ok(&json!(gateway.chaos().faults()));
+    }
+    let given: Vec<Fault> = match serde_json::from_slice(body) {
+        Ok(given) => given,
+        Err(_) if body.is_empty() && method == Method::DELETE => Vec::new(),
+        Err(error) => {
+            let reason = format!("The body must be an array of rules: {error}.");
+            return failure(StatusCode::BAD_REQUEST, &reason);
+        }
+    };
+    let changed = match method.as_str() {
+        "POST" => gateway.chaos().change_faults(|faults| *faults = given),
+        "PATCH" => gateway.chaos().change_faults(|faults| faults.extend(given)),
+        "DELETE" => gateway.chaos().change_faults(|faults| {
+            faults.retain(|fault| !given.is_empty() && !given.contains(fault));
+        }),
+        _ => return not_allowed("GET, HEAD, POST, PATCH, DELETE"),
+    };
+    match changed {
+        Ok(faults) => ok(&json!(faults)),
+        Err(reason) => failure(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+/// By how much every answer is delayed.
+fn effects(gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
+    match method.as_str() {
+        "GET" => {}
+        "POST" => {
+            let given: Option<Value> = serde_json::from_slice(body).ok();
+            let latency = given.as_ref().and_then(|given| given["latency"].as_u64());
+            let latency = latency.and_then(|latency| u32::try_from(latency).ok());
+            let Some(latency) = latency.filter(|latency| *latency <= LONGEST_LATENCY_MS) else {
+                let reason = format!(
+                    "The body must be an object with a latency from 0 to {LONGEST_LATENCY_MS}."
+                );
+                return failure(StatusCode::BAD_REQUEST, &reason);
+            };
+            gateway.chaos().set_delay(latency..=latency);
+        }
+        _ => return not_allowed("GET, HEAD, POST"),
+    }
+    // A range comes from the settings only; what it is at least is all that fits here.
+    ok(&json!({"latency": gateway.chaos().delays_ms().start()}))
 }
 
 /// What the settings come to, by LocalStack's names.
@@ -235,8 +333,9 @@ fn variables(settings: &Settings) -> Map<String, Value> {
         ("SQS_DELAY_RECENTLY_DELETED", json!(settings.delay_recently_deleted)),
         ("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT", json!(settings.unlimited_receives)),
         ("SNS_CERT_URL_HOST", json!(settings.cert_base_url)),
-        ("PERSISTENCE", json!(settings.storage != crate::config::Storage::Ephemeral)),
+        ("PERSISTENCE", json!(settings.storage != config::Storage::Ephemeral)),
         ("DEBUG", json!(settings.diagnose)),
+        ("LS_LOG", json!(settings.log_level)),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -270,9 +369,11 @@ fn service_to_reset(path: &str) -> Option<Service> {
     Service::named(path.strip_prefix("state/")?.strip_suffix("/reset")?)
 }
 
-async fn reset_all(runtime: &Runtime) -> Result<(), Refusal> {
-    reset(runtime, Service::Sns).await?;
-    reset(runtime, Service::Sqs).await
+/// Forgets all state, and that calls were to fail or to wait.
+async fn reset_all(gateway: &Gateway) -> Result<(), Refusal> {
+    gateway.chaos().reset();
+    reset(gateway.runtime(), Service::Sns).await?;
+    reset(gateway.runtime(), Service::Sqs).await
 }
 
 /// Removes everything of a service that exists now.

@@ -2,11 +2,17 @@
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::LogFormat;
+
+type Change = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+/// How the level is changed; empty until logging has begun.
+static CHANGE: OnceLock<Change> = OnceLock::new();
 
 /// Starts logging, of panics too, for the rest of the process.
 ///
@@ -20,12 +26,32 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
         // standard error, where that panics; the panic would be logged, and end the process.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    match format {
-        LogFormat::Text => builder.finish().try_init()?,
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
-    }
+    // It fails to change when there is no log any more, of which nobody needs to be told.
+    let change: Change = match format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let filter = builder.reload_handle();
+            builder.finish().try_init()?;
+            Box::new(move |new| drop(filter.reload(new)))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let filter = builder.reload_handle();
+            builder.finish().try_init()?;
+            Box::new(move |new| drop(filter.reload(new)))
+        }
+    };
+    // It is empty: nobody else has begun, or this would have ended above.
+    let _ = CHANGE.set(change);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Logs at another level, or by other directives, from now on; they are valid, as at the start.
+pub fn change_level(level: &str) {
+    if let Some(change) = CHANGE.get() {
+        change(EnvFilter::new(level));
+    }
 }
 
 /// One line for each panic, in the format of the rest.

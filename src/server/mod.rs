@@ -6,6 +6,7 @@
 
 pub mod assembly;
 pub mod bodies;
+pub mod chaos;
 pub mod cors;
 pub mod declarations;
 pub mod gateway;
@@ -29,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -37,6 +39,7 @@ use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
@@ -84,6 +87,9 @@ pub enum End {
 /// `Ready.` goes to standard output, alone on its line, once every address is bound, every
 /// declared queue and topic exists, and the scripts that are run before have ended.
 pub async fn run(settings: Settings) -> Result<End, StartError> {
+    // Another start begins with the level of the settings, whatever was asked for meanwhile.
+    logging::change_level(&settings.log_level);
+    let began = Instant::now();
     let mut signals = Signals::install().map_err(StartError::Signals)?;
     let is_localstack = settings.compat == Some(Compat::Localstack);
     let hooks = Arc::new(InitHooks::find(settings.init_dir.as_deref(), is_localstack));
@@ -127,7 +133,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     let told = async {
         let readied = async {
             hooks.run(Stage::Ready, &variables).await;
-            announce_readiness(&settings, &addresses);
+            announce_readiness(&settings, &addresses, began.elapsed());
             std::future::pending::<()>().await;
         };
         let (name, end) = tokio::select! {
@@ -339,14 +345,16 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
 
 /// Programs that start Squab wait for this line, or for the one of the server that it stands in
 /// for.
-fn announce_readiness(settings: &Settings, addresses: &[SocketAddr]) {
+fn announce_readiness(settings: &Settings, addresses: &[SocketAddr], took: Duration) {
     let mut text = String::new();
     if let (Some(Compat::Elasticmq), Some(address)) = (settings.compat, addresses.first()) {
+        let here = || format!("http://localhost:{}", address.port());
         text = format!(
-            "Started SQS rest server, bind address {address}, visible server address \
-             http://{visible}\n=== ElasticMQ server (squab {version}) started ===\n",
-            visible = settings.external_host,
+            "Started SQS rest server, bind address {address}, visible server address {visible}\n\
+             === ElasticMQ server (squab {version}) started in {took} ms ===\n",
+            visible = settings.public_url.clone().unwrap_or_else(here),
             version = env!("CARGO_PKG_VERSION"),
+            took = took.as_millis(),
         );
     }
     text.push_str("Ready.\n");
@@ -358,8 +366,6 @@ fn announce_readiness(settings: &Settings, addresses: &[SocketAddr]) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use prometheus_client::metrics::gauge::Gauge;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_fewer_indexes.sql"),
     include_str!("../../migrations/0005_messages_in_order.sql"),
     include_str!("../../migrations/0006_subscriptions.sql"),
+    include_str!("../../migrations/0007_forwards.sql"),
 ];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.

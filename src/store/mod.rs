@@ -43,7 +43,7 @@ pub use messages::{Content, Message, Place};
 pub use move_tasks::{MoveTask, MoveTaskStatus};
 pub use platforms::{PlatformApplication, PlatformEndpoint};
 pub use publications::Publication;
-pub use queues::Queue;
+pub use queues::{Forwards, Queue};
 pub use signing_key::KeyAndCertificate;
 pub use sms::{OptOut, SandboxNumber};
 pub use sqlite::{Durability, Location, Sqlite};

@@ -24,6 +24,18 @@ pub struct Queue {
     pub purged_at: Option<i64>,
     /// Settable attributes.
     pub attributes: QueueAttributes,
+    /// Where what is sent goes, too or instead.
+    pub forwards: Forwards,
+}
+
+/// Queues to which what is sent to a queue goes, by their names; they are in its account and region.
+/// AWS has no such thing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forwards {
+    /// Gets a copy of each message.
+    pub copy_to: Option<String>,
+    /// Gets each message instead.
+    pub move_to: Option<String>,
 }
 
 macro_rules! columns {
@@ -32,7 +44,7 @@ macro_rules! columns {
          visibility_timeout, delay_seconds, maximum_message_size, message_retention_period, \
          receive_wait_seconds, content_based_deduplication, deduplication_scope, \
          fifo_throughput_limit, sqs_managed_sse, kms_master_key_id, kms_reuse_period_seconds, \
-         policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy"
+         policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy, copy_to, move_to"
     };
 }
 
@@ -88,11 +100,12 @@ fn read(row: &dyn Row) -> Result<Queue, Error> {
             redrive_policy,
             redrive_allow_policy,
         },
+        forwards: Forwards { copy_to: row.optional_string(25)?, move_to: row.optional_string(26)? },
     })
 }
 
 /// The values of the columns that may change, in the order of the table.
-fn settable(queue: &Queue) -> [Value<'_>; 16] {
+fn settable(queue: &Queue) -> [Value<'_>; 18] {
     let attributes = &queue.attributes;
     let redrive = attributes.redrive_policy.as_ref();
     [
@@ -112,6 +125,8 @@ fn settable(queue: &Queue) -> [Value<'_>; 16] {
         redrive.map(|policy| &policy.dead_letter_target_arn).into(),
         redrive.map(|policy| policy.max_receive_count).into(),
         attributes.redrive_allow_policy.as_ref().map(|policy| &policy.text).into(),
+        queue.forwards.copy_to.as_ref().into(),
+        queue.forwards.move_to.as_ref().into(),
     ]
 }
 
@@ -161,7 +176,7 @@ impl Txn<'_> {
                 "INSERT INTO queues (",
                 columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)"
+                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)"
             ),
             &values,
         )?;
@@ -185,7 +200,8 @@ impl Txn<'_> {
              content_based_deduplication = ?10, deduplication_scope = ?11, \
              fifo_throughput_limit = ?12, sqs_managed_sse = ?13, kms_master_key_id = ?14, \
              kms_reuse_period_seconds = ?15, policy = ?16, redrive_policy = ?17, \
-             dead_letter_target_arn = ?18, max_receive_count = ?19, redrive_allow_policy = ?20 \
+             dead_letter_target_arn = ?18, max_receive_count = ?19, redrive_allow_policy = ?20, \
+             copy_to = ?21, move_to = ?22 \
              WHERE id = ?1",
             &values,
         )?;

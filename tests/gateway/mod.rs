@@ -141,10 +141,12 @@ pub fn settings() -> GatewaySettings {
         cool_downs: CoolDowns::default(),
         public_url: None,
         conventions: Arc::default(),
+        account: "000000000000".to_owned(),
         parity_access_keys: false,
         trust_forwarded: false,
         max_answers_bytes: 256 * 1024 * 1024,
         max_body_bytes: 8 * 1024 * 1024,
+        delay_ms: 0..=0,
     }
 }
 

@@ -55,7 +55,8 @@ pub async fn change_message_visibility_batch(
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let most = cx.conventions.limits.batch_entries();
+    batch::check_entries(ENTRY, most, entries.iter().map(|entry| entry.id.as_deref()))?;
     let handles = entries.iter().map(|entry| entry.receipt_handle.as_deref());
     batch::require_in_entries(ENTRY, "ReceiptHandle", handles)?;
     cx.runtime

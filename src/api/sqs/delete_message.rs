@@ -50,7 +50,8 @@ pub async fn delete_message_batch(
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let most = cx.conventions.limits.batch_entries();
+    batch::check_entries(ENTRY, most, entries.iter().map(|entry| entry.id.as_deref()))?;
     let handles = entries.iter().map(|entry| entry.receipt_handle.as_deref());
     batch::require_in_entries(ENTRY, "ReceiptHandle", handles)?;
     let entries: Vec<(String, String)> = entries

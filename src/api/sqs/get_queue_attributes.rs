@@ -29,7 +29,7 @@ pub struct Output {
 
 /// Tells those attributes of a queue that are asked for and have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input.attribute_names.unwrap_or_default();
     cx.runtime
         .run(move |tx| {

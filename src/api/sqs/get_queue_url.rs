@@ -32,6 +32,7 @@ pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal
         address.account = owner;
     }
     let queue_url = cx.queue_url(&address);
+    cx.make_if_wanted(&address).await?;
     cx.runtime.run(move |tx| queues::find(tx, &address)).await?;
     Ok(Output { queue_url })
 }

@@ -4,9 +4,7 @@
 
 use super::shapes::MessageAttributeValue;
 use crate::api::Context;
-use crate::domain::limits::{
-    RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT, WAIT_TIME_SECONDS,
-};
+use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
@@ -60,14 +58,15 @@ pub struct Message {
 
 /// Receives messages, waiting for the first one if asked to.
 pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input
         .attribute_names
         .iter()
         .flatten()
         .chain(input.message_system_attribute_names.iter().flatten());
     let most = most_messages(cx, input.max_number_of_messages);
-    let checked = check(&input, most.is_none()).and_then(|()| SystemAttributes::named(names));
+    let checked = check(&input, cx.conventions.limits, most.is_none())
+        .and_then(|()| SystemAttributes::named(names));
     let asked = match checked {
         Ok(asked) => asked,
         // A queue that does not exist is told before a bad parameter.
@@ -104,7 +103,7 @@ fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
     Some(all.clamp(1, UNLIMITED_RECEIVE))
 }
 
-fn check(input: &Input, limited: bool) -> Result<(), Refusal> {
+fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
     if let Some(max) = input.max_number_of_messages
         && limited
         && !RECEIVED_MESSAGES.contains(&max)
@@ -113,7 +112,7 @@ fn check(input: &Input, limited: bool) -> Result<(), Refusal> {
         return Err(Refusal::invalid_value(max, "MaxNumberOfMessages", reason));
     }
     if let Some(seconds) = input.wait_time_seconds
-        && !WAIT_TIME_SECONDS.contains(&seconds)
+        && !limits.wait_time_seconds().contains(&seconds)
     {
         let reason = "Must be >= 0 and <= 20, if provided.";
         return Err(Refusal::invalid_value(seconds, "WaitTimeSeconds", reason));

@@ -4,7 +4,7 @@
 
 use super::shapes::{BatchOutput, MessageAttributeValue};
 use crate::api::Context;
-use crate::domain::limits::DELAY_SECONDS;
+use crate::domain::limits::{DELAY_SECONDS, Limits};
 use crate::domain::message_attributes::{
     self, AWS_TRACE_HEADER, AttributeValue, MessageAttributes, md5_of_body, md5_of_encoded,
 };
@@ -62,7 +62,7 @@ const ENTRY: &str = "SendMessageBatchRequestEntry";
 
 /// Sends one message.
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     if input.message_body.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal::missing("MessageBody"));
     }
@@ -88,9 +88,11 @@ pub async fn send_message_batch(
     cx: &Context,
     input: BatchInput,
 ) -> Result<BatchOutput<Output>, Refusal> {
-    let address = cx.queue(input.queue_url.as_deref())?;
+    let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let entries = input.entries.unwrap_or_default();
-    batch::check_entries(ENTRY, entries.iter().map(|entry| entry.id.as_deref()))?;
+    let limits = cx.conventions.limits;
+    let given_ids = entries.iter().map(|entry| entry.id.as_deref());
+    batch::check_entries(ENTRY, limits.batch_entries(), given_ids)?;
     let bodies =
         entries.iter().map(|entry| entry.message_body.as_deref().filter(|body| !body.is_empty()));
     batch::require_in_entries(ENTRY, "MessageBody", bodies)?;
@@ -102,7 +104,7 @@ pub async fn send_message_batch(
         .runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
-            batch::check_total(total)?;
+            batch::check_total(total, limits.batch_bytes())?;
             for message in prepared.iter().flatten() {
                 message.check_ids(&queue.attributes).map_err(as_invalid_value)?;
             }
@@ -162,6 +164,7 @@ struct Prepared {
     outgoing: Outgoing,
     explicit_deduplication_id: Option<String>,
     size: usize,
+    limits: Limits,
     sums: Sums,
 }
 
@@ -202,6 +205,7 @@ impl Prepared {
         };
         Ok(Self {
             size: body.len() + message_attributes::size(&attributes),
+            limits: cx.conventions.limits,
             outgoing: Outgoing {
                 content: Content {
                     body,
@@ -246,7 +250,8 @@ impl Prepared {
     }
 
     fn check_size(&self, queue: &QueueAttributes, in_batch: bool) -> Result<(), Refusal> {
-        message_body::check_size(self.size, queue.maximum_message_size, in_batch)
+        let maximum = self.limits.message_bytes(queue.maximum_message_size);
+        message_body::check_size(self.size, maximum, in_batch)
     }
 
     /// What concerns one entry of a batch alone.

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use indexmap::IndexMap;
+
 use super::{Imported, Object, queue};
-use crate::config::EndpointStrategy;
+use crate::domain::address::is_account;
 
 const QUEUE_KEYS: [&str; 9] = [
     "defaultVisibilityTimeout",
@@ -15,6 +17,15 @@ const QUEUE_KEYS: [&str; 9] = [
     "copyTo",
     "moveTo",
     "tags",
+];
+
+/// What a template may hold. It makes a queue whose name tells whether it is FIFO.
+const TEMPLATE_KEYS: [&str; 5] = [
+    "defaultVisibilityTimeout",
+    "delay",
+    "receiveMessageWait",
+    "fifo",
+    "contentBasedDeduplication",
 ];
 
 /// Reads the whole file.
@@ -53,18 +64,26 @@ pub(super) fn read(root: &Value) -> Imported {
         }
     }
     let auto = Object::of("auto-create-queues", root.get("auto-create-queues"), &mut told);
+    auto.knows(&["enabled", "template"], &mut told);
     if auto.truth("enabled") {
-        told.push("auto-create-queues is not supported: queues must be made".to_owned());
+        imported.options.auto_create_queues = Some(true);
+        let template = auto.get("template");
+        let template = Object::of("auto-create-queues.template", template, &mut told);
+        template.knows(&TEMPLATE_KEYS, &mut told);
+        imported.queue_template = attributes(&template, &mut told);
+        if template.truth("contentBasedDeduplication") {
+            let name = "ContentBasedDeduplication".to_owned();
+            imported.queue_template.insert(name, "true".to_owned());
+        }
     }
     let aws = Object::of("aws", root.get("aws"), &mut told);
     aws.knows(&["region", "accountId"], &mut told);
     imported.options.region = aws.text("region");
-    if aws.text("accountId").is_some_and(|account| account != "000000000000") {
-        told.push(
-            "aws.accountId is ignored: the account is that of the caller's access key, \
-             000000000000 for all that are not 12 digits"
-                .to_owned(),
-        );
+    match aws.text("accountId") {
+        Some(account) if !is_account(&account) => {
+            told.push(format!("aws.accountId `{account}` is ignored: it is not 12 digits"));
+        }
+        account => imported.options.account = account,
     }
     read_queues(&root, &mut imported, &mut told);
     imported.warnings = told;
@@ -80,18 +99,22 @@ fn addresses(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String>)
         imported.options.listen = Some(vec![format!("{host}:{port}")]);
     }
     if rest.text("sqs-limits").as_deref() == Some("relaxed") {
-        imported.options.unlimited_receives = Some(true);
+        imported.options.relaxed_limits = Some(true);
     }
     let node = Object::of("node-address", root.get("node-address"), told);
     node.knows(&["protocol", "host", "port", "context-path"], told);
-    if node.text("context-path").is_some_and(|path| !path.is_empty()) {
-        told.push("node-address.context-path is read in queue URLs and not written".to_owned());
-    }
+    let path = node.text("context-path").unwrap_or_default();
+    let path = path.trim_matches('/');
     match node.text("host") {
         Some(host) if host != "*" && !root.truth("generate-node-address") => {
+            let protocol = node.text("protocol").unwrap_or_else(|| "http".to_owned());
             let port = node.text("port").unwrap_or_else(|| "9324".to_owned());
-            imported.options.external_host = Some(format!("{host}:{port}"));
-            imported.options.sqs_endpoint_strategy = Some(EndpointStrategy::Off);
+            let slash = if path.is_empty() { "" } else { "/" };
+            imported.options.public_url = Some(format!("{protocol}://{host}:{port}{slash}{path}"));
+        }
+        _ if !path.is_empty() => {
+            let reason = "is written into queue URLs only where node-address.host is a name";
+            told.push(format!("node-address.context-path {reason}"));
         }
         _ => {}
     }
@@ -104,48 +127,50 @@ fn read_queues(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String
         let fifo = given.truth("fifo") || name.strip_suffix(".fifo").is_some();
         let suffix = if fifo && name.strip_suffix(".fifo").is_none() { ".fifo" } else { "" };
         let mut declared = queue(&format!("{name}{suffix}"));
-        for (key, attribute) in [
-            ("defaultVisibilityTimeout", "VisibilityTimeout"),
-            ("delay", "DelaySeconds"),
-            ("receiveMessageWait", "ReceiveMessageWaitTimeSeconds"),
-        ] {
-            let Some(text) = given.text(key) else { continue };
-            match seconds(&text) {
-                Some(seconds) => {
-                    declared.attributes.insert(attribute.to_owned(), seconds.to_string());
-                }
-                None => told.push(format!("queues.{name}: {key}: `{text}` is no duration")),
-            }
-        }
+        declared.attributes = attributes(&given, told);
         if fifo {
             declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());
             if given.truth("contentBasedDeduplication") {
                 declared.attributes.insert("ContentBasedDeduplication".to_owned(), "true".into());
             }
         }
-        for unsupported in ["copyTo", "moveTo"] {
-            if given.text(unsupported).is_some() {
-                told.push(format!("queues.{name}: {unsupported} is not supported"));
-            }
-        }
+        let full = |target: String| {
+            let ends = target.strip_suffix(".fifo").is_some();
+            if fifo && !ends { format!("{target}.fifo") } else { target }
+        };
+        declared.copy_to = given.text("copyTo").map(full);
+        declared.move_to = given.text("moveTo").map(full);
         declared.tags = given.texts("tags");
         let at = format!("queues.{name}.deadLettersQueue");
         let dead = Object::of(at, given.get("deadLettersQueue"), told);
         dead.knows(&["name", "maxReceiveCount"], told);
         let count = dead.text("maxReceiveCount").and_then(|count| count.parse().ok());
-        declared.dead_letter_queue = dead.text("name").zip(count);
+        // The name of a FIFO queue may be written without its end here, too.
+        declared.dead_letter_queue = dead.text("name").map(full).zip(count);
+        if dead.members.is_some() && declared.dead_letter_queue.is_none() {
+            told.push(format!("{} needs a name and a maxReceiveCount; it is ignored", dead.at));
+        }
         imported.queues.push(declared);
     }
-    // The name of a FIFO queue may be written without its end here, too.
-    let names: Vec<_> = imported.queues.iter().map(|queue| queue.name.clone()).collect();
-    for queue in &mut imported.queues {
-        if let Some((target, _)) = &mut queue.dead_letter_queue
-            && !names.contains(target)
-            && names.contains(&format!("{target}.fifo"))
-        {
-            target.push_str(".fifo");
+}
+
+/// The attributes that are durations.
+fn attributes(given: &Object<'_>, told: &mut Vec<String>) -> IndexMap<String, String> {
+    let mut attributes = IndexMap::new();
+    for (key, attribute) in [
+        ("defaultVisibilityTimeout", "VisibilityTimeout"),
+        ("delay", "DelaySeconds"),
+        ("receiveMessageWait", "ReceiveMessageWaitTimeSeconds"),
+    ] {
+        let Some(text) = given.text(key) else { continue };
+        match seconds(&text) {
+            Some(seconds) => {
+                attributes.insert(attribute.to_owned(), seconds.to_string());
+            }
+            None => told.push(format!("{}: {key}: `{text}` is no duration", given.at)),
         }
     }
+    attributes
 }
 
 /// Whole seconds of a duration such as `10 seconds` or `5s`; without a unit it is milliseconds.

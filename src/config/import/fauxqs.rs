@@ -26,7 +26,7 @@ pub(super) fn read(root: &Value) -> Imported {
     for value in root.array("queues") {
         let given = Object::of("queues", value, &mut told);
         given.knows(&keys, &mut told);
-        let Some(name) = given.text("name") else { continue };
+        let Some(name) = given.name("name", &mut told) else { continue };
         let mut declared = queue(&name);
         declared.region = given.text("region");
         declared.attributes = given.texts("attributes");
@@ -40,7 +40,7 @@ pub(super) fn read(root: &Value) -> Imported {
     for value in root.array("topics") {
         let given = Object::of("topics", value, &mut told);
         given.knows(&keys, &mut told);
-        let Some(name) = given.text("name") else { continue };
+        let Some(name) = given.name("name", &mut told) else { continue };
         let mut declared = topic(&name);
         declared.region = given.text("region");
         declared.attributes.extend(given.texts("attributes"));
@@ -50,9 +50,8 @@ pub(super) fn read(root: &Value) -> Imported {
     for value in root.array("subscriptions") {
         let given = Object::of("subscriptions", value, &mut told);
         given.knows(&["topic", "queue", "region", "attributes"], &mut told);
-        let (Some(name), Some(queue)) = (given.text("topic"), given.text("queue")) else {
-            continue;
-        };
+        let topic = given.name("topic", &mut told);
+        let Some((name, queue)) = topic.zip(given.name("queue", &mut told)) else { continue };
         let region = given.text("region");
         let of_topic = imported
             .topics

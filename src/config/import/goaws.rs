@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Imported, Object, queue, take_redrive_policy, text, topic};
 use crate::config::file::Fault;
-use crate::config::{DeclaredSubscription, EndpointStrategy, Target};
+use crate::config::{DeclaredQueue, DeclaredSubscription, Target};
+use crate::domain::address::is_account;
 
 /// Sequences and mappings within each other that are read.
 const DEPTH: usize = 32;
@@ -76,10 +77,23 @@ pub(super) fn read(root: &Value) -> Imported {
     local.knows(&ENVIRONMENT_KEYS, &mut told);
     addresses(&local, &mut imported);
     imported.options.region = local.text("Region");
-    for unsupported in ["RandomLatency", "LogFile"] {
-        if !local.get(unsupported).is_null() {
-            told.push(format!("{name}: {unsupported} is not supported"));
+    if local.truth("LogToFile") {
+        told.push(format!("{name}: LogToFile is ignored: the log goes to standard error"));
+    }
+    for key in ["AccountId", "AccountID"] {
+        match local.text(key) {
+            Some(account) if !is_account(&account) => {
+                told.push(format!("{name}: {key} `{account}` is ignored: it is not 12 digits"));
+            }
+            account => imported.options.account = account.or(imported.options.account),
         }
+    }
+    let at = format!("{name}.RandomLatency");
+    let latency = Object::of(at, local.get("RandomLatency"), &mut told);
+    latency.knows(&["Min", "Max"], &mut told);
+    if let Some(most) = latency.text("Max") {
+        let least = latency.text("Min").unwrap_or_else(|| "0".to_owned());
+        imported.options.latency = Some(format!("{least}-{most}"));
     }
     let at = format!("{name}.QueueAttributeDefaults");
     let defaults = Object::of(at, local.get("QueueAttributeDefaults"), &mut told);
@@ -87,7 +101,7 @@ pub(super) fn read(root: &Value) -> Imported {
     for value in local.array("Queues") {
         let given = Object::of(format!("{name}.Queues"), value, &mut told);
         given.knows(&QUEUE_KEYS, &mut told);
-        let Some(name) = given.text("Name") else { continue };
+        let Some(name) = given.name("Name", &mut told) else { continue };
         let mut declared = named(&name);
         for key in &QUEUE_KEYS[1..] {
             if let Some(value) = given.text(key).or_else(|| defaults.text(key)) {
@@ -100,13 +114,17 @@ pub(super) fn read(root: &Value) -> Imported {
     for value in local.array("Topics") {
         let given = Object::of(format!("{name}.Topics"), value, &mut told);
         given.knows(&["Name", "Subscriptions"], &mut told);
-        let Some(name) = given.text("Name") else { continue };
+        let Some(name) = given.name("Name", &mut told) else { continue };
         let mut declared = topic(&name);
         for value in given.array("Subscriptions") {
             let given = Object::of(format!("the subscriptions of {name}"), value, &mut told);
             given.knows(&SUBSCRIPTION_KEYS, &mut told);
-            if let Some(subscription) = subscription(&given, &mut imported) {
-                declared.subscriptions.push(subscription);
+            match subscription(&given, &mut imported) {
+                Some(subscription) => declared.subscriptions.push(subscription),
+                None => told.push(format!(
+                    "one of {} has no QueueName, nor Protocol and EndPoint, and is ignored",
+                    given.at
+                )),
             }
         }
         imported.topics.push(declared);
@@ -124,12 +142,11 @@ fn addresses(local: &Object<'_>, imported: &mut Imported) {
     }
     if let Some(host) = local.text("Host").filter(|host| host != "localhost") {
         let port = ports.first().map_or("4100", String::as_str);
-        imported.options.external_host = Some(format!("{host}:{port}"));
-        imported.options.sqs_endpoint_strategy = Some(EndpointStrategy::Off);
+        imported.options.public_url = Some(format!("http://{host}:{port}"));
     }
 }
 
-fn named(name: &str) -> crate::config::DeclaredQueue {
+fn named(name: &str) -> DeclaredQueue {
     let mut declared = queue(name);
     if name.strip_suffix(".fifo").is_some() {
         declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());

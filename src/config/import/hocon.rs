@@ -1,17 +1,18 @@
 //! The part of HOCON in which `elasticmq.conf` is written: objects with or without `=`, keys with
-//! dots, quotes or none, comments, lists. Lines with `include` are passed over, and so are
-//! substitutions, whose keys stay unset.
+//! dots, quotes or none, comments, lists, and values that are variables of the environment. Lines
+//! with `include` are passed over. A key whose optional variable is not set stays as it was.
 
 use serde_json::{Map, Value};
 
+use super::Variable;
 use crate::config::file::{Fault, Source};
 
 /// Braces within each other that are read.
 const DEPTH: usize = 64;
 
 /// Reads a file.
-pub(super) fn parse(text: &str) -> Result<Value, Fault> {
-    let mut reader = Reader { text, at: 0 };
+pub(super) fn parse(text: &str, variable: Variable<'_>) -> Result<Value, Fault> {
+    let mut reader = Reader { text, at: 0, variable };
     reader.space();
     let braced = reader.next_if('{');
     let root = reader.members(DEPTH, braced)?;
@@ -22,13 +23,14 @@ pub(super) fn parse(text: &str) -> Result<Value, Fault> {
     }
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'v> {
     text: &'t str,
     /// The byte that is next.
     at: usize,
+    variable: Variable<'v>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn rest(&self) -> &str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -109,7 +111,9 @@ impl Reader<'_> {
             if path.len() > DEPTH {
                 return Err(self.fault("too many dots"));
             }
-            put(&mut members, &path, value);
+            if let Some(value) = value {
+                put(&mut members, &path, value);
+            }
         }
     }
 
@@ -141,12 +145,13 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Fault> {
+    /// A value; none if an optional variable stands for it and is not set.
+    fn value(&mut self, depth: usize) -> Result<Option<Value>, Fault> {
         let deeper = depth.checked_sub(1).ok_or_else(|| self.fault("too deep"))?;
         match self.peek() {
             Some('{') => {
                 self.bump();
-                Ok(Value::Object(self.members(deeper, true)?))
+                Ok(Some(Value::Object(self.members(deeper, true)?)))
             }
             Some('[') => {
                 self.bump();
@@ -157,14 +162,15 @@ impl Reader<'_> {
                         None => return Err(self.fault("a bracket is not closed")),
                         Some(']') => {
                             self.bump();
-                            return Ok(Value::Array(values));
+                            return Ok(Some(Value::Array(values)));
                         }
-                        Some(_) => values.push(self.value(deeper)?),
+                        Some(_) => values.extend(self.value(deeper)?),
                     }
                 }
             }
-            Some('"') => self.quoted().map(Value::String),
-            _ => self.unquoted(),
+            Some('"') => self.quoted().map(|text| Some(Value::String(text))),
+            Some('$') if self.rest().starts_with("${") => self.substitution(),
+            _ => self.unquoted().map(Some),
         }
     }
 
@@ -197,13 +203,25 @@ impl Reader<'_> {
         Err(self.fault("a text is not closed"))
     }
 
+    /// `${NAME}`, which must be set, or `${?NAME}`.
+    fn substitution(&mut self) -> Result<Option<Value>, Fault> {
+        let end = self.rest().find('}').ok_or_else(|| self.fault("a brace is not closed"))?;
+        let inner = self.rest().get("${".len()..end).unwrap_or_default().trim();
+        let (name, optional) = match inner.strip_prefix('?') {
+            Some(name) => (name.trim(), true),
+            None => (inner, false),
+        };
+        let value = (self.variable)(name).map(Value::String);
+        if value.is_none() && !optional {
+            let message = format!("there is no variable `{name}` in the environment");
+            return Err(self.fault(message));
+        }
+        self.at += end + 1;
+        Ok(value)
+    }
+
     /// A word, a number or several words, up to the end of the line or of what it stands in.
     fn unquoted(&mut self) -> Result<Value, Fault> {
-        if self.rest().starts_with("${") {
-            let end = self.rest().find('}').ok_or_else(|| self.fault("a brace is not closed"))?;
-            self.at += end + 1;
-            return Ok(Value::Null);
-        }
         let mut text = String::new();
         while let Some(next) = self.peek() {
             let ends = matches!(next, '\n' | ',' | '}' | ']' | '{' | '[' | '#' | '"')
@@ -266,12 +284,14 @@ mod tests {
     fn keys_values_and_comments_are_read_in_every_spelling() {
         let read = parse(
             "a.b = 1\na { c = two words, d : [x, \"y\"] } // over\n\"q.r\" = \"\"\"raw \"text\"\"\"\"\n\
-             e = ${?HOME}\nn = 000000000000\n",
+             e = 1\ne = ${?NOBODY}\nf = ${HOME}\nn = 000000000000\n",
+            &|name| (name == "HOME").then(|| "/home".to_owned()),
         );
         let expected = json!({
             "a": {"b": 1, "c": "two words", "d": ["x", "y"]},
             "q.r": "raw \"text\"",
-            "e": null,
+            "e": 1,
+            "f": "/home",
             "n": "000000000000",
         });
         assert_eq!(
@@ -283,8 +303,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_is_written_makes_it_fail(text in "[a{}\\[\\]=:.\"#/\n $,]{0,80}", deep in 0..300_usize) {
-            let _ = parse(&text);
-            let _ = parse(&"a{b=[".repeat(deep));
+            let _ = parse(&text, &|_| None);
+            let _ = parse(&"a{b=[".repeat(deep), &|_| None);
         }
     }
 }

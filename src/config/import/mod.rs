@@ -26,14 +26,19 @@ pub(super) struct Imported {
     /// In an order in which they can be created.
     pub queues: Vec<DeclaredQueue>,
     pub topics: Vec<DeclaredTopic>,
+    /// Attributes of queues that are made when they are first used.
+    pub queue_template: IndexMap<String, String>,
     pub warnings: Vec<String>,
 }
 
+/// A variable of the environment by its name, for files that refer to them.
+type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
+
 /// Reads a file; the end of its name tells whose it is.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Imported, Fault> {
+pub(super) fn parse(path: &Path, text: &str, variable: Variable<'_>) -> Result<Imported, Fault> {
     let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
     let mut imported = match suffix {
-        "conf" | "hocon" => elasticmq::read(&hocon::parse(text)?),
+        "conf" | "hocon" => elasticmq::read(&hocon::parse(text, variable)?),
         "yaml" | "yml" => goaws::read(&goaws::parse(text)?),
         "json" => fauxqs::read(&fauxqs::parse(text)?),
         _ => {
@@ -61,6 +66,8 @@ fn queue(name: &str) -> DeclaredQueue {
         attributes: IndexMap::new(),
         tags: IndexMap::new(),
         dead_letter_queue: None,
+        copy_to: None,
+        move_to: None,
     }
 }
 
@@ -125,6 +132,15 @@ impl<'v> Object<'v> {
         members.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()
     }
 
+    /// A name, without which nothing can be made; tells when it is missing.
+    fn name(&self, key: &str, warnings: &mut Vec<String>) -> Option<String> {
+        let name = self.text(key);
+        if name.is_none() {
+            warnings.push(format!("an entry of {} has no {key} and is ignored", self.at));
+        }
+        name
+    }
+
     /// Tells keys that nobody knows.
     fn knows(&self, known: &[&str], warnings: &mut Vec<String>) {
         for key in self.members.into_iter().flat_map(Map::keys) {
@@ -166,10 +182,9 @@ fn take_redrive_policy(queue: &mut DeclaredQueue) {
 mod tests {
     use super::super::Target;
     use super::*;
-    use crate::config::EndpointStrategy;
-
     fn read(name: &str, text: &str) -> Imported {
-        parse(Path::new(name), text).unwrap()
+        let variable = |name: &str| (name == "PORT_OF_QUEUES").then(|| "9326".to_owned());
+        parse(Path::new(name), text, &variable).unwrap()
     }
 
     fn names(imported: &Imported) -> Vec<&str> {
@@ -179,9 +194,10 @@ mod tests {
     const ELASTICMQ: &str = r#"
 include classpath("application.conf")
 // where we are
-node-address { protocol = http, host = "queues.example", port = 9325, context-path = "" }
-rest-sqs { enabled = true, bind-port = 9325
+node-address { protocol = https, host = "queues.example", port = 9325, context-path = "/sqs" }
+rest-sqs { enabled = true, bind-port = 9325, bind-port = ${?PORT_OF_QUEUES}
   bind-hostname = "0.0.0.0"
+  bind-hostname = ${?NOBODY_SAYS_IT}
   sqs-limits = relaxed }
 generate-node-address = false
 queues {
@@ -191,8 +207,10 @@ queues {
     tags { team = shop, "a.b" = "x y" } }
   orders-dead { }
   steps { fifo = true, contentBasedDeduplication = true, copyTo = "audit" }
-  "dotted.name" { delay = 1 minute }
+  "dotted.name" { delay = 1 minute, moveTo = orders, deadLettersQueue { name = orders-dead } }
 }
+auto-create-queues { enabled = true
+  template { delay = 3 seconds, fifo = false, contentBasedDeduplication = true, colour = red } }
 queues.late.delay = 2500 ms
 rest-stat.enabled = true
 aws { region = us-west-2, accountId = 123456789012 }
@@ -216,18 +234,24 @@ aws { region = us-west-2, accountId = 123456789012 }
         assert_eq!(imported.queues[3].attributes["DelaySeconds"], "60");
         assert_eq!(imported.queues[4].attributes["DelaySeconds"], "2");
         let options = imported.options;
-        assert_eq!(options.listen.unwrap(), ["0.0.0.0:9325"]);
-        assert_eq!(options.external_host.as_deref(), Some("queues.example:9325"));
-        assert_eq!(options.sqs_endpoint_strategy, Some(EndpointStrategy::Off));
-        assert_eq!(options.unlimited_receives, Some(true));
+        assert_eq!(options.listen.unwrap(), ["0.0.0.0:9326"]);
+        assert_eq!(options.public_url.as_deref(), Some("https://queues.example:9325/sqs"));
+        assert_eq!(options.relaxed_limits, Some(true));
         assert_eq!(options.region.as_deref(), Some("us-west-2"));
+        assert_eq!(options.account.as_deref(), Some("123456789012"));
+        assert_eq!(options.auto_create_queues, Some(true));
+        assert_eq!(imported.queues[2].copy_to.as_deref(), Some("audit.fifo"));
+        assert_eq!(imported.queues[3].move_to.as_deref(), Some("orders"));
+        let template = &imported.queue_template;
+        assert_eq!(template["DelaySeconds"], "3");
+        assert_eq!(template["ContentBasedDeduplication"], "true");
         let warnings = imported.warnings.join("\n");
         assert!(
             warnings.contains("`rest-stat` is ignored; did you mean `rest-stats`?"),
             "{warnings}"
         );
-        assert!(warnings.contains("queues.steps: copyTo is not supported"), "{warnings}");
-        assert!(warnings.contains("aws.accountId"), "{warnings}");
+        assert!(warnings.contains("`colour` of auto-create-queues.template"), "{warnings}");
+        assert!(warnings.contains("dotted.name.deadLettersQueue needs a name and"), "{warnings}");
         assert_eq!(imported.warnings.len(), 3, "{warnings}");
     }
 
@@ -240,6 +264,7 @@ Local:
   Host: localhost
   Port: 4100
   Region: us-east-1
+  AccountId: queue
   QueueAttributeDefaults:
     VisibilityTimeout: 20
   Queues:
@@ -248,6 +273,7 @@ Local:
       RedrivePolicy: '{"maxReceiveCount": "3", "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}'
     - Name: dead
       Visibility: 3
+    - VisibilityTimeout: 3
   Topics:
     - Name: events
       Subscriptions:
@@ -273,7 +299,15 @@ Other: {}
         assert_eq!(imported.options.listen.unwrap(), ["0.0.0.0:4100"]);
         let warnings = imported.warnings.join("\n");
         assert!(warnings.contains("did you mean `VisibilityTimeout`?"), "{warnings}");
-        assert!(warnings.contains("RandomLatency is not supported"), "{warnings}");
+        assert!(warnings.contains("AccountId `queue`"), "{warnings}");
+        assert!(warnings.contains("an entry of Local.Queues has no Name"), "{warnings}");
+        assert_eq!(imported.options.latency.as_deref(), Some("1-2"));
+        assert_eq!(imported.options.public_url, None);
+        let elsewhere = "Local:\n  Host: queues\n  AccountId: '123456789012'\n  Topics: [{Name: t, Subscriptions: [{Raw: true}]}]\n";
+        let elsewhere = read("goaws.yml", elsewhere);
+        assert_eq!(elsewhere.options.public_url.as_deref(), Some("http://queues:4100"));
+        assert_eq!(elsewhere.options.account.as_deref(), Some("123456789012"));
+        assert!(elsewhere.warnings[0].contains("no QueueName"), "{:?}", elsewhere.warnings);
     }
 
     #[test]
@@ -303,10 +337,11 @@ Other: {}
 
     #[test]
     fn what_cannot_be_read_is_told_with_its_line() {
-        let fault = |name: &str, text: &str| parse(Path::new(name), text).unwrap_err();
+        let fault = |name: &str, text: &str| parse(Path::new(name), text, &|_| None).unwrap_err();
         assert_eq!(fault("x.conf", "a = 1\nqueues {\n").line, 3);
         assert_eq!(fault("x.json", "{\n  \"queues\": [,]\n}").line, 2);
         assert!(fault("x.yaml", "a: [\n").line >= 1);
+        assert!(fault("x.conf", "a = 1\nb = ${NOBODY}\n").message.contains("`NOBODY`"));
         assert!(fault("x.txt", "").message.contains(".conf (ElasticMQ)"));
         let circle = "queues { a { deadLettersQueue { name = b, maxReceiveCount = 1 } }\n\
                       b { deadLettersQueue { name = a, maxReceiveCount = 1 } } }";

@@ -16,7 +16,6 @@ use super::{
     ANSWER_BYTES, ANSWER_MESSAGES, Asked, LONGEST_ANSWER, failure, not_allowed, not_found, ok,
     tell_next,
 };
-use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::SubscriptionArn;
 use crate::domain::{Refusal, sms};
@@ -103,7 +102,7 @@ async fn read(
     asked: &Asked,
     mailbox: &'static Mailbox,
 ) -> Result<Response<Body>, Refusal> {
-    let account = asked.param("accountId").unwrap_or(DEFAULT_ACCOUNT).to_owned();
+    let account = asked.param("accountId").unwrap_or(gateway.account()).to_owned();
     let region = asked.param("region").unwrap_or(gateway.region()).to_owned();
     let target = asked.param(mailbox.filter).map(str::to_owned);
     let mut before = match asked.param("before") {
@@ -157,7 +156,7 @@ async fn remove(
     asked: &Asked,
     mailbox: &'static Mailbox,
 ) -> Result<Response<Body>, Refusal> {
-    let account = asked.param("accountId").unwrap_or(DEFAULT_ACCOUNT);
+    let account = asked.param("accountId").unwrap_or(gateway.account());
     let region = asked.param("region");
     let target = asked.param(mailbox.filter);
     let name = mailbox.protocol.name();
@@ -217,7 +216,7 @@ async fn opt_out(gateway: &Gateway, asked: &Asked) -> Result<Response<Body>, Ref
     let Some(number) = sms::e164(&text) else {
         return Ok(failure(StatusCode::BAD_REQUEST, "phoneNumber must be a phone number."));
     };
-    let account = of(given.account_id, "accountId").unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    let account = of(given.account_id, "accountId").unwrap_or_else(|| gateway.account().to_owned());
     let region = of(given.region, "region").unwrap_or_else(|| gateway.region().to_owned());
     let answer = ok(&json!({ "phoneNumber": number, "accountId": account, "region": region }));
     gateway.runtime().run(move |tx| engine::sms::opt_out(tx, (&account, &region), &number)).await?;

@@ -1,0 +1,227 @@
+//! From options to settings: defaults, and what a value must be.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::ConfigError;
+use super::choices::{AuthMode, Compat};
+use super::flags::Options;
+use super::settings::{AccessKey, MailRelay, Settings, Storage};
+use crate::auth::account::DEFAULT_ACCOUNT;
+use crate::domain::address::is_account;
+
+/// Milliseconds by which answers can be delayed: ten minutes.
+pub const LONGEST_LATENCY_MS: u32 = 600_000;
+
+/// The settings that these options come to; queues and topics are not among them.
+pub(super) fn resolve(
+    options: Options,
+    access_key: Option<AccessKey>,
+) -> Result<Settings, ConfigError> {
+    let has_keys = access_key.is_some() || options.credentials.is_some();
+    let compat = options.compat;
+    let relaxed_limits = options.relaxed_limits.unwrap_or(false);
+    // Those servers keep nothing unless they are told to.
+    let is_ephemeral = compat.is_some() && options.data.is_none();
+    let storage = if options.ephemeral.unwrap_or(is_ephemeral) {
+        Storage::Ephemeral
+    } else {
+        Storage::Directory {
+            path: options.data.unwrap_or_else(|| default_data(compat)),
+            durability: options.durability.unwrap_or_default(),
+        }
+    };
+    Ok(Settings {
+        listen: addresses(options.listen, compat)?,
+        storage,
+        auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
+        credentials_file: options.credentials,
+        access_key,
+        region: options.region.unwrap_or_else(|| "us-east-1".to_owned()),
+        log_format: options.log_format.unwrap_or_default(),
+        log_level: log_level(options.log_level)?,
+        max_connections: at_least_one("max_connections", options.max_connections, 10_000)?,
+        max_body_bytes: at_least_one("max_body_bytes", options.max_body_bytes, 8 * 1024 * 1024)?,
+        header_timeout: Duration::from_secs(u64::from(at_least_one(
+            "header_timeout",
+            options.header_timeout,
+            100,
+        )?)),
+        shutdown_grace: Duration::from_secs(u64::from(options.shutdown_grace.unwrap_or(8))),
+        delay_purge_retry: options.delay_purge_retry.unwrap_or(false),
+        delay_recently_deleted: options.delay_recently_deleted.unwrap_or(false),
+        public_url: options.public_url.map(public_url).transpose()?,
+        trust_forwarded: options.trust_forwarded.unwrap_or(false),
+        cert_base_url: options.sns_cert_url_host.map(cert_base_url).transpose()?,
+        lambda_urls: lambda_urls(options.lambda_url.unwrap_or_default())?,
+        mail_relay: options.mail_relay.map(|url| MailRelay {
+            url,
+            from: options.mail_from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned()),
+        }),
+        compat,
+        sqs_endpoint_strategy: options.sqs_endpoint_strategy.unwrap_or_default(),
+        external_host: external_host(options.external_host)?,
+        unlimited_receives: options.unlimited_receives.unwrap_or(false) || relaxed_limits,
+        relaxed_limits,
+        auto_create_queues: options.auto_create_queues.unwrap_or(false).then(IndexMap::new),
+        account: account(options.account, compat)?,
+        parity_access_keys: options.parity_access_keys.unwrap_or(false),
+        cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
+        config_updates: options.config_updates.unwrap_or(false),
+        diagnose: options.diagnose.unwrap_or(false),
+        init_dir: options.init_dir.or_else(|| {
+            (compat == Some(Compat::Localstack)).then(|| PathBuf::from("/etc/localstack/init"))
+        }),
+        latency_ms: latency(options.latency.as_deref())?,
+        queues: Vec::new(),
+        topics: Vec::new(),
+    })
+}
+
+/// The volume of LocalStack's container, where there is one.
+fn default_data(compat: Option<Compat>) -> PathBuf {
+    let volume = Path::new("/var/lib/localstack");
+    if compat == Some(Compat::Localstack) && volume.is_dir() {
+        return volume.to_owned();
+    }
+    PathBuf::from("./data")
+}
+
+fn account(given: Option<String>, compat: Option<Compat>) -> Result<String, ConfigError> {
+    let usual = if compat == Some(Compat::Moto) { "123456789012" } else { DEFAULT_ACCOUNT };
+    let account = given.unwrap_or_else(|| usual.to_owned());
+    if is_account(&account) {
+        return Ok(account);
+    }
+    let message = format!("`{account}` is not 12 digits");
+    Err(ConfigError::Value { setting: "account", message })
+}
+
+fn default_address(compat: Option<Compat>) -> &'static str {
+    match compat {
+        None => "127.0.0.1:4566",
+        Some(Compat::Localstack) => "0.0.0.0:4566",
+        Some(Compat::Elasticmq) => "0.0.0.0:9324",
+        Some(Compat::Goaws) => "0.0.0.0:4100",
+        Some(Compat::Moto) => "127.0.0.1:5000",
+    }
+}
+
+fn addresses(
+    given: Option<Vec<String>>,
+    compat: Option<Compat>,
+) -> Result<Vec<String>, ConfigError> {
+    let Some(given) = given else { return Ok(vec![default_address(compat).to_owned()]) };
+    let addresses: Vec<String> =
+        given.iter().map(|address| address.trim().to_owned()).filter(|a| !a.is_empty()).collect();
+    let refuse = |message: String| ConfigError::Value { setting: "listen", message };
+    if addresses.is_empty() {
+        return Err(refuse("no address given".to_owned()));
+    }
+    for address in &addresses {
+        let is_complete = address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !is_complete {
+            return Err(refuse(format!(
+                "`{address}` is not an address and port such as 0.0.0.0:4566"
+            )));
+        }
+    }
+    Ok(addresses)
+}
+
+fn log_level(given: Option<String>) -> Result<String, ConfigError> {
+    let level = given.unwrap_or_else(|| "info".to_owned());
+    match tracing_subscriber::EnvFilter::builder().parse(&level) {
+        Ok(_) => Ok(level),
+        Err(error) => Err(ConfigError::Value {
+            setting: "log_level",
+            message: format!("`{level}` is neither a level nor a list of directives: {error}"),
+        }),
+    }
+}
+
+fn at_least_one<N: Default + PartialEq>(
+    setting: &'static str,
+    given: Option<N>,
+    default: N,
+) -> Result<N, ConfigError> {
+    let value = given.unwrap_or(default);
+    if value == N::default() {
+        return Err(ConfigError::Value { setting, message: "must be at least 1".to_owned() });
+    }
+    Ok(value)
+}
+
+fn public_url(given: String) -> Result<String, ConfigError> {
+    base_url("public_url", &given)
+}
+
+fn external_host(given: Option<String>) -> Result<String, ConfigError> {
+    let host = given.unwrap_or_else(|| "localhost.localstack.cloud:4566".to_owned());
+    match host.parse::<hyper::http::uri::Authority>() {
+        Ok(_) => Ok(host),
+        Err(_) => Err(ConfigError::Value {
+            setting: "external_host",
+            message: format!("`{host}` is not a host such as queues.example.com:4566"),
+        }),
+    }
+}
+
+/// `50` or `50-200`.
+fn latency(given: Option<&str>) -> Result<RangeInclusive<u32>, ConfigError> {
+    let Some(given) = given else { return Ok(0..=0) };
+    let (least, most) = given.split_once('-').unwrap_or((given, given));
+    match (least.trim().parse(), most.trim().parse()) {
+        (Ok(least), Ok(most)) if least <= most && most <= LONGEST_LATENCY_MS => Ok(least..=most),
+        _ => Err(ConfigError::Value {
+            setting: "latency",
+            message: format!(
+                "`{given}` is neither milliseconds nor a range of them such as 50-200, up to \
+                 {LONGEST_LATENCY_MS}"
+            ),
+        }),
+    }
+}
+
+/// A host alone means https, which is what verifiers insist on.
+fn cert_base_url(given: String) -> Result<String, ConfigError> {
+    let url = if given.contains("://") { given } else { format!("https://{given}") };
+    base_url("sns_cert_url_host", &url)
+}
+
+fn lambda_urls(given: Vec<String>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let pairs = given.into_iter().filter(|pair| !pair.trim().is_empty());
+    pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((function, url)) if !function.trim().is_empty() => {
+                Ok((function.trim().to_owned(), base_url("lambda_url", url.trim())?))
+            }
+            _ => Err(ConfigError::Value {
+                setting: "lambda_url",
+                message: format!("`{pair}` is not a function and its URL, function=http://host"),
+            }),
+        })
+        .collect()
+}
+
+fn base_url(setting: &'static str, given: &str) -> Result<String, ConfigError> {
+    let url = given.trim_end_matches('/');
+    let is_base = url.parse::<hyper::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some()
+            && uri.query().is_none()
+    });
+    if !is_base {
+        return Err(ConfigError::Value {
+            setting,
+            message: format!("`{given}` is not a base such as https://queues.example.com"),
+        });
+    }
+    Ok(url.to_owned())
+}

@@ -1,0 +1,321 @@
+//! Faults and delays on request: calls that fail although nothing is wrong, and answers that come
+//! late, so that people see what their programs do then.
+//!
+//! The rules are LocalStack's, and so are the paths under which they are set, see
+//! [`super::localstack`]. What happens to a call is decided by the rules, the call, and a number
+//! that is passed in. While nothing is asked for, a call pays for two loads and comparisons.
+
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Rules that are kept.
+const RULES: usize = 1_000;
+/// Length of a code.
+const CODE_LENGTH: RangeInclusive<usize> = 1..=128;
+
+/// A rule: which calls fail, how often, and how. What it leaves out is true of all calls.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// `sqs`, `sns` or `sts`; rules of other services are kept and do nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The region of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The operation by AWS's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// From 0 to 1; 1 when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// What is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Answer>,
+}
+
+/// What a call that is to fail is answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The HTTP status, 400 to 599; 503 when left out.
+    #[serde(rename = "statusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// The code; `ServiceUnavailable` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl Answer {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status_code.unwrap_or(503)
+    }
+
+    /// The code.
+    pub fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or("ServiceUnavailable")
+    }
+}
+
+/// What rules look at in a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'c> {
+    /// `sqs`, `sns` or `sts`.
+    pub service: &'c str,
+    /// Its region.
+    pub region: &'c str,
+    /// The operation by AWS's name.
+    pub operation: &'c str,
+}
+
+impl Fault {
+    fn concerns(&self, call: Call<'_>) -> bool {
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
+        };
+        is(&self.service, call.service)
+            && is(&self.region, call.region)
+            && is(&self.operation, call.operation)
+    }
+
+    /// Why the rule makes no sense.
+    fn check(&self) -> Result<(), String> {
+        if let Some(probability) = self.probability
+            && !(0.0..=1.0).contains(&probability)
+        {
+            return Err(format!("The probability {probability} is not from 0 to 1."));
+        }
+        let Some(answer) = &self.error else { return Ok(()) };
+        if !(400..=599).contains(&answer.status()) {
+            return Err(format!("The statusCode {} is not from 400 to 599.", answer.status()));
+        }
+        let code = answer.code();
+        let is_code = CODE_LENGTH.contains(&code.len())
+            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if is_code { Ok(()) } else { Err(format!("The code {code:?} is no code of an error.")) }
+    }
+}
+
+/// The first rule that strikes a call. `draw` is from 0 up to but not 1, each number as likely as
+/// any other.
+pub fn struck<'f>(faults: &'f [Fault], call: Call<'_>, mut draw: f64) -> Option<&'f Fault> {
+    for fault in faults.iter().filter(|fault| fault.concerns(call)) {
+        let probability = fault.probability.unwrap_or(1.0);
+        if draw < probability {
+            return Some(fault);
+        }
+        // What is left of the draw is as good as a new one: where it lies between the
+        // probability and 1 has not mattered yet.
+        draw = (draw - probability) / (1.0 - probability);
+    }
+    None
+}
+
+/// Where in a range of milliseconds a draw falls, likewise.
+pub fn delay_ms(range: &RangeInclusive<u32>, draw: f64) -> u32 {
+    // Far from the edge of the type: see LONGEST_LATENCY_MS.
+    let width = range.end().saturating_sub(*range.start()) + 1;
+    let above = (draw * f64::from(width)) as u32;
+    range.start() + above.min(width - 1)
+}
+
+/// What is asked for now.
+#[derive(Debug)]
+pub struct Chaos {
+    fails: AtomicBool,
+    delays: AtomicBool,
+    wanted: RwLock<Wanted>,
+    /// The delay that the settings ask for.
+    configured_ms: RangeInclusive<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Wanted {
+    faults: Vec<Fault>,
+    delay_ms: RangeInclusive<u32>,
+}
+
+impl Chaos {
+    /// Answers are delayed by these milliseconds until somebody asks for something else.
+    pub fn new(delay_ms: RangeInclusive<u32>) -> Self {
+        Self {
+            fails: AtomicBool::new(false),
+            delays: AtomicBool::new(*delay_ms.end() > 0),
+            wanted: RwLock::new(Wanted { faults: Vec::new(), delay_ms: delay_ms.clone() }),
+            configured_ms: delay_ms,
+        }
+    }
+
+    /// What a call is answered that is to fail.
+    pub fn fault(&self, call: Call<'_>, draw: impl FnOnce() -> f64) -> Option<Answer> {
+        if !self.fails.load(Ordering::Relaxed) {
+            return None;
+        }
+        let wanted = self.wanted();
+        struck(&wanted.faults, call, draw()).map(|fault| fault.error.clone().unwrap_or_default())
+    }
+
+    /// How long a call has to wait.
+    pub fn delay(&self, draw: impl FnOnce() -> f64) -> Option<Duration> {
+        if !self.delays.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(Duration::from_millis(delay_ms(&self.wanted().delay_ms, draw()).into()))
+    }
+
+    /// The rules in their order.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.wanted().faults.clone()
+    }
+
+    /// The milliseconds from which and to which answers are delayed.
+    pub fn delays_ms(&self) -> RangeInclusive<u32> {
+        self.wanted().delay_ms.clone()
+    }
+
+    /// Changes the rules; an error says why they are left as they were.
+    pub fn change_faults(
+        &self,
+        change: impl FnOnce(&mut Vec<Fault>),
+    ) -> Result<Vec<Fault>, String> {
+        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = wanted.faults.clone();
+        change(&mut faults);
+        if faults.len() > RULES {
+            return Err(format!("There may be {RULES} rules."));
+        }
+        faults.iter().try_for_each(Fault::check)?;
+        self.fails.store(!faults.is_empty(), Ordering::Relaxed);
+        wanted.faults.clone_from(&faults);
+        Ok(faults)
+    }
+
+    /// Delays all answers from now on; no more than [`crate::config::LONGEST_LATENCY_MS`].
+    pub fn set_delay(&self, delay_ms: RangeInclusive<u32>) {
+        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        self.delays.store(*delay_ms.end() > 0, Ordering::Relaxed);
+        wanted.delay_ms = delay_ms;
+    }
+
+    /// Nothing is asked for but what the settings say.
+    pub fn reset(&self) {
+        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        self.fails.store(false, Ordering::Relaxed);
+        self.delays.store(*self.configured_ms.end() > 0, Ordering::Relaxed);
+        *wanted = Wanted { faults: Vec::new(), delay_ms: self.configured_ms.clone() };
+    }
+
+    fn wanted(&self) -> RwLockReadGuard<'_, Wanted> {
+        self.wanted.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SEND: Call<'_> = Call { service: "sqs", region: "us-east-1", operation: "SendMessage" };
+
+    fn faults(text: &str) -> Vec<Fault> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn code_at(faults: &[Fault], draw: f64) -> Option<String> {
+        struck(faults, SEND, draw)
+            .map(|fault| fault.error.clone().unwrap_or_default().code().into())
+    }
+
+    #[test]
+    fn a_rule_concerns_what_it_names_and_an_empty_one_everything() {
+        for (rule, strikes) in [
+            ("{}", true),
+            (r#"{"service": "sqs"}"#, true),
+            (r#"{"service": "SQS", "operation": "SendMessage", "region": "us-east-1"}"#, true),
+            (r#"{"service": "sns"}"#, false),
+            (r#"{"service": "dynamodb"}"#, false),
+            (r#"{"region": "eu-west-1"}"#, false),
+            (r#"{"service": "sqs", "operation": "ReceiveMessage"}"#, false),
+            (r#"{"probability": 0}"#, false),
+        ] {
+            assert_eq!(
+                struck(&faults(&format!("[{rule}]")), SEND, 0.0).is_some(),
+                strikes,
+                "{rule}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_strikes_is_the_one() {
+        let rules = faults(
+            r#"[{"service": "sns"}, {"probability": 0.5, "error": {"code": "A"}},
+                {"probability": 0.5, "error": {"code": "B"}}]"#,
+        );
+        assert_eq!(code_at(&rules, 0.49).as_deref(), Some("A"));
+        assert_eq!(code_at(&rules, 0.51).as_deref(), Some("B"));
+        assert_eq!(code_at(&rules, 0.76), None);
+        let certain = faults(r#"[{"error": {"code": "C", "statusCode": 400}}, {}]"#);
+        assert_eq!(code_at(&certain, 0.999_999).as_deref(), Some("C"));
+        let plain = Answer::default();
+        assert_eq!((plain.status(), plain.code()), (503, "ServiceUnavailable"));
+    }
+
+    #[test]
+    fn rules_without_sense_change_nothing() {
+        let chaos = Chaos::new(0..=0);
+        let good = faults(r#"[{"service": "sqs"}]"#);
+        chaos.change_faults(|rules| rules.clone_from(&good)).unwrap();
+        for bad in [
+            r#"[{"probability": 1.5}]"#,
+            r#"[{"error": {"statusCode": 200}}]"#,
+            r#"[{"error": {"code": "<b>"}}]"#,
+            r#"[{"error": {"code": ""}}]"#,
+        ] {
+            assert!(chaos.change_faults(|rules| *rules = faults(bad)).is_err(), "{bad}");
+        }
+        let many = vec![Fault::default(); RULES + 1];
+        assert!(chaos.change_faults(|rules| *rules = many).is_err());
+        assert_eq!(chaos.faults(), good);
+        assert!(serde_json::from_str::<Fault>(r#"{"colour": 1}"#).is_err());
+    }
+
+    #[test]
+    fn a_reset_leaves_the_delay_of_the_settings() {
+        let chaos = Chaos::new(5..=5);
+        chaos.change_faults(|rules| rules.push(Fault::default())).unwrap();
+        chaos.set_delay(0..=0);
+        assert_eq!(chaos.delay(|| 0.0), None);
+        assert!(chaos.fault(SEND, || 0.0).is_some());
+        chaos.reset();
+        assert_eq!(chaos.delay(|| 0.0), Some(Duration::from_millis(5)));
+        assert_eq!(chaos.fault(SEND, || unreachable!()), None);
+    }
+
+    proptest! {
+        /// With n rules of probability p a share of 1 - (1 - p)^n of all draws is struck.
+        #[test]
+        fn rules_strike_as_often_as_they_say(p in 0.0_f64..1.0, n in 1_usize..5) {
+            let rules = vec![Fault { probability: Some(p), ..Fault::default() }; n];
+            let draws = 2_000_u32;
+            let struck = (0..draws)
+                .filter(|i| struck(&rules, SEND, f64::from(*i) / f64::from(draws)).is_some())
+                .count();
+            let expected = 1.0 - (1.0 - p).powi(n as i32);
+            prop_assert!((f64::from(u32::try_from(struck).unwrap()) / f64::from(draws) - expected).abs() < 0.002);
+        }
+
+        #[test]
+        fn a_delay_is_within_its_range(start in 0_u32..1_000, width in 0_u32..1_000, draw in 0.0_f64..1.0) {
+            let range = start..=start + width;
+            prop_assert!(range.contains(&delay_ms(&range, draw)));
+            prop_assert_eq!(delay_ms(&range, 0.0), start);
+            prop_assert_eq!(delay_ms(&range, 0.999_999), start + width);
+        }
+    }
+}
