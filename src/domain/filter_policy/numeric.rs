@@ -85,13 +85,11 @@ impl<'a> Terms<'a> {
 
     /// The number at this index.
     fn number(&self, index: usize, operator: &str) -> Result<&'a Number, Fault> {
-        match self.all.get(index) {
-            Some(Json { kind: Kind::Number(number), .. }) => Ok(number),
-            _ => {
-                let sentence = format!("Value of {operator} must be numeric");
-                Err(Fault::at(sentence, self.place(index)))
-            }
-        }
+        let Some(Json { kind: Kind::Number(number), .. }) = self.all.get(index) else {
+            let sentence = format!("Value of {operator} must be numeric");
+            return Err(Fault::at(sentence, self.place(index)));
+        };
+        Ok(number)
     }
 
     fn end_at(&self, index: usize, complaint: &str) -> Result<(), Fault> {
