@@ -272,8 +272,8 @@ mod tests {
                     id: uuid::Uuid::max(),
                     sent_at: i64::MAX,
                     receive_count: i64::MAX,
-                    received_at: Some(i64::MAX),
-                    first_received_at: Some(i64::MAX),
+                    received_at: i64::MAX,
+                    first_received_at: i64::MAX,
                     dead_letter_source: Some(format!("arn:aws:sqs:{}", "x".repeat(150))),
                 },
                 content: Content {
