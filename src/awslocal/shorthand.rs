@@ -98,6 +98,10 @@ fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
             Err(format!("Expected: '=', received: {value}"))
         }
         (Kind::Number | Kind::Truth, Value::String(text)) => scalar(kind, &text),
+        // A comma too many in shorthand; as text it would be something that nobody has written.
+        (Kind::Text, Value::Array(several)) => {
+            Err(format!("Expected: '=', received: EOF for input: {}", Value::Array(several)))
+        }
         // What AWS wants as text is often written as what it is: {"VisibilityTimeout": 30}.
         (Kind::Text, value) if !value.is_string() && !value.is_null() => {
             Ok(value.to_string().into())
@@ -107,18 +111,32 @@ fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
 }
 
 /// Reads shorthand from left to right.
-struct Reader {
-    rest: std::iter::Peekable<std::vec::IntoIter<char>>,
+struct Reader<'t> {
+    rest: &'t str,
 }
 
-impl Reader {
-    fn new(text: &str) -> Self {
-        Self { rest: text.trim().chars().collect::<Vec<_>>().into_iter().peekable() }
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { rest: text.trim() }
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        self.next_if(|_| true)
+    }
+
+    fn next_if(&mut self, wanted: impl FnOnce(char) -> bool) -> Option<char> {
+        let next = self.peek().filter(|next| wanted(*next))?;
+        self.rest = &self.rest[next.len_utf8()..];
+        Some(next)
     }
 
     fn pairs_to_end(mut self) -> Result<Value, String> {
         let pairs = self.pairs(DEPTH)?;
-        match self.rest.peek() {
+        match self.peek() {
             None => Ok(pairs),
             Some(other) => Err(format!("Expected: ',', received: '{other}'")),
         }
@@ -129,15 +147,15 @@ impl Reader {
         let mut pairs = Map::new();
         loop {
             let key = self.text(&['=', ',', '{', '}', '[', ']'])?;
-            if self.rest.next_if_eq(&'=').is_none() {
-                let received = self.rest.peek().map_or("EOF".to_owned(), char::to_string);
+            if self.next_if(|next| next == '=').is_none() {
+                let received = self.peek().map_or("EOF".to_owned(), |next| next.to_string());
                 return Err(format!("Expected: '=', received: '{received}' for input: {key}"));
             }
             let value = self.value(depth)?;
             // `key=a,b`: what follows is a further value unless it is a pair.
             let mut values = vec![value];
-            while self.rest.peek() == Some(&',') && !self.pair_follows() {
-                self.rest.next();
+            while self.peek() == Some(',') && !self.pair_follows() {
+                self.next();
                 values.push(self.value(depth)?);
             }
             let value = match <[Value; 1]>::try_from(values) {
@@ -145,7 +163,7 @@ impl Reader {
                 Err(several) => Value::Array(several),
             };
             pairs.insert(key, value);
-            if self.rest.next_if_eq(&',').is_none() {
+            if self.next_if(|next| next == ',').is_none() {
                 return Ok(Value::Object(pairs));
             }
         }
@@ -153,30 +171,29 @@ impl Reader {
 
     /// Whether a comma is followed by a key and not by one more value.
     fn pair_follows(&self) -> bool {
-        let mut ahead = self.rest.clone();
-        ahead.next();
-        if matches!(ahead.peek(), Some('"' | '\'' | '{' | '[')) {
+        let ahead = self.rest.get(1..).unwrap_or_default();
+        if ahead.starts_with(['"', '\'', '{', '[']) {
             return false;
         }
-        let stop = ahead.find(|letter| matches!(letter, '=' | ',' | '{' | '}' | '[' | ']'));
-        stop == Some('=')
+        let stop = ahead.find(['=', ',', '{', '}', '[', ']']);
+        stop.is_some_and(|stop| ahead[stop..].starts_with('='))
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, String> {
         let deeper = depth.checked_sub(1).ok_or("too many braces within each other")?;
-        match self.rest.peek() {
+        match self.peek() {
             Some('{') => {
-                self.rest.next();
+                self.next();
                 let pairs = self.pairs(deeper)?;
                 self.close('}')?;
                 Ok(pairs)
             }
             Some('[') => {
-                self.rest.next();
+                self.next();
                 let mut values = Vec::new();
-                while self.rest.peek().is_some_and(|next| *next != ']') {
+                while self.peek().is_some_and(|next| next != ']') {
                     values.push(self.value(deeper)?);
-                    if self.rest.next_if_eq(&',').is_none() {
+                    if self.next_if(|next| next == ',').is_none() {
                         break;
                     }
                 }
@@ -188,7 +205,7 @@ impl Reader {
     }
 
     fn close(&mut self, bracket: char) -> Result<(), String> {
-        match self.rest.next() {
+        match self.next() {
             Some(found) if found == bracket => Ok(()),
             other => {
                 let received = other.map_or("EOF".to_owned(), |other| other.to_string());
@@ -199,19 +216,19 @@ impl Reader {
 
     /// A text in quotes, or one up to any of these. A backslash takes the next as it is.
     fn text(&mut self, until: &[char]) -> Result<String, String> {
-        while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
-        let quote = self.rest.next_if(|next| matches!(next, '"' | '\''));
+        while self.next_if(char::is_whitespace).is_some() {}
+        let quote = self.next_if(|next| matches!(next, '"' | '\''));
         let mut text = String::new();
         loop {
             let next = match quote {
-                Some(_) => self.rest.next(),
-                None => self.rest.next_if(|next| !until.contains(next)),
+                Some(_) => self.next(),
+                None => self.next_if(|next| !until.contains(&next)),
             };
             match (next, quote) {
                 (None, None) => return Ok(text.trim_end().to_owned()),
                 (None, Some(quote)) => return Err(format!("Expected: '{quote}', received: 'EOF'")),
                 (Some(end), Some(quote)) if end == quote => return Ok(text),
-                (Some('\\'), _) => text.push(self.rest.next().unwrap_or('\\')),
+                (Some('\\'), _) => text.push(self.next().unwrap_or('\\')),
                 (Some(letter), _) => text.push(letter),
             }
         }
@@ -277,7 +294,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told() {
         let map = kind("sqs", "create-queue", "attributes");
-        for given in ["A", "A={", "A=\"x", "{\"A\": 1", "A=b}"] {
+        for given in ["A", "A={", "A=\"x", "{\"A\": 1", "A=b}", "A=b,c", "A=1,B"] {
             assert!(read(&map, &[given]).is_err(), "{given}");
         }
         let entries = kind("sqs", "send-message-batch", "entries");
