@@ -99,8 +99,8 @@ impl Container {
 
     /// What the image's health check says.
     fn is_healthy(&self) -> bool {
-        let mut check = Self::command("sh", self.folder.path());
-        check.arg(of_image("healthcheck")).env("SQUAB_LISTEN", &self.address);
+        let mut check = Self::command(env!("CARGO_BIN_EXE_squab"), self.folder.path());
+        check.arg("health").env("SQUAB_COMPAT", "localstack").env("SQUAB_LISTEN", &self.address);
         check.output().unwrap().status.success()
     }
 

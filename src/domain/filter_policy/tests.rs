@@ -755,7 +755,7 @@ fn crowded_condition() -> impl Strategy<Value = Value> {
         }),
         1 => prop::collection::vec("[aAb]{0,2}", 1..6)
             .prop_map(|texts| json!({ "anything-but": texts })),
-        1 => "[aAb]{0,2}".prop_map(|text| json!({ "anything-but": { "prefix": text } })),
+        1 => "[aAb]{1,2}".prop_map(|text| json!({ "anything-but": { "prefix": text } })),
         1 => condition(),
     ]
 }
