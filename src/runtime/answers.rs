@@ -313,9 +313,9 @@ mod tests {
         // Nobody has had the time to read.
         assert!(!new.try_hold(MIB));
         sleep(2 * WINDOW).await;
-        let least = LEAST * (2 * WINDOW).as_secs();
-        quick.takes(least as usize);
-        slow.takes(least as usize - 1);
+        let enough = LEAST * (2 * WINDOW).as_secs();
+        quick.takes(enough as usize);
+        slow.takes(enough as usize - 1);
         assert!(new.try_hold(MIB));
         assert!(slow.is_hung_up_on() && !quick.is_hung_up_on() && !last.is_hung_up_on());
         assert_eq!(answers.free(), 2 * MIB);
