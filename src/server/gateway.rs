@@ -129,9 +129,8 @@ impl Gateway {
         let room = self.answers.answer();
         let outcome = self.answer(protocol, &parts, body, &request_id, &room, &mut found).await;
         // A receive has its room already; of what only reads nothing is lost.
-        let outcome = outcome.and_then(|body| match room.try_hold(body.len()) {
-            true => Ok(body),
-            false => Err(no_room().into()),
+        let outcome = outcome.and_then(|body| {
+            if room.try_hold(body.len()) { Ok(body) } else { Err(no_room().into()) }
         });
         let (result, response) = match outcome {
             Ok(body) => {

@@ -5,7 +5,7 @@
 //! however many conditions there are.
 
 use std::net::IpAddr;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use super::conditions::{Condition, Exception, Leaf, fold};
@@ -39,10 +39,10 @@ impl Index {
                     Condition::Prefix(text) => index.prefixes.add(text.bytes(), *ways),
                     Condition::Suffix(text) => index.suffixes.add(text.bytes().rev(), *ways),
                     Condition::EqualsIgnoreCase(text) => index.folded.add(text.clone(), *ways),
-                    Condition::Numeric(from, to) => numbers.push((edges(*from, *to), *ways)),
+                    Condition::Numeric(from, to) => numbers.push((range(*from, *to), *ways)),
                     Condition::Cidr(network) => {
-                        let all = (Edge::at(network.lowest()), Edge::after(network.highest()));
-                        addresses.push((all, *ways));
+                        let (from, to) = (network.lowest(), network.highest());
+                        addresses.push((Edge::at(from)..Edge::after(to), *ways));
                     }
                     Condition::Exists => index.exists |= *ways,
                     Condition::AnythingBut(_) => index.but |= *ways,
@@ -50,11 +50,15 @@ impl Index {
             }
             match common_exception(list) {
                 Some(Exception::Texts(texts)) => {
-                    texts.into_iter().for_each(|text| index.but_equal.add(Leaf::Text(text), *ways));
+                    for text in texts {
+                        index.but_equal.add(Leaf::Text(text), *ways);
+                    }
                 }
-                Some(Exception::Numbers(numbers)) => numbers
-                    .into_iter()
-                    .for_each(|number| index.but_equal.add(Leaf::Number(number), *ways)),
+                Some(Exception::Numbers(numbers)) => {
+                    for number in numbers {
+                        index.but_equal.add(Leaf::Number(number), *ways);
+                    }
+                }
                 Some(Exception::Prefix(text)) => index.but_prefixes.add(text.bytes(), *ways),
                 None => {}
             }
@@ -224,7 +228,7 @@ impl<K> Edge<K> {
     }
 }
 
-fn edges(from: Bound<i64>, to: Bound<i64>) -> (Edge<i64>, Edge<i64>) {
+fn range(from: Bound<i64>, to: Bound<i64>) -> Range<Edge<i64>> {
     let from = match from {
         Bound::Unbounded => Edge::at(i64::MIN),
         Bound::Included(least) => Edge::at(least),
@@ -235,7 +239,7 @@ fn edges(from: Bound<i64>, to: Bound<i64>) -> (Edge<i64>, Edge<i64>) {
         Bound::Included(greatest) => Edge::after(greatest),
         Bound::Excluded(above) => Edge::at(above),
     };
-    (from, to)
+    from..to
 }
 
 /// Ranges, cut where one of them begins or ends: from each edge on the ways are the same, up to the
@@ -250,12 +254,13 @@ impl<K> Default for Ranges<K> {
 }
 
 impl<K: Ord + Copy> Ranges<K> {
-    fn new(ranges: &[((Edge<K>, Edge<K>), Ways)]) -> Self {
-        let mut edges: Vec<_> = ranges.iter().flat_map(|((from, to), _)| [*from, *to]).collect();
+    fn new(ranges: &[(Range<Edge<K>>, Ways)]) -> Self {
+        let mut edges: Vec<_> =
+            ranges.iter().flat_map(|(range, _)| [range.start, range.end]).collect();
         edges.sort_unstable();
         edges.dedup();
         let around = |edge: Edge<K>| {
-            let these = ranges.iter().filter(|((from, to), _)| *from <= edge && edge < *to);
+            let these = ranges.iter().filter(|(range, _)| range.contains(&edge));
             these.fold(Ways::NONE, |all, (_, ways)| all | *ways)
         };
         Self(edges.into_iter().map(|edge| (edge, around(edge))).collect())

@@ -30,7 +30,7 @@ pub struct Asked {
 #[derive(Debug, Clone, Default)]
 struct Lists {
     asking: Ways,
-    lists: Vec<(Arc<[Condition]>, Ways)>,
+    each: Vec<(Arc<[Condition]>, Ways)>,
     conditions: usize,
     index: Index,
 }
@@ -70,7 +70,7 @@ impl Asked {
     /// Gets ready to look at messages, once everything has been asked for.
     pub fn settle(&mut self) {
         for lists in &mut self.lists {
-            lists.index = Index::new(&lists.lists);
+            lists.index = Index::new(&lists.each);
         }
         self.below.iter_mut().for_each(|(_, below)| below.settle());
     }
@@ -114,14 +114,14 @@ impl Asked {
             for (name, child) in node.children() {
                 let at = rest.binary_search_by(|(known, _)| (**known).cmp(name));
                 let (missing, found) = rest.split_at(at.unwrap_or_else(|at| at));
-                missing.iter().for_each(|(_, missing)| going -= missing.required);
+                going -= required_of(missing);
                 rest = found;
                 if let (Ok(_), Some(((_, asked), after))) = (at, found.split_first()) {
                     going &= asked.going_with(child);
                     rest = after;
                 }
             }
-            rest.iter().for_each(|(_, missing)| going -= missing.required);
+            going -= required_of(rest);
         } else {
             for (name, asked) in rest {
                 match node.child(name) {
@@ -155,15 +155,21 @@ impl Asked {
     }
 }
 
+/// Ways that ask for something at one of these.
+fn required_of(asked: &[(Arc<str>, Asked)]) -> Ways {
+    asked.iter().fold(Ways::NONE, |required, (_, asked)| required | asked.required)
+}
+
 impl Lists {
     fn add(&mut self, way: Ways, conditions: &Arc<[Condition]>) {
         self.asking |= way;
-        match self.lists.iter_mut().find(|(known, _)| Arc::ptr_eq(known, conditions)) {
-            Some((_, ways)) => *ways |= way,
-            None => {
-                self.conditions += conditions.len();
-                self.lists.push((Arc::clone(conditions), way));
-            }
+        if let Some((_, ways)) =
+            self.each.iter_mut().find(|(known, _)| Arc::ptr_eq(known, conditions))
+        {
+            *ways |= way;
+        } else {
+            self.conditions += conditions.len();
+            self.each.push((Arc::clone(conditions), way));
         }
     }
 
@@ -173,7 +179,7 @@ impl Lists {
     fn going_with(&self, leaves: &Values) -> Ways {
         let mut met = Ways::NONE;
         if leaves.len() / (leaves.len() + 1).ilog2().max(1) as usize > self.conditions {
-            for (list, ways) in &self.lists {
+            for (list, ways) in &self.each {
                 if list.iter().any(|condition| leaves.any_meets(condition)) {
                     met |= *ways;
                 }
