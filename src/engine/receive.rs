@@ -193,7 +193,9 @@ impl Taking<'_> {
         let mut any = false;
         loop {
             let room = self.wanted - self.messages.len();
-            let limit = turn.limit.min(room).min(self.candidates).min(PAGE);
+            // Where not everything may fit, nothing large is read to be left where it is.
+            let page = if self.room < RECEIVED_BYTES { 1 } else { PAGE };
+            let limit = turn.limit.min(room).min(self.candidates).min(page);
             let line = tx.line(self.queue.backlog, place, limit as i64)?;
             let looked_at = line.len();
             any |= looked_at > 0;
