@@ -47,6 +47,8 @@ pub struct Subscription {
     pub dead_letters: Option<String>,
     /// How an HTTP endpoint is treated.
     pub patience: Patience,
+    /// Until when it gets what is published: where its replay ended, if that was to end.
+    pub until: Option<i64>,
 }
 
 /// What a subscription wants.
@@ -190,7 +192,8 @@ impl Oracle {
             topic.archived.push(Archived { at: now, message, told });
         }
         let envelope = topic.envelope(message, told, "none");
-        let wanting = |one: &&Subscription| one.filter.lets_pass(message);
+        let is_over = |one: &Subscription| one.until.is_some_and(|until| now > until);
+        let wanting = |one: &&Subscription| one.filter.lets_pass(message) && !is_over(one);
         let subscriptions: Vec<_> = topic.subscriptions.iter().filter(wanting).cloned().collect();
         for to in subscriptions {
             self.deliver(&to, message, &envelope);
@@ -220,7 +223,7 @@ impl Oracle {
     }
 
     /// A subscription gets what the archive has from one moment to another, both included, as far
-    /// as it wants that.
+    /// as it wants that, and nothing that is published after the second one.
     pub fn replayed(&mut self, name: &str, to: &Subscription, from: i64, until: Option<i64>) {
         self.archived(name);
         let topic = self.topic(name);
@@ -231,6 +234,8 @@ impl Oracle {
                 && to.filter.lets_pass(&one.message)
         };
         let archived: Vec<_> = topic.archived.iter().filter(is_meant).cloned().collect();
+        let replaying = topic.subscriptions.iter_mut().filter(|one| one.arn == to.arn);
+        replaying.for_each(|one| one.until = until);
         for Archived { message, told, .. } in archived {
             let envelope = self.topics[name].envelope(&message, &told, "true");
             self.deliver(to, &message, &envelope);

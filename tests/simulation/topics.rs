@@ -202,7 +202,8 @@ impl World {
             let answer = self.must_sns("Subscribe", &input).await?;
             let arn = answer["SubscriptionArn"].as_str().unwrap().to_owned();
             let patience = Patience::default();
-            let subscription = Subscription { arn, endpoint, raw, filter, dead_letters, patience };
+            let subscription =
+                Subscription { arn, endpoint, raw, filter, dead_letters, patience, until: None };
             self.oracle.topic(topic).subscriptions.push(subscription);
             return Ok(());
         };
@@ -247,6 +248,7 @@ impl World {
             filter: Filter::All,
             dead_letters: None,
             patience: Patience::default(),
+            until: None,
         };
         self.oracle.topic(topic).subscriptions.push(subscription);
         Ok(())
