@@ -266,13 +266,13 @@ fn who_does_not_read_makes_room_for_who_does() {
     for attacker in &mut attackers {
         attacker.send("ReceiveMessage", &receive).unwrap();
     }
-    let mut served = 0;
-    while served < 3 {
+    let mut answered = 0;
+    while answered < 3 {
         // Clients come again, and open another connection if need be.
         match client.call("ReceiveMessage", &receive) {
             Ok((200, body)) => {
                 assert!(body.len() > LARGE, "{body}");
-                served += 1;
+                answered += 1;
             }
             Ok((status, body)) => {
                 assert_eq!(status, 403, "{body}");
