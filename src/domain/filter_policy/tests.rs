@@ -746,7 +746,7 @@ fn crowded_condition() -> impl Strategy<Value = Value> {
     let comparison = prop::sample::select(&["=", "<", "<=", ">", ">="][..]);
     prop_oneof![
         3 => crowded_value(),
-        4 => (operator, "[aAb]{0,4}").prop_map(|(operator, text)| json!({ operator: text })),
+        4 => (operator, "[aAb]{1,4}").prop_map(|(operator, text)| json!({ operator: text })),
         2 => (comparison, -6_i32..6).prop_map(|(comparison, half)| {
             json!({ "numeric": [comparison, f64::from(half) / 2.0] })
         }),
@@ -755,7 +755,7 @@ fn crowded_condition() -> impl Strategy<Value = Value> {
         }),
         1 => prop::collection::vec("[aAb]{0,2}", 1..6)
             .prop_map(|texts| json!({ "anything-but": texts })),
-        1 => "[aAb]{0,2}".prop_map(|text| json!({ "anything-but": { "prefix": text } })),
+        1 => "[aAb]{1,2}".prop_map(|text| json!({ "anything-but": { "prefix": text } })),
         1 => condition(),
     ]
 }
