@@ -746,7 +746,7 @@ fn crowded_condition() -> impl Strategy<Value = Value> {
     let comparison = prop::sample::select(&["=", "<", "<=", ">", ">="][..]);
     prop_oneof![
         3 => crowded_value(),
-        4 => (operator, "[aAb]{0,4}").prop_map(|(operator, text)| json!({ operator: text })),
+        4 => (operator, "[aAb]{1,4}").prop_map(|(operator, text)| json!({ operator: text })),
         2 => (comparison, -6_i32..6).prop_map(|(comparison, half)| {
             json!({ "numeric": [comparison, f64::from(half) / 2.0] })
         }),
