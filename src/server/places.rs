@@ -248,10 +248,10 @@ mod tests {
         let [asking, taking] = [(); 2].map(|()| places.enter().1);
         used(&asking);
         used(&taking);
-        advance(LEAST_IDLE.saturating_sub(Duration::from_millis(1))).await;
+        advance(LEAST_IDLE / 2).await;
         taking.has_taken(1);
         assert!(places.enter().1.is_spare());
-        advance(Duration::from_millis(1)).await;
+        advance(LEAST_IDLE / 2).await;
         assert!(!places.enter().1.is_spare());
         assert!(is_given_away(&asking) && !is_given_away(&taking));
         assert!(places.enter().1.is_spare());
