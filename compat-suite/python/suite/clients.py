@@ -107,7 +107,7 @@ class Answer:
             return None
         if self.body.lstrip().startswith(b"{"):
             return self.headers.get("x-amzn-query-error", "").split(";")[0]
-        return self.element("Error/Code")
+        return self.xml.findtext("{*}Error/{*}Code")
 
     def __repr__(self):
         return f"{self.status} {self.text}"
