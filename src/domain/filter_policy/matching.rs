@@ -26,6 +26,9 @@ pub struct Asked {
     below: Vec<(Arc<str>, Asked)>,
 }
 
+/// Up to so many conditions are looked at one after the other: an index would take longer.
+const FEW_CONDITIONS: usize = 4;
+
 /// Lists of conditions, at most one for each way.
 #[derive(Debug, Clone, Default)]
 struct Lists {
@@ -173,12 +176,13 @@ impl Lists {
         }
     }
 
-    /// Ways that ask for nothing here, or for what one of the values is. Where there are many
-    /// values, each condition takes a search among them; where there are few, each value takes some
-    /// searches among the conditions.
+    /// Ways that ask for nothing here, or for what one of the values is. Where there are few
+    /// conditions or many values, each condition takes a search among the values; elsewhere each
+    /// value takes some searches among the conditions.
     fn going_with(&self, leaves: &Values) -> Ways {
         let mut met = Ways::NONE;
-        if leaves.len() / (leaves.len() + 1).ilog2().max(1) as usize > self.conditions {
+        let many = leaves.len() / (leaves.len() + 1).ilog2().max(1) as usize;
+        if self.conditions <= FEW_CONDITIONS.max(many) {
             for (list, ways) in &self.each {
                 if list.iter().any(|condition| leaves.any_meets(condition)) {
                     met |= *ways;
