@@ -266,6 +266,10 @@ fn who_does_not_read_makes_room_for_who_does() {
     for attacker in &mut attackers {
         attacker.send("ReceiveMessage", &receive).unwrap();
     }
+    // All have begun to be answered, or been hung up on: now there is no room left.
+    for attacker in &attackers {
+        attacker.another_end().peek(&mut [0]).ok();
+    }
     let mut answered = 0;
     while answered < 3 {
         // Clients come again, and open another connection if need be.
