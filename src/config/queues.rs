@@ -86,21 +86,28 @@ pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<Decla
     dead_letter_queues_first(source, declared)
 }
 
+impl DeclaredQueue {
+    /// A queue of which only the name is known.
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            account: None,
+            region: None,
+            attributes: IndexMap::new(),
+            tags: IndexMap::new(),
+            dead_letter_queue: None,
+            copy_to: None,
+            move_to: None,
+        }
+    }
+}
+
 fn parse_queue(
     source: Source<'_>,
     name: &str,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<DeclaredQueue, Fault> {
-    let mut queue = DeclaredQueue {
-        name: name.to_owned(),
-        account: None,
-        region: None,
-        attributes: IndexMap::new(),
-        tags: IndexMap::new(),
-        dead_letter_queue: None,
-        copy_to: None,
-        move_to: None,
-    };
+    let mut queue = DeclaredQueue::named(name);
     let mut dead_letter_queue = None;
     let mut max_receive_count = None;
     for (key, value) in as_table(source, &format!("queues.{name}"), value)? {

@@ -44,7 +44,8 @@ macro_rules! columns {
          visibility_timeout, delay_seconds, maximum_message_size, message_retention_period, \
          receive_wait_seconds, content_based_deduplication, deduplication_scope, \
          fifo_throughput_limit, sqs_managed_sse, kms_master_key_id, kms_reuse_period_seconds, \
-         policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy, copy_to, move_to"
+         policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy, \
+         copy_to, move_to"
     };
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use indexmap::IndexMap;
 
-use super::{Imported, Object, queue};
+use super::{DeclaredQueue, Imported, Object};
 use crate::domain::address::is_account;
 
 const QUEUE_KEYS: [&str; 9] = [
@@ -126,7 +126,7 @@ fn read_queues(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String
         given.knows(&QUEUE_KEYS, told);
         let fifo = given.truth("fifo") || name.strip_suffix(".fifo").is_some();
         let suffix = if fifo && name.strip_suffix(".fifo").is_none() { ".fifo" } else { "" };
-        let mut declared = queue(&format!("{name}{suffix}"));
+        let mut declared = DeclaredQueue::named(&format!("{name}{suffix}"));
         declared.attributes = attributes(&given, told);
         if fifo {
             declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());

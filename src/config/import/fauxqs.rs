@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Imported, Object, queue, take_redrive_policy, topic};
+use super::{DeclaredQueue, Imported, Object, take_redrive_policy, topic};
 use crate::config::file::Fault;
 use crate::config::{DeclaredSubscription, Target};
 
@@ -27,7 +27,7 @@ pub(super) fn read(root: &Value) -> Imported {
         let given = Object::of("queues", value, &mut told);
         given.knows(&keys, &mut told);
         let Some(name) = given.name("name", &mut told) else { continue };
-        let mut declared = queue(&name);
+        let mut declared = DeclaredQueue::named(&name);
         declared.region = given.text("region");
         declared.attributes = given.texts("attributes");
         declared.tags = given.texts("tags");

@@ -3,7 +3,7 @@
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-use super::{Imported, Object, queue, take_redrive_policy, text, topic};
+use super::{Imported, Object, take_redrive_policy, text, topic};
 use crate::config::file::Fault;
 use crate::config::{DeclaredQueue, DeclaredSubscription, Target};
 use crate::domain::address::is_account;
@@ -147,7 +147,7 @@ fn addresses(local: &Object<'_>, imported: &mut Imported) {
 }
 
 fn named(name: &str) -> DeclaredQueue {
-    let mut declared = queue(name);
+    let mut declared = DeclaredQueue::named(name);
     if name.strip_suffix(".fifo").is_some() {
         declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());
     }

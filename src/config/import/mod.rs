@@ -57,20 +57,6 @@ pub(super) fn parse(path: &Path, text: &str, variable: Variable<'_>) -> Result<I
     Ok(imported)
 }
 
-/// A queue of which only the name is known.
-fn queue(name: &str) -> DeclaredQueue {
-    DeclaredQueue {
-        name: name.to_owned(),
-        account: None,
-        region: None,
-        attributes: IndexMap::new(),
-        tags: IndexMap::new(),
-        dead_letter_queue: None,
-        copy_to: None,
-        move_to: None,
-    }
-}
-
 /// A topic of which only the name is known.
 fn topic(name: &str) -> DeclaredTopic {
     let mut attributes = IndexMap::new();
