@@ -46,6 +46,8 @@ pub struct Request {
 pub struct Received {
     /// The messages, now in flight.
     pub messages: Vec<Delivery>,
+    /// Bytes that they take of the answer at most.
+    pub weight: usize,
     /// Whether messages may be there beyond those that were looked at.
     pub more: bool,
     /// When nothing was taken, because the first message does not fit: the room that it needs.
@@ -107,7 +109,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         messages: Vec::new(),
     };
     more |= taken.run(tx)?;
-    let messages = taken.messages;
+    let (messages, weight) = (taken.messages, request.room - taken.room);
     let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
     // What has expired in flight, and nobody has swept yet, locks its group no more.
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
@@ -120,7 +122,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let next_due =
         if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
-    Ok(Received { messages, more, needs_room, next_due })
+    Ok(Received { messages, weight, more, needs_room, next_due })
 }
 
 /// Makes messages visible again that were given out to somebody who has gone.
@@ -384,5 +386,5 @@ fn repeat(
         });
     }
     remember(tx, queue, attempt, &deliveries)?;
-    Ok(Some(Received { messages: deliveries, ..Received::default() }))
+    Ok(Some(Received { messages: deliveries, weight, ..Received::default() }))
 }

@@ -75,8 +75,7 @@ impl Runtime {
                 let request = Request { may_wait, room: held.left(), ..request.clone() };
                 let received = receive::receive(tx, &queue, &request)?;
                 // Receives come one after the other, so nobody else has taken that room.
-                let weights = received.messages.iter().map(|one| (request.weigh)(&one.content));
-                held.hold(weights.sum());
+                held.hold(received.weight);
                 Ok(Attempt { queue: queue.id, wait_seconds, received })
             };
             let attempt = self.store.run_or_return(work, give_back).await?;
