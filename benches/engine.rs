@@ -168,6 +168,7 @@ fn request(max: usize) -> Request {
         visibility_timeout: Some(43_200),
         attempt_id: None,
         may_wait: false,
+        may_take: true,
         room: usize::MAX,
         weigh,
     }

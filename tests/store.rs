@@ -260,50 +260,39 @@ async fn a_refusal_before_the_first_write_costs_the_others_nothing() {
     assert_eq!(transactions.load(Ordering::SeqCst), 2);
 }
 
-/// Runs a job that must not be left to the thread.
-fn at_once(
-    store: &Store,
-    job: impl FnMut(&mut Txn<'_>) -> Result<i64, Refusal> + Send + 'static,
-) -> Result<i64, Refusal> {
-    match poll(&mut Box::pin(store.run_or_return(job, |_| None))) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("left to the thread"),
-    }
-}
-
 #[tokio::test]
-async fn where_a_commit_waits_for_nothing_receives_run_at_once_unless_the_writer_is_busy() {
+async fn where_a_commit_waits_for_nothing_a_job_may_run_at_once_unless_the_writer_is_busy() {
     let database = Watched { commits_at_once: true, ..Watched::new(&Location::Memory) };
     let Alone { store, published, transactions } = Alone::on(database);
-    let first = at_once(&store, |tx| write(tx, 1)).unwrap();
-    let failed = at_once(&store, |tx| {
+    let first = store.run_at_once(|tx| write(tx, 1)).unwrap().unwrap();
+    let failed = store.run_at_once(|tx| {
         write(tx, 2)?;
         Err(Refusal::invalid("no"))
     });
-    assert_eq!(failed, Err(Refusal::invalid("no")));
-    let panicked = at_once(&store, |tx| {
+    assert_eq!(failed, Some(Err::<i64, _>(Refusal::invalid("no"))));
+    let panicked = store.run_at_once(|tx| -> Result<i64, _> {
         write(tx, 3)?;
         panic!("a bug in a rule")
     });
-    assert_eq!(panicked.unwrap_err().kind, Kind::InternalFailure);
-    assert_eq!(at_once(&store, |tx| write(tx, 4)), Ok(first + 1));
+    assert_eq!(panicked.unwrap().unwrap_err().kind, Kind::InternalFailure);
+    assert_eq!(store.run_at_once(|tx| write(tx, 4)), Some(Ok(first + 1)));
     assert_eq!(*published.0.lock().unwrap(), [due(1), due(4)]);
     assert_eq!(transactions.load(Ordering::SeqCst), 4);
 
-    let (job, hold) = Hold::new();
-    let elsewhere = {
-        let store = store.clone();
-        std::thread::spawn(move || {
-            poll(&mut Box::pin(store.run_or_return(job, |()| None))).is_ready()
-        })
-    };
-    hold.has_begun();
-    let left = start(store.run(|tx| Ok((tx.last_sequence()?, tx.tags(2)?, tx.tags(3)?))));
+    let (holding, hold) = hold!(store);
+    assert!(store.run_at_once(|tx| write(tx, 5)).is_none());
     hold.release();
-    assert!(elsewhere.join().unwrap());
-    assert_eq!(left.await, Ok((first + 1, vec![], vec![])), "what failed has left nothing");
+    holding.await.unwrap();
+    let left = store.run(|tx| Ok((tx.last_sequence()?, tx.tags(2)?, tx.tags(3)?))).await;
+    assert_eq!(left, Ok((first + 1, vec![], vec![])), "what failed has left nothing");
     store.close();
-    assert_eq!(at_once(&store, |tx| write(tx, 5)).unwrap_err().kind, Kind::ServiceUnavailable);
+    assert!(store.run_at_once(|tx| write(tx, 6)).is_none());
+}
+
+#[tokio::test]
+async fn where_a_commit_waits_for_the_disk_no_job_runs_at_once() {
+    let Alone { store, .. } = Alone::new();
+    assert!(store.run_at_once(|tx| write(tx, 1)).is_none());
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub struct Request {
     /// Whether the caller is ready to wait: then the in-flight limit of a standard queue is a
     /// reason to wait, not an error.
     pub may_wait: bool,
+    /// Whether messages may be taken. If not, whoever asks learns whether there are any.
+    pub may_take: bool,
     /// Bytes that the answer may have.
     pub room: usize,
     /// Bytes that a message takes of it at most.
@@ -48,6 +50,8 @@ pub struct Received {
     pub messages: Vec<Delivery>,
     /// Bytes that they take of the answer at most.
     pub weight: usize,
+    /// Whether messages are there that were not to be taken. Nothing else is said then.
+    pub left: bool,
     /// Whether messages may be there beyond those that were looked at.
     pub more: bool,
     /// When nothing was taken, because the first message does not fit: the room that it needs.
@@ -80,6 +84,9 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
+    if request.attempt_id.is_some() && !request.may_take {
+        return Ok(Received { left: true, ..Received::default() });
+    }
     if let Some(attempt) = &request.attempt_id
         && let Some(repeated) = repeat(tx, queue, attempt, until, request)?
     {
@@ -87,6 +94,9 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let mut more = places::settle(tx, queue)?;
     let Counts { ready, in_flight, .. } = tx.counts(queue.backlog)?;
+    if ready > 0 && !request.may_take {
+        return Ok(Received { left: true, ..Received::default() });
+    }
     let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0);
     if room == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
@@ -122,7 +132,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let next_due =
         if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
-    Ok(Received { messages, weight, more, needs_room, next_due })
+    Ok(Received { messages, weight, left: false, more, needs_room, next_due })
 }
 
 /// Makes messages visible again that were given out to somebody who has gone.

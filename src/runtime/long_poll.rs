@@ -6,7 +6,7 @@ use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
-use crate::store::GiveBack;
+use crate::store::{GiveBack, Txn};
 use std::sync::Arc;
 
 impl Runtime {
@@ -60,33 +60,29 @@ impl Runtime {
         wait_seconds: Option<i64>,
         joined: Option<i64>,
         room: &Arc<Room>,
-    ) -> Result<Attempt, Refusal> {
+    ) -> Result<Found, Refusal> {
+        let attempt = Attempt { wait_seconds, joined, room: Arc::clone(room) };
         loop {
-            let (address, request) = (address.clone(), request.clone());
-            let held = Arc::clone(room);
-            let work = move |tx: &mut crate::store::Txn<'_>| {
-                let queue = queues::find(tx, &address)?;
-                if joined.is_some_and(|joined| joined != queue.id) {
-                    return Err(Refusal::no_such_queue());
-                }
-                let wait_seconds = wait_seconds
-                    .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
-                let may_wait = wait_seconds > 0;
-                let request = Request { may_wait, room: held.left(), ..request.clone() };
-                let received = receive::receive(tx, &queue, &request)?;
-                // Receives come one after the other, so nobody else has taken that room.
-                held.hold(received.weight);
-                Ok(Attempt { queue: queue.id, wait_seconds, received })
+            // Most receives find nothing, so each looks before it goes to take something.
+            let glance = Request { may_take: false, ..request.clone() };
+            let seen = self.store.run_at_once(|tx| attempt.make(tx, address, &glance));
+            let nothing = seen.transpose()?.filter(|seen| !seen.received.left);
+            let found = if let Some(nothing) = nothing {
+                nothing
+            } else {
+                let (attempt, address, request) =
+                    (attempt.clone(), address.clone(), request.clone());
+                let work = move |tx: &mut Txn<'_>| attempt.make(tx, &address, &request);
+                self.store.run_or_return(work, give_back).await?
             };
-            let attempt = self.store.run_or_return(work, give_back).await?;
-            if let Some(bytes) = attempt.received.needs_room {
+            if let Some(bytes) = found.received.needs_room {
                 if !room.reserve(bytes).await {
                     return Err(no_room());
                 }
                 continue;
             }
-            if !attempt.received.messages.is_empty() || !attempt.received.more {
-                return Ok(attempt);
+            if !found.received.messages.is_empty() || !found.received.more {
+                return Ok(found);
             }
             // The store may have answered at once, and pages in a row would keep this thread to
             // themselves: whoever else wants it comes first.
@@ -95,13 +91,46 @@ impl Runtime {
     }
 }
 
+/// One transaction of a receive.
+#[derive(Clone)]
 struct Attempt {
+    /// As the call has it.
+    wait_seconds: Option<i64>,
+    joined: Option<i64>,
+    room: Arc<Room>,
+}
+
+/// What came of it.
+struct Found {
     queue: i64,
     wait_seconds: i64,
     received: Received,
 }
 
-fn give_back(unwanted: Attempt) -> Option<GiveBack> {
+impl Attempt {
+    fn make(
+        &self,
+        tx: &mut Txn<'_>,
+        address: &QueueAddress,
+        request: &Request,
+    ) -> Result<Found, Refusal> {
+        let queue = queues::find(tx, address)?;
+        if self.joined.is_some_and(|joined| joined != queue.id) {
+            return Err(Refusal::no_such_queue());
+        }
+        let wait_seconds = self
+            .wait_seconds
+            .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
+        let may_wait = wait_seconds > 0;
+        let request = Request { may_wait, room: self.room.left(), ..request.clone() };
+        let received = receive::receive(tx, &queue, &request)?;
+        // Receives come one after the other, so nobody else has taken that room.
+        self.room.hold(received.weight);
+        Ok(Found { queue: queue.id, wait_seconds, received })
+    }
+}
+
+fn give_back(unwanted: Found) -> Option<GiveBack> {
     let receipts: Vec<_> =
         unwanted.received.messages.iter().map(|delivery| delivery.receipt).collect();
     if receipts.is_empty() {

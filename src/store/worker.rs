@@ -1,10 +1,10 @@
 //! Group commit: one thread takes whatever work is waiting, does it in one transaction, commits
 //! once, then answers everybody.
 //!
-//! Where a commit waits for no disk, receives do without the thread if they can: most find nothing,
-//! and then run no statement at all. Who finds the writer idle looks at once, and hands no work and
-//! no answer from thread to thread. Everything else is better off in the transactions that callers
-//! share.
+//! Where a commit waits for no disk, a job that most likely finds nothing, and then runs no
+//! statement at all, does without the thread if it can: who finds the writer idle looks at once, and
+//! hands no work and no answer from thread to thread. Everything else is better off in the
+//! transactions that callers share, on the thread's core, which has the pages of the database.
 //!
 //! A job that fails after it has written (or panics) spoils the transaction for all. It is rolled
 //! back, and each job then runs in a transaction of its own, so that only the culprit fails. This
@@ -93,28 +93,27 @@ impl Store {
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.share(Attempt { work, result: None }, |_| None).await
+        self.run_or_return(work, |_| None).await
     }
 
-    /// Runs a job that often finds nothing to do, perhaps at once, without the task ever having
-    /// waited. If nobody waits for its answer any more when that is there, `give_back` may make
-    /// another job of it: a receive whose client has gone makes its messages visible again.
-    pub async fn run_or_return<T: Send + 'static>(
+    /// Runs a job on this thread, in a transaction of its own; `None` if the writer is not idle, or a
+    /// commit may wait.
+    pub fn run_at_once<T>(
         &self,
-        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
-        give_back: fn(T) -> Option<GiveBack>,
-    ) -> Result<T, Refusal> {
-        let mut attempt = Attempt { work, result: None };
-        if self.commits_at_once && self.run_at_once(&mut attempt) {
-            return attempt.into_result();
-        }
-        self.share(attempt, give_back).await
+        work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
+    ) -> Option<Result<T, Refusal>> {
+        let mut writer = self.writer.try_lock().ok().filter(|_| self.commits_at_once)?;
+        let mut job = Attempt { work, result: None };
+        writer.as_mut()?.commit(std::slice::from_mut(&mut job));
+        Some(job.into_result())
     }
 
-    /// Leaves a job to the thread, for a transaction that it shares with others.
-    async fn share<T, F>(
+    /// Runs a job in a transaction and answers after its commit. If nobody waits for the answer any
+    /// more when that is there, `give_back` may make another job of it: a receive whose client has
+    /// gone makes its messages visible again.
+    pub async fn run_or_return<T, F>(
         &self,
-        attempt: Attempt<T, F>,
+        work: F,
         give_back: fn(T) -> Option<GiveBack>,
     ) -> Result<T, Refusal>
     where
@@ -122,18 +121,10 @@ impl Store {
         F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Work { attempt, reply, give_back };
+        let job = Work { attempt: Attempt { work, result: None }, reply, give_back };
         self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
         let mut asked = Asked { answer, give_back, jobs: &self.jobs };
         (&mut asked.answer).await.map_err(|_| Error::Closed)?
-    }
-
-    /// Runs a job on this thread if the writer is idle. Tells whether it was.
-    fn run_at_once(&self, job: &mut impl Job) -> bool {
-        let Ok(mut writer) = self.writer.try_lock() else { return false };
-        let Some(writer) = writer.as_mut() else { return false };
-        writer.commit(std::slice::from_mut(job));
-        true
     }
 
     /// Waits until the writer thread has finished what was submitted and closed the database.

@@ -80,6 +80,7 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,
         may_wait: false,
+        may_take: true,
         room: 0,
         weigh,
     };
