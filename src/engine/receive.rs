@@ -84,9 +84,6 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
-    if request.attempt_id.is_some() && !request.may_take {
-        return Ok(Received { left: true, ..Received::default() });
-    }
     if let Some(attempt) = &request.attempt_id
         && let Some(repeated) = repeat(tx, queue, attempt, until, request)?
     {

@@ -7,7 +7,10 @@ use crate::domain::address::QueueAddress;
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::store::{GiveBack, Txn};
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Runtime {
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
@@ -63,11 +66,7 @@ impl Runtime {
     ) -> Result<Found, Refusal> {
         let attempt = Attempt { wait_seconds, joined, room: Arc::clone(room) };
         loop {
-            // Most receives find nothing, so each looks before it goes to take something.
-            let glance = Request { may_take: false, ..request.clone() };
-            let seen = self.store.run_at_once(|tx| attempt.make(tx, address, &glance));
-            let nothing = seen.transpose()?.filter(|seen| !seen.received.left);
-            let found = if let Some(nothing) = nothing {
+            let found = if let Some(nothing) = self.glance(address, request, &attempt)? {
                 nothing
             } else {
                 let (attempt, address, request) =
@@ -81,6 +80,7 @@ impl Runtime {
                 }
                 continue;
             }
+            self.expectations.learn(address, !found.received.messages.is_empty());
             if !found.received.messages.is_empty() || !found.received.more {
                 return Ok(found);
             }
@@ -88,6 +88,47 @@ impl Runtime {
             // themselves: whoever else wants it comes first.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Looks whether there is nothing to receive, where that is likely and can be had at once.
+    fn glance(
+        &self,
+        address: &QueueAddress,
+        request: &Request,
+        attempt: &Attempt,
+    ) -> Result<Option<Found>, Refusal> {
+        if request.attempt_id.is_some() || self.expectations.expect_messages(address) {
+            return Ok(None);
+        }
+        let request = Request { may_take: false, ..request.clone() };
+        let seen = self.store.run_at_once(|tx| attempt.make(tx, address, &request)).transpose()?;
+        Ok(seen.filter(|seen| !seen.received.left))
+    }
+}
+
+/// Whether the last receive from a queue found messages, which is what the next one expects. Queues
+/// that share a place here mislead each other; that costs time, and nothing else.
+#[derive(Debug)]
+pub(super) struct Expectations([AtomicBool; 256]);
+
+impl Default for Expectations {
+    fn default() -> Self {
+        Self([const { AtomicBool::new(false) }; 256])
+    }
+}
+
+impl Expectations {
+    fn expect_messages(&self, address: &QueueAddress) -> bool {
+        self.place(address).load(Ordering::Relaxed)
+    }
+
+    fn learn(&self, address: &QueueAddress, found: bool) {
+        self.place(address).store(found, Ordering::Relaxed);
+    }
+
+    fn place(&self, address: &QueueAddress) -> &AtomicBool {
+        let hash = FixedState::default().hash_one(address);
+        &self.0[hash as usize % self.0.len()]
     }
 }
 
@@ -125,7 +166,9 @@ impl Attempt {
         let request = Request { may_wait, room: self.room.left(), ..request.clone() };
         let received = receive::receive(tx, &queue, &request)?;
         // Receives come one after the other, so nobody else has taken that room.
-        self.room.hold(received.weight);
+        if !received.left {
+            self.room.hold(received.weight);
+        }
         Ok(Found { queue: queue.id, wait_seconds, received })
     }
 }

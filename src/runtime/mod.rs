@@ -23,6 +23,7 @@ use crate::store::{Database, Effect, Error, Observer, Store, Txn};
 use carrier::Carrier;
 use clock::Clock;
 use delivery_log::DeliveryLog;
+use long_poll::Expectations;
 use notary::Notary;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -33,6 +34,7 @@ use waiters::Waiters;
 pub struct Runtime {
     store: Store,
     waiters: Arc<Waiters>,
+    expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
     fanouts: Arc<Fanouts>,
     notary: Arc<Notary>,
@@ -75,7 +77,18 @@ impl Runtime {
         let notary = Arc::new(Notary::new(store.clone()));
         let fanouts = Arc::default();
         let stopping = watch::Sender::new(false);
-        Ok(Self { store, waiters, deliveries, fanouts, notary, carrier, clock, stopping })
+        let expectations = Arc::default();
+        Ok(Self {
+            store,
+            waiters,
+            expectations,
+            deliveries,
+            fanouts,
+            notary,
+            carrier,
+            clock,
+            stopping,
+        })
     }
 
     /// Runs a job in a transaction and answers after its commit.
