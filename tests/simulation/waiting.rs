@@ -44,6 +44,10 @@ impl World {
     /// Some receivers come, one after the other; then this and that happens.
     pub async fn wait(&mut self, client: usize) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
+        self.wait_for(queue, client).await
+    }
+
+    pub async fn wait_for(&mut self, queue: &str, client: usize) -> Step {
         let has_dead_letters = self.oracle.queues[queue].attributes.dead_letters.is_some();
         let is_long = self.oracle.queues[queue].messages.len() > FULL;
         if has_dead_letters || is_long || self.action.ends_after.is_some() {

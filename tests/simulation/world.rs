@@ -138,6 +138,8 @@ impl World {
             Kind::ReceiveAgain => self.receive_again(client).await,
             Kind::Crowd => self.crowd().await,
             Kind::ReceiveMany => self.receive_many(client).await,
+            Kind::Noise => self.make_noise(client).await,
+            Kind::FillUp => self.fill_up(client).await,
             Kind::Wait => self.wait(client).await,
             Kind::Delete => self.delete(client).await,
             Kind::DeleteBatch => self.delete_batch(client).await,
@@ -145,6 +147,7 @@ impl World {
             Kind::CountAll => self.count_all().await,
             Kind::Pass => self.pass().await,
             Kind::SetAttributes => self.set_attributes().await,
+            Kind::ChangeDelay => self.change_delay(client).await,
             Kind::Purge => self.purge().await,
             Kind::DeleteQueue => self.delete_queue().await,
             Kind::CreateQueue => self.create_missing_queue().await,
@@ -163,6 +166,8 @@ impl World {
             Kind::SetTopicAttributes => self.set_topic_attributes().await,
             Kind::SetArchive => self.set_archive().await,
             Kind::Replay => self.replay().await,
+            Kind::ReplayMany => self.replay_many().await,
+            Kind::AgeArchive => self.age_archive().await,
             Kind::RecreateTopic => self.recreate_topic().await,
             Kind::Mistake => self.make_a_mistake().await,
             Kind::Restart => {
@@ -268,6 +273,13 @@ impl World {
         self.let_pass(ms.max(0)).await
     }
 
+    /// The process may end in what comes next.
+    pub fn endanger(&mut self) {
+        if !self.fuse.is_lit() && self.random.bool() {
+            self.fuse.light(self.random.i64(0..8));
+        }
+    }
+
     pub async fn let_pass(&mut self, ms: i64) -> Step {
         // Nothing may depend on when background work is done, but for what is received and too old:
         // it is gone when somebody looks, or after a while.
@@ -366,7 +378,8 @@ impl World {
         let found = self.service.runtime.run(look).await;
         let found = found.map_err(|refusal| format!("cannot look into {queue}: {refusal:?}"))?;
         let Some((count, seen)) = found else { return Err(format!("{queue} is not there")) };
-        if count == seen.len() as i64 {
+        let elsewhere = self.oracle.queues[queue].elsewhere;
+        if count == (seen.len() + elsewhere) as i64 {
             return Ok(seen);
         }
         Err(format!("{queue} counts {count} messages, but has {}", seen.len()))
