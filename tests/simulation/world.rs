@@ -2,6 +2,7 @@
 
 use crate::actions::{Action, Kind};
 use crate::clients::Held;
+use crate::endpoints::{OnTheWay, Work};
 use crate::fuse::{Fuse, Mortal};
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
 use crate::oracle::{Listed, Oracle, Reaction, Seen, read};
@@ -63,6 +64,12 @@ pub struct World {
     pub attempts: Vec<(String, String, Vec<Held>)>,
     /// By URL: what else than to take everything an endpoint outside does.
     pub endpoints: HashMap<String, Reaction>,
+    /// By URL: after how many seconds an endpoint answers.
+    pub slow: HashMap<String, i64>,
+    /// What was sent to them and not answered yet.
+    pub on_the_way: Vec<OnTheWay>,
+    /// Background work that waits for them.
+    pub waiting_work: Vec<Work>,
     /// Endpoints that were asked whether they want a subscription.
     pub asked: Vec<Post>,
     /// Of the action that is going on.
@@ -95,6 +102,9 @@ impl World {
             incarnations: HashMap::new(),
             attempts: Vec::new(),
             endpoints: HashMap::new(),
+            slow: HashMap::new(),
+            on_the_way: Vec::new(),
+            waiting_work: Vec::new(),
             asked: Vec::new(),
             random: Rng::with_seed(seed),
             action: nothing,
@@ -280,6 +290,10 @@ impl World {
         }
     }
 
+    pub fn is_ended(&self) -> bool {
+        self.fuse.is_blown()
+    }
+
     pub async fn let_pass(&mut self, ms: i64) -> Step {
         // Nothing may depend on when background work is done, but for what is received and too old:
         // it is gone when somebody looks, or after a while.
@@ -300,13 +314,13 @@ impl World {
     }
 
     async fn work(&mut self) -> Step {
-        let done = self.service.runtime.do_background_work().await;
+        let done = self.do_background_work().await;
         self.touch_all();
         self.note_letters()?;
         if self.fuse.is_blown() {
             return Err(Stop::Ended);
         }
-        done.map_err(|refusal| format!("background work failed: {refusal:?}"))?;
+        done?;
         self.note_dead_letters().await?;
         self.oracle.all_carried()?;
         self.look_into_archives().await?;
@@ -402,6 +416,7 @@ impl World {
     /// moment; else the store is closed first.
     pub async fn restart(&mut self, sudden: bool) -> Result<(), String> {
         self.note_letters()?;
+        self.forget_what_is_on_the_way();
         self.log.push(format!("the process ends, suddenly: {sudden}; another one starts"));
         let clock = Arc::clone(&self.service.clock);
         let survivor = tempfile::tempdir().unwrap();
@@ -440,7 +455,7 @@ impl World {
         self.action.ends_after = None;
         self.endpoints.clear();
         self.tell_endpoints();
-        self.work().await?;
+        self.have_all_answered().await?;
         for (name, _) in QUEUES {
             let Some(queue) = self.oracle.queues.get(name) else { continue };
             let mut attributes = queue.attributes.clone();
