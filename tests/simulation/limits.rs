@@ -21,7 +21,7 @@ impl World {
         self.send_batch_to(queue).await?;
         // What is too old and not swept yet would count.
         self.work_in_the_end().await?;
-        let room = self.random.usize(..4);
+        let room = self.random.usize(..3);
         self.leave_room(queue, room).await?;
         for _ in 0..self.random.u32(1..4) {
             self.receive_what_may_be(queue, client).await?;

@@ -83,7 +83,13 @@ impl World {
     async fn happen(&mut self, queue: &str) -> Step {
         let held: Vec<Held> =
             self.clients.iter().flatten().filter(|held| held.queue == queue).cloned().collect();
+        let is_full = self.oracle.room(queue) == 0;
         match self.random.u32(..12) {
+            // That makes room.
+            _ if is_full && self.random.bool() => match held.last() {
+                Some(held) => self.delete_one(held).await,
+                None => Ok(()),
+            },
             0..3 => self.send_to(queue).await,
             3 => self.send_batch_to(queue).await,
             // Exactly when something is due, and a moment before.
