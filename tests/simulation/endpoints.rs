@@ -95,8 +95,8 @@ impl World {
         self.tell_endpoints();
     }
 
-    /// Does what is due. What has to wait for slow endpoints goes on when they have answered; nothing else
-    /// waits for that.
+    /// Does what is due. What has to wait for slow endpoints goes on when they have answered; nothing
+    /// else waits for that: work that comes to an end finds nothing to do but theirs.
     pub async fn do_background_work(&mut self) -> Result<(), String> {
         let failed = |refusal| format!("background work failed: {refusal:?}");
         if self.slow.is_empty() && self.on_the_way.is_empty() {
@@ -163,9 +163,8 @@ impl World {
     fn answer_what_is_due(&mut self) -> Result<(), String> {
         let now = self.oracle.now;
         let on_the_way = std::mem::take(&mut self.on_the_way);
-        let (due, rest) = on_the_way.into_iter().partition(|one| one.until <= now);
+        let (due, rest): (Vec<_>, _) = on_the_way.into_iter().partition(|one| one.until <= now);
         self.on_the_way = rest;
-        let due: Vec<OnTheWay> = due;
         for OnTheWay { subscription, body, url, is_in_time, answer, .. } in due {
             let known = self.endpoints.get(&url).copied().unwrap_or(Reaction::Takes);
             let reaction = if is_in_time { known } else { Reaction::Fails };
