@@ -510,7 +510,8 @@ impl World {
 async fn open(directory: &TempDir, clock: Arc<ManualClock>, seed: u64, fuse: &Fuse) -> Service {
     let location = Location::Directory(directory.path().to_owned());
     let database = Sqlite::open(&location, Durability::Process).unwrap();
-    let mortal = Mortal { database, fuse: fuse.clone() };
+    // Some processes work as they do in memory, where a receive that finds nothing is done at once.
+    let mortal = Mortal { database, fuse: fuse.clone(), commits_at_once: seed.is_multiple_of(2) };
     let service = Service::open_on(Box::new(mortal), clock, seed, CoolDowns::default(), false);
     // As the background task does when it starts.
     service.runtime.run(|tx| Ok(tx.release_claims()?)).await.unwrap();
