@@ -331,6 +331,63 @@ async fn a_dead_endpoint_delays_no_other() {
     }
 }
 
+/// Gives everybody turns who has something to do.
+async fn let_all_begin(house: &House) {
+    for _ in 0..50 {
+        house.service.runtime.run(|_| Ok(())).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What is loaded for an endpoint that keeps everybody waiting is bounded, in number and in bytes.
+#[tokio::test]
+async fn an_endpoint_gets_a_few_messages_at_a_time_and_fewer_large_ones() {
+    for (bytes, at_a_time) in [(10, 16), (100_000, 3), (200_000, 2)] {
+        let house = House::running(&Location::Memory);
+        house.topic().await;
+        let arn = house.subscribed("http", URL).await;
+        house.attribute(&arn, "RawMessageDelivery", "true").await;
+        house.office.plan(URL, Plan::Wait(200));
+        house.publish("first", &[]).await;
+        house.office.until(1).await;
+        for _ in 0..20 {
+            house.publish(&"x".repeat(bytes), &[]).await;
+        }
+        house.office.take();
+        let (mut left, mut begun) = (20, 1);
+        while left > 0 {
+            for _ in 0..begun {
+                house.office.go_on();
+            }
+            begun = at_a_time.min(left);
+            house.office.until(begun).await;
+            let_all_begin(&house).await;
+            assert_eq!(house.office.take().len(), begun, "of {bytes} bytes");
+            left -= begun;
+        }
+    }
+}
+
+/// There are only so many connections; whoever has to wait for one gets it when another is done.
+#[tokio::test]
+async fn so_many_outboxes_are_served_at_a_time() {
+    const OUTBOXES: usize = 512;
+    let house = House::running(&Location::Memory);
+    house.topic().await;
+    for number in 0..OUTBOXES + 2 {
+        let address = format!("{number}@example.com");
+        house.subscribed("email", &address).await;
+        house.office.plan(&address, Plan::Wait(200));
+    }
+    house.publish("hello", &[]).await;
+    for begun in [OUTBOXES, 1, 1] {
+        house.office.until(begun).await;
+        let_all_begin(&house).await;
+        assert_eq!(house.office.take().len(), begun);
+        house.office.go_on();
+    }
+}
+
 #[tokio::test]
 async fn deliveries_survive_the_end_of_the_process() {
     let directory = tempfile::tempdir().unwrap();

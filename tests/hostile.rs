@@ -643,19 +643,33 @@ async fn a_host_header_that_is_odd_or_missing_is_no_reason_to_fail() {
     }
 }
 
-/// What stays with a queue, a topic or a subscription, in memory too, is not of any length.
+/// A text with so many spaces behind it that it has so many bytes.
+fn padded(text: &str, bytes: usize) -> String {
+    text.to_owned() + &" ".repeat(bytes - text.len())
+}
+
+/// What stays with a queue, in memory too, is not of any length. Spaces count.
 #[tokio::test]
 async fn what_is_kept_has_a_limit() {
+    const LIMIT: usize = 8 * 1024;
     let (service, _) = service_and_calls().await;
-    let long = "x".repeat(70_000);
-    let spaces = format!("{{{}}}", " ".repeat(70_000));
+    let allow = json!({"redrivePermission": "denyAll"}).to_string();
+    let redrive =
+        json!({"deadLetterTargetArn": format!("{ARNS}:dlq"), "maxReceiveCount": 5}).to_string();
     for (name, value) in
-        [("KmsMasterKeyId", &long), ("RedrivePolicy", &spaces), ("RedriveAllowPolicy", &spaces)]
+        [("KmsMasterKeyId", "k"), ("RedrivePolicy", &redrive), ("RedriveAllowPolicy", &allow)]
     {
-        let input = json!({"QueueUrl": format!("{QUEUES}/q"), "Attributes": {name: value}});
         for protocol in PROTOCOLS {
-            let refused = service.call(protocol, "SetQueueAttributes", &input).await;
-            assert_eq!(refused.refused(protocol).code, "InvalidAttributeValue", "{name}");
+            for (bytes, is_kept) in [(LIMIT, true), (LIMIT + 1, false), (70_000, false)] {
+                let value = padded(value, bytes);
+                let input = json!({"QueueUrl": format!("{QUEUES}/q"), "Attributes": {name: value}});
+                let answer = service.call(protocol, "SetQueueAttributes", &input).await;
+                if is_kept {
+                    assert_eq!(answer.status, 200, "{name} of {bytes} bytes");
+                } else {
+                    assert_eq!(answer.refused(protocol).code, "InvalidAttributeValue", "{name}");
+                }
+            }
         }
     }
 }

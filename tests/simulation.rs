@@ -24,6 +24,8 @@ mod endpoints;
 #[path = "simulation/fuse.rs"]
 mod fuse;
 mod gateway;
+#[path = "simulation/limits.rs"]
+mod limits;
 #[path = "simulation/mistakes.rs"]
 mod mistakes;
 mod oracle;

@@ -27,11 +27,12 @@ use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::metrics::Metrics;
 use squab::store::{Database, Durability, Location, Sqlite};
 use squab::wire::Protocol;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
 
 /// What the clock shows when a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
 pub const START_MS: i64 = 1_767_323_045_000;
@@ -89,6 +90,10 @@ pub struct Endpoints {
     refused: Mutex<Vec<Letter>>,
     /// By URL, ARN or address: what else they answer.
     answers: Mutex<HashMap<String, Outcome>>,
+    /// Those who let everybody wait for their answers to notifications.
+    slow: Mutex<HashSet<String>>,
+    /// What they were sent, with where their answers go to.
+    held: Mutex<Vec<(Letter, oneshot::Sender<Outcome>)>>,
     /// How often anybody was asked.
     attempts: AtomicU64,
 }
@@ -109,6 +114,21 @@ impl Endpoints {
         self.answers.lock().unwrap().insert(endpoint.to_owned(), outcome);
     }
 
+    /// From now on these keep what they get, and answer when they are told to.
+    pub fn are_slow(&self, urls: HashSet<String>) {
+        *self.slow.lock().unwrap() = urls;
+    }
+
+    /// What slow endpoints have been sent since this was asked last, with where their answers go to.
+    pub fn take_held(&self) -> Vec<(Letter, oneshot::Sender<Outcome>)> {
+        std::mem::take(&mut self.held.lock().unwrap())
+    }
+
+    /// How much would be taken.
+    pub fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
     /// Attempts since the beginning, whatever came of them.
     pub fn attempts(&self) -> u64 {
         self.attempts.load(Ordering::Relaxed)
@@ -123,6 +143,14 @@ impl Carrier for Endpoints {
             Letter::Invoke { function_arn, .. } => function_arn,
             Letter::Mail { to, .. } => to,
         };
+        if let Letter::Post(post) = letter
+            && post.message_type == "Notification"
+            && self.slow.lock().unwrap().contains(endpoint)
+        {
+            let (answer, answered) = oneshot::channel();
+            self.held.lock().unwrap().push((letter.clone(), answer));
+            return Box::pin(async { answered.await.unwrap() });
+        }
         let told = self.answers.lock().unwrap().get(endpoint).cloned();
         let outcome = told.unwrap_or(Outcome::Delivered { status: 200 });
         let accepted = matches!(outcome, Outcome::Delivered { .. });

@@ -1,7 +1,8 @@
 //! Bad input for SNS.
 
 use super::{
-    Errors, assert_blames_the_caller_of, bent, hostile_texts, hostile_values, places, posted,
+    Errors, assert_blames_the_caller_of, bent, hostile_texts, hostile_values, padded, places,
+    posted,
 };
 use crate::gateway::sns::{TOPICS, form, output};
 use crate::gateway::{ARNS, Answer, Service, settings};
@@ -485,6 +486,34 @@ async fn long_lists_cost_little_and_harm_nobody() {
     errors.assert_none();
 }
 
+/// What stays with a topic or a subscription, in memory too, is not of any length. Spaces count.
+#[tokio::test]
+async fn what_is_kept_of_topics_has_a_limit() {
+    const LIMIT: usize = 64 * 1024;
+    let (service, calls) = service_and_calls().await;
+    let is_checked = |input: &&Value| {
+        let name = input["AttributeName"].as_str().unwrap_or_default();
+        matches!(name, "DeliveryPolicy" | "ArchivePolicy" | "RedrivePolicy")
+    };
+    let mut checked: Vec<_> =
+        calls.iter().filter(|(_, input)| is_checked(&input)).cloned().collect();
+    assert_eq!(checked.len(), 4);
+    let topic = format!("{TOPICS}:t");
+    let key = json!({"TopicArn": topic, "AttributeName": "KmsMasterKeyId", "AttributeValue": "k"});
+    checked.push(("SetTopicAttributes", key));
+    for (operation, input) in checked {
+        for (bytes, is_kept) in [(LIMIT, true), (LIMIT + 1, false)] {
+            let mut long = input.clone();
+            let value = input["AttributeValue"].as_str().unwrap();
+            long["AttributeValue"] = json!(padded(value, bytes));
+            let answer = service.sns(operation, &long).await;
+            let what = &input["AttributeName"];
+            assert_eq!(answer.status, if is_kept { 200 } else { 400 }, "{what} of {bytes} bytes");
+            assert!(is_kept || answer.text().contains("<Code>InvalidParameter</Code>"));
+        }
+    }
+}
+
 /// What a transaction compiles is bounded by its length; the rest of the subscriptions are served
 /// later, each once.
 #[tokio::test]
@@ -492,7 +521,7 @@ async fn long_filters_are_looked_at_in_pages() {
     const SUBSCRIPTIONS: usize = 200;
     let (service, _) = service_and_calls().await;
     let topic = service.sns_ok("CreateTopic", json!({"Name": "long"})).await["TopicArn"].clone();
-    let filter = json!({"k": ["x", "y".repeat(60_000)]}).to_string();
+    let filter = json!({"k": ["x", "y".repeat(100_000)]}).to_string();
     for number in 0..SUBSCRIPTIONS {
         let name = format!("long{number}");
         service.ok("CreateQueue", json!({"QueueName": name})).await;
@@ -508,6 +537,13 @@ async fn long_filters_are_looked_at_in_pages() {
             "TopicArn": topic, "Message": value, "MessageAttributes": {"k": attribute},
         });
         service.sns_ok("Publish", input).await;
+        // Subscriptions are read a hundred at a time, and these are long enough.
+        for (number, count) in [(99, "1"), (100, "0")] {
+            let url = format!("{}/long{number}", crate::gateway::QUEUES);
+            let input = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+            let shown = service.ok("GetQueueAttributes", input).await;
+            assert_eq!(shown["Attributes"]["ApproximateNumberOfMessages"], count, "{number}");
+        }
     }
     service.runtime.do_background_work().await.unwrap();
     for number in 0..SUBSCRIPTIONS {

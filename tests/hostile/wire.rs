@@ -1,9 +1,19 @@
 //! HTTP as no client library would write it, sent to the real program: each connection gets a
 //! bounded answer or is hung up on, and the next client notices nothing.
 
+use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
 use serde_json::json;
+use squab::runtime::answers::Answers;
+use squab::server::cors::Cors;
+use squab::server::gateway::GatewaySettings;
+use squab::server::listener::{Bound, Limits};
+use squab::server::metrics::Metrics;
+use squab::server::shell;
 use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n\
                     Content-Type: application/x-amz-json-1.0\r\n";
@@ -248,21 +258,51 @@ fn a_document_that_callers_add_to_has_a_limit() {
     assert!(connection.read().unwrap().1.len() < 10_000);
 }
 
+/// Serves in this process as the program does, with these settings, until the sender is dropped.
+fn serve(settings: GatewaySettings) -> (String, oneshot::Sender<()>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        executor.block_on(async {
+            let gateway = Service::new(settings).gateway;
+            let bound = Bound::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+            tell.send(bound.addresses()[0].to_string()).unwrap();
+            let limits = Limits {
+                connections: 100,
+                header_timeout: Duration::from_secs(100),
+                grace: Duration::ZERO,
+            };
+            let metrics = Metrics::new(&[], &[], || async { Vec::new() });
+            let (open, of_metrics) = (metrics.connections(), Answers::new(0));
+            let handle = move |request| {
+                let gateway = Arc::clone(&gateway);
+                async move { gateway.handle(request).await }
+            };
+            let service = shell(handle, Arc::new(metrics), of_metrics, Cors::default());
+            bound.serve(service, limits, open, async { drop(stopped.await) }).await;
+        });
+    });
+    (told.recv().unwrap(), stop)
+}
+
 /// Large answers that are left unread are hung up on while others want their room, and nobody
-/// else's.
+/// else's. An answer is far larger than what sockets hold of it; there is room for three.
 #[test]
 fn who_does_not_read_makes_room_for_who_does() {
     const LARGE: usize = 1_000_000;
-    const ATTACKERS: usize = 30;
-    let server = Server::start(&mut squab(&["--ephemeral"]));
-    let mut client = server.connect();
+    const ATTACKERS: usize = 4;
+    let room = 35 * LARGE;
+    let (address, _server) = serve(GatewaySettings { max_answers_bytes: room, ..settings() });
+    let mut client = Connection::open(&address);
     client.ok("CreateQueue", &json!({"QueueName": "q", "Attributes": {"VisibilityTimeout": "0"}}));
-    let url = format!("http://{}/000000000000/q", server.address);
+    let url = format!("http://{address}/000000000000/q");
     for _ in 0..10 {
         client.ok("SendMessage", &json!({"QueueUrl": url, "MessageBody": "x".repeat(LARGE)}));
     }
     let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
-    let mut attackers: Vec<Connection> = (0..ATTACKERS).map(|_| server.connect()).collect();
+    let mut attackers: Vec<Connection> =
+        (0..ATTACKERS).map(|_| Connection::open(&address)).collect();
     for attacker in &mut attackers {
         attacker.send("ReceiveMessage", &receive).unwrap();
     }
@@ -282,7 +322,7 @@ fn who_does_not_read_makes_room_for_who_does() {
                 assert_eq!(status, 403, "{body}");
                 assert!(body.contains("RequestThrottled"), "{body}");
             }
-            Err(_) => client = server.connect(),
+            Err(_) => client = Connection::open(&address),
         }
     }
     // Nobody could have been served if all attackers still had their answers.

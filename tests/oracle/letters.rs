@@ -7,6 +7,7 @@
 use super::queues::Message;
 use super::topics::Subscription;
 use super::{Complaint, Oracle, ensure};
+use std::collections::HashSet;
 
 /// How an endpoint is treated.
 #[derive(Debug, Clone)]
@@ -86,6 +87,11 @@ enum State {
         attempts: usize,
         due_at: i64,
     },
+    /// An attempt has begun, and was not answered yet.
+    OnTheWay {
+        attempts: usize,
+        due_at: i64,
+    },
     Arrived,
     /// Given up: a dead letter.
     Dead,
@@ -107,8 +113,19 @@ impl State {
         matches!(self, Self::Waits { due_at, .. } if due_at <= now)
     }
 
+    fn on_the_way(self) -> Self {
+        let Self::Waits { attempts, due_at } = self else { return self };
+        Self::OnTheWay { attempts, due_at }
+    }
+
+    /// What holds if the process ends before it is answered, or has noted that.
+    fn unless_noted(self) -> Self {
+        let Self::OnTheWay { attempts, due_at } = self else { return self };
+        Self::Waits { attempts, due_at }
+    }
+
     fn after(self, reaction: Reaction, retries: &[i64], now: i64) -> Self {
-        let Self::Waits { attempts, .. } = self else { return self };
+        let Self::Waits { attempts, .. } = self.unless_noted() else { return self };
         match reaction {
             Reaction::Takes => Self::Arrived,
             Reaction::Refuses => Self::Dead,
@@ -143,10 +160,7 @@ impl Oracle {
         };
         subscription.patience.note(now).map_err(|wrong| format!("{arn}: {wrong}"))?;
         let retries = subscription.patience.retries.clone();
-        let this = |letter: &&mut Letter| letter.subscription == arn && letter.body == body;
-        let Some(letter) = self.letters.iter_mut().find(this) else {
-            return Err(format!("{arn} gets {body}, which it should not"));
-        };
+        let letter = self.letter(arn, body)?;
         let due: Vec<_> = letter.states.iter().copied().filter(|one| one.is_due(now)).collect();
         ensure(!due.is_empty(), || format!("an attempt at {now}, but: {letter:?}"))?;
         letter.before.append(&mut letter.states);
@@ -154,10 +168,43 @@ impl Oracle {
         Ok(())
     }
 
+    /// An attempt has begun; its endpoint has not answered yet.
+    pub fn began_to_carry(&mut self, arn: &str, body: &str) -> Result<(), Complaint> {
+        let now = self.now;
+        let Some(subscription) = self.subscription_mut(arn) else {
+            return Err(format!("{arn}, which is no subscription, gets {body}"));
+        };
+        subscription.patience.note(now).map_err(|wrong| format!("{arn}: {wrong}"))?;
+        let letter = self.letter(arn, body)?;
+        let due: Vec<_> = letter.states.iter().copied().filter(|one| one.is_due(now)).collect();
+        ensure(!due.is_empty(), || format!("an attempt at {now}, but: {letter:?}"))?;
+        letter.before.append(&mut letter.states);
+        letter.states = due.into_iter().map(State::on_the_way).collect();
+        Ok(())
+    }
+
+    /// An endpoint answers what it got a while ago.
+    pub fn answered(&mut self, arn: &str, body: &str, reaction: Reaction) -> Result<(), Complaint> {
+        let now = self.now;
+        let subscription = self.subscription(arn);
+        let retries = subscription.map(|one| one.patience.retries.clone()).unwrap_or_default();
+        let letter = self.letter(arn, body)?;
+        letter.before = letter.states.iter().map(|one| one.unless_noted()).collect();
+        letter.states.iter_mut().for_each(|one| *one = one.after(reaction, &retries, now));
+        Ok(())
+    }
+
+    fn letter(&mut self, arn: &str, body: &str) -> Result<&mut Letter, Complaint> {
+        let this = |letter: &&mut Letter| letter.subscription == arn && letter.body == body;
+        let found = self.letters.iter_mut().find(this);
+        found.ok_or_else(|| format!("{arn} gets {body}, which it should not"))
+    }
+
     /// The process has ended: which of its latest attempts it has noted is not known.
     pub fn ended(&mut self) {
         for letter in &mut self.letters {
             letter.states.append(&mut letter.before);
+            letter.states.iter_mut().for_each(|one| *one = one.unless_noted());
         }
         for topic in self.topics.values_mut() {
             for subscription in &mut topic.subscriptions {
@@ -204,20 +251,26 @@ impl Oracle {
         self.queues[queue].messages.iter().filter(unseen).count()
     }
 
-    /// All that was to be carried by now has been, or its endpoint gets no more in this second.
+    /// All that was to be carried by now has been, or its endpoint gets no more in this second, or has
+    /// not answered yet what it got before.
     pub fn all_carried(&mut self) -> Result<(), Complaint> {
         let now = self.now;
+        let is_on_the_way = |letter: &&Letter| {
+            letter.states.iter().any(|one| matches!(one, State::OnTheWay { .. }))
+        };
+        let busy: HashSet<String> =
+            self.letters.iter().filter(is_on_the_way).map(|one| one.subscription.clone()).collect();
         for mut letter in std::mem::take(&mut self.letters) {
             letter.before.clear();
             // What waits for a subscription goes with it.
             let Some(subscription) = self.subscription(&letter.subscription) else { continue };
-            if !subscription.patience.may_rest(now) {
+            if !subscription.patience.may_rest(now) && !busy.contains(&letter.subscription) {
                 letter.states.retain(|one| !one.is_due(now));
                 ensure(!letter.states.is_empty(), || {
                     format!("{} did not arrive at {}", letter.body, letter.subscription)
                 })?;
             }
-            if letter.states.iter().any(|one| matches!(one, State::Waits { .. })) {
+            if letter.states.iter().any(|one| !matches!(one, State::Arrived | State::Dead)) {
                 self.letters.push(letter);
             }
         }

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Since its receive a message stays hidden twelve hours at most.
 const HIDDEN_MS: i64 = 43_200_000;
+/// So many messages of a queue may be in flight.
+const MOST_IN_FLIGHT: usize = 120_000;
 /// So many messages a receive looks at in any case.
 const SHORT: usize = 60;
 /// So many in flight it counts in any case.
@@ -42,6 +44,8 @@ pub struct Queue {
     attempts: HashMap<String, (i64, Vec<Returned>)>,
     /// When the last message of each group came.
     last_of_group: HashMap<String, i64>,
+    /// Messages that count as being in flight, and are not there: so that the limit comes near.
+    pub elsewhere: usize,
 }
 
 /// What an attempt returned: message, handle, until when it is hidden.
@@ -173,7 +177,8 @@ impl Oracle {
         let (deduplication, attempts) = (HashMap::new(), HashMap::new());
         let last_of_group = HashMap::new();
         let messages = Vec::new();
-        let queue = Queue { attributes, messages, deduplication, attempts, last_of_group };
+        let queue =
+            Queue { attributes, messages, deduplication, attempts, last_of_group, elsewhere: 0 };
         self.queues.insert(name.to_owned(), queue);
     }
 
@@ -200,7 +205,9 @@ impl Oracle {
     }
 
     pub fn purge(&mut self, name: &str) {
-        self.queue(name).messages.clear();
+        let queue = self.queue(name);
+        queue.messages.clear();
+        queue.elsewhere = 0;
     }
 
     /// A message was sent, and answered so.
@@ -311,6 +318,7 @@ impl Oracle {
         let target = target.filter(|(target, _)| self.queues.contains_key(target));
         let queue = self.queue(name);
         let timeout = visibility.unwrap_or(queue.attributes.visibility) * 1_000;
+        let max = max.min(queue.room(now));
         ensure(messages.len() <= max, || format!("{} of {max}", messages.len()))?;
         let is_too_old =
             |message: &Message| target.as_ref().is_some_and(|(_, max)| message.receives >= *max);
@@ -471,9 +479,27 @@ impl Oracle {
         Verdict::Succeeds
     }
 
-    /// What a receive with room for everything would have to return.
+    /// What a receive with room for everything would have to return, unless the limit of what is in
+    /// flight comes first.
     pub fn receivable(&self, name: &str) -> Vec<&str> {
-        self.queues[name].receivable(self.now)
+        let queue = &self.queues[name];
+        let mut receivable = queue.receivable(self.now);
+        receivable.truncate(queue.room(self.now));
+        receivable
+    }
+
+    /// How many more messages of a queue may be in flight.
+    pub fn room(&self, name: &str) -> usize {
+        self.queues[name].room(self.now)
+    }
+
+    /// From now on so many more are in flight, until there is room for these alone.
+    pub fn leave_room(&mut self, name: &str, room: usize) -> usize {
+        let now = self.now;
+        let queue = self.queue(name);
+        queue.elsewhere = 0;
+        queue.elsewhere = queue.room(now).saturating_sub(room);
+        queue.elsewhere
     }
 
     /// In how many milliseconds the next hidden or delayed message is to be seen.
@@ -545,6 +571,15 @@ impl Queue {
         Some(Returned { id: id.to_owned(), handle, until: message.hidden_until })
     }
 
+    fn in_flight(&self, now: i64) -> usize {
+        let in_flight = self.messages.iter().filter(|message| message.is_in_flight(now));
+        in_flight.count() + self.elsewhere
+    }
+
+    fn room(&self, now: i64) -> usize {
+        MOST_IN_FLIGHT.saturating_sub(self.in_flight(now))
+    }
+
     fn locked_groups(&self, now: i64) -> Vec<Option<String>> {
         let in_flight = self.messages.iter().filter(|message| message.is_in_flight(now));
         in_flight.map(|message| message.group.clone()).collect()
@@ -585,9 +620,8 @@ impl Queue {
         now: i64,
     ) -> Result<(), Complaint> {
         let mut in_flight: HashMap<&str, usize> = HashMap::new();
-        let mut total = 0;
+        let mut total = self.in_flight(now);
         for message in self.messages.iter().filter(|message| message.is_in_flight(now)) {
-            total += 1;
             if let Some(group) = &message.group {
                 *in_flight.entry(group).or_default() += 1;
             }

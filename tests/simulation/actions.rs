@@ -13,6 +13,10 @@ pub enum Kind {
     /// Far more messages than a page has.
     Crowd,
     ReceiveMany,
+    /// A message group of which somebody holds many, and others beside it.
+    Noise,
+    /// As many in flight as may be.
+    FillUp,
     /// Receivers that wait, while things happen.
     Wait,
     Delete,
@@ -21,6 +25,8 @@ pub enum Kind {
     CountAll,
     Pass,
     SetAttributes,
+    /// Another delay while messages are delayed.
+    ChangeDelay,
     Purge,
     DeleteQueue,
     CreateQueue,
@@ -37,13 +43,17 @@ pub enum Kind {
     SetTopicAttributes,
     SetArchive,
     Replay,
+    /// More than a page of it.
+    ReplayMany,
+    /// Days pass.
+    AgeArchive,
     RecreateTopic,
     Mistake,
     Restart,
 }
 
 /// How often each happens, among all.
-const WEIGHTS: [(Kind, u32); 32] = [
+const WEIGHTS: [(Kind, u32); 37] = [
     (Kind::Send, 150),
     (Kind::SendBatch, 60),
     (Kind::Receive, 210),
@@ -51,6 +61,8 @@ const WEIGHTS: [(Kind, u32); 32] = [
     (Kind::ReceiveAgain, 40),
     (Kind::Crowd, 6),
     (Kind::ReceiveMany, 16),
+    (Kind::Noise, 4),
+    (Kind::FillUp, 6),
     (Kind::Wait, 24),
     (Kind::Delete, 100),
     (Kind::DeleteBatch, 30),
@@ -58,6 +70,7 @@ const WEIGHTS: [(Kind, u32); 32] = [
     (Kind::CountAll, 20),
     (Kind::Pass, 120),
     (Kind::SetAttributes, 30),
+    (Kind::ChangeDelay, 6),
     (Kind::Purge, 6),
     (Kind::DeleteQueue, 6),
     (Kind::CreateQueue, 20),
@@ -66,13 +79,15 @@ const WEIGHTS: [(Kind, u32); 32] = [
     (Kind::Publish, 80),
     (Kind::PublishBatch, 20),
     (Kind::Subscribe, 30),
-    (Kind::SubscribeOutside, 12),
-    (Kind::ChangeEndpoint, 16),
+    (Kind::SubscribeOutside, 16),
+    (Kind::ChangeEndpoint, 24),
     (Kind::Unsubscribe, 8),
     (Kind::ChangeSubscription, 16),
     (Kind::SetTopicAttributes, 8),
     (Kind::SetArchive, 6),
     (Kind::Replay, 14),
+    (Kind::ReplayMany, 3),
+    (Kind::AgeArchive, 3),
     (Kind::RecreateTopic, 2),
     (Kind::Mistake, 50),
     (Kind::Restart, 8),

@@ -28,9 +28,14 @@ impl World {
         if !self.oracle.queues.contains_key(queue) {
             return Ok(());
         }
+        let batches = self.random.u32(5..20);
+        self.crowd_into(queue, batches).await
+    }
+
+    pub async fn crowd_into(&mut self, queue: &str, batches: u32) -> Step {
         let most = if queue == "fair" { GROUPED } else { CROWD };
         self.touch(queue);
-        for batch in 0..self.random.u32(5..20) {
+        for batch in 0..batches {
             if self.oracle.queues[queue].messages.len() + 10 > most {
                 break;
             }
@@ -77,6 +82,27 @@ impl World {
                 for held in self.clients[client].split_off(held) {
                     self.delete_one(&held).await?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A client takes messages of one group, most of all, and keeps them. What others send goes before
+    /// the rest of that group.
+    pub async fn make_noise(&mut self, client: usize) -> Step {
+        const LONG: i64 = 600;
+        if !self.oracle.queues.contains_key("fair") {
+            return Ok(());
+        }
+        self.crowd_into("fair", 9).await?;
+        for _ in 0..12 {
+            let max = self.random.usize(1..=10);
+            let input = crate::queues::receive_input("fair", max, Some(LONG));
+            self.receive_with(client, "fair", max, Some(LONG), &input).await?;
+            match self.random.u32(..4) {
+                0 => self.send_to("fair").await?,
+                1 => self.let_pass(1_000).await?,
+                _ => {}
             }
         }
         Ok(())

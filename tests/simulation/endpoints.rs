@@ -3,12 +3,37 @@
 use crate::oracle::{Patience, Reaction, Subscription, read};
 use crate::world::{Step, World, queue_arn};
 use serde_json::json;
+use squab::domain::Refusal;
 use squab::domain::delivery_outcome::Outcome;
 use squab::runtime::carrier::Letter;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// URLs of endpoints, each with the queue that may get what it does not take.
 const ENDPOINTS: [(&str, &str); 2] =
     [("http://endpoint.example/0", "standard-dead"), ("http://endpoint.example/1", "other")];
+
+/// Whoever has not answered within so many seconds has failed.
+const PATIENCE_SECONDS: i64 = 15;
+/// How often nothing must have happened until nothing will. Between two attempts there are a few jobs of
+/// the store and a signature.
+const CALM: usize = 8;
+
+/// Background work that has not ended yet.
+pub type Work = JoinHandle<Result<(), Refusal>>;
+
+/// A message that its endpoint has not answered yet.
+pub struct OnTheWay {
+    subscription: String,
+    body: String,
+    url: String,
+    /// When it will be, Unix milliseconds.
+    until: i64,
+    is_in_time: bool,
+    answer: oneshot::Sender<Outcome>,
+}
 
 fn outcome(reaction: Reaction) -> Outcome {
     Outcome::of_http_status(match reaction {
@@ -59,8 +84,114 @@ impl World {
         let reactions = [Reaction::Takes, Reaction::Takes, Reaction::Fails, Reaction::Refuses];
         let reaction = self.random.choice(reactions).unwrap();
         self.log.push(format!("{url} from now on: {reaction:?}"));
-        self.endpoints.insert(url, reaction);
+        self.endpoints.insert(url.clone(), reaction);
+        match self.random.choice([0, 0, 1, 8, PATIENCE_SECONDS - 1, PATIENCE_SECONDS]).unwrap() {
+            0 => drop(self.slow.remove(&url)),
+            seconds => {
+                self.log.push(format!("it answers after {seconds} s"));
+                self.slow.insert(url, seconds);
+            }
+        }
         self.tell_endpoints();
+    }
+
+    /// Does what is due. What has to wait for slow endpoints goes on when they have answered; nothing
+    /// else waits for that: work that comes to an end finds nothing to do but theirs.
+    pub async fn do_background_work(&mut self) -> Result<(), String> {
+        let failed = |refusal| format!("background work failed: {refusal:?}");
+        if self.slow.is_empty() && self.on_the_way.is_empty() {
+            return self.service.runtime.do_background_work().await.map_err(failed);
+        }
+        self.answer_what_is_due()?;
+        for work in std::mem::take(&mut self.waiting_work) {
+            if self.is_done(&work).await? {
+                work.await.unwrap().map_err(failed)?;
+            } else {
+                self.waiting_work.push(work);
+            }
+        }
+        loop {
+            let runtime = Arc::clone(&self.service.runtime);
+            let work = tokio::spawn(async move { runtime.do_background_work().await });
+            while !work.is_finished() && self.service.endpoints.held() == 0 {
+                self.let_all_go_on().await?;
+            }
+            if self.is_done(&work).await? {
+                return work.await.unwrap().map_err(failed);
+            }
+            self.waiting_work.push(work);
+        }
+    }
+
+    /// Whether some work has ended, once all that goes on has gone on as far as it can.
+    async fn is_done(&mut self, work: &Work) -> Result<bool, String> {
+        let (mut calm, mut attempts) = (0, 0);
+        while calm < CALM && !work.is_finished() {
+            self.let_all_go_on().await?;
+            let now = self.service.endpoints.attempts();
+            calm = if now == attempts { calm + 1 } else { 0 };
+            attempts = now;
+        }
+        for (letter, answer) in self.service.endpoints.take_held() {
+            let Letter::Post(post) = letter else { continue };
+            let body = read(std::str::from_utf8(&post.body).unwrap());
+            let subscription = post.subscription_arn.unwrap_or_default();
+            self.log.push(format!("{subscription} is sent {body}"));
+            self.oracle.began_to_carry(&subscription, &body)?;
+            let seconds = self.slow.get(&post.url).copied().unwrap_or_default();
+            let (url, until) = (post.url, self.oracle.now + seconds * 1_000);
+            let is_in_time = seconds < PATIENCE_SECONDS;
+            self.on_the_way.push(OnTheWay { subscription, body, url, until, is_in_time, answer });
+        }
+        Ok(work.is_finished())
+    }
+
+    /// The store answers, signatures are made, and everybody has a turn.
+    async fn let_all_go_on(&self) -> Result<(), String> {
+        let done = self.service.runtime.run(|_| Ok(())).await;
+        if !self.is_ended() {
+            done.map_err(|failure| format!("{failure:?}"))?;
+        }
+        // Time that stands still goes on when nobody has anything to do, nor any other thread of the
+        // executor.
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::resume();
+        Ok(())
+    }
+
+    fn answer_what_is_due(&mut self) -> Result<(), String> {
+        let now = self.oracle.now;
+        let on_the_way = std::mem::take(&mut self.on_the_way);
+        let (due, rest): (Vec<_>, _) = on_the_way.into_iter().partition(|one| one.until <= now);
+        self.on_the_way = rest;
+        for OnTheWay { subscription, body, url, is_in_time, answer, .. } in due {
+            let known = self.endpoints.get(&url).copied().unwrap_or(Reaction::Takes);
+            let reaction = if is_in_time { known } else { Reaction::Fails };
+            self.log.push(format!("{subscription} {reaction:?} {body}"));
+            self.oracle.answered(&subscription, &body, reaction)?;
+            // Whoever waited for it may be gone.
+            let _ = answer.send(outcome(reaction));
+        }
+        Ok(())
+    }
+
+    /// Nobody is slow any more, and nothing is on its way.
+    pub async fn have_all_answered(&mut self) -> Step {
+        self.slow.clear();
+        self.tell_endpoints();
+        for one in &mut self.on_the_way {
+            one.until = 0;
+        }
+        self.work_in_the_end().await
+    }
+
+    /// Whoever waited for an answer is gone with the process.
+    pub fn forget_what_is_on_the_way(&mut self) {
+        self.on_the_way.clear();
+        for work in self.waiting_work.drain(..) {
+            work.abort();
+        }
     }
 
     /// A new process meets the same endpoints.
@@ -69,6 +200,7 @@ impl World {
             let reaction = self.endpoints.get(url).copied().unwrap_or(Reaction::Takes);
             self.service.endpoints.answer(url, outcome(reaction));
         }
+        self.service.endpoints.are_slow(self.slow.keys().cloned().collect());
     }
 
     /// Another delivery policy, dead-letter queue or filter.

@@ -41,12 +41,18 @@ impl Fuse {
 pub struct Mortal {
     pub database: Sqlite,
     pub fuse: Fuse,
+    /// Whether callers may commit by themselves, as they may in memory.
+    pub commits_at_once: bool,
 }
 
 impl Database for Mortal {
     fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver)) {
         let fuse = &self.fuse;
         self.database.serve(&mut |driver| work(&mut Session { driver, fuse, wrote: false }));
+    }
+
+    fn commits_at_once(&self) -> bool {
+        self.commits_at_once
     }
 }
 

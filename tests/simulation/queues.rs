@@ -462,6 +462,46 @@ impl World {
         self.work_in_the_end().await
     }
 
+    /// The delay of a FIFO queue concerns what is delayed there, too, and what nobody has received yet.
+    pub async fn change_delay(&mut self, client: usize) -> Step {
+        let queue = self.random.choice(["fifo.fifo", "scoped.fifo", "fast.fifo"]).unwrap();
+        if !self.oracle.queues.contains_key(queue) {
+            return Ok(());
+        }
+        let delay = self.random.choice([15, 60]).unwrap();
+        self.set_delay(queue, delay).await?;
+        if self.random.u32(..3) == 0 {
+            self.crowd_into(queue, 12).await?;
+        }
+        for _ in 0..self.random.u32(1..4) {
+            self.send_batch_to(queue).await?;
+            let ms = self.random.i64(0..5_000);
+            self.let_pass(ms).await?;
+        }
+        for _ in 0..self.random.u32(1..3) {
+            let delay = self.random.choice([0, 3, 8, 30, 900]).unwrap();
+            self.endanger();
+            self.set_delay(queue, delay).await?;
+            self.count_all().await?;
+            let due = self.oracle.next_due(queue).filter(|ms| *ms < 60_000).unwrap_or(0);
+            let ms = due - self.random.i64(0..2);
+            self.let_pass(ms.max(0)).await?;
+            let input = receive_input(queue, 10, None);
+            self.receive_with(client, queue, 10, None, &input).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_delay(&mut self, queue: &str, seconds: i64) -> Step {
+        let given = json!({"DelaySeconds": seconds.to_string()});
+        let input = json!({"QueueUrl": queue, "Attributes": given});
+        self.must_in_the_end("SetQueueAttributes", &input).await?;
+        let mut attributes = self.oracle.queues[queue].attributes.clone();
+        attributes.delay = seconds;
+        self.oracle.set(queue, attributes);
+        Ok(())
+    }
+
     pub async fn purge(&mut self) -> Step {
         let Some(queue) = self.any_queue() else { return Ok(()) };
         self.must("PurgeQueue", &json!({"QueueUrl": queue})).await?;
@@ -493,6 +533,7 @@ impl World {
             (Ok(answer), true) => {
                 let handle = answer["TaskHandle"].as_str().unwrap_or_default().to_owned();
                 self.oracle.move_started(source, destination.map(str::to_owned), rate, handle);
+                self.endanger();
                 self.work_in_the_end().await?;
                 // While it goes on.
                 for _ in 0..self.random.u32(..3) {

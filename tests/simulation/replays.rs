@@ -3,12 +3,17 @@
 use crate::gateway::Caller;
 use crate::oracle::Subscription;
 use crate::topics::topic_arn;
-use crate::world::{Step, World};
+use crate::world::{FULL, Step, World};
 use serde_json::json;
 use squab::domain::timestamp::iso_8601;
 use squab::domain::topic_address::TopicAddress;
 
 const FIFO: [&str; 2] = ["events.fifo", "orders.fifo"];
+const DAY_MS: i64 = 86_400_000;
+/// A page of a replay has a hundred.
+const MANY: usize = 120;
+/// Queues with more messages get no more to be replayed.
+const FULL_OF_REPLAYS: usize = 300;
 
 impl World {
     pub async fn set_archive(&mut self) -> Step {
@@ -68,6 +73,55 @@ impl World {
     /// was published.
     pub async fn replay(&mut self) -> Step {
         let topic = self.random.choice(FIFO).unwrap();
+        self.replay_from(topic).await
+    }
+
+    /// More than a page of an archive. What comes again within five minutes of the first time would be a
+    /// duplicate in FIFO queues.
+    pub async fn replay_many(&mut self) -> Step {
+        let topic = self.random.choice(FIFO).unwrap();
+        self.archive_for_a_day(topic).await?;
+        for _ in 0..MANY / 10 * 2 {
+            if self.oracle.topics[topic].archived.len() > MANY
+                || !self.has_room_up_to(topic, 10, FULL_OF_REPLAYS)
+            {
+                break;
+            }
+            self.publish_batch_to(topic, 10).await?;
+        }
+        self.let_pass(300_000).await?;
+        self.endanger();
+        self.replay_from(topic).await
+    }
+
+    /// Days pass until exactly when something is too old for its archive, or a moment less or more.
+    pub async fn age_archive(&mut self) -> Step {
+        let topic = self.random.choice(FIFO).unwrap();
+        self.archive_for_a_day(topic).await?;
+        if self.oracle.topics[topic].archived.is_empty() && self.has_room_up_to(topic, 6, FULL) {
+            self.publish_batch_to(topic, 6).await?;
+        }
+        let Some(at) = self.random.choice(&self.oracle.topics[topic].archived).map(|one| one.at)
+        else {
+            return Ok(());
+        };
+        let ms = at + DAY_MS - self.oracle.now + self.random.i64(-1..=1);
+        self.let_pass(ms.max(0)).await?;
+        self.endanger();
+        self.work_in_the_end().await?;
+        self.replay_from(topic).await
+    }
+
+    async fn archive_for_a_day(&mut self, topic: &str) -> Step {
+        if self.oracle.topics[topic].archive.is_some_and(|(_, days)| days == 1) {
+            return Ok(());
+        }
+        self.work_in_the_end().await?;
+        let policy = json!({"MessageRetentionPeriod": "1"}).to_string();
+        self.set_archive_policy(topic, &policy, Some(1)).await
+    }
+
+    async fn replay_from(&mut self, topic: &str) -> Step {
         let known = &self.oracle.topics[topic];
         let Some(subscription) = self.random.choice(&known.subscriptions).cloned() else {
             return Ok(());

@@ -67,6 +67,7 @@ impl World {
     pub async fn recreate_topic(&mut self) -> Step {
         let name = self.random.choice(["news", "events.fifo", "orders.fifo"]).unwrap();
         self.end_archive(name).await?;
+        self.have_all_answered().await?;
         self.must_in_the_end_sns("DeleteTopic", &json!({"TopicArn": topic_arn(name)})).await?;
         self.oracle.topics.remove(name);
         match self.create_topic(name).await {
@@ -265,6 +266,7 @@ impl World {
             return Ok(());
         };
         self.publish_to(topic).await?;
+        self.have_all_answered().await?;
         // To end what has ended is no mistake.
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             self.must_in_the_end_sns("Unsubscribe", &json!({"SubscriptionArn": arn})).await?;
@@ -278,7 +280,9 @@ impl World {
         let Some((topic, subscription)) = self.some_subscription() else { return Ok(()) };
         self.publish_to(topic).await?;
         if subscription.endpoint.starts_with("http") {
-            // What waits for it goes by the policies of the time at which it fails.
+            // What waits for it goes by the policies of the time at which it fails, and what is on its way by
+            // those of the time at which it was sent.
+            self.have_all_answered().await?;
             self.change_outside(topic, &subscription).await?;
             return self.publish_to(topic).await;
         }

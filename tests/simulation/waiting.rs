@@ -44,6 +44,10 @@ impl World {
     /// Some receivers come, one after the other; then this and that happens.
     pub async fn wait(&mut self, client: usize) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
+        self.wait_for(queue, client).await
+    }
+
+    pub async fn wait_for(&mut self, queue: &str, client: usize) -> Step {
         let has_dead_letters = self.oracle.queues[queue].attributes.dead_letters.is_some();
         let is_long = self.oracle.queues[queue].messages.len() > FULL;
         if has_dead_letters || is_long || self.action.ends_after.is_some() {
@@ -79,7 +83,13 @@ impl World {
     async fn happen(&mut self, queue: &str) -> Step {
         let held: Vec<Held> =
             self.clients.iter().flatten().filter(|held| held.queue == queue).cloned().collect();
+        let is_full = self.oracle.room(queue) == 0;
         match self.random.u32(..12) {
+            // That makes room.
+            _ if is_full && self.random.bool() => match held.last() {
+                Some(held) => self.delete_one(held).await,
+                None => Ok(()),
+            },
             0..3 => self.send_to(queue).await,
             3 => self.send_batch_to(queue).await,
             // Exactly when something is due, and a moment before.

@@ -2,6 +2,7 @@
 
 use crate::actions::{Action, Kind};
 use crate::clients::Held;
+use crate::endpoints::{OnTheWay, Work};
 use crate::fuse::{Fuse, Mortal};
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
 use crate::oracle::{Listed, Oracle, Reaction, Seen, read};
@@ -63,6 +64,12 @@ pub struct World {
     pub attempts: Vec<(String, String, Vec<Held>)>,
     /// By URL: what else than to take everything an endpoint outside does.
     pub endpoints: HashMap<String, Reaction>,
+    /// By URL: after how many seconds an endpoint answers.
+    pub slow: HashMap<String, i64>,
+    /// What was sent to them and not answered yet.
+    pub on_the_way: Vec<OnTheWay>,
+    /// Background work that waits for them.
+    pub waiting_work: Vec<Work>,
     /// Endpoints that were asked whether they want a subscription.
     pub asked: Vec<Post>,
     /// Of the action that is going on.
@@ -95,6 +102,9 @@ impl World {
             incarnations: HashMap::new(),
             attempts: Vec::new(),
             endpoints: HashMap::new(),
+            slow: HashMap::new(),
+            on_the_way: Vec::new(),
+            waiting_work: Vec::new(),
             asked: Vec::new(),
             random: Rng::with_seed(seed),
             action: nothing,
@@ -138,6 +148,8 @@ impl World {
             Kind::ReceiveAgain => self.receive_again(client).await,
             Kind::Crowd => self.crowd().await,
             Kind::ReceiveMany => self.receive_many(client).await,
+            Kind::Noise => self.make_noise(client).await,
+            Kind::FillUp => self.fill_up(client).await,
             Kind::Wait => self.wait(client).await,
             Kind::Delete => self.delete(client).await,
             Kind::DeleteBatch => self.delete_batch(client).await,
@@ -145,6 +157,7 @@ impl World {
             Kind::CountAll => self.count_all().await,
             Kind::Pass => self.pass().await,
             Kind::SetAttributes => self.set_attributes().await,
+            Kind::ChangeDelay => self.change_delay(client).await,
             Kind::Purge => self.purge().await,
             Kind::DeleteQueue => self.delete_queue().await,
             Kind::CreateQueue => self.create_missing_queue().await,
@@ -163,6 +176,8 @@ impl World {
             Kind::SetTopicAttributes => self.set_topic_attributes().await,
             Kind::SetArchive => self.set_archive().await,
             Kind::Replay => self.replay().await,
+            Kind::ReplayMany => self.replay_many().await,
+            Kind::AgeArchive => self.age_archive().await,
             Kind::RecreateTopic => self.recreate_topic().await,
             Kind::Mistake => self.make_a_mistake().await,
             Kind::Restart => {
@@ -268,6 +283,17 @@ impl World {
         self.let_pass(ms.max(0)).await
     }
 
+    /// The process may end in what comes next.
+    pub fn endanger(&mut self) {
+        if !self.fuse.is_lit() && self.random.bool() {
+            self.fuse.light(self.random.i64(0..8));
+        }
+    }
+
+    pub fn is_ended(&self) -> bool {
+        self.fuse.is_blown()
+    }
+
     pub async fn let_pass(&mut self, ms: i64) -> Step {
         // Nothing may depend on when background work is done, but for what is received and too old:
         // it is gone when somebody looks, or after a while.
@@ -288,13 +314,13 @@ impl World {
     }
 
     async fn work(&mut self) -> Step {
-        let done = self.service.runtime.do_background_work().await;
+        let done = self.do_background_work().await;
         self.touch_all();
         self.note_letters()?;
         if self.fuse.is_blown() {
             return Err(Stop::Ended);
         }
-        done.map_err(|refusal| format!("background work failed: {refusal:?}"))?;
+        done?;
         self.note_dead_letters().await?;
         self.oracle.all_carried()?;
         self.look_into_archives().await?;
@@ -366,7 +392,8 @@ impl World {
         let found = self.service.runtime.run(look).await;
         let found = found.map_err(|refusal| format!("cannot look into {queue}: {refusal:?}"))?;
         let Some((count, seen)) = found else { return Err(format!("{queue} is not there")) };
-        if count == seen.len() as i64 {
+        let elsewhere = self.oracle.queues[queue].elsewhere;
+        if count == (seen.len() + elsewhere) as i64 {
             return Ok(seen);
         }
         Err(format!("{queue} counts {count} messages, but has {}", seen.len()))
@@ -389,6 +416,7 @@ impl World {
     /// moment; else the store is closed first.
     pub async fn restart(&mut self, sudden: bool) -> Result<(), String> {
         self.note_letters()?;
+        self.forget_what_is_on_the_way();
         self.log.push(format!("the process ends, suddenly: {sudden}; another one starts"));
         let clock = Arc::clone(&self.service.clock);
         let survivor = tempfile::tempdir().unwrap();
@@ -427,7 +455,7 @@ impl World {
         self.action.ends_after = None;
         self.endpoints.clear();
         self.tell_endpoints();
-        self.work().await?;
+        self.have_all_answered().await?;
         for (name, _) in QUEUES {
             let Some(queue) = self.oracle.queues.get(name) else { continue };
             let mut attributes = queue.attributes.clone();
@@ -482,7 +510,8 @@ impl World {
 async fn open(directory: &TempDir, clock: Arc<ManualClock>, seed: u64, fuse: &Fuse) -> Service {
     let location = Location::Directory(directory.path().to_owned());
     let database = Sqlite::open(&location, Durability::Process).unwrap();
-    let mortal = Mortal { database, fuse: fuse.clone() };
+    // Some processes work as they do in memory, where a receive that finds nothing is done at once.
+    let mortal = Mortal { database, fuse: fuse.clone(), commits_at_once: seed.is_multiple_of(2) };
     let service = Service::open_on(Box::new(mortal), clock, seed, CoolDowns::default(), false);
     // As the background task does when it starts.
     service.runtime.run(|tx| Ok(tx.release_claims()?)).await.unwrap();
