@@ -96,6 +96,74 @@ fn all_pages_are_shown_as_one() {
     assert!(yaml.starts_with("Topics:\n"), "{yaml}");
 }
 
+/// What scripts do with the AWS CLI beside plain calls.
+#[test]
+fn scripts_may_cut_options_short_search_without_quotes_and_look_without_receiving() {
+    let server = Server::start(&mut squab(&["--ephemeral"]));
+    ok(&server, &["sqs", "create-queue", "--queue-name", "orders"]);
+    let found = "QueueUrls[?ends_with(@, `/orders`)] | [0]";
+    let listed = ok(&server, &["sqs", "list-queues", "--query", found, "--output", "text"]);
+    assert_eq!(listed, format!("http://{}/000000000000/orders\n", server.address));
+    let empty = ["sqs", "list-queues", "--queue-name-prefix", "x", "--output", "text"];
+    assert_eq!(ok(&server, &empty), "None\n");
+    ok(&server, &["sqs", "send-message", "--queue-url", "orders", "--message-body", "help"]);
+    let endpoint = format!("http://{}/_aws/sqs/messages", server.address);
+    let look = ["awslocal", "--endpoint", &endpoint, "sqs", "receive-message", "--queue", "orders"];
+    for _ in 0..2 {
+        let seen: Value = serde_json::from_str(&said(&mut squab(&look)).output).unwrap();
+        assert_eq!(seen["Messages"][0]["Body"], "help");
+        assert_eq!(seen["Messages"][0]["ReceiptHandle"], "SQS/BACKDOOR/ACCESS");
+    }
+    let count = ["sqs", "get-queue-attributes", "--queue-url", "orders", "--attribute-name", "All"];
+    let query = ["--query", "Attributes.ApproximateNumberOfMessages", "--output", "text"];
+    assert_eq!(ok(&server, &[&count[..], &query].concat()), "1\n");
+    ok(&server, &["sns", "create-topic", "--name", "t"]);
+    let topic = "arn:aws:sns:us-east-1:000000000000:t";
+    let subscribe = ["sns", "subscribe", "--topic-arn", topic, "--protocol", "email"];
+    let to = ["--notification-endpoint", "a@example.com", "--output", "text"];
+    let subscribe = [&subscribe[..], &to].concat();
+    assert_eq!(ok(&server, &subscribe), "pending confirmation\n");
+    let arn = ok(&server, &[&subscribe[..], &["--return-subscription-arn"]].concat());
+    assert!(arn.starts_with(&format!("{topic}:")), "{arn}");
+}
+
+#[test]
+fn what_is_configured_in_a_script_counts_in_it() {
+    let home = tempfile::tempdir().unwrap();
+    let ready = home.path().join("ready.d");
+    std::fs::create_dir(&ready).unwrap();
+    let script = ready.join("make.sh");
+    let squab_path = env!("CARGO_BIN_EXE_squab");
+    let text = format!(
+        "#!/bin/sh\nset -e\naws() {{ {squab_path} awslocal \"$@\"; }}\n\
+         aws sqs create-queue --queue-name before\n\
+         aws configure set region eu-west-1\n\
+         aws configure set aws_access_key_id 000000000001 --profile other\n\
+         aws configure set aws_secret_access_key test --profile other\n\
+         aws sqs create-queue --queue-name usual\n\
+         aws --profile other sqs create-queue --queue-name others\n\
+         AWS_DEFAULT_REGION=eu-west-2 aws sqs create-queue --queue-name said\n"
+    );
+    std::fs::write(&script, text).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    let mut command = squab(&["--ephemeral", "--init-dir", home.path().to_str().unwrap()]);
+    let server = Server::start(command.env("HOME", home.path()));
+    let listed = |region: &str, account: &str| {
+        let mut command = squab(&["awslocal", "sqs", "list-queues", "--region", region]);
+        command.args(["--query", "QueueUrls", "--output", "text"]);
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", server.address));
+        said(command.env("AWS_ACCESS_KEY_ID", account)).output
+    };
+    let url = |account: &str, name: &str| format!("http://{}/{account}/{name}\n", server.address);
+    let usual = "000000000000";
+    assert_eq!(listed("us-east-1", usual), url(usual, "before"));
+    assert_eq!(listed("eu-west-1", usual), url(usual, "usual"));
+    assert_eq!(listed("eu-west-1", "000000000001"), "None\n");
+    assert_eq!(listed("us-east-1", "000000000001"), url("000000000001", "others"));
+    assert_eq!(listed("eu-west-2", usual), url(usual, "said"));
+}
+
 #[test]
 fn refusals_and_mistakes_end_it_as_the_aws_cli_ends() {
     let server = Server::start(&mut squab(&["--ephemeral"]));
@@ -244,6 +312,39 @@ fn in_the_place_of_elasticmq_it_says_so_and_has_the_queues_of_its_file() {
     assert!(log.contains("unknown key `colour` of queues.orders is ignored"), "{log}");
 }
 
+/// Users of goaws, and of ElasticMQ, sign for whatever their configuration says, and mean the same
+/// queues.
+#[test]
+fn where_there_is_one_region_everybody_is_in_it() {
+    for (mode, its_region) in [("--compat=goaws", "local"), ("--one-region", "us-east-1")] {
+        let server = Server::start(&mut squab(&[mode, "--ephemeral"]));
+        let in_region = |region: &str, arguments: &[&str]| {
+            let arguments = [arguments, &["--region", region, "--output", "text"]].concat();
+            ok(&server, &arguments)
+        };
+        in_region("eu-west-1", &["sqs", "create-queue", "--queue-name", "q"]);
+        let host = &server.address;
+        for url in [
+            format!("http://{host}/000000000000/q"),
+            format!("http://{host}/queue/us-west-2/000000000000/q"),
+            format!("http://us-west-2.queue.localhost:{}/000000000000/q", 4566),
+        ] {
+            let attributes = ["sqs", "get-queue-attributes", "--attribute-names", "QueueArn"];
+            let of = ["--queue-url", &url, "--query", "Attributes.QueueArn"];
+            let arn = in_region("ap-south-1", &[&attributes[..], &of].concat());
+            assert_eq!(arn, format!("arn:aws:sqs:{its_region}:000000000000:q\n"), "{url}");
+        }
+        let endpoint = format!("http://{host}/_aws/sqs/messages/us-west-2/000000000000/q");
+        let look = ["awslocal", "--endpoint-url", &endpoint, "sqs", "receive-message"];
+        let looked = said(&mut squab(&[&look[..], &["--queue-url", "q"]].concat()));
+        assert_eq!((looked.status, looked.error.as_str()), (Some(0), ""));
+    }
+    // Nobody says so elsewhere.
+    let server = Server::start(&mut squab(&["--compat", "localstack"]));
+    ok(&server, &["sqs", "create-queue", "--queue-name", "q", "--region", "eu-west-1"]);
+    assert_eq!(ok(&server, &["sqs", "list-queues"]), "");
+}
+
 #[test]
 fn what_a_queue_forwards_survives_and_must_fit() {
     let directory = tempfile::tempdir().unwrap();
@@ -282,6 +383,33 @@ fn in_the_place_of_moto_the_account_is_its_own() {
     let mut other = squab(&["awslocal", "sqs", "list-queues"]);
     other.env("AWS_ENDPOINT_URL", format!("http://{}", server.address));
     assert_eq!(said(other.env("AWS_ACCESS_KEY_ID", "000000000001")).output, "");
+}
+
+/// An access key belongs where its calls are made, known or not.
+#[test]
+fn the_account_of_the_settings_is_that_of_all_keys_that_name_none() {
+    let mut command = squab(&["--ephemeral", "--account", "111122223333", "--auth", "known-keys"]);
+    command.env("SQUAB_ACCESS_KEY_ID", "AKIA1").env("SQUAB_SECRET_ACCESS_KEY", "secret");
+    let server = Server::start(&mut command);
+    let call = |key: &str, arguments: &[&str]| {
+        let mut command = squab(&["awslocal", "sts"]);
+        command.args(arguments).args(["--query", "Account", "--output", "text"]);
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", server.address));
+        let secret = if key == "AKIA1" { "secret" } else { "test" };
+        let said = said(command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret));
+        assert_eq!((said.status, said.error.as_str()), (Some(0), ""));
+        said.output
+    };
+    for (key, account) in [
+        ("AKIA1", "111122223333"),
+        ("stranger", "111122223333"),
+        ("444455556666", "444455556666"),
+        ("LSIAY34FZKBOKMUTVV7A", "609629065308"),
+    ] {
+        assert_eq!(call(key, &["get-caller-identity"]), format!("{account}\n"), "{key}");
+        let told = call("AKIA1", &["get-access-key-info", "--access-key-id", key]);
+        assert_eq!(told, format!("{account}\n"), "{key}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 
+use crate::auth::account::Accounts;
 use crate::auth::{Credentials, Principal};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
@@ -71,12 +72,16 @@ pub struct Context {
     pub account: String,
     /// Region that the caller signs for.
     pub region: String,
+    /// Whether there is no other.
+    pub one_region: bool,
     /// IAM ARN of the caller.
     pub caller_arn: String,
     /// Who of the account calls.
     pub principal: Principal,
     /// Whether the caller's key is a temporary one that this server has issued.
     pub in_session: bool,
+    /// Where callers belong whose key is not known.
+    pub accounts: Arc<Accounts>,
     /// Keys that are known, and where temporary ones are issued.
     pub credentials: Arc<Credentials>,
     /// When the call arrived, in Unix milliseconds of real time. Keys end by it, whatever the clock
@@ -102,11 +107,15 @@ pub struct Context {
 impl Context {
     /// The queue that a request means: by its QueueUrl, else by the path it was sent to.
     pub fn queue(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
-        match queue_url.filter(|url| !url.is_empty()) {
-            Some(url) => QueueAddress::from_url(url, &self.account, &self.region),
+        let mut address = match queue_url.filter(|url| !url.is_empty()) {
+            Some(url) => QueueAddress::from_url(url, &self.account, &self.region)?,
             None => QueueAddress::from_path(&self.path, &self.account, &self.region)
-                .ok_or_else(|| Refusal::missing("QueueUrl")),
+                .ok_or_else(|| Refusal::missing("QueueUrl"))?,
+        };
+        if self.one_region {
+            address.region.clone_from(&self.region);
         }
+        Ok(address)
     }
 
     /// The queue that a request is about to use, see [`Self::queue`]: made now, where queues are

@@ -31,6 +31,29 @@ pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
     encoded.and_then(decode).or_else(|| account_named(access_key_id))
 }
 
+/// Where callers belong whom no key that is known puts into an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounts {
+    /// The account of access key ids that name none, 12 digits.
+    pub default: String,
+    /// Whether the accounts of AWS's own `AKIA` and `ASIA` ids are read out of them.
+    pub parity: bool,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { default: DEFAULT_ACCOUNT.to_owned(), parity: false }
+    }
+}
+
+impl Accounts {
+    /// The 12-digit account of an access key id.
+    pub fn of(&self, access_key_id: &str) -> String {
+        let named = if self.parity { account_named_with_parity } else { account_named };
+        named(access_key_id).unwrap_or_else(|| self.default.clone())
+    }
+}
+
 /// What an access key id of this account begins with after its prefix: the nine characters that
 /// [`account_of`] decodes. Their last four bits are zero.
 pub(super) fn encode(account: &str) -> String {

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 
-use super::account::{BASE32, account_of, encode};
+use super::account::{Accounts, BASE32, account_of, encode};
 use super::principal::Principal;
 use super::signing_keys::SigningKeys;
 use crate::domain::address::is_account;
@@ -112,12 +112,11 @@ impl Credential {
         account: Option<String>,
         session_token: Option<Secret>,
         user: Option<String>,
+        accounts: &Accounts,
     ) -> Result<Self, CredentialsError> {
-        if let Some(account) = account {
-            if !is_account(&account) {
-                return Err(CredentialsError::Account { access_key_id: self.access_key_id });
-            }
-            self.account = account;
+        self.account = account.unwrap_or_else(|| accounts.of(&self.access_key_id));
+        if !is_account(&self.account) {
+            return Err(CredentialsError::Account { access_key_id: self.access_key_id });
         }
         if user.as_ref().is_some_and(|user| !is_user(user)) {
             return Err(CredentialsError::User { access_key_id: self.access_key_id });
@@ -211,7 +210,13 @@ impl Credentials {
     /// Reads a credentials file of either form. A file without any key is an error: whoever names
     /// a file wants the keys in it.
     pub fn parse(text: &str) -> Result<Self, CredentialsError> {
-        let found = if is_toml(text) { parse_toml(text)? } else { parse_profiles(text)? };
+        Self::parse_in(text, &Accounts::default())
+    }
+
+    /// Like [`Self::parse`], where keys belong of which the file says no account.
+    pub fn parse_in(text: &str, accounts: &Accounts) -> Result<Self, CredentialsError> {
+        let parse = if is_toml(text) { parse_toml } else { parse_profiles };
+        let found = parse(text, accounts)?;
         let mut credentials = Self::default();
         for credential in found {
             if credentials.get(&credential.access_key_id).is_some_and(|it| !it.is_same(&credential))
@@ -342,7 +347,7 @@ struct Entry {
     user: Option<String>,
 }
 
-fn parse_toml(text: &str) -> Result<Vec<Credential>, CredentialsError> {
+fn parse_toml(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, CredentialsError> {
     let file: File = toml::from_str(text).map_err(|error| {
         // Only the reason: the whole error quotes the line, and a secret may stand there
         let offset = error.span().map_or(0, |span| span.start.min(text.len()));
@@ -354,6 +359,7 @@ fn parse_toml(text: &str) -> Result<Vec<Credential>, CredentialsError> {
             entry.account,
             entry.session_token,
             entry.user,
+            accounts,
         )
     };
     file.credential.into_iter().map(complete).collect()
@@ -371,13 +377,13 @@ struct Profile {
 
 impl Profile {
     /// Its key; none when it has no keys at all, such as a profile that only names a role.
-    fn credential(self) -> Result<Option<Credential>, CredentialsError> {
+    fn credential(self, accounts: &Accounts) -> Result<Option<Credential>, CredentialsError> {
         const ID: &str = "aws_access_key_id";
         const SECRET: &str = "aws_secret_access_key";
         let (profile, line) = (self.name, self.line);
         match (self.access_key_id, self.secret_access_key) {
             (Some(id), Some(secret)) => Credential::new(id, secret)?
-                .complete(self.account, self.session_token.map(Secret), None)
+                .complete(self.account, self.session_token.map(Secret), None, accounts)
                 .map(Some),
             (None, None) => Ok(None),
             (Some(_), None) => {
@@ -393,7 +399,7 @@ impl Profile {
 /// Reads a shared credentials file. Keys that say nothing about credentials (`region`, `role_arn`,
 /// nested settings) are passed over, as the AWS tools do.
 /// Format: AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
-fn parse_profiles(text: &str) -> Result<Vec<Credential>, CredentialsError> {
+fn parse_profiles(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, CredentialsError> {
     let malformed =
         |line, reason: &str| CredentialsError::Malformed { line, reason: reason.into() };
     let mut profiles: Vec<Profile> = Vec::new();
@@ -420,7 +426,8 @@ fn parse_profiles(text: &str) -> Result<Vec<Credential>, CredentialsError> {
             _ => {}
         }
     }
-    profiles.into_iter().filter_map(|profile| profile.credential().transpose()).collect()
+    let keys = profiles.into_iter().map(|profile| profile.credential(accounts));
+    keys.filter_map(Result::transpose).collect()
 }
 
 #[cfg(test)]

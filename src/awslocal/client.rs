@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::command_line::CommandLine;
+use super::profiles::Profile;
 use super::{Failure, Input, REFUSED, tls};
 use crate::api::operations::Service;
 use crate::auth::amz_date::AmzDate;
@@ -39,6 +40,9 @@ pub(super) struct Caller {
     tls: Option<Arc<ClientConfig>>,
 }
 
+/// The region that the server tells its init hooks, which is nobody's choice.
+pub const SERVERS_REGION: &str = "AWSLOCAL_SERVERS_REGION";
+
 /// A connection.
 trait Stream: Read + std::io::Write {}
 impl<S: Read + std::io::Write> Stream for S {}
@@ -48,6 +52,7 @@ impl Caller {
     pub fn of(
         command: &CommandLine,
         variables: &HashMap<String, String>,
+        profile: &Profile,
         now_ms: i64,
     ) -> Result<Self, Failure> {
         let variable = |name: &str| variables.get(name).cloned();
@@ -57,6 +62,7 @@ impl Caller {
             .clone()
             .or_else(|| variable(&format!("AWS_ENDPOINT_URL_{service}")))
             .or_else(|| variable("AWS_ENDPOINT_URL"))
+            .or_else(|| profile.get("endpoint_url"))
             .unwrap_or_else(|| default_endpoint(variables));
         let parsed = url.parse::<Uri>().ok().filter(|url| url.authority().is_some());
         let Some(parsed) = parsed else {
@@ -65,21 +71,47 @@ impl Caller {
         let tls = match parsed.scheme_str() {
             Some("http") => None,
             Some("https") => {
-                let config = tls::config(command.ca_bundle.as_deref(), command.verify);
+                let bundle = command.ca_bundle.clone().or_else(|| profile.get("ca_bundle"));
+                let config = tls::config(bundle.as_deref(), command.verify);
                 Some(config.map_err(Failure::failed)?)
             }
             _ => return Err(Failure::unusable(format_args!("Invalid endpoint: {url}"))),
         };
+        // What init hooks are given stands for those who have said nothing, the profile included.
+        let unsaid = variable(SERVERS_REGION);
+        let said = |name: &str| variable(name).filter(|region| Some(region) != unsaid.as_ref());
         let region = command.region.clone();
-        let region = region.or_else(|| variable("AWS_REGION"));
-        let region = region.or_else(|| variable("AWS_DEFAULT_REGION"));
-        let region = region.or_else(|| variable("DEFAULT_REGION"));
+        let region = region.or_else(|| said("AWS_REGION"));
+        let region = region.or_else(|| said("AWS_DEFAULT_REGION"));
+        let region = region.or_else(|| profile.get("region"));
+        let region = region.or_else(|| variable("DEFAULT_REGION")).or(unsaid);
+        let by_profile = || {
+            Some((
+                profile.get("aws_access_key_id")?,
+                profile.get("aws_secret_access_key")?,
+                profile.get("aws_session_token"),
+            ))
+        };
+        let by_variable = || {
+            Some((
+                variable("AWS_ACCESS_KEY_ID")?,
+                variable("AWS_SECRET_ACCESS_KEY")?,
+                variable("AWS_SESSION_TOKEN"),
+            ))
+        };
+        let found = if profile.is_chosen {
+            by_profile().or_else(by_variable)
+        } else {
+            by_variable().or_else(by_profile)
+        };
+        let id_alone = || variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "test".to_owned());
+        let (id, secret, token) = found.unwrap_or_else(|| (id_alone(), "test".to_owned(), None));
         Ok(Self {
             url: parsed,
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
-            id: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "test".to_owned()),
-            secret: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "test".to_owned()),
-            token: variable("AWS_SESSION_TOKEN"),
+            id,
+            secret,
+            token,
             date: AmzDate::from_unix_ms(now_ms),
             sign: command.sign,
             tls,
@@ -135,7 +167,8 @@ impl Caller {
         }
         headers.push(("x-amz-target", target));
         // Writing to a text cannot fail.
-        let mut request = String::from("POST / HTTP/1.1\r\n");
+        let path = self.url.path();
+        let mut request = format!("POST {path} HTTP/1.1\r\n");
         for (name, value) in &headers {
             let _ = write!(request, "{name}: {value}\r\n");
         }
@@ -200,7 +233,7 @@ impl Caller {
         }
         let canonical = canonical_request(&Parts {
             method: "POST",
-            path: "/",
+            path: self.url.path(),
             query: "",
             headers: &map,
             signed_headers: &signed_headers,
@@ -376,7 +409,7 @@ mod tests {
             let line = format!("--endpoint-url https://{address} sqs list-queues{more}");
             let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
             let command = CommandLine::parse(&words, &HashMap::new()).unwrap();
-            let caller = Caller::of(&command, &HashMap::new(), 0)?;
+            let caller = Caller::of(&command, &HashMap::new(), &Profile::default(), 0)?;
             caller.call(&command, &command.input)
         };
         let signed = |signed: bool| serde_json::json!({"Signed": signed});

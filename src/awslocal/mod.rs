@@ -10,6 +10,8 @@ mod command_line;
 mod model;
 mod output;
 mod pages;
+mod profiles;
+mod query;
 mod shorthand;
 mod table;
 mod tls;
@@ -19,7 +21,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use command_line::CommandLine;
+pub use client::SERVERS_REGION;
+use command_line::{CommandLine, Wish};
+use output::Format;
+use profiles::Profile;
 use serde_json::{Map, Value};
 
 /// The service has refused the call.
@@ -95,36 +100,61 @@ fn call(
         .into_iter()
         .map(|argument| argument.into_string().map_err(|_| Failure::unusable("not UTF-8")))
         .collect::<Result<Vec<String>, Failure>>()?;
-    if arguments.iter().any(|argument| argument == "--version") {
-        return Ok(format!("aws-cli/2.0.0 squab/{}\n", env!("CARGO_PKG_VERSION")));
-    }
-    if arguments.is_empty()
-        || arguments.iter().any(|argument| argument == "help" || argument == "--help")
-    {
-        return help(&arguments);
+    match command_line::wish(&arguments) {
+        Some(Wish::Version) => {
+            return Ok(format!("aws-cli/2.0.0 squab/{}\n", env!("CARGO_PKG_VERSION")));
+        }
+        Some(Wish::Help) => return help(&arguments),
+        Some(Wish::Configure) => return configure(&arguments, variables),
+        None if arguments.is_empty() => return help(&arguments),
+        None => {}
     }
     let command = CommandLine::parse(&arguments, variables)?;
     let query = match &command.query {
         None => None,
-        Some(text) => Some(jmespath::compile(text).map_err(|error| {
+        Some(text) => Some(query::read(text).map_err(|error| {
             Failure::unusable(format_args!("Bad value for --query {text}: {error}"))
         })?),
     };
-    let caller = client::Caller::of(&command, variables, now_ms)?;
-    let answer = pages::call(&command, &caller)?;
-    let shown = match query {
-        None => answer,
-        Some(query) => {
-            let found = query.search(&answer).map_err(Failure::failed)?;
-            serde_json::to_value(&*found).map_err(Failure::failed)?
-        }
+    let profile = Profile::find(command.profile.as_deref(), variables)?;
+    let format = match (command.output, profile.get("output")) {
+        (Some(format), _) => format,
+        (None, Some(name)) => Format::named(&name)?,
+        (None, None) => Format::Json,
     };
+    let caller = client::Caller::of(&command, variables, &profile, now_ms)?;
+    let answer = pages::call(&command, &caller)?;
     let title = command.operation.name;
-    Ok(output::write(title, &shown, command.output, command.query.is_some()))
+    let Some(query) = query else {
+        let is_paged = pages::is_for_all(&command);
+        return Ok(output::write(title, &answer, format, is_paged));
+    };
+    let found = query.search(&answer).map_err(Failure::failed)?;
+    let found = serde_json::to_value(&*found).map_err(Failure::failed)?;
+    Ok(output::write_found(title, &found, format))
+}
+
+/// `configure` and what follows it, with the profile that is named anywhere.
+fn configure(arguments: &[String], variables: &HashMap<String, String>) -> Result<String, Failure> {
+    let mut words = Vec::new();
+    let mut profile = None;
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.split_once('=') {
+            Some(("--profile", name)) => profile = Some(name.to_owned()),
+            _ if argument == "--profile" => profile = rest.next().cloned(),
+            _ if argument.starts_with("--") => {}
+            _ => words.push(argument.clone()),
+        }
+    }
+    // The first word is `configure` itself.
+    let words = words.get(1..).unwrap_or_default();
+    let mut stdin = std::io::stdin().lock();
+    profiles::configure(words, profile.as_deref(), variables, &mut stdin)
 }
 
 fn help(arguments: &[String]) -> Result<String, Failure> {
-    let service = arguments.first().filter(|word| model::SERVICES.contains(&word.as_str()));
+    let service = arguments.iter().find(|word| model::SERVICES.contains(&word.as_str()));
     let mut text = "usage: awslocal [options] <service> <operation> [parameters]\n\n".to_owned();
     for operation in model::operations() {
         if service.is_none_or(|service| service == operation.service) {

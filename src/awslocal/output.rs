@@ -37,25 +37,38 @@ impl Format {
 }
 
 /// An answer as text, with a line break at its end. An answer that says nothing is no text. The
-/// title is the operation's name.
-pub(super) fn write(title: &str, answer: &Value, format: Format, queried: bool) -> String {
-    let says_nothing = match answer {
-        Value::Null => !queried,
-        Value::Object(members) => members.is_empty() && !queried,
-        _ => false,
+/// title is the operation's name. Of a list that was asked for as a whole, `is_paged`, text says
+/// `None` where there is no list, and the token to go on from at the end, under its name.
+pub(super) fn write(title: &str, answer: &Value, format: Format, is_paged: bool) -> String {
+    let Some(members) = answer.as_object().filter(|members| !members.is_empty()) else {
+        let is_text = is_paged && format == Format::Text;
+        return if is_text { "None\n".to_owned() } else { String::new() };
     };
-    if says_nothing {
-        return String::new();
+    if !is_paged || format != Format::Text {
+        return write_found(title, answer, format);
     }
+    let mut list = members.clone();
+    let token = list.shift_remove("NextToken");
+    let mut text = write_found(title, &Value::Object(list), format);
+    if let Some(token) = token {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "NEXTTOKEN\t{}", word(&token));
+    }
+    text
+}
+
+/// What a query has found, which may be nothing, as text.
+pub(super) fn write_found(title: &str, found: &Value, format: Format) -> String {
     match format {
-        Format::Json => json(answer),
+        Format::Json => json(found),
         Format::Text => {
             let mut text = String::new();
-            lines(answer, None, &mut text);
+            lines(found, None, &mut text);
             text
         }
-        Format::Table => table::draw(title, answer),
-        Format::Yaml => yaml(answer),
+        Format::Table if found.is_null() => String::new(),
+        Format::Table => table::draw(title, found),
+        Format::Yaml => yaml(found),
         Format::Off => String::new(),
     }
 }
@@ -177,7 +190,7 @@ mod tests {
 
     #[test]
     fn text_is_tabs_and_capitals() {
-        let text = |value: Value| write("", &value, Format::Text, true);
+        let text = |value: Value| write_found("", &value, Format::Text);
         assert_eq!(text(json!("x")), "x\n");
         assert_eq!(text(json!(null)), "None\n");
         assert_eq!(text(json!(["a", "b"])), "a\tb\n");
@@ -186,6 +199,9 @@ mod tests {
         assert_eq!(text(attributes), "True\nATTRIBUTES\t1\t2\n");
         let topics = json!({"Topics": [{"TopicArn": "t"}, {"TopicArn": "u"}]});
         assert_eq!(text(topics), "TOPICS\tt\nTOPICS\tu\n");
+        let page = json!({"QueueUrls": ["a"], "NextToken": "n"});
+        assert_eq!(write("", &page, Format::Text, true), "QUEUEURLS\ta\nNEXTTOKEN\tn\n");
+        assert_eq!(write("", &json!({}), Format::Text, true), "None\n");
     }
 
     #[test]
@@ -194,8 +210,9 @@ mod tests {
         let expected = "{\n    \"QueueUrl\": \"ü\",\n    \"Empty\": []\n}\n";
         assert_eq!(write("", &answer, Format::Json, false), expected);
         assert_eq!(write("", &json!({}), Format::Json, false), "");
-        assert_eq!(write("", &json!(null), Format::Json, true), "null\n");
-        assert_eq!(write("", &json!("x"), Format::Json, true), "\"x\"\n");
+        assert_eq!(write_found("", &json!(null), Format::Json), "null\n");
+        assert_eq!(write_found("", &json!(null), Format::Table), "");
+        assert_eq!(write_found("", &json!("x"), Format::Json), "\"x\"\n");
         assert_eq!(write("", &answer, Format::Off, false), "");
     }
 

@@ -38,10 +38,16 @@ impl Start {
     }
 }
 
+/// Whether a call is for all pages of a list.
+pub(super) fn is_for_all(command: &CommandLine) -> bool {
+    let of_pages = ["NextToken", "MaxResults"];
+    let by_hand = of_pages.iter().any(|name| command.input.contains_key(*name));
+    command.paginate && !by_hand && command.operation.has("NextToken")
+}
+
 /// The answer of a call with its further pages.
 pub(super) fn call(command: &CommandLine, caller: &Caller) -> Result<Value, Failure> {
-    let by_hand = ["NextToken", "MaxResults"].iter().any(|name| command.input.contains_key(*name));
-    if by_hand || !command.paginate {
+    if !is_for_all(command) {
         return caller.call(command, &command.input);
     }
     let start = command.starting_token.as_deref().map(Start::read).unwrap_or_default();

@@ -72,7 +72,7 @@ pub(super) fn parse(kind: &Kind, given: &[String]) -> Result<Value, String> {
 }
 
 /// Brings a value into the kind that the member has, where that is plain.
-fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
+pub(super) fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
     match (kind, value) {
         (Kind::List(of), Value::Array(values)) => {
             values.into_iter().map(|value| coerce(of, value)).collect()
@@ -107,6 +107,31 @@ fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
             Ok(value.to_string().into())
         }
         (_, value) => Ok(value),
+    }
+}
+
+/// Puts bytes that were given as they are into base64, as AWS JSON has them.
+pub(super) fn encode_bytes(kind: &Kind, value: &mut Value) {
+    match (kind, value) {
+        (Kind::Blob, Value::String(text)) => *text = STANDARD.encode(&*text),
+        (Kind::List(of), Value::Array(values)) => {
+            for value in values {
+                encode_bytes(of, value);
+            }
+        }
+        (Kind::Map(of), Value::Object(map)) => {
+            for value in map.values_mut() {
+                encode_bytes(of, value);
+            }
+        }
+        (Kind::Structure(members), Value::Object(map)) => {
+            for member in members {
+                if let Some(value) = map.get_mut(member.name) {
+                    encode_bytes(&member.kind, value);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -182,6 +182,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "12 DIGITS")]
     pub account: Option<String>,
 
+    /// Have one region, --region, whatever callers sign for [default: as what it stands in for]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub one_region: Option<bool>,
+
     /// Read the account out of AKIA and ASIA keys as AWS does [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -249,6 +254,7 @@ impl Options {
             relaxed_limits: self.relaxed_limits.or(below.relaxed_limits),
             auto_create_queues: self.auto_create_queues.or(below.auto_create_queues),
             account: self.account.or(below.account),
+            one_region: self.one_region.or(below.one_region),
             parity_access_keys: self.parity_access_keys.or(below.parity_access_keys),
             cors_allowed_origins: self.cors_allowed_origins.or(below.cors_allowed_origins),
             config_updates: self.config_updates.or(below.config_updates),

@@ -41,7 +41,7 @@ pub(super) fn resolve(
         auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
         credentials_file: options.credentials,
         access_key,
-        region: options.region.unwrap_or_else(|| "us-east-1".to_owned()),
+        region: options.region.unwrap_or_else(|| default_region(compat).to_owned()),
         log_format: options.log_format.unwrap_or_default(),
         log_level: log_level(options.log_level)?,
         max_connections: at_least_one("max_connections", options.max_connections, 10_000)?,
@@ -69,6 +69,9 @@ pub(super) fn resolve(
         relaxed_limits,
         auto_create_queues: options.auto_create_queues.unwrap_or(false).then(IndexMap::new),
         account: account(options.account, compat)?,
+        one_region: options
+            .one_region
+            .unwrap_or(matches!(compat, Some(Compat::Elasticmq | Compat::Goaws))),
         parity_access_keys: options.parity_access_keys.unwrap_or(false),
         cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
         config_updates: options.config_updates.unwrap_or(false),
@@ -89,6 +92,15 @@ fn default_data(compat: Option<Compat>) -> PathBuf {
         return volume.to_owned();
     }
     PathBuf::from("./data")
+}
+
+/// What ARNs have where nothing is configured.
+fn default_region(compat: Option<Compat>) -> &'static str {
+    match compat {
+        Some(Compat::Elasticmq) => "elasticmq",
+        Some(Compat::Goaws) => "local",
+        Some(Compat::Localstack | Compat::Moto) | None => "us-east-1",
+    }
 }
 
 fn account(given: Option<String>, compat: Option<Compat>) -> Result<String, ConfigError> {

@@ -110,10 +110,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_CONFIG_UPDATES", "1"),
             ("SQUAB_DIAGNOSE", "1"),
             ("SQUAB_INIT_DIR", "/i"),
-            ("SQUAB_LATENCY", "50-200"),
-            ("SQUAB_RELAXED_LIMITS", "1"),
-            ("SQUAB_AUTO_CREATE_QUEUES", "1"),
-            ("SQUAB_ACCOUNT", "123456789012"),
+            ("SQUAB_ONE_REGION", "1"),
             ("SQUAB_LATENCY", "50-200"),
             ("SQUAB_RELAXED_LIMITS", "1"),
             ("SQUAB_AUTO_CREATE_QUEUES", "1"),
@@ -144,6 +141,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         sqs_endpoint_strategy: EndpointStrategy::Path,
         external_host: "h:1".to_owned(),
         unlimited_receives: true,
+        one_region: true,
         parity_access_keys: true,
         cors_allowed_origins: vec!["http://a".to_owned(), "http://b".to_owned()],
         config_updates: true,
@@ -168,9 +166,24 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          sqs_endpoint_strategy = 'path'\nexternal_host = 'h:1'\nunlimited_receives = true\n\
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
          config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n\
-         relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n",
+         relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n\
+         one_region = true\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
+}
+
+#[test]
+fn what_knows_one_region_only_is_stood_in_for_with_one() {
+    for (arguments, region, one_region) in [
+        (&["--compat", "elasticmq"][..], "elasticmq", true),
+        (&["--compat", "goaws"], "local", true),
+        (&["--compat", "elasticmq", "--region", "r", "--one-region=false"], "r", false),
+        (&["--compat", "localstack"], "us-east-1", false),
+        (&[], "us-east-1", false),
+    ] {
+        let settings = settings(arguments, &[]);
+        assert_eq!((settings.region.as_str(), settings.one_region), (region, one_region));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
 use crate::api::{Conventions, CoolDowns};
+use crate::auth::account::Accounts;
 use crate::auth::{Credential, Credentials, Mode};
 use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
@@ -114,8 +115,8 @@ impl Assembly {
                 cool_downs: adjustable.cool_downs,
                 public_url: settings.public_url.clone(),
                 conventions: adjustable.conventions,
-                account: settings.account.clone(),
-                parity_access_keys: settings.parity_access_keys,
+                one_region: settings.one_region,
+                accounts: Arc::new(accounts(settings)),
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
                 max_answers_bytes: ANSWERS_BYTES,
@@ -158,18 +159,24 @@ fn conventions(settings: &Settings) -> Conventions {
     }
 }
 
+fn accounts(settings: &Settings) -> Accounts {
+    Accounts { default: settings.account.clone(), parity: settings.parity_access_keys }
+}
+
 fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
+    let accounts = accounts(settings);
     let mut credentials = match &settings.credentials_file {
         None => Credentials::default(),
         Some(path) => {
             let refuse = |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-            Credentials::parse(&text).map_err(|error| refuse(error.to_string()))?
+            Credentials::parse_in(&text, &accounts).map_err(|error| refuse(error.to_string()))?
         }
     };
     if let Some(key) = &settings.access_key {
-        let credential = Credential::new(key.id.clone(), key.secret.clone())
+        let mut credential = Credential::new(key.id.clone(), key.secret.clone())
             .map_err(|error| AssemblyError::AccessKey(error.to_string()))?;
+        credential.account = accounts.of(&key.id);
         credentials.insert(credential);
     }
     Ok(credentials)

@@ -7,7 +7,7 @@
 use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
-use crate::auth::account::{DEFAULT_ACCOUNT, account_named, account_named_with_parity};
+use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
 use crate::auth::{self, Caller, Credentials, Mode};
 use crate::domain::address::region_of_host;
 use crate::domain::limits::WAIT_TIME_SECONDS;
@@ -59,10 +59,10 @@ pub struct GatewaySettings {
     pub public_url: Option<String>,
     /// How queue URLs are written, and what receivers may ask for.
     pub conventions: Arc<Conventions>,
-    /// Account of callers whose access key id names none, 12 digits.
-    pub account: String,
-    /// Whether the account of AKIA and ASIA keys is read out of them.
-    pub parity_access_keys: bool,
+    /// Whether everybody is in this region, whatever they sign for.
+    pub one_region: bool,
+    /// Where callers belong whose key is not known.
+    pub accounts: Arc<Accounts>,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
@@ -291,27 +291,32 @@ impl Gateway {
     ) -> Result<Caller, Refusal> {
         let request = signed_parts(parts, body, service);
         let mut caller = auth::identify(mode, &self.credentials, &request, now_ms)?;
-        if self.settings.parity_access_keys || self.settings.account != DEFAULT_ACCOUNT {
+        let accounts = &self.settings.accounts;
+        if accounts.parity || accounts.default != DEFAULT_ACCOUNT {
             self.place(&mut caller);
+        }
+        if self.settings.one_region {
+            caller.region = Some(self.settings.region.clone());
         }
         Ok(caller)
     }
 
     /// Puts a caller whom no key that is known puts into an account into the one of the settings.
     fn place(&self, caller: &mut Caller) {
-        let id = caller.access_key_id.as_deref();
-        if id.is_some_and(|id| self.credentials.get(id).is_some()) {
-            return;
+        let id = caller.access_key_id.as_deref().unwrap_or_default();
+        if self.credentials.get(id).is_none() {
+            caller.account = self.settings.accounts.of(id);
         }
-        let parity = self.settings.parity_access_keys;
-        let named = if parity { account_named_with_parity } else { account_named };
-        let named = id.and_then(named);
-        caller.account = named.unwrap_or_else(|| self.settings.account.clone());
     }
 
     /// Account of callers whose access key id names none.
     pub(super) fn account(&self) -> &str {
-        &self.settings.account
+        &self.settings.accounts.default
+    }
+
+    /// Whether everybody is in the region of those who name none.
+    pub(super) fn has_one_region(&self) -> bool {
+        self.settings.one_region
     }
 
     fn context(
@@ -330,6 +335,8 @@ impl Gateway {
         let Adjustable { cool_downs, conventions } = self.adjustable();
         Context {
             receive_overrides: receive_overrides(&conventions, parts),
+            accounts: Arc::clone(&self.settings.accounts),
+            one_region: self.settings.one_region,
             credentials: Arc::clone(&self.credentials),
             room: Arc::clone(room),
             received_at_ms,

@@ -42,6 +42,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::awslocal::SERVERS_REGION;
 use crate::config::{Compat, Settings, Storage};
 use crate::runtime::answers::{Answers, NO_ROOM};
 use crate::runtime::clock::SystemClock;
@@ -193,6 +194,7 @@ fn variables_of_scripts(
         ("AWS_ACCESS_KEY_ID", id.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
+        (SERVERS_REGION, settings.region.clone()),
     ]
 }
 

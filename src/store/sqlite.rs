@@ -5,7 +5,9 @@ use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::{Error, migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement, ToSql};
+use rusqlite::{
+    CachedStatement, Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, Statement, ToSql,
+};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ const LOG: &str = "squab.db-wal";
 const CACHE_KIB: i64 = 32 * 1024;
 /// The same in memory, where reading a page again costs next to nothing, and walking the cache more.
 const MEMORY_CACHE_KIB: i64 = 4 * 1024;
+/// Bytes of a file in memory, which is one allocation: SQLite makes none that is much larger.
+const MEMORY_BYTES: i64 = i32::MAX as i64 + 1 - 64 * 1024;
 /// Statements that stay prepared: more than there are.
 const STATEMENTS: usize = 256;
 
@@ -104,10 +108,13 @@ impl Drop for Sqlite {
     }
 }
 
-/// A file in memory, of up to 2 GiB, rather than SQLite's `:memory:`, whose page cache is the whole
-/// database: a commit that follows a rebalance of a tree walks all of it.
+/// A file in memory, of up to [`MEMORY_BYTES`], rather than SQLite's `:memory:`, whose page cache is
+/// the whole database: a commit that follows a rebalance of a tree walks all of it.
 fn open_in_memory() -> rusqlite::Result<Connection> {
-    Connection::open_with_flags_and_vfs("squab", FLAGS, c"memdb")
+    let connection = Connection::open_with_flags_and_vfs("squab", FLAGS, c"memdb")?;
+    let mut limit = MEMORY_BYTES;
+    connection.file_control(Some(MAIN_DB), FileControl::SizeLimit(&mut limit))?;
+    Ok(connection)
 }
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
@@ -324,5 +331,20 @@ impl Row for SqliteRow<'_, '_> {
             ValueRef::Blob(bytes) => Ok(Some(bytes)),
             _ => Err(wrong_type(column)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However SQLite was compiled, which ends such a file at 1 GiB unless told otherwise.
+    #[test]
+    fn a_file_in_memory_may_have_two_gibibytes() {
+        let sqlite = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
+        let mut limit = -1;
+        let asked = FileControl::SizeLimit(&mut limit);
+        sqlite.connection.file_control(Some(MAIN_DB), asked).unwrap();
+        assert_eq!(limit, 2_147_418_112);
     }
 }

@@ -73,7 +73,11 @@ fn wrong_type(sentence: &str) -> Option<String> {
         "boolean" => "FALSE_VALUE",
         _ => return None,
     };
-    let member = if is_expected("i64") { "an Integer" } else { "a String" };
+    let member = match expected {
+        _ if is_expected("i64") => "an Integer",
+        _ if is_expected("a boolean") => "a Boolean",
+        _ => "a String",
+    };
     Some(format!("{token} can not be converted to {member}"))
 }
 

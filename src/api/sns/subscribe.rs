@@ -6,7 +6,6 @@ use super::shapes::require;
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::domain::sns_endpoint::Protocol;
-use crate::domain::topic_attributes::parse_bool;
 use crate::engine::subscriptions::{self, Request};
 use crate::store::SubscriptionState;
 use indexmap::IndexMap;
@@ -21,7 +20,7 @@ pub struct Input {
     pub protocol: Option<String>,
     pub endpoint: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
-    pub return_subscription_arn: Option<String>,
+    pub return_subscription_arn: Option<bool>,
 }
 
 /// The output of Subscribe.
@@ -36,8 +35,8 @@ pub struct Output {
 pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
     require([("topicArn", input.topic_arn.is_some()), ("protocol", input.protocol.is_some())])?;
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
+    let wants_arn = input.return_subscription_arn.unwrap_or(false);
     let protocol = input.protocol.unwrap_or_default();
-    let wants_arn = input.return_subscription_arn.as_deref().and_then(parse_bool);
     let request = Request {
         topic: topic.clone(),
         protocol: Protocol::named(&protocol)?,
@@ -48,7 +47,7 @@ pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
         base_url: cx.base_url.clone(),
     };
     let subscription = cx.runtime.run(move |tx| subscriptions::subscribe(tx, &request)).await?;
-    let shows_arn = subscription.state == SubscriptionState::Confirmed || wants_arn == Some(true);
+    let shows_arn = subscription.state == SubscriptionState::Confirmed || wants_arn;
     let subscription_arn =
         if shows_arn { subscription.arn() } else { "pending confirmation".to_owned() };
     Ok(Output { subscription_arn })

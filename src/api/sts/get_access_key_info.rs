@@ -4,7 +4,6 @@
 
 use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::auth::account::account_of;
 use crate::auth::credentials::ACCESS_KEY_ID_LENGTH;
 use crate::domain::Refusal;
 use serde::{Deserialize, Serialize};
@@ -35,5 +34,5 @@ pub async fn get_access_key_info(cx: &Context, input: Input) -> Result<Output, R
         .check()?;
     let id = id.unwrap_or_default();
     let known = cx.credentials.get(id).map(|key| key.account.clone());
-    Ok(Output { account: known.unwrap_or_else(|| account_of(id)) })
+    Ok(Output { account: known.unwrap_or_else(|| cx.accounts.of(id)) })
 }

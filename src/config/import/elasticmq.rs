@@ -173,18 +173,19 @@ fn attributes(given: &Object<'_>, told: &mut Vec<String>) -> IndexMap<String, St
     attributes
 }
 
-/// Whole seconds of a duration such as `10 seconds` or `5s`; without a unit it is milliseconds.
+/// Whole seconds of a duration such as `10 seconds` or `1.5m`; without a unit it is milliseconds.
 fn seconds(text: &str) -> Option<u64> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let is_digit = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let digits = text.find(|letter| !is_digit(letter)).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let unit = unit.trim();
-    match unit {
-        "" | "ms" | "millis" | "millisecond" | "milliseconds" => Some(number / 1_000),
-        "s" | "second" | "seconds" => Some(number),
-        "m" | "minute" | "minutes" => number.checked_mul(60),
-        "h" | "hour" | "hours" => number.checked_mul(3_600),
-        "d" | "day" | "days" => number.checked_mul(86_400),
-        _ => None,
-    }
+    let number: f64 = number.parse().ok()?;
+    let unit_ms = match unit.trim() {
+        "" | "ms" | "millis" | "millisecond" | "milliseconds" => 1.0,
+        "s" | "second" | "seconds" => 1_000.0,
+        "m" | "minute" | "minutes" => 60_000.0,
+        "h" | "hour" | "hours" => 3_600_000.0,
+        "d" | "day" | "days" => 86_400_000.0,
+        _ => return None,
+    };
+    Some((number * unit_ms / 1_000.0) as u64)
 }

@@ -102,9 +102,9 @@ pub(super) fn read(root: &Value) -> Imported {
         let given = Object::of(format!("{name}.Queues"), value, &mut told);
         given.knows(&QUEUE_KEYS, &mut told);
         let Some(name) = given.name("Name", &mut told) else { continue };
-        let mut declared = named(&name);
+        let mut declared = named(&name, &defaults);
         for key in &QUEUE_KEYS[1..] {
-            if let Some(value) = given.text(key).or_else(|| defaults.text(key)) {
+            if let Some(value) = given.text(key) {
                 declared.attributes.insert((*key).to_owned(), value);
             }
         }
@@ -119,7 +119,7 @@ pub(super) fn read(root: &Value) -> Imported {
         for value in given.array("Subscriptions") {
             let given = Object::of(format!("the subscriptions of {name}"), value, &mut told);
             given.knows(&SUBSCRIPTION_KEYS, &mut told);
-            match subscription(&given, &mut imported) {
+            match subscription(&given, &defaults, &mut imported) {
                 Some(subscription) => declared.subscriptions.push(subscription),
                 None => told.push(format!(
                     "one of {} has no QueueName, nor Protocol and EndPoint, and is ignored",
@@ -146,8 +146,14 @@ fn addresses(local: &Object<'_>, imported: &mut Imported) {
     }
 }
 
-fn named(name: &str) -> DeclaredQueue {
+/// A queue of which only the name is known, with what is said of all.
+fn named(name: &str, defaults: &Object<'_>) -> DeclaredQueue {
     let mut declared = DeclaredQueue::named(name);
+    for key in &QUEUE_KEYS[1..5] {
+        if let Some(value) = defaults.text(key) {
+            declared.attributes.insert((*key).to_owned(), value);
+        }
+    }
     if name.strip_suffix(".fifo").is_some() {
         declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());
     }
@@ -155,11 +161,15 @@ fn named(name: &str) -> DeclaredQueue {
 }
 
 /// A queue that a subscription names and nobody else is made.
-fn subscription(given: &Object<'_>, imported: &mut Imported) -> Option<DeclaredSubscription> {
+fn subscription(
+    given: &Object<'_>,
+    defaults: &Object<'_>,
+    imported: &mut Imported,
+) -> Option<DeclaredSubscription> {
     let target = match given.text("QueueName") {
         Some(name) => {
             if imported.queues.iter().all(|queue| queue.name != name) {
-                imported.queues.push(named(&name));
+                imported.queues.push(named(&name, defaults));
             }
             Target::Queue(name)
         }

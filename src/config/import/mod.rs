@@ -197,7 +197,7 @@ queues {
 }
 auto-create-queues { enabled = true
   template { delay = 3 seconds, fifo = false, contentBasedDeduplication = true, colour = red } }
-queues.late.delay = 2500 ms
+queues.late { delay = 2500 ms, receiveMessageWait = 0.1m, defaultVisibilityTimeout = 3 years }
 rest-stat.enabled = true
 aws { region = us-west-2, accountId = 123456789012 }
 "#;
@@ -218,7 +218,9 @@ aws { region = us-west-2, accountId = 123456789012 }
         assert_eq!(steps["FifoQueue"], "true");
         assert_eq!(steps["ContentBasedDeduplication"], "true");
         assert_eq!(imported.queues[3].attributes["DelaySeconds"], "60");
-        assert_eq!(imported.queues[4].attributes["DelaySeconds"], "2");
+        let late = &imported.queues[4].attributes;
+        assert_eq!(late["DelaySeconds"], "2");
+        assert_eq!(late["ReceiveMessageWaitTimeSeconds"], "6");
         let options = imported.options;
         assert_eq!(options.listen.unwrap(), ["0.0.0.0:9326"]);
         assert_eq!(options.public_url.as_deref(), Some("https://queues.example:9325/sqs"));
@@ -238,7 +240,8 @@ aws { region = us-west-2, accountId = 123456789012 }
         );
         assert!(warnings.contains("`colour` of auto-create-queues.template"), "{warnings}");
         assert!(warnings.contains("dotted.name.deadLettersQueue needs a name and"), "{warnings}");
-        assert_eq!(imported.warnings.len(), 3, "{warnings}");
+        assert!(warnings.contains("`3 years` is no duration"), "{warnings}");
+        assert_eq!(imported.warnings.len(), 4, "{warnings}");
     }
 
     #[test]
@@ -275,6 +278,7 @@ Other: {}
         assert_eq!(names(&imported), ["dead", "orders", "made"]);
         assert_eq!(imported.queues[1].attributes["VisibilityTimeout"], "20");
         assert_eq!(imported.queues[1].dead_letter_queue, Some(("dead".to_owned(), 3)));
+        assert_eq!(imported.queues[2].attributes["VisibilityTimeout"], "20");
         let subscriptions = &imported.topics[0].subscriptions;
         assert_eq!(subscriptions[0].target, Target::Queue("made".to_owned()));
         assert_eq!(subscriptions[0].attributes["RawMessageDelivery"], "true");

@@ -142,7 +142,7 @@ async fn look(
         return Err(only_receive());
     }
     let region = caller.region.as_deref().unwrap_or(gateway.region());
-    let address = match queue {
+    let mut address = match queue {
         "" => {
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
             QueueAddress::from_url(url, &caller.account, region)?
@@ -150,6 +150,9 @@ async fn look(
         // As after `/queue`: a region, an account, a name.
         _ => QueueAddress::from_url(&format!("/queue/{queue}"), &caller.account, region)?,
     };
+    if gateway.has_one_region() {
+        gateway.region().clone_into(&mut address.region);
+    }
     let asks = |name| {
         let value = params.get(name).unwrap_or_default();
         value.eq_ignore_ascii_case("true") || value == "1"
