@@ -4,9 +4,9 @@
 //! and `{"a.b": 1}` becomes the tree of `{"a": {"b": 1}}`. Names of message attributes stay whole.
 
 use std::cell::OnceCell;
-use std::mem;
+use std::{fmt, mem};
 
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::conditions::{Leaf, Number};
 use super::values::Values;
@@ -57,9 +57,9 @@ const DEEPEST: usize = FILTER_POLICY_COMPLEXITY;
 impl Node {
     /// The tree of a body, if that is a JSON object.
     pub fn of_body(body: &str) -> Option<Self> {
-        let properties: Map<String, Value> = serde_json::from_str(body).ok()?;
         let mut node = Self::default();
-        node.add_properties(properties, 0);
+        let reading = Reading { node: &mut node, depth: 0, expected: Expected::Object };
+        reading.read(body)?;
         node.settle();
         Some(node)
     }
@@ -98,9 +98,10 @@ impl Node {
         let (base, suffix) =
             attribute.data_type.split_once('.').unwrap_or((&attribute.data_type, ""));
         if suffix == "Array" {
-            match serde_json::from_str(text) {
-                Ok(Value::Array(elements)) => self.add(Value::Array(elements), 1),
-                _ => self.leaves.push(Leaf::Unreadable),
+            let reading = Reading { node: &mut *self, depth: 1, expected: Expected::Array };
+            if reading.read(text).is_none() {
+                *self = Self::default();
+                self.leaves.push(Leaf::Unreadable);
             }
         } else if base == "Number" {
             self.leaves.push(Number::read(text).map_or(Leaf::Unreadable, Leaf::Number));
@@ -109,47 +110,36 @@ impl Node {
         }
     }
 
-    fn add(&mut self, value: Value, depth: usize) {
-        match value {
-            Value::Null => self.leaves.push(Leaf::Null),
-            Value::Bool(value) => self.leaves.push(Leaf::Boolean(value)),
-            Value::Number(number) => self.leaves.push(Leaf::Number(number.into())),
-            Value::String(text) => self.leaves.push(Leaf::Text(text)),
-            Value::Array(elements) => {
-                for element in elements {
-                    match element {
-                        Value::Object(properties) => {
-                            let mut node = Self::default();
-                            node.add_properties(properties, depth);
-                            self.elements.push(node);
-                        }
-                        other => self.add(other, depth),
-                    }
-                }
-            }
-            Value::Object(properties) => self.add_properties(properties, depth),
+    /// Adds a property of an object as it is written, dots included.
+    fn add_property(&mut self, name: String, value: Self) {
+        // Objects of one property are what there can be most of.
+        if self.children.is_empty() {
+            self.children.reserve_exact(1);
         }
+        self.children.push((name, value));
     }
 
-    fn add_properties(&mut self, properties: Map<String, Value>, depth: usize) {
-        self.children.reserve_exact(properties.len());
-        for (name, value) in properties {
-            let depth = depth + name.split('.').count();
-            if depth > DEEPEST {
-                continue;
-            }
-            let mut node = Self::default();
-            node.add(value, depth);
-            self.children.push(match name.split_once('.') {
-                None => (name, node),
-                Some((first, rest)) => {
-                    let below = rest.rsplit('.').fold(node, |node, part| Self {
-                        children: vec![(part.to_owned(), node)],
-                        ..Self::default()
-                    });
-                    (first.to_owned(), below)
+    /// Takes names apart, when all properties of an object are there. Of repeated names the last one
+    /// counts.
+    fn split_names(&mut self) {
+        if self.children.len() > 1 {
+            self.children.sort_by(|(one, _), (other, _)| one.cmp(other));
+            self.children.dedup_by(|later, kept| {
+                let is_repeated = later.0 == kept.0;
+                if is_repeated {
+                    mem::swap(later, kept);
                 }
+                is_repeated
             });
+        }
+        for (name, node) in &mut self.children {
+            if let Some((first, rest)) = name.split_once('.') {
+                *node = rest.rsplit('.').fold(mem::take(node), |node, part| Self {
+                    children: vec![(part.to_owned(), node)],
+                    ..Self::default()
+                });
+                *name = first.to_owned();
+            }
         }
     }
 
@@ -173,5 +163,119 @@ impl Node {
         }
         self.children.iter_mut().for_each(|(_, child)| child.settle());
         self.elements.iter_mut().for_each(Self::settle);
+    }
+}
+
+/// JSON that is read into a node, without a tree of its own in between: that would take longer than
+/// all else.
+struct Reading<'n> {
+    node: &'n mut Node,
+    /// Names above.
+    depth: usize,
+    expected: Expected,
+}
+
+/// What may come next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Object,
+    Array,
+    Value,
+    /// An element of an array: if it is an object it stays apart.
+    Element,
+}
+
+impl Reading<'_> {
+    /// Reads a whole text, if it is what is expected.
+    fn read(self, text: &str) -> Option<()> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        self.deserialize(&mut reader).ok()?;
+        reader.end().ok()
+    }
+
+    fn push<E: Error>(self, leaf: Leaf) -> Result<(), E> {
+        match self.expected {
+            Expected::Value | Expected::Element => {
+                self.node.leaves.push(leaf);
+                Ok(())
+            }
+            Expected::Object | Expected::Array => Err(E::custom("a single value")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reading<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.push(Leaf::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.push(Leaf::Boolean(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.push(Leaf::Number(serde_json::Number::from(value).into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.push(Leaf::Number(serde_json::Number::from(value).into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        let number = serde_json::Number::from_f64(value);
+        self.push(number.map_or(Leaf::Null, |number| Leaf::Number(number.into())))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.push(Leaf::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let Self { node, depth, expected } = self;
+        if expected == Expected::Object {
+            return Err(A::Error::custom("an array"));
+        }
+        while elements
+            .next_element_seed(Reading { node: &mut *node, depth, expected: Expected::Element })?
+            .is_some()
+        {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut properties: A) -> Result<(), A::Error> {
+        let mut apart = Node::default();
+        let node = match self.expected {
+            Expected::Array => return Err(A::Error::custom("an object")),
+            Expected::Element => &mut apart,
+            Expected::Object | Expected::Value => &mut *self.node,
+        };
+        while let Some(name) = properties.next_key::<String>()? {
+            let depth = self.depth + 1 + name.matches('.').count();
+            let mut value = Node::default();
+            let below = Reading { node: &mut value, depth, expected: Expected::Value };
+            properties.next_value_seed(below)?;
+            if depth <= DEEPEST {
+                node.add_property(name, value);
+            }
+        }
+        node.split_names();
+        if self.expected == Expected::Element {
+            self.node.elements.push(apart);
+        }
+        Ok(())
     }
 }

@@ -28,6 +28,10 @@ struct Orders {
 
 impl Values {
     pub fn push(&mut self, leaf: Leaf) {
+        // Most names have one value.
+        if self.leaves.is_empty() {
+            self.leaves.reserve_exact(1);
+        }
         self.leaves.push(leaf);
     }
 
