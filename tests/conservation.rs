@@ -26,6 +26,8 @@ const ENDPOINTS: usize = 12;
 const QUEUES_THAT_EXIST: usize = 8;
 /// The last of those that exist takes messages and envelopes of this many bytes, but not large ones.
 const SMALL_BYTES: usize = 4_096;
+/// What a large message has more than others: so much that filters are asked about it beforehand.
+const LARGE_BYTES: usize = 34 * 1_024;
 const SMALL: usize = QUEUES_THAT_EXIST - 1;
 const DEAD_LETTER_QUEUES: usize = 3;
 
@@ -150,7 +152,7 @@ impl Filter {
 impl Message {
     /// The text that queues get; `id` makes it another than all before.
     fn text(&self, id: usize) -> String {
-        let filling = "x".repeat(if self.large { 2 * SMALL_BYTES } else { 0 });
+        let filling = "x".repeat(if self.large { LARGE_BYTES } else { 0 });
         match self.in_body {
             Some(kind) => json!({"kind": kind, "id": id, "filling": filling}).to_string(),
             None => format!("{id} {filling}"),

@@ -3,8 +3,10 @@
 //! AWS page: API_Publish, and "Creating different payloads for each protocol" there.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Refusal;
 
@@ -13,14 +15,69 @@ use super::Refusal;
 pub struct MessageTexts<'a> {
     /// What everybody gets for whom there is nothing else.
     default: Cow<'a, str>,
-    /// What the message says for each key of its JSON. Only texts count.
-    by_protocol: Map<String, Value>,
+    /// What the message says for each key of its JSON.
+    by_protocol: HashMap<String, Text>,
+}
+
+/// A text, or nothing where JSON has something else, of which no tree is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(Some(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    // What is inside is read as everything else is, because JSON has its limits of nesting.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Text, A::Error> {
+        while elements.next_element::<Text>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Text, A::Error> {
+        while members.next_entry::<IgnoredAny, Text>()?.is_some() {}
+        Ok(Text(None))
+    }
 }
 
 impl<'a> MessageTexts<'a> {
     /// The same text for everybody.
     pub fn same(message: &'a str) -> Self {
-        Self { default: Cow::Borrowed(message), by_protocol: Map::new() }
+        Self { default: Cow::Borrowed(message), by_protocol: HashMap::new() }
     }
 
     /// The texts of a message whose MessageStructure is `json`: an object with a text for
@@ -29,10 +86,10 @@ impl<'a> MessageTexts<'a> {
     ///
     /// Refused with InvalidParameter.
     pub fn parse(message: &str) -> Result<Self, Refusal> {
-        let Ok(mut by_protocol) = serde_json::from_str::<Map<String, Value>>(message) else {
+        let Ok(mut by_protocol) = serde_json::from_str::<HashMap<String, Text>>(message) else {
             return Err(refuse("JSON message body failed to parse"));
         };
-        let Some(Value::String(default)) = by_protocol.remove(DEFAULT) else {
+        let Some(Text(Some(default))) = by_protocol.remove(DEFAULT) else {
             return Err(refuse("No default entry in JSON message body"));
         };
         Ok(Self { default: Cow::Owned(default), by_protocol })
@@ -43,11 +100,11 @@ impl<'a> MessageTexts<'a> {
     ///
     /// Refused with InvalidParameter.
     pub fn of_one(message: &str, key: &str) -> Result<String, Refusal> {
-        let Ok(mut texts) = serde_json::from_str::<Map<String, Value>>(message) else {
+        let Ok(mut texts) = serde_json::from_str::<HashMap<String, Text>>(message) else {
             return Err(refuse("JSON message body failed to parse"));
         };
         for key in [key, DEFAULT] {
-            if let Some(Value::String(text)) = texts.remove(key) {
+            if let Some(Text(Some(text))) = texts.remove(key) {
                 return Ok(text);
             }
         }
@@ -58,7 +115,8 @@ impl<'a> MessageTexts<'a> {
 
     /// The text for subscribers of a protocol, such as `sqs`, or of a platform, such as `GCM`.
     pub fn for_protocol(&self, protocol: &str) -> &str {
-        self.by_protocol.get(protocol).and_then(Value::as_str).unwrap_or(&self.default)
+        let own = self.by_protocol.get(protocol).and_then(|Text(text)| text.as_deref());
+        own.unwrap_or(&self.default)
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! Filters are compiled once for each version of a topic and kept in [`Fanouts`]. A topic's version
 //! is another random number after each change, so what is kept can be old, but never wrong.
+//!
+//! A long message may take filters longer than everybody else should wait. Then they are asked before
+//! the transaction, and what they said ([`Audience`]) holds if the topic has not changed meanwhile.
 
 use super::capture::{Captured, capture};
 use super::send::{Outgoing, send};
@@ -48,6 +51,12 @@ const BYTES: usize = 8 * 1024 * 1024;
 const TOPICS: usize = 1_000;
 /// Bytes of the filters and endpoints of these, which are a few times as long compiled.
 const KEPT: usize = 64 * 1024 * 1024;
+/// What filters may be asked in a transaction: bytes of messages, times filters.
+const ASKED: usize = 512 * 1024;
+/// How many filters take as long as it takes to take a message apart.
+const FILTERS_PER_PARSE: usize = 16;
+/// How often filters are asked before the transaction, while the topic changes each time.
+const ATTEMPTS: u8 = 3;
 /// SenderId of messages that come from a topic: an identity of the service.
 const SENDER_ID: &str = "AIDASQUABSNSDELIVERY1";
 
@@ -64,6 +73,8 @@ pub struct Fanout {
     /// Settable attributes.
     pub attributes: TopicAttributes,
     subscriptions: Vec<Subscriber>,
+    /// How many of them have a filter.
+    filters: usize,
     /// The last subscription that was looked at, if there may be more than these.
     more_after: Option<i64>,
     /// Bytes of their filters and endpoints.
@@ -117,12 +128,44 @@ impl Subscriber {
         }
     }
 
-    fn wants(&self, candidate: &Candidate<'_>) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(candidate))
-    }
-
     fn needs_signature(&self) -> bool {
         self.protocol == Protocol::Sqs && !self.raw
+    }
+}
+
+/// What filters said of some messages outside of a transaction.
+#[derive(Debug)]
+pub struct Audience {
+    /// Of the topic whose filters were asked.
+    version: i64,
+    /// By message and subscription: who wants it.
+    wanted: Vec<Vec<bool>>,
+    attempt: u8,
+}
+
+/// A message, and how it is found out who wants it.
+pub struct Offer<'o> {
+    candidate: Candidate<'o>,
+    /// By subscription, if the filters have been asked.
+    wanted: Option<&'o [bool]>,
+}
+
+impl<'o> Offer<'o> {
+    /// A message of which this is known, with its texts. Of a structured message filters look at the
+    /// text for queues.
+    pub fn new(
+        published: &'o Published,
+        texts: &'o MessageTexts<'_>,
+        wanted: Option<&'o [bool]>,
+    ) -> Self {
+        let text = texts.for_protocol(Protocol::Sqs.name());
+        Self { candidate: Candidate::new(text, &published.attributes), wanted }
+    }
+
+    /// Whether a subscription wants it, the one at this place among those that were asked.
+    fn is_wanted_by(&self, index: usize, one: &Subscriber) -> bool {
+        let known = self.wanted.and_then(|wanted| wanted.get(index).copied());
+        known.unwrap_or_else(|| one.filter.as_ref().is_none_or(|it| it.matches(&self.candidate)))
     }
 }
 
@@ -132,23 +175,23 @@ pub struct Fanouts(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_topic: HashMap<i64, Arc<Fanout>>,
+    by_topic: HashMap<TopicAddress, Arc<Fanout>>,
     texts: usize,
 }
 
 impl Kept {
     /// Where there is too much, everything goes: what is published to comes back.
     fn keep(&mut self, fanout: &Arc<Fanout>) {
-        self.forget(fanout.id);
+        self.forget(&fanout.address);
         if self.by_topic.len() >= TOPICS || self.texts + fanout.texts > KEPT {
             *self = Self::default();
         }
         self.texts += fanout.texts;
-        self.by_topic.insert(fanout.id, Arc::clone(fanout));
+        self.by_topic.insert(fanout.address.clone(), Arc::clone(fanout));
     }
 
-    fn forget(&mut self, topic: i64) {
-        if let Some(fanout) = self.by_topic.remove(&topic) {
+    fn forget(&mut self, topic: &TopicAddress) {
+        if let Some(fanout) = self.by_topic.remove(topic) {
             self.texts -= fanout.texts;
         }
     }
@@ -160,14 +203,18 @@ impl Fanouts {
         let Some((id, version)) = tx.topic_version(address)? else {
             return Err(Refusal::not_found("Topic"));
         };
-        let known = self.kept().by_topic.get(&id).cloned();
-        if let Some(known) = known.filter(|known| known.version == version) {
+        if let Some(known) = self.latest(address).filter(|known| known.version == version) {
             return Ok(known);
         }
         let topic = tx.topic_by_id(id)?.ok_or_else(|| Refusal::not_found("Topic"))?;
-        let fanout = Arc::new(compile(tx, topic)?);
+        let fanout = Arc::new(compile(tx, topic, 0)?);
         self.kept().keep(&fanout);
         Ok(fanout)
+    }
+
+    /// The topic at an address as it was when it was last looked for. It may have changed since.
+    pub fn latest(&self, address: &TopicAddress) -> Option<Arc<Fanout>> {
+        self.kept().by_topic.get(address).cloned()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -175,15 +222,18 @@ impl Fanouts {
     }
 }
 
-fn compile(tx: &mut Txn<'_>, topic: Topic) -> Result<Fanout, Refusal> {
-    let (page, more_after) = page(tx, &topic, 0)?;
+/// A topic with those of its subscriptions after one of them that a publication looks at next.
+fn compile(tx: &mut Txn<'_>, topic: Topic, after: i64) -> Result<Fanout, Refusal> {
+    let (page, more_after) = page(tx, &topic, after)?;
+    let subscriptions = subscribers(&page, &topic.attributes);
     Ok(Fanout {
         texts: page.iter().map(texts).sum(),
         more_after,
         id: topic.id,
         version: topic.version,
         arn: topic.address.arn(),
-        subscriptions: subscribers(&page, &topic.attributes),
+        filters: subscriptions.iter().filter(|one| one.filter.is_some()).count(),
+        subscriptions,
         address: topic.address,
         attributes: topic.attributes,
     })
@@ -228,10 +278,47 @@ fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber
 impl Fanout {
     /// Whether a queue would get this message in an envelope, which has a signature unless the
     /// topic is FIFO.
-    pub fn needs_signature(&self, candidate: &Candidate<'_>) -> bool {
-        let in_envelope = |one: &Subscriber| one.needs_signature() && one.wants(candidate);
+    pub fn needs_signature(&self, offer: &Offer<'_>) -> bool {
+        let mut subscribers = self.subscriptions.iter().enumerate();
         !self.attributes.is_fifo()
-            && (self.more_after.is_some() || self.subscriptions.iter().any(in_envelope))
+            && (self.more_after.is_some()
+                || subscribers
+                    .any(|(index, one)| one.needs_signature() && offer.is_wanted_by(index, one)))
+    }
+
+    /// Whether its filters would take longer over these messages than everybody else should wait.
+    pub fn takes_long(&self, messages: &[Published]) -> bool {
+        let bytes: usize = messages.iter().map(Published::size).sum();
+        self.filters > 0 && bytes.saturating_mul(self.filters + FILTERS_PER_PARSE) > ASKED
+    }
+
+    /// Asks the filters who wants these messages. `before`: what they said last, when the topic had
+    /// another version.
+    pub fn ask(&self, messages: &[Published], before: Option<&Audience>) -> Audience {
+        let wanted = messages.iter().map(|message| {
+            let texts = message.texts();
+            let offer = Offer::new(message, &texts, None);
+            let subscribers = self.subscriptions.iter().enumerate();
+            subscribers.map(|(index, one)| offer.is_wanted_by(index, one)).collect()
+        });
+        Audience {
+            version: self.version,
+            wanted: wanted.collect(),
+            attempt: before.map_or(1, |before| before.attempt + 1),
+        }
+    }
+
+    /// Whether the filters should be asked before these messages are brought to anybody. Where a topic
+    /// does not stop changing they are asked in the transaction in the end.
+    pub fn is_to_be_asked(&self, audience: Option<&Audience>, messages: &[Published]) -> bool {
+        let is_enough = |it: &Audience| it.version == self.version || it.attempt >= ATTEMPTS;
+        !audience.is_some_and(is_enough) && self.takes_long(messages)
+    }
+
+    /// What an audience says of the message with this number, if it is one of this version.
+    pub fn wanted<'a>(&self, audience: Option<&'a Audience>, index: usize) -> Option<&'a [bool]> {
+        let audience = audience.filter(|it| it.version == self.version)?;
+        audience.wanted.get(index).map(Vec::as_slice)
     }
 
     /// Brings a message to the subscriptions, as far as one transaction should; what is left, and
@@ -240,10 +327,10 @@ impl Fanout {
         &self,
         tx: &mut Txn<'_>,
         publication: &Publication,
-        candidate: &Candidate<'_>,
+        offer: &Offer<'_>,
     ) -> Result<(), Refusal> {
         let mut work = Work::new(publication, &self.arn, &self.attributes);
-        let cursor = work.serve(tx, &self.subscriptions, candidate)?.or(self.more_after);
+        let cursor = work.serve(tx, &self.subscriptions, offer)?.or(self.more_after);
         work.tell(tx);
         if cursor.is_some() {
             tx.effect(Effect::Work);
@@ -255,28 +342,75 @@ impl Fanout {
     }
 }
 
-/// Goes on with the oldest fan-out that is not done. Tells whether there may be more to do.
-pub fn step(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
-    let Some((publication, after)) = tx.unfinished_publication()? else { return Ok(false) };
+/// What became of a step of a fan-out.
+#[derive(Debug)]
+pub enum Step {
+    /// There was nothing to do.
+    Idle,
+    /// A page was served, and there may be more.
+    Served,
+    /// Filters are to be asked about a page, and what they say brought back.
+    ToAsk(Box<Page>),
+}
+
+/// A page of a fan-out: the message, and the subscriptions after one of them.
+#[derive(Debug)]
+pub struct Page {
+    publication: i64,
+    published: Published,
+    after: i64,
+    topic: Fanout,
+}
+
+/// A page of a fan-out with what its filters said.
+#[derive(Debug)]
+pub struct AskedPage {
+    page: Page,
+    audience: Audience,
+}
+
+impl Page {
+    /// Asks the filters. `before`: what was asked last.
+    pub fn ask(self, before: Option<&AskedPage>) -> AskedPage {
+        let before = before.filter(|it| it.is_at(self.publication, self.after));
+        let messages = std::slice::from_ref(&self.published);
+        AskedPage { audience: self.topic.ask(messages, before.map(|it| &it.audience)), page: self }
+    }
+}
+
+impl AskedPage {
+    fn is_at(&self, publication: i64, after: i64) -> bool {
+        (self.page.publication, self.page.after) == (publication, after)
+    }
+}
+
+/// Goes on with the oldest fan-out that is not done. `asked`: the page that an earlier step has asked
+/// for, with what its filters said.
+pub fn step(tx: &mut Txn<'_>, asked: Option<&AskedPage>) -> Result<Step, Refusal> {
+    let Some((publication, after)) = tx.unfinished_publication()? else { return Ok(Step::Idle) };
     let topic = tx.topic_by_id(publication.topic)?;
     let mut cursor = None;
     if let Some(topic) = topic {
-        let (mut page, more_after) = page(tx, &topic, after)?;
+        let audience =
+            asked.filter(|it| it.is_at(publication.id, after)).map(|asked| &asked.audience);
+        let mut topic = compile(tx, topic, after)?;
         // Ids are in one line: who has subscribed since does not get what was published before.
-        page.retain(|subscription| subscription.id < publication.id);
-        let arn = topic.address.arn();
-        let mut work = Work::new(&publication, &arn, &topic.attributes);
+        topic.subscriptions.retain(|subscription| subscription.id < publication.id);
+        if topic.is_to_be_asked(audience, std::slice::from_ref(&publication.published)) {
+            let Publication { id, published, .. } = publication;
+            return Ok(Step::ToAsk(Box::new(Page { publication: id, published, after, topic })));
+        }
+        let mut work = Work::new(&publication, &topic.arn, &topic.attributes);
         let texts = publication.published.texts();
-        let candidate = candidate(&publication.published, &texts);
-        let subscribers = subscribers(&page, &topic.attributes);
-        cursor = work.serve(tx, &subscribers, &candidate)?.or(more_after);
+        let offer = Offer::new(&publication.published, &texts, topic.wanted(audience, 0));
+        cursor = work.serve(tx, &topic.subscriptions, &offer)?.or(topic.more_after);
         work.tell(tx);
     }
     tx.set_publication_cursor(publication.id, cursor)?;
     if cursor.is_none() {
         tx.drop_publication_if_done(publication.id)?;
     }
-    Ok(true)
+    Ok(Step::Served)
 }
 
 /// Replays one archived message to one subscription.
@@ -290,15 +424,10 @@ pub fn replay(
     let mut work = Work::new(publication, &arn, &topic.attributes);
     work.replayed = true;
     let texts = publication.published.texts();
-    let candidate = candidate(&publication.published, &texts);
-    work.serve(tx, &[Subscriber::new(subscription, &topic.attributes)], &candidate)?;
+    let offer = Offer::new(&publication.published, &texts, None);
+    work.serve(tx, &[Subscriber::new(subscription, &topic.attributes)], &offer)?;
     work.tell(tx);
     Ok(())
-}
-
-/// What filters look at. Of a structured message that is the text for queues.
-pub fn candidate<'c>(published: &'c Published, texts: &'c MessageTexts<'_>) -> Candidate<'c> {
-    Candidate::new(texts.for_protocol(Protocol::Sqs.name()), &published.attributes)
 }
 
 /// One message on its way to subscriptions.
@@ -334,7 +463,7 @@ impl<'w> Work<'w> {
         &mut self,
         tx: &mut Txn<'_>,
         subscribers: &[Subscriber],
-        candidate: &Candidate<'_>,
+        offer: &Offer<'_>,
     ) -> Result<Option<i64>, Refusal> {
         let published = &self.publication.published;
         let size = published.message.len() + 1_024;
@@ -342,8 +471,11 @@ impl<'w> Work<'w> {
         let mut left = if self.fifo { usize::MAX } else { most };
         let mut last = None;
         let published_at = self.publication.published_at;
-        let not_over = |one: &&Subscriber| one.until.is_none_or(|until| published_at <= until);
-        for subscriber in subscribers.iter().filter(not_over).filter(|one| one.wants(candidate)) {
+        let is_over = |one: &Subscriber| one.until.is_some_and(|until| published_at > until);
+        for (index, subscriber) in subscribers.iter().enumerate() {
+            if is_over(subscriber) || !offer.is_wanted_by(index, subscriber) {
+                continue;
+            }
             if left == 0 {
                 return Ok(last);
             }

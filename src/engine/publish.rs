@@ -2,10 +2,10 @@
 //!
 //! A notification to a queue is signed, and signing takes longer than everything else, so it does
 //! not happen in the transaction. A publication that needs a signature is only drafted: it gets its
-//! id and its time, leaves the transaction to be signed, and comes back to be delivered.
+//! id and its time, leaves the transaction to be signed, and comes back to be delivered. So does one
+//! whose messages are long for the topic's filters, which are asked first.
 
-use super::fan_out::{Fanout, Fanouts, candidate};
-use crate::domain::filter_policy::Candidate;
+use super::fan_out::{Audience, Fanout, Fanouts, Offer};
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::notification::{Notification, Signature, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
@@ -14,6 +14,7 @@ use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::FifoThroughputScope;
 use crate::domain::{Refusal, fifo};
 use crate::store::{Duplicate, Publication, Txn};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Messages that are to be published to one topic.
@@ -67,32 +68,48 @@ pub struct Signed {
 pub enum Outcome {
     /// It is done.
     Published(Vec<Receipt>),
+    /// The topic's filters are to be asked about its messages, and what they say brought back.
+    ToAsk(Arc<Fanout>),
     /// Its messages are to be signed, one after the other, and brought back.
     ToSign(Vec<Draft>),
 }
 
-/// Publishes messages to a topic. `signed`: the drafts that an earlier attempt has asked for, with
-/// their signatures.
+/// The topic as it was last seen, if its filters should be asked about these messages before they are
+/// published.
+pub fn topic_to_ask(fanouts: &Fanouts, request: &Request) -> Option<Arc<Fanout>> {
+    let topic = fanouts.latest(&request.topic)?;
+    let is_to_be_asked = check(&topic, request).is_ok() && topic.takes_long(&request.messages);
+    is_to_be_asked.then_some(topic)
+}
+
+/// Publishes messages to a topic. `audience`: what the topic's filters have said of them. `signed`: the
+/// drafts that an earlier attempt has asked for, with their signatures.
 pub fn publish(
     tx: &mut Txn<'_>,
     fanouts: &Fanouts,
     request: &Request,
+    audience: Option<&Audience>,
     signed: &[Signed],
 ) -> Result<Outcome, Refusal> {
     let topic = fanouts.find(tx, &request.topic)?;
     check(&topic, request)?;
+    if topic.is_to_be_asked(audience, &request.messages) {
+        return Ok(Outcome::ToAsk(topic));
+    }
     let texts: Vec<_> = request.messages.iter().map(Published::texts).collect();
-    let candidates: Vec<_> =
-        request.messages.iter().zip(&texts).map(|(message, of)| candidate(message, of)).collect();
-    if !signed_well_enough(&topic, signed, &candidates) {
-        let drafts = request.messages.iter().zip(&candidates);
+    let messages = request.messages.iter().zip(&texts).enumerate();
+    let offers = messages
+        .map(|(index, (message, texts))| Offer::new(message, texts, topic.wanted(audience, index)));
+    let offers: Vec<_> = offers.collect();
+    if !signed_well_enough(&topic, signed, &offers) {
+        let drafts = request.messages.iter().zip(&offers);
         return Ok(Outcome::ToSign(
-            drafts.map(|(message, candidate)| draft(tx, &topic, message, candidate)).collect(),
+            drafts.map(|(message, offer)| draft(tx, &topic, message, offer)).collect(),
         ));
     }
     let mut receipts = Vec::with_capacity(request.messages.len());
-    for (index, (message, candidate)) in request.messages.iter().zip(&candidates).enumerate() {
-        receipts.push(publish_one(tx, &topic, request, message, candidate, signed.get(index))?);
+    for (index, (message, offer)) in request.messages.iter().zip(&offers).enumerate() {
+        receipts.push(publish_one(tx, &topic, request, message, offer, signed.get(index))?);
     }
     Ok(Outcome::Published(receipts))
 }
@@ -115,22 +132,17 @@ fn check(topic: &Fanout, request: &Request) -> Result<(), Refusal> {
 }
 
 /// Whether every message that needs a signature has one, of the version that the topic wants now.
-fn signed_well_enough(topic: &Fanout, signed: &[Signed], candidates: &[Candidate<'_>]) -> bool {
+fn signed_well_enough(topic: &Fanout, signed: &[Signed], offers: &[Offer<'_>]) -> bool {
     let version = topic.attributes.signature_version();
-    candidates.iter().enumerate().all(|(index, candidate)| {
+    offers.iter().enumerate().all(|(index, offer)| {
         let signature = signed.get(index).filter(|it| it.draft.version == version);
-        signature.is_some_and(|it| it.signature.is_some()) || !topic.needs_signature(candidate)
+        signature.is_some_and(|it| it.signature.is_some()) || !topic.needs_signature(offer)
     })
 }
 
-fn draft(
-    tx: &mut Txn<'_>,
-    topic: &Fanout,
-    message: &Published,
-    candidate: &Candidate<'_>,
-) -> Draft {
+fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_>) -> Draft {
     let (id, published_at) = (tx.fresh_id(), tx.now());
-    let text = topic.needs_signature(candidate).then(|| {
+    let text = topic.needs_signature(offer).then(|| {
         let texts = message.texts();
         let notification = Notification {
             message_id: id,
@@ -153,7 +165,7 @@ fn publish_one(
     topic: &Fanout,
     request: &Request,
     message: &Published,
-    candidate: &Candidate<'_>,
+    offer: &Offer<'_>,
     signed: Option<&Signed>,
 ) -> Result<Receipt, Refusal> {
     let sequence = tx.next_sequence()?;
@@ -184,7 +196,7 @@ fn publish_one(
         signature: signed.and_then(|signed| signed.signature.clone()),
         archived: topic.attributes.archive_days().is_some(),
     };
-    topic.deliver(tx, &publication, candidate)?;
+    topic.deliver(tx, &publication, offer)?;
     let sequence_number = topic.attributes.is_fifo().then(|| fifo::sequence_number(sequence));
     Ok(Receipt { id, sequence_number })
 }

@@ -5,8 +5,10 @@
 
 use super::Runtime;
 use crate::domain::Refusal;
-use crate::engine::{fan_out, move_tasks, platform, replay, sweep, topics};
+use crate::engine::fan_out::{self, AskedPage, Step};
+use crate::engine::{move_tasks, platform, replay, sweep, topics};
 use crate::store::{DeduplicationKey, Txn};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// For how long work that can wait leaves the store to others after a page, in times of that page.
@@ -141,12 +143,29 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 /// nothing is due. Tells when the next step of a move task is. What is discarded waits for all else.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     loop {
-        while runtime.store.run(fan_out::step).await? {}
+        fan_out_pages(runtime).await?;
         while replay_pages(runtime).await? {}
         let next_move = runtime.store.run(move_tasks::step).await?;
         let moves = next_move.is_some_and(|at| at <= runtime.clock.now_ms());
         if !empty_a_page(runtime).await? && !moves {
             return Ok(next_move);
+        }
+    }
+}
+
+/// Brings publications to all subscriptions that they have not come to.
+async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
+    let mut asked: Option<Arc<AskedPage>> = None;
+    loop {
+        let page = asked.clone();
+        match runtime.store.run(move |tx| fan_out::step(tx, page.as_deref())).await? {
+            Step::Idle => return Ok(()),
+            Step::Served => asked = None,
+            Step::ToAsk(page) => {
+                let before = asked.take();
+                let asking = runtime.aside.run(move || Arc::new(page.ask(before.as_deref())));
+                asked = Some(asking.await?);
+            }
         }
     }
 }

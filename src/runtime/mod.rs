@@ -2,6 +2,7 @@
 //! notifications, deliveries, and background work.
 
 pub mod answers;
+pub mod aside;
 pub mod carrier;
 pub mod clock;
 mod courier;
@@ -20,6 +21,7 @@ use crate::domain::Refusal;
 use crate::engine::fan_out::Fanouts;
 use crate::engine::queues::{self, Retiming};
 use crate::store::{Database, Effect, Error, Observer, Store, Txn};
+use aside::Aside;
 use carrier::Carrier;
 use clock::Clock;
 use delivery_log::DeliveryLog;
@@ -37,6 +39,7 @@ pub struct Runtime {
     expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
     fanouts: Arc<Fanouts>,
+    aside: Aside,
     notary: Arc<Notary>,
     carrier: Arc<dyn Carrier>,
     clock: Arc<dyn Clock>,
@@ -76,6 +79,7 @@ impl Runtime {
             Store::start(database, Box::new(move || now.now_ms()), ids, Arc::new(observers))?;
         let notary = Arc::new(Notary::new(store.clone()));
         let fanouts = Arc::default();
+        let aside = Aside::on_half_the_processors();
         let stopping = watch::Sender::new(false);
         let expectations = Arc::default();
         Ok(Self {
@@ -84,6 +88,7 @@ impl Runtime {
             expectations,
             deliveries,
             fanouts,
+            aside,
             notary,
             carrier,
             clock,
@@ -110,6 +115,11 @@ impl Runtime {
     /// What is known of topics that messages are published to.
     pub fn fanouts(&self) -> &Arc<Fanouts> {
         &self.fanouts
+    }
+
+    /// Where filters are asked that take long.
+    pub fn aside(&self) -> &Aside {
+        &self.aside
     }
 
     /// Who signs notifications.

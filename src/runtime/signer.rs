@@ -8,11 +8,10 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::spawn_blocking;
+use tokio::sync::OnceCell;
 
+use super::aside::Aside;
 use super::signing_key::{SigningKey, SigningKeyBytes};
 use crate::domain::Refusal;
 use crate::domain::notification::SignatureVersion;
@@ -35,14 +34,13 @@ pub trait KeyKeeper: Debug + Send + Sync {
 pub struct Signer {
     keeper: Box<dyn KeyKeeper>,
     key: OnceCell<Arc<SigningKey>>,
-    processors: Arc<Semaphore>,
+    aside: Aside,
 }
 
 impl Signer {
     /// A signer that has no key yet.
     pub fn new(keeper: Box<dyn KeyKeeper>) -> Self {
-        let processors = available_parallelism().map_or(1, usize::from);
-        Self { keeper, key: OnceCell::new(), processors: Arc::new(Semaphore::new(processors)) }
+        Self { keeper, key: OnceCell::new(), aside: Aside::on_all_processors() }
     }
 
     /// The key. Whoever asks first makes it, the others wait; after a failure the next one tries.
@@ -57,32 +55,18 @@ impl Signer {
     /// Fails as [`Signer::key`] does.
     pub async fn sign(&self, version: SignatureVersion, text: String) -> Result<String, Refusal> {
         let key = self.key().await?;
-        let processor = Arc::clone(&self.processors).acquire_owned().await;
-        let processor = processor.map_err(Refusal::internal)?;
-        elsewhere(move || {
-            // Held until the work is done, even if nobody waits for it any more.
-            let _processor = processor;
-            key.sign(version, &text)
-        })
-        .await
+        Ok(self.aside.run(move || key.sign(version, &text)).await??)
     }
 
     async fn load_or_generate(&self) -> Result<Arc<SigningKey>, Refusal> {
         let kept = if let Some(kept) = self.keeper.load().await? {
             kept
         } else {
-            let new = elsewhere(|| SigningKey::generate()?.to_bytes()).await?;
+            let new = self.aside.run(|| SigningKey::generate()?.to_bytes()).await??;
             self.keeper.keep(new).await?
         };
-        elsewhere(move || SigningKey::from_bytes(&kept).map(Arc::new)).await
+        Ok(self.aside.run(move || SigningKey::from_bytes(&kept).map(Arc::new)).await??)
     }
-}
-
-/// Does work that keeps a processor busy where nobody else waits for it.
-async fn elsewhere<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, super::signing_key::Error> + Send + 'static,
-) -> Result<T, Refusal> {
-    Ok(spawn_blocking(work).await.map_err(Refusal::internal)??)
 }
 
 #[cfg(test)]

@@ -10,8 +10,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use squab::api::operations::{OPERATIONS, Service as Aws};
+use squab::domain::sns_message::Published;
+use squab::domain::topic_address::TopicAddress;
+use squab::engine::fan_out::Audience;
+use squab::engine::publish::{Outcome, Request, publish};
 use squab::runtime::carrier::Letter;
+use squab::store::Txn;
 use squab::wire::Protocol;
+use std::sync::Arc;
 
 /// Levels and digits that nobody needs. What took time that grows with the square of this would not
 /// end within the patience of a test run.
@@ -553,6 +559,111 @@ async fn long_filters_are_looked_at_in_pages() {
         let bodies: Vec<_> =
             received["Messages"].as_array().unwrap().iter().map(|one| &one["Body"]).collect();
         assert_eq!(bodies, ["x"], "{number}");
+    }
+}
+
+/// A topic, the ARNs of its subscriptions, each of which hands raw messages to a queue of its own, if
+/// this filter on the body lets them through.
+async fn topic_with_filters(
+    service: &Service,
+    name: &str,
+    filters: impl Iterator<Item = Value>,
+) -> (TopicAddress, Vec<Value>) {
+    let arn = service.sns_ok("CreateTopic", json!({"Name": name})).await["TopicArn"].clone();
+    let mut subscriptions = Vec::new();
+    for (number, filter) in filters.enumerate() {
+        let queue = format!("{name}{number}");
+        service.ok("CreateQueue", json!({"QueueName": queue})).await;
+        let input = json!({
+            "TopicArn": arn, "Protocol": "sqs", "Endpoint": format!("{ARNS}:{queue}"),
+            "Attributes": {
+                "FilterPolicy": filter.to_string(), "FilterPolicyScope": "MessageBody",
+                "RawMessageDelivery": "true",
+            },
+        });
+        let subscribed = service.sns_ok("Subscribe", input).await;
+        subscriptions.push(subscribed["SubscriptionArn"].clone());
+    }
+    (TopicAddress::from_arn("TopicArn", arn.as_str().unwrap(), "us-east-1").unwrap(), subscriptions)
+}
+
+/// How many messages are in a queue, which must be the one that was published.
+async fn arrived(service: &Service, queue: &str, message: &str) -> usize {
+    let url = format!("{}/{queue}", crate::gateway::QUEUES);
+    let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+    let received = service.ok("ReceiveMessage", input).await;
+    let messages = received["Messages"].as_array().cloned().unwrap_or_default();
+    assert!(messages.iter().all(|one| one["Body"] == message), "{queue}");
+    messages.len()
+}
+
+/// No transaction takes a long message apart, and what filters say of it outside counts only as long
+/// as the topic stays the same. A topic that never does holds no publication up for ever.
+#[tokio::test]
+async fn filters_are_asked_about_long_messages_beforehand() {
+    let service = Service::new(settings());
+    let wants = |value: &str| json!({ "k": [value] });
+    let (topic, subscriptions) =
+        topic_with_filters(&service, "asked", [wants("a")].into_iter()).await;
+    let message = json!({"k": "a", "filling": "x".repeat(100_000)}).to_string();
+    let request = Arc::new(Request {
+        topic,
+        messages: vec![Published { message: message.clone(), ..Published::default() }],
+        in_batch: false,
+        trace_header: None,
+        base_url: String::new(),
+    });
+    let publish_with = async |audience: &Option<Arc<Audience>>| {
+        let (fanouts, request) = (Arc::clone(service.runtime.fanouts()), Arc::clone(&request));
+        let audience = audience.clone();
+        let work =
+            move |tx: &mut Txn<'_>| publish(tx, &fanouts, &request, audience.as_deref(), &[]);
+        service.runtime.run(work).await.unwrap()
+    };
+    let set = async |value: &str| {
+        let input = json!({
+            "SubscriptionArn": subscriptions[0], "AttributeName": "FilterPolicy",
+            "AttributeValue": wants(value).to_string(),
+        });
+        service.sns_ok("SetSubscriptionAttributes", input).await;
+    };
+
+    let mut audience = None;
+    for next in ["b", "a", "b"] {
+        let Outcome::ToAsk(topic) = publish_with(&audience).await else { panic!("not asked") };
+        audience = Some(Arc::new(topic.ask(&request.messages, audience.as_deref())));
+        set(next).await;
+    }
+    let outcome = publish_with(&audience).await;
+    assert!(matches!(outcome, Outcome::Published(_)), "{outcome:?}");
+    assert_eq!(arrived(&service, "asked0", &message).await, 0);
+
+    set("a").await;
+    let Outcome::ToAsk(topic) = publish_with(&None).await else { panic!("not asked") };
+    audience = Some(Arc::new(topic.ask(&request.messages, None)));
+    let outcome = publish_with(&audience).await;
+    assert!(matches!(outcome, Outcome::Published(_)), "{outcome:?}");
+    assert_eq!(arrived(&service, "asked0", &message).await, 1);
+}
+
+/// A long message comes to each of many subscriptions that want it, once, page by page; to those who
+/// have left meanwhile, and those who do not want it, not.
+#[tokio::test]
+async fn long_messages_are_filtered_in_pages() {
+    const SUBSCRIPTIONS: usize = 700;
+    let service = Service::new(settings());
+    let filters = (0..SUBSCRIPTIONS).map(|number| json!({"k": [{"numeric": ["=", number % 2]}]}));
+    let (topic, subscriptions) = topic_with_filters(&service, "paged", filters).await;
+    let message = json!({"k": 1, "filling": "x".repeat(30_000)}).to_string();
+    let input = json!({"TopicArn": topic.arn(), "Message": message});
+    service.sns_ok("Publish", input).await;
+    let gone = SUBSCRIPTIONS - 1;
+    service.sns_ok("Unsubscribe", json!({"SubscriptionArn": subscriptions[gone]})).await;
+    service.runtime.do_background_work().await.unwrap();
+    for number in 0..SUBSCRIPTIONS {
+        let expected = usize::from(number % 2 == 1 && number != gone);
+        let queue = format!("paged{number}");
+        assert_eq!(arrived(&service, &queue, &message).await, expected, "{queue}");
     }
 }
 

@@ -263,6 +263,21 @@ fn keys_are_joined_by_and_branches_by_or() {
     assert!(!or.matches_attributes(&attributes(&[("c", "String", "x")])));
 }
 
+/// Of repeated names the last one counts; a name with dots is another name than the one it leads to.
+#[test]
+fn repeated_names_have_the_last_value() {
+    for (text, body, expected) in [
+        (r#"{"a":[1]}"#, r#"{"a":1,"b":0,"a":2}"#, false),
+        (r#"{"a":[2]}"#, r#"{"a":1,"b":0,"a":2}"#, true),
+        (r#"{"a":{"b":[1]}}"#, r#"{"a.b":1,"a.b":2}"#, false),
+        (r#"{"a":{"b":[1]}}"#, r#"{"a.b":1,"a":{"b":2}}"#, true),
+        (r#"{"a":{"b":[2]}}"#, r#"{"a.b":1,"a":{"b":2}}"#, true),
+        (r#"{"a":{"b":[1]}}"#, r#"{"a":[{"b":1,"c":0,"b":2}]}"#, false),
+    ] {
+        assert_eq!(policy(text, InBody).matches_body(body), expected, "{text} {body}");
+    }
+}
+
 #[test]
 fn one_object_of_an_array_must_meet_everything_that_is_asked_of_it() {
     let both = policy(r#"{"items":{"kind":["book"],"price.usd":[{"numeric":["<",10]}]}}"#, InBody);
