@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_messages_in_order.sql"),
     include_str!("../../migrations/0006_subscriptions.sql"),
     include_str!("../../migrations/0007_forwards.sql"),
+    include_str!("../../migrations/0008_no_index_of_archives.sql"),
 ];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.

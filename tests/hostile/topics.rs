@@ -650,11 +650,11 @@ async fn filters_are_asked_about_long_messages_beforehand() {
 /// have left meanwhile, and those who do not want it, not.
 #[tokio::test]
 async fn long_messages_are_filtered_in_pages() {
-    const SUBSCRIPTIONS: usize = 700;
+    const SUBSCRIPTIONS: usize = 198;
     let service = Service::new(settings());
     let filters = (0..SUBSCRIPTIONS).map(|number| json!({"k": [{"numeric": ["=", number % 2]}]}));
     let (topic, subscriptions) = topic_with_filters(&service, "paged", filters).await;
-    let message = json!({"k": 1, "filling": "x".repeat(30_000)}).to_string();
+    let message = json!({"k": 1, "filling": "x".repeat(200_000)}).to_string();
     let input = json!({"TopicArn": topic.arn(), "Message": message});
     service.sns_ok("Publish", input).await;
     let gone = SUBSCRIPTIONS - 1;
