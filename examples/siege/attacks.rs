@@ -378,7 +378,7 @@ async fn filter_policies(siege: Siege, count: usize, in_objects: bool) -> Result
     let arn = arn.ok_or("no subscription")?.to_owned();
     let value =
         |number| if in_objects { format!(r#"{{"b":{number}}}"#) } else { format!("\"{number}\"") };
-    let values: Vec<String> = (0..if in_objects { 20_000 } else { 35_000 }).map(value).collect();
+    let values: Vec<String> = (0..if in_objects { 20_000 } else { 33_000 }).map(value).collect();
     let message = encode(&format!(r#"{{"a":[{}]}}"#, values.join(",")));
     let publish = call(format!("Action=Publish&TopicArn={topic}&Message={message}"));
     flood(siege, count, move |number, turn| {
