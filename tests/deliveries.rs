@@ -7,7 +7,7 @@ mod gateway;
 mod post_office;
 
 use gateway::sns::visit;
-use gateway::{ARNS, Service, settings};
+use gateway::{ARNS, Caller, Service, settings};
 use post_office::{House, Plan, Sent, TOPIC, text_of};
 use serde_json::{Value, json};
 use squab::runtime::carrier::{Letter, World};
@@ -32,6 +32,65 @@ fn json_body(sent: &Sent) -> Value {
 
 fn seconds(sent: &[Sent], since: i64) -> Vec<i64> {
     sent.iter().map(|sent| (sent.at - since) / 1_000).collect()
+}
+
+/// The owner of a queue is asked, by a message in it, when somebody else subscribes it. Before the answer
+/// there comes nothing else, and who subscribes a queue of his own is not asked.
+#[tokio::test]
+async fn a_queue_of_another_account_is_asked() {
+    let service = Service::new(settings()).with_key().await;
+    let owner = Caller { account: "111122223333".into(), ..Caller::default() };
+    let other = Caller::default();
+    let fifo_topic = json!({"FifoTopic": "true", "ContentBasedDeduplication": "true"});
+    for (suffix, of_queue, of_topic) in
+        [("", json!({}), json!({})), (".fifo", json!({"FifoQueue": "true"}), fifo_topic)]
+    {
+        let queue = format!("q{suffix}");
+        let input = json!({"QueueName": queue, "Attributes": of_queue});
+        service.ask(&owner, "CreateQueue", &input).await.unwrap();
+        let url = format!("http://localhost:4566/{}/{queue}", owner.account);
+        let received = async || {
+            service.runtime.do_background_work().await.unwrap();
+            let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+            let received = service.ask(&owner, "ReceiveMessage", &input).await.unwrap();
+            let messages = received["Messages"].as_array().cloned().unwrap_or_default();
+            for message in &messages {
+                let input = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+                service.ask(&owner, "DeleteMessage", &input).await.unwrap();
+            }
+            messages.iter().map(|message| message["Body"].as_str().unwrap().to_owned()).collect()
+        };
+        for (subscriber, is_asked) in [(&other, true), (&owner, false)] {
+            let input = json!({"Name": format!("t-of-{is_asked}{suffix}"), "Attributes": of_topic});
+            let topic = service.ask_sns(&other, "CreateTopic", &input).await.unwrap();
+            let topic = &topic["TopicArn"];
+            let publish = async |message: &str| {
+                let input = json!({"TopicArn": topic, "Message": message, "MessageGroupId": "g"});
+                service.ask_sns(&other, "Publish", &input).await.unwrap();
+            };
+            let input = json!({
+                "TopicArn": topic, "Protocol": "sqs",
+                "Endpoint": format!("arn:aws:sqs:us-east-1:{}:{queue}", owner.account),
+                "Attributes": {"RawMessageDelivery": "true"},
+            });
+            let answer = service.ask_sns(subscriber, "Subscribe", &input).await.unwrap();
+            assert_eq!(answer["SubscriptionArn"] == "pending confirmation", is_asked, "{answer}");
+            if is_asked {
+                publish("too early").await;
+                let bodies: Vec<String> = received().await;
+                let [question] = &bodies[..] else { panic!("{bodies:?}") };
+                let question: Value = serde_json::from_str(question).unwrap();
+                assert_eq!(question["Type"], "SubscriptionConfirmation");
+                assert_eq!(&question["TopicArn"], topic);
+                let link = question["SubscribeURL"].as_str().unwrap();
+                assert_eq!(service.answer_at_once(visit(link)).await.status, 200);
+            }
+            let hello = format!("hello, {is_asked}");
+            publish(&hello).await;
+            let bodies: Vec<String> = received().await;
+            assert_eq!(bodies, [hello], "{queue}");
+        }
+    }
 }
 
 #[tokio::test]

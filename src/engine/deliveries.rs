@@ -5,15 +5,17 @@
 //! with the process, deliveries do not.
 
 use super::capture::{Captured, capture};
-use super::fan_out::{Destination, Undelivered, give_up, is_sampled};
+use super::fan_out::{Destination, Undelivered, give_up, is_sampled, put};
 use crate::domain::Refusal;
+use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
 use crate::store::{
-    Delivery, DeliveryStatus, Effect, Payload, Publication, Subscription, SubscriptionState, Txn,
+    Confirmation, Delivery, DeliveryStatus, Effect, Payload, Publication, Subscription,
+    SubscriptionState, Txn,
 };
 
 /// Bytes of messages that are loaded for one subscription at a time, about: many may be waiting for
@@ -154,6 +156,26 @@ pub fn finish(
         },
         Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, "ClientError", body),
     }
+}
+
+/// An attempt to ask the owner of a queue whether it is to be subscribed: the question is a message in
+/// it. Of FIFO queues each question is a group of its own.
+pub fn ask_in_queue(
+    tx: &mut Txn<'_>,
+    outbox: &Outbox,
+    question: &Confirmation,
+    body: &str,
+) -> Result<Outcome, Refusal> {
+    let Some(queue) = QueueAddress::from_arn(&outbox.subscription.endpoint) else {
+        return Ok(Outcome::permanent("The endpoint is not the ARN of a queue."));
+    };
+    let id = question.message_id.to_string();
+    let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
+    let none = MessageAttributes::new();
+    Ok(match put(tx, &queue, body.to_owned(), &none, fifo_id, fifo_id, None)? {
+        Ok(()) => Outcome::Delivered { status: 200 },
+        Err(reason) => Outcome::permanent(reason),
+    })
 }
 
 fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) {

@@ -740,7 +740,7 @@ fn text_attribute(text: &str) -> MessageAttribute {
 }
 
 /// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.
-fn put(
+pub(super) fn put(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
     body: String,
@@ -781,12 +781,16 @@ fn put(
 mod tests {
     use super::*;
 
-    fn fanout(id: i64, texts: usize) -> Arc<Fanout> {
-        let address = TopicAddress {
+    fn address(id: i64) -> TopicAddress {
+        TopicAddress {
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
-            name: "t".to_owned(),
-        };
+            name: format!("t{id}"),
+        }
+    }
+
+    fn fanout(id: i64, texts: usize) -> Arc<Fanout> {
+        let address = address(id);
         Arc::new(Fanout {
             id,
             version: 1,
@@ -794,6 +798,7 @@ mod tests {
             address,
             attributes: TopicAttributes::default(),
             subscriptions: Vec::new(),
+            filters: 0,
             more_after: None,
             texts,
         })
@@ -808,7 +813,7 @@ mod tests {
             let texts: usize = kept.by_topic.values().map(|known| known.texts).sum();
             assert_eq!(kept.texts, texts);
             assert!(texts <= KEPT);
-            assert!(kept.by_topic.contains_key(&(id % 10)));
+            assert!(kept.by_topic.contains_key(&address(id % 10)));
         }
         for id in 0..3 * TOPICS as i64 {
             kept.keep(&fanout(id, 1));

@@ -8,14 +8,15 @@
 use super::{PAGE, fan_out};
 use crate::domain::Refusal;
 use crate::domain::replay_policy::ReplayPolicy;
-use crate::store::{Effect, Replay, Subscription, Topic, Txn};
+use crate::store::{Effect, Replay, Subscription, SubscriptionState, Topic, Txn};
 
 const PENDING: &str = "Pending";
 const IN_PROGRESS: &str = "In progress";
 const COMPLETED: &str = "Completed";
 
 /// Begins the replay that the subscription's ReplayPolicy asks for, or ends the one that it no
-/// longer asks for. The caller writes the subscription.
+/// longer asks for. That of a subscription which waits for its confirmation begins with that. The
+/// caller writes the subscription.
 pub fn begin(
     tx: &mut Txn<'_>,
     topic: &Topic,
@@ -33,13 +34,16 @@ pub fn begin(
     if policy.from > tx.now() {
         return Err(refuse("StartingPoint is in the future"));
     }
-    subscription.replay = Some(Replay {
+    let is_confirmed = subscription.state == SubscriptionState::Confirmed;
+    subscription.replay = is_confirmed.then(|| Replay {
         status: PENDING.to_owned(),
         cursor: Some(0),
         from: policy.from.max(since),
         until: policy.until,
     });
-    tx.effect(Effect::Work);
+    if is_confirmed {
+        tx.effect(Effect::Work);
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Subscriptions: subscribe, confirm, change, end.
 
 use super::{replay, topics};
+use crate::domain::address::QueueAddress;
 use crate::domain::limits::{
     FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
 };
@@ -53,7 +54,7 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
     if attributes.has_filter() {
         check_filters(tx, &topic)?;
     }
-    let pending = request.protocol.needs_confirmation();
+    let pending = is_asked(request);
     let mut subscription = Subscription {
         id: tx.next_sequence()?,
         uuid: tx.fresh_id(),
@@ -92,6 +93,18 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
         ask(tx, &subscription, &request.base_url)?;
     }
     Ok(subscription)
+}
+
+/// Whether whoever owns the endpoint is asked first. The owner of a queue is, unless he is the one who
+/// subscribes it.
+///
+/// AWS page: "Sending Amazon SNS messages to an Amazon SQS queue in a different account".
+fn is_asked(request: &Request) -> bool {
+    let queue = (request.protocol == Protocol::Sqs)
+        .then(|| QueueAddress::from_arn(&request.endpoint))
+        .flatten();
+    request.protocol.needs_confirmation()
+        || queue.is_some_and(|queue| queue.account != request.account)
 }
 
 /// A second Subscribe of the same endpoint: the same subscription. One that is not confirmed is
@@ -207,6 +220,9 @@ pub fn confirm(
     }
     topic.confirmed += 1;
     subscription.state = SubscriptionState::Confirmed;
+    if subscription.attributes.replay_policy().is_some() {
+        replay::begin(tx, &topic, &mut subscription)?;
+    }
     subscription.authenticated = signed;
     subscription.protected = signed && protect;
     tx.update_subscription(&subscription)?;

@@ -11,11 +11,12 @@ use super::http_sender::Post;
 use crate::domain::Refusal;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::notification::{
-    Confirmation, ConfirmationKind, Notification, Signature, subscribe_url, unsubscribe_url,
+    CONFIRMATION_SUBJECT, Confirmation, ConfirmationKind, Notification, Signature, subscribe_url,
+    unsubscribe_url,
 };
 use crate::domain::sns_endpoint::Protocol;
 use crate::engine::deliveries::{self, Outbox, Parcel};
-use crate::store::{Payload, Publication};
+use crate::store::{Confirmation as Question, Payload, Publication};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -147,11 +148,33 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
 /// One attempt: what became of it, and what the endpoint got or would have got.
 async fn attempt(
     runtime: &Runtime,
-    outbox: &Outbox,
+    outbox: &Arc<Outbox>,
     parcel: &Parcel,
 ) -> Result<(Outcome, String), Refusal> {
+    if let (Protocol::Sqs, Payload::SubscriptionConfirmation(question)) =
+        (outbox.subscription.protocol, &parcel.delivery.payload)
+    {
+        return ask_in_queue(runtime, outbox, parcel, question).await;
+    }
     let (letter, body) = write(runtime, outbox, parcel).await?;
     Ok((runtime.carrier.carry(&letter).await, body))
+}
+
+/// The same for a question that goes to a queue.
+async fn ask_in_queue(
+    runtime: &Runtime,
+    outbox: &Arc<Outbox>,
+    parcel: &Parcel,
+    question: &Question,
+) -> Result<(Outcome, String), Refusal> {
+    let text = confirmation_text(runtime, outbox, parcel, ConfirmationKind::Subscription, question);
+    let body = text.await?;
+    let (outbox, question, text) = (Arc::clone(outbox), question.clone(), body.clone());
+    let outcome = runtime
+        .store
+        .run(move |tx| deliveries::ask_in_queue(tx, &outbox, &question, &text))
+        .await?;
+    Ok((outcome, body))
 }
 
 /// The letter, and its text.
@@ -181,8 +204,38 @@ async fn confirmation(
     outbox: &Outbox,
     parcel: &Parcel,
     kind: ConfirmationKind,
-    asked: &crate::store::Confirmation,
+    asked: &Question,
 ) -> Result<(Letter, String), Refusal> {
+    let subscription = &outbox.subscription;
+    let text = confirmation_text(runtime, outbox, parcel, kind, asked).await?;
+    let letter = if subscription.protocol.is_http() {
+        Letter::Post(Post {
+            url: subscription.endpoint.clone(),
+            message_type: kind.as_str().to_owned(),
+            message_id: asked.message_id.to_string(),
+            topic_arn: subscription.topic_arn.clone(),
+            subscription_arn: (kind == ConfirmationKind::Unsubscribe).then(|| subscription.arn()),
+            raw: false,
+            content_type: PLAIN_TEXT.to_owned(),
+            body: text.clone().into(),
+        })
+    } else {
+        Letter::Mail {
+            to: subscription.endpoint.clone(),
+            subject: CONFIRMATION_SUBJECT.to_owned(),
+            text: text.clone(),
+        }
+    };
+    Ok((letter, text))
+}
+
+async fn confirmation_text(
+    runtime: &Runtime,
+    outbox: &Outbox,
+    parcel: &Parcel,
+    kind: ConfirmationKind,
+    asked: &Question,
+) -> Result<String, Refusal> {
     let subscription = &outbox.subscription;
     let arn = subscription.arn();
     let confirmation = Confirmation {
@@ -194,31 +247,11 @@ async fn confirmation(
         subscribe_url: &subscribe_url(&asked.base_url, &subscription.topic_arn, &asked.token),
         sent_at: parcel.delivery.created_at,
     };
-    let text = if subscription.protocol == Protocol::Email {
-        confirmation.email_text()
-    } else {
-        let to_sign = confirmation.string_to_sign();
-        confirmation.envelope(&sign(runtime, outbox, to_sign, &asked.base_url).await?)
-    };
-    let letter = if subscription.protocol.is_http() {
-        Letter::Post(Post {
-            url: subscription.endpoint.clone(),
-            message_type: kind.as_str().to_owned(),
-            message_id: asked.message_id.to_string(),
-            topic_arn: subscription.topic_arn.clone(),
-            subscription_arn: (kind == ConfirmationKind::Unsubscribe).then_some(arn),
-            raw: false,
-            content_type: PLAIN_TEXT.to_owned(),
-            body: text.clone().into(),
-        })
-    } else {
-        Letter::Mail {
-            to: subscription.endpoint.clone(),
-            subject: confirmation.email_subject().to_owned(),
-            text: text.clone(),
-        }
-    };
-    Ok((letter, text))
+    if subscription.protocol == Protocol::Email {
+        return Ok(confirmation.email_text());
+    }
+    let to_sign = confirmation.string_to_sign();
+    Ok(confirmation.envelope(&sign(runtime, outbox, to_sign, &asked.base_url).await?))
 }
 
 async fn notification(

@@ -1,6 +1,6 @@
 //! Subscribe.
 //!
-//! AWS: API_Subscribe. A queue of another account is subscribed without being asked.
+//! AWS: API_Subscribe.
 
 use super::shapes::require;
 use crate::api::Context;

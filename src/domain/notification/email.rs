@@ -24,12 +24,7 @@ impl Notification<'_> {
 }
 
 impl Confirmation<'_> {
-    /// The subject of the mail.
-    pub fn email_subject(&self) -> &'static str {
-        CONFIRMATION_SUBJECT
-    }
-
-    /// The plain text of the mail, with its link.
+    /// The plain text of the mail, with its link. Its subject is [`CONFIRMATION_SUBJECT`].
     pub fn email_text(&self) -> String {
         format!("{}\n\nSubscribeURL:\n{}\n", self.message(), self.subscribe_url)
     }
