@@ -368,6 +368,7 @@ async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     }
     for index in [
         "CREATE INDEX deduplication_by_expiry ON deduplication (expires_at)",
+        "CREATE INDEX topics_with_archive ON topics (id) WHERE archive_since IS NOT NULL",
         "DROP INDEX subscriptions_filtered",
         "DROP INDEX subscriptions_pending",
     ] {
