@@ -149,7 +149,13 @@ impl Carrier for Endpoints {
         {
             let (answer, answered) = oneshot::channel();
             self.held.lock().unwrap().push((letter.clone(), answer));
-            return Box::pin(async { answered.await.unwrap() });
+            return Box::pin(async {
+                match answered.await {
+                    Ok(outcome) => outcome,
+                    // The process has ended meanwhile.
+                    Err(_) => std::future::pending().await,
+                }
+            });
         }
         let told = self.answers.lock().unwrap().get(endpoint).cloned();
         let outcome = told.unwrap_or(Outcome::Delivered { status: 200 });

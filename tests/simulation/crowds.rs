@@ -6,7 +6,7 @@ use crate::world::{QUEUES, Step, World};
 use serde_json::json;
 
 /// No queue is made longer than this.
-const CROWD: usize = 240;
+pub const CROWD: usize = 240;
 /// A queue with message groups: so few that every receive counts all that are in flight.
 const GROUPED: usize = 90;
 
