@@ -69,9 +69,9 @@ impl World {
             self.let_everybody_try(client, queue, &mut line).await?;
         }
         let rest = WAIT_SECONDS * 1_000 - self.random.i64(0..2);
-        self.pass_and_work(rest).await?;
+        self.pass_and_look(queue, rest).await?;
         self.let_everybody_try(client, queue, &mut line).await?;
-        self.pass_and_work(1).await?;
+        self.pass_and_look(queue, 1).await?;
         self.let_everybody_try(client, queue, &mut line).await?;
         match line.first() {
             Some(one) => Err(format!("{} still waits after its time", one.input).into()),
@@ -97,7 +97,7 @@ impl World {
                 let due = self.oracle.next_due(queue);
                 let some = self.random.i64(0..8) * 1_000;
                 let ms = due.filter(|ms| *ms < 60_000).unwrap_or(some) - self.random.i64(0..2);
-                self.pass_and_work(ms.max(0)).await
+                self.pass_and_look(queue, ms.max(0)).await
             }
             7..9 => match self.random.choice(held) {
                 Some(held) => {
@@ -110,7 +110,10 @@ impl World {
                 Some(held) => self.delete_one(&held).await,
                 None => Ok(()),
             },
-            10 => self.pass_and_work(self.oracle.queues[queue].attributes.visibility * 1_000).await,
+            10 => {
+                let visibility = self.oracle.queues[queue].attributes.visibility;
+                self.pass_and_look(queue, visibility * 1_000).await
+            }
             _ => {
                 self.must("PurgeQueue", &json!({"QueueUrl": queue})).await?;
                 self.oracle.purge(queue);
@@ -120,10 +123,13 @@ impl World {
         }
     }
 
-    async fn pass_and_work(&mut self, ms: i64) -> Step {
+    /// What a move task has brought meanwhile is seen before somebody receives it.
+    async fn pass_and_look(&mut self, queue: &str, ms: i64) -> Step {
         self.oracle.pass(ms);
         self.service.clock.advance(ms);
-        self.work_in_the_end().await
+        self.work_in_the_end().await?;
+        let seen = self.look(queue).await?;
+        Ok(self.oracle.saw(queue, &seen)?)
     }
 
     /// Now and then somebody goes away: before he has heard that he was woken, or while his receive
@@ -192,7 +198,7 @@ impl World {
                 return Ok(());
             }
             // What somebody has received for no time at all is due, and time has not passed.
-            self.pass_and_work(0).await?;
+            self.pass_and_look(queue, 0).await?;
         }
         let ready = self.oracle.receivable(queue);
         Err(format!("{} waits while {ready:?} are ready", line[0].input).into())
