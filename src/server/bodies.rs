@@ -18,6 +18,8 @@ use tokio::time::timeout;
 
 /// Bytes of each body that do not count: most requests are not longer.
 const FREE: usize = 16 * 1024;
+/// Bytes that are read of a body before others on the same thread have their turn.
+const TURN: usize = 128 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -95,6 +97,7 @@ impl Bodies {
         // A body that comes at once is not copied.
         let mut first = Bytes::new();
         let mut whole = Vec::new();
+        let mut turn = TURN;
         while let Some(bytes) = room.next(&mut body).await? {
             let length = whole.len().max(first.len()) + bytes.len();
             if length > self.longest {
@@ -108,6 +111,10 @@ impl Bodies {
                     whole.extend_from_slice(&first);
                 }
                 whole.extend_from_slice(&bytes);
+            }
+            if length > turn {
+                turn = length + TURN;
+                tokio::task::yield_now().await;
             }
         }
         room.has_arrived();
@@ -285,6 +292,21 @@ mod tests {
 
     fn taken(bodies: &Bodies) -> usize {
         bodies.state().taken
+    }
+
+    #[tokio::test]
+    async fn while_a_large_body_comes_without_a_pause_others_have_their_turns() {
+        let pieces = std::iter::repeat_n(Bytes::from(vec![b'x'; 64 * KIB]), 128);
+        let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+        let bodies = Bodies::new(128 * 64 * KIB, 0);
+        let reading = tokio::spawn(async move { bodies.read(None, body).await.unwrap().bytes });
+        let mut turns = 0;
+        while !reading.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        assert_eq!(reading.await.unwrap().len(), 128 * 64 * KIB);
+        assert!(turns >= 32, "{turns}");
     }
 
     #[tokio::test(start_paused = true)]
