@@ -326,7 +326,8 @@ impl Oracle {
         // What became of each message that was there.
         let mut moved = Vec::new();
         let mut left = Vec::new();
-        let mut ended_groups: Vec<Option<String>> = Vec::new();
+        // Of each group the first message that stays.
+        let mut stays: HashMap<&Option<String>, &str> = HashMap::new();
         let locked = queue.locked_groups(now);
         for message in &queue.messages {
             let body = &message.body;
@@ -336,15 +337,17 @@ impl Oracle {
             if returned || gone {
                 ensure(message.is_visible(now), || format!("{body} is hidden or delayed"))?;
                 ensure(!blocked, || format!("the group of {body} is locked"))?;
-                let overtook = queue.attributes.fifo && ended_groups.contains(&message.group);
-                ensure(!overtook, || format!("{body} overtook others of its group"))?;
+                let before = stays.get(&message.group).filter(|_| queue.attributes.fifo);
+                ensure(before.is_none(), || {
+                    format!("{body} overtook {} of its group", before.unwrap_or(&"nothing"))
+                })?;
                 ensure(!returned || !gone, || format!("{body} is in two places"))?;
                 ensure(!returned || !is_too_old(message), || format!("{body} is a dead letter"))?;
                 ensure(!gone || is_too_old(message), || {
                     format!("{body} is no dead letter after {} receives", message.receives)
                 })?;
             } else {
-                ended_groups.push(message.group.clone());
+                stays.entry(&message.group).or_insert(body);
                 if message.is_visible(now)
                     && !blocked
                     && !(queue.attributes.fifo && queue.has_hidden_before(message, now))

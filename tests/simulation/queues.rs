@@ -499,6 +499,7 @@ impl World {
             let due = self.oracle.next_due(queue).filter(|ms| *ms < 60_000).unwrap_or(0);
             let ms = due - self.random.i64(0..2);
             self.let_pass(ms.max(0)).await?;
+            self.see(queue).await?;
             let input = receive_input(queue, 10, None);
             self.receive_with(client, queue, 10, None, &input).await?;
         }

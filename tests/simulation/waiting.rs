@@ -128,8 +128,7 @@ impl World {
         self.oracle.pass(ms);
         self.service.clock.advance(ms);
         self.work_in_the_end().await?;
-        let seen = self.look(queue).await?;
-        Ok(self.oracle.saw(queue, &seen)?)
+        Ok(self.see(queue).await?)
     }
 
     /// Now and then somebody goes away: before he has heard that he was woken, or while his receive

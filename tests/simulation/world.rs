@@ -405,11 +405,16 @@ impl World {
         }
         for queue in std::mem::take(&mut self.touched) {
             if self.oracle.queues.contains_key(&queue) {
-                let seen = self.look(&queue).await?;
-                self.oracle.saw(&queue, &seen)?;
+                self.see(&queue).await?;
             }
         }
         Ok(())
+    }
+
+    /// Shows the oracle what a queue holds: of what a move task has brought it does not know the ids.
+    pub async fn see(&mut self, queue: &str) -> Result<(), String> {
+        let seen = self.look(queue).await?;
+        self.oracle.saw(queue, &seen)
     }
 
     /// Goes on with what is in the files. The end of the process leaves them as they are at that
