@@ -32,7 +32,7 @@ use crate::store::{
     Content, DeliveryStatus, Effect, Payload, Publication, Replay, Subscription, SubscriptionState,
     Topic, Txn,
 };
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
@@ -222,6 +222,16 @@ impl Fanouts {
     }
 }
 
+/// Whether no topic's filters would take long over these messages, as most messages are short.
+pub fn are_soon_asked(messages: &[Published]) -> bool {
+    !take_long(SUBSCRIPTIONS, messages)
+}
+
+fn take_long(filters: usize, messages: &[Published]) -> bool {
+    let bytes: usize = messages.iter().map(Published::size).sum();
+    bytes.saturating_mul(filters + FILTERS_PER_PARSE) > ASKED
+}
+
 /// A topic with those of its subscriptions after one of them that a publication looks at next.
 fn compile(tx: &mut Txn<'_>, topic: Topic, after: i64) -> Result<Fanout, Refusal> {
     let (page, more_after) = page(tx, &topic, after)?;
@@ -288,8 +298,7 @@ impl Fanout {
 
     /// Whether its filters would take longer over these messages than everybody else should wait.
     pub fn takes_long(&self, messages: &[Published]) -> bool {
-        let bytes: usize = messages.iter().map(Published::size).sum();
-        self.filters > 0 && bytes.saturating_mul(self.filters + FILTERS_PER_PARSE) > ASKED
+        self.filters > 0 && take_long(self.filters, messages)
     }
 
     /// Asks the filters who wants these messages. `before`: what they said last, when the topic had

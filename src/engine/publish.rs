@@ -5,7 +5,7 @@
 //! id and its time, leaves the transaction to be signed, and comes back to be delivered. So does one
 //! whose messages are long for the topic's filters, which are asked first.
 
-use super::fan_out::{Audience, Fanout, Fanouts, Offer};
+use super::fan_out::{self, Audience, Fanout, Fanouts, Offer};
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::notification::{Notification, Signature, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
@@ -77,6 +77,9 @@ pub enum Outcome {
 /// The topic as it was last seen, if its filters should be asked about these messages before they are
 /// published.
 pub fn topic_to_ask(fanouts: &Fanouts, request: &Request) -> Option<Arc<Fanout>> {
+    if fan_out::are_soon_asked(&request.messages) {
+        return None;
+    }
     let topic = fanouts.latest(&request.topic)?;
     let is_to_be_asked = check(&topic, request).is_ok() && topic.takes_long(&request.messages);
     is_to_be_asked.then_some(topic)
