@@ -218,6 +218,21 @@ impl World {
             let (policy, patience) = self.random.choice(policies()).unwrap();
             self.set_subscription(arn, "DeliveryPolicy", &policy).await?;
             self.known_subscription(topic, arn).patience.change(patience);
+            if policy.contains("throttlePolicy") {
+                return self.rush(topic).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// More messages within two seconds than a throttled endpoint is sent.
+    async fn rush(&mut self, topic: &str) -> Step {
+        for _ in 0..2 {
+            if self.has_room(topic, 10) {
+                self.publish_batch_to(topic, 10).await?;
+            }
+            let ms = self.random.i64(0..1_000);
+            self.let_pass(ms).await?;
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Whether so many messages more can be published without making a queue too full.
-    fn has_room(&self, topic: &str, more: usize) -> bool {
+    pub fn has_room(&self, topic: &str, more: usize) -> bool {
         self.has_room_up_to(topic, more, FULL)
     }
 
