@@ -102,7 +102,10 @@ impl Store {
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
     ) -> Option<Result<T, Refusal>> {
-        let mut writer = self.writer.try_lock().ok().filter(|_| self.commits_at_once)?;
+        if !self.commits_at_once {
+            return None;
+        }
+        let mut writer = self.writer.try_lock().ok()?;
         let mut job = Attempt { work, result: None };
         writer.as_mut()?.commit(std::slice::from_mut(&mut job));
         Some(job.into_result())
