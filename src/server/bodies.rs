@@ -97,9 +97,9 @@ impl Bodies {
         // A body that comes at once is not copied.
         let mut first = Bytes::new();
         let mut whole = Vec::new();
-        let mut turn = TURN;
         while let Some(bytes) = room.next(&mut body).await? {
-            let length = whole.len().max(first.len()) + bytes.len();
+            let before = whole.len().max(first.len());
+            let length = before + bytes.len();
             if length > self.longest {
                 return Err(Failure::TooLong);
             }
@@ -112,8 +112,7 @@ impl Bodies {
                 }
                 whole.extend_from_slice(&bytes);
             }
-            if length > turn {
-                turn = length + TURN;
+            if length / TURN > before / TURN {
                 tokio::task::yield_now().await;
             }
         }
