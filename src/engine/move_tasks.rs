@@ -184,6 +184,7 @@ fn move_message(
         received_at: now,
         first_received_at: now,
         dead_letter_source: None,
+        received_elsewhere: 0,
     };
     let group = group.as_ref().map(|group| group.name.as_str());
     places::arrive(tx, destination, group, &mut moved, &content)

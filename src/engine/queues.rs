@@ -92,6 +92,7 @@ pub fn create(
         created_at: now,
         modified_at: now,
         purged_at: None,
+        deduplication_scope: attributes.deduplication_scope,
         attributes,
         forwards: Forwards::default(),
     };
@@ -187,7 +188,7 @@ impl Retiming {
         }
         let after = match self.cursor {
             Some(cursor) => cursor,
-            None => match tx.first_delayed(queue.backlog)? {
+            None => match tx.first_delayed(queue)? {
                 Some(first) => first - 1,
                 None => return Ok(Vec::new()),
             },
@@ -231,7 +232,18 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
     Ok(Some(Retiming { cursor: Some(last), ..retiming }))
 }
 
-/// Throws all messages away. `cool_down`: whether a purge must rest for a minute.
+// Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included, and clears
+//   the memory of deduplication: an id that was used before is accepted.
+// Source: recorded
+// Test: tests/scenarios/purge.txt#On a FIFO queue it unlocks the groups and forgets deduplication ids
+
+// Rule (PurgeQueue, ReceiveMessage): a purge forgets receive attempts too; the same attempt id begins a new
+//   receive.
+// Source: inferred, a purge clears the memory of deduplication as well
+// Test: tests/scenarios/purge.txt#It forgets receive attempts as well
+
+/// Throws all messages away, and all that the queue remembers of them, which goes with its backlog.
+/// `cool_down`: whether a purge must rest for a minute.
 pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Result<(), Refusal> {
     let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
     let now = tx.now();
@@ -269,8 +281,8 @@ pub fn counts(tx: &mut Txn<'_>, queue: &Queue) -> Result<Counts, Refusal> {
     let more = places::settle(tx, queue)?;
     let mut counts = tx.counts(queue.backlog)?;
     if more {
-        let in_flight = tx.count_due(queue.backlog, Place::InFlight)?;
-        let delayed = tx.count_due(queue.backlog, Place::Delayed)?;
+        let in_flight = tx.count_due(queue, Place::InFlight)?;
+        let delayed = tx.count_due(queue, Place::Delayed)?;
         counts.in_flight -= in_flight;
         counts.delayed -= delayed;
         counts.ready += in_flight + delayed;

@@ -94,17 +94,17 @@ pub fn expire_page(tx: &mut Txn<'_>, queue: &Queue) -> Result<i64, Refusal> {
     Ok(expired.len() as i64)
 }
 
-/// Whether messages of a FIFO queue may be there that only wait for others of their groups, which
-/// are in flight, to go.
+/// Returns whether a FIFO queue may have messages that only wait for earlier ones of their groups,
+/// which are in flight or delayed.
 pub fn may_be_locked(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let counts = tx.counts(queue.backlog)?;
-    Ok(queue.attributes.fifo && counts.ready > 0 && counts.in_flight > 0)
+    Ok(queue.attributes.fifo && counts.ready > 0 && counts.in_flight + counts.delayed > 0)
 }
 
-/// When time alone will make a message ready, in Unix milliseconds: a timeout or a delay ends, or
-/// a message expires in flight that locks its group.
+/// Returns when time alone will make a message ready, in Unix milliseconds: when a timeout or a delay
+/// ends, or when a message expires that keeps later ones of its group from being received.
 pub fn next_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<i64>, Refusal> {
-    let mut next = tx.next_due(queue.backlog)?;
+    let mut next = tx.next_due(queue)?;
     if may_be_locked(tx, queue)?
         && let Some(oldest) = tx.oldest_messages(queue.backlog, 1)?.first()
     {
