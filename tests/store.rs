@@ -375,14 +375,18 @@ const BACK_TO_VERSION_8: &str = "
 async fn a_file_with_fifo_messages_in_flight_goes_on_by_the_new_order() {
     let data = tempfile::tempdir().unwrap();
     let service = service_on(data.path(), START_MS);
-    let change = |handle: &str, seconds: i64| on("f.fifo", json!({"ReceiptHandle": handle, "VisibilityTimeout": seconds}));
+    let change = |handle: &str, seconds: i64| {
+        on("f.fifo", json!({"ReceiptHandle": handle, "VisibilityTimeout": seconds}))
+    };
     let message = |body: &str, group: &str| {
         on(
             "f.fifo",
             json!({"MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body}),
         )
     };
-    let with_attempt = |attempt: &str| on("f.fifo", json!({"ReceiveRequestAttemptId": attempt}));
+    let with_attempt = |attempt: &str| {
+        on("f.fifo", json!({"ReceiveRequestAttemptId": attempt, "AttributeNames": ["All"]}))
+    };
     let scoped = json!({"FifoQueue": "true", "DeduplicationScope": "messageGroup"});
     create(&service, "f.fifo", scoped).await;
     create(&service, "standard", json!({})).await;
@@ -806,4 +810,31 @@ async fn a_long_poll_given_up_leaves_the_message_to_the_next() {
     assert_eq!(send(&service, "q", "hello").await.status, 200);
     drop(given_up);
     is_as_if_never_received(&service).await;
+}
+
+#[tokio::test]
+async fn a_fifo_receive_given_up_leaves_the_turn_and_its_attempt_id_as_they_were() {
+    let database = Watched::new(&Location::Memory);
+    let service = Service::on(Box::new(database), settings(), START_MS);
+    let attributes = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    create(&service, "f.fifo", attributes).await;
+    for group in ["a", "b"] {
+        let message = json!({"MessageBody": group, "MessageGroupId": group});
+        service.ok("SendMessage", on("f.fifo", message)).await;
+    }
+    let with_attempt = on("f.fifo", json!({"ReceiveRequestAttemptId": "x"}));
+    let (holding, hold) = hold!(service.runtime);
+    let request = gateway::request(Protocol::Json, "/", "ReceiveMessage", &with_attempt);
+    let given_up = start(service.gateway.handle(request));
+    hold.release();
+    holding.await.unwrap();
+    service.runtime.run(|_| Ok(())).await.unwrap();
+    drop(given_up);
+    for _ in 0..3 {
+        service.runtime.run(|_| Ok(())).await.unwrap();
+    }
+    let first = receive(&service, "f.fifo", 1).await;
+    assert_eq!((first[0].0.as_str(), first[0].2.as_str()), ("a", "1"));
+    let output = service.ok("ReceiveMessage", with_attempt).await;
+    assert_eq!(output["Messages"][0]["Body"], "b");
 }

@@ -82,7 +82,8 @@ fn new_group(tx: &mut Txn<'_>, backlog: i64, name: &str) -> Result<MessageGroup,
 /// A message of a group is hidden from now on. On a standard queue that hides no other.
 fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
     if queue.attributes.fifo {
-        let first = group.first_hidden.map_or(message.sequence, |first| first.min(message.sequence));
+        let first =
+            group.first_hidden.map_or(message.sequence, |first| first.min(message.sequence));
         group.first_hidden = Some(first);
     }
 }

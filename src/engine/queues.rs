@@ -131,7 +131,12 @@ fn check_same(
     Ok(())
 }
 
-/// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`]: AWS
+// Rule (SetQueueAttributes): a changed DelaySeconds concerns the messages that are in a FIFO queue
+//   and were never received; on a standard queue it concerns later messages only.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: tests/scenarios/fifo_delay.txt#A changed delay concerns messages that are there, tests/scenarios/delay.txt#On a standard queue a changed delay concerns later messages only
+
+/// Changes attributes, all of them or none. Returns what must follow page by page, see [`retime`]: AWS
 /// has the delay of a FIFO queue concern messages that are there, that of a standard queue not.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
@@ -241,6 +246,11 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 //   receive.
 // Source: inferred, a purge clears the memory of deduplication as well
 // Test: tests/scenarios/purge.txt#It forgets receive attempts as well
+
+// Rule (PurgeQueue): a second purge of a queue within 60 seconds is refused with
+//   PurgeQueueInProgress, status 403.
+// Source: recorded
+// Test: tests/recorded/sqs.jsonl#sqs-purge-twice
 
 /// Throws all messages away, and all that the queue remembers of them, which goes with its backlog.
 /// `cool_down`: whether a purge must rest for a minute.

@@ -76,6 +76,16 @@ pub struct Delivery {
     pub former_turn: i64,
 }
 
+// Rule (ReceiveMessage): when as many messages are in flight as may be, a short poll of a standard
+//   queue is refused with OverLimit, status 403; a long poll, and any poll of a FIFO queue, gets nothing.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+// Test: tests/scenarios/in_flight_limit.txt#About 120,000 messages may be in flight
+
+// Rule (ReceiveMessage): with VisibilityTimeout 0 a message is visible again at once, and the receive
+//   counts.
+// Source: recorded
+// Test: tests/scenarios/visibility.txt#The timeout of one receive
+
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
     if let Some(attempt) = &request.attempt_id
@@ -338,11 +348,6 @@ impl Taking<'_> {
         true
     }
 
-    // Rule (ReceiveMessage): a message that was received as often as maxReceiveCount says is moved
-    //   to the dead-letter queue by the next receive, instead of being returned.
-    // Source: recorded
-    // Test: tests/scenarios/dead_letters.txt#A message received as often as allowed moves at the next attempt
-
     // Rule (ReceiveMessage): if the dead-letter queue is deleted, messages stay and are returned.
     // Source: inferred
     // Test: tests/scenarios/dead_letters.txt#A dead-letter queue that is gone takes nothing
@@ -406,7 +411,7 @@ enum Fate {
 
 // Rule (ReceiveMessage): once a message of the receive was deleted or its visibility was changed, its
 //   ReceiveRequestAttemptId is refused for the rest of the five minutes.
-// Source: reported, three reports that quote the error
+// Source: reported, awslabs/amazon-sqs-java-messaging-lib#101
 // Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility
 
 // Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same

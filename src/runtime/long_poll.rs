@@ -2,8 +2,8 @@
 
 use super::Runtime;
 use super::answers::{Room, no_room};
-use crate::domain::{Kind, Refusal};
 use crate::domain::address::QueueAddress;
+use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::store::{GiveBack, Txn};

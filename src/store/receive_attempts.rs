@@ -5,7 +5,11 @@ use super::{Error, Txn};
 
 impl Txn<'_> {
     /// Returns the messages of an attempt, in the engine's form, if it is not out of date.
-    pub fn receive_attempt(&mut self, backlog: i64, attempt: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub fn receive_attempt(
+        &mut self,
+        backlog: i64,
+        attempt: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let now = self.now();
         self.one(
             "SELECT messages FROM receive_attempts \

@@ -735,7 +735,8 @@ impl Queue {
         messages: &[Received],
         may_come: impl Fn(&Message) -> bool,
     ) -> Result<(), Complaint> {
-        let mut served: Vec<&String> = messages.iter().filter_map(|one| one.group.as_ref()).collect();
+        let mut served: Vec<&String> =
+            messages.iter().filter_map(|one| one.group.as_ref()).collect();
         served.dedup();
         let mut last = None;
         for group in &served {
@@ -754,7 +755,8 @@ impl Queue {
 
     /// Groups that were served go behind the others.
     fn serve(&mut self, messages: &[Received]) {
-        let mut served: Vec<&String> = messages.iter().filter_map(|one| one.group.as_ref()).collect();
+        let mut served: Vec<&String> =
+            messages.iter().filter_map(|one| one.group.as_ref()).collect();
         served.dedup();
         for group in served {
             self.last_turn += 1;

@@ -23,7 +23,9 @@ pub fn wrong_group(
         let right = (of_group().count() as i64, in_flight as i64, first_hidden, head);
         let said = (row.size, row.in_flight, row.first_hidden, row.head);
         if said != right {
-            return Ok(Some(format!("{row:?}, but size, in flight, hidden and head are {right:?}")));
+            return Ok(Some(format!(
+                "{row:?}, but size, in flight, hidden and head are {right:?}"
+            )));
         }
     }
     Ok(None)
