@@ -212,7 +212,7 @@ impl Retiming {
     }
 }
 
-/// Applies the delay to a page of messages. Tells how to go on.
+/// Applies the delay to a page of messages. Returns how to go on.
 pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, Refusal> {
     let Some(queue) = tx.queue_by_id(retiming.queue)? else { return Ok(None) };
     let page = retiming.page(tx, &queue)?;

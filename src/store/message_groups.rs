@@ -250,7 +250,7 @@ impl Txn<'_> {
     }
 
     /// Goes through up to `limit` groups by id, after one, and forgets those that have no messages
-    /// and have not been sent to since a time. Tells where to go on.
+    /// and have not been sent to since a time. Returns where to go on.
     pub fn forget_message_groups(
         &mut self,
         after: i64,

@@ -336,7 +336,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` deletions that lie before a time. Tells how many.
+    /// Forgets up to `limit` deletions that lie before a time. Returns how many.
     pub fn forget_deleted_queues(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         let page = self.all(
             "SELECT account, region, name FROM deleted_queues WHERE deleted_at < ?1 LIMIT ?2",

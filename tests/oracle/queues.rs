@@ -446,9 +446,8 @@ impl Oracle {
             let was_received_again = message.handles.last() != Some(&one.handle);
             let was_changed = message.hidden_until != one.until;
             match (was_received_again, was_changed) {
-                (true, _) => Retry::Anew,
                 (false, false) if one.until > now => Retry::Same,
-                (false, false) => Retry::Anew,
+                (true, _) | (false, false) => Retry::Anew,
                 (false, true) if one.until <= now && !message.is_in_flight(now) => Retry::Open,
                 (false, true) => Retry::Refused,
             }
