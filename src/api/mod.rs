@@ -105,10 +105,11 @@ pub struct Context {
 }
 
 impl Context {
-    // Rule (SendMessage, ReceiveMessage, DeleteQueue): a QueueUrl from which no account and name can
-    //   be read names a queue that does not exist.
-    // Source: reported, verified at AWS for `http://whatever`
-    // Test: tests/scenarios/addresses.txt#A URL without account and name
+    // Rule (every SQS operation): a QueueUrl from which no account and name can be read is the one of
+    //   a queue that does not exist.
+    // Source: inferred, other projects found it at AWS for `http://whatever`
+    // Test: tests/recorded/sqs-protocol.jsonl#sqs-queue-url-of-a-host-alone, tests/scenarios/addresses.txt#A URL without account
+    //
     /// The queue that a request means: by its QueueUrl, else by the path of the request.
     pub fn queue(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let mut address = match queue_url.filter(|url| !url.is_empty()) {

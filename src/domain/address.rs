@@ -11,6 +11,9 @@ use percent_encoding::percent_decode_str;
 use super::limits::QUEUE_NAME_LENGTH;
 use super::{Kind, Refusal};
 
+/// Bytes of an address that a refusal repeats.
+const LONGEST_SHOWN: usize = 1_024;
+
 /// What the name of a FIFO queue ends with.
 pub const FIFO_SUFFIX: &str = ".fifo";
 
@@ -101,14 +104,15 @@ impl QueueAddress {
         })
     }
 
-    // Rule (SendMessage, ReceiveMessage, GetQueueAttributes): the path of a QueueUrl names the queue,
-    //   by its last two segments, account and name; the host is of no importance.
-    // Source: recorded
+    // Rule (every SQS operation): the path of a QueueUrl names the queue, by an account and a name at
+    //   its end, whatever the host.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
     // Test: tests/scenarios/addresses.txt#Every form of a queue's URL names the queue
     //
-    // Rule (SendMessage, ReceiveMessage): account and name without a leading slash are a QueueUrl.
-    // Source: recorded
+    // Rule (every SQS operation): account and name without a leading slash are a QueueUrl, too.
+    // Source: inferred, tests that other projects run against AWS
     // Test: tests/scenarios/addresses.txt#Account and name are enough
+    //
     /// The queue that a QueueUrl names for a caller with this account and region: a URL with any
     /// host, the path of one, or a bare name. None if account and name cannot be read from it.
     pub fn from_url(queue_url: &str, account: &str, region: &str) -> Option<Self> {
@@ -206,6 +210,8 @@ impl<'p> QueuePath<'p> {
 /// AWS refuses so what AWS Query posts to the service's own URL, and LocalStack's developer
 /// endpoints refuse so a QueueUrl that names no queue.
 pub fn invalid_address(address: &str) -> Refusal {
+    // The size of a request must not become the size of its answer.
+    let address = &address[..address.floor_char_boundary(LONGEST_SHOWN)];
     let message = format!("The address {address} is not valid for this endpoint.");
     Refusal::new(Kind::InvalidAddress, message)
 }

@@ -4,12 +4,11 @@
 //! Every answer carries a request id; the log has the causes of our own faults with it, callers do
 //! not learn them.
 
-// Rule (SendMessage, Publish, GetCallerIdentity): errors come in this order: no call at all, a body
-//   that cannot be read, a form that cannot be read, the signature, no action, an unknown action, an
-//   address at which the action cannot be called, and then those of the operation. A caller with a
-//   bad signature learns nothing else.
-// Source: inferred, AWS documents only single steps
-// Test: tests/golden.rs::errors_come_in_their_order
+// Rule (every operation): errors come in this order: no call at all, a body that cannot be read, a
+//   form that cannot be read, the signature, no action, an unknown action, an address at which the
+//   action cannot be called, and then those of the operation.
+// Source: inferred, AWS documents single steps only
+// Test: tests/selection.rs::errors_come_in_their_order
 
 use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
@@ -421,21 +420,22 @@ fn signed_parts<'r>(parts: &'r Parts, body: &'r [u8], service: Service) -> auth:
 
 // Rule (ListQueues, CreateQueue): AWS Query has no such action on the path of a queue: InvalidAction.
 // Source: recorded
-// Test: tests/recorded/sqs-protocol.jsonl#list-queues-on-a-queue-path
+// Test: tests/selection.rs::a_queues_own_path_has_the_actions_of_a_queue_and_get_queue_url
 //
-// Rule (GetQueueUrl): AWS Query has it on the path of a queue, too.
-// Source: recorded
-// Test: tests/recorded/sqs-protocol.jsonl#get-queue-url-on-a-queue-path
+// Rule (GetQueueUrl): AWS Query has it on the path of a queue as well.
+// Source: inferred, tests that other projects run against AWS
+// Test: tests/selection.rs::a_queues_own_path_has_the_actions_of_a_queue_and_get_queue_url
 //
 // Rule (SendMessage, ReceiveMessage, SetQueueAttributes): a call of AWS Query at the service's own
-//   address, with no QueueUrl, is InvalidAddress, with that address in the message.
-// Source: reported, jegesh/python-sqs-listener#30; status 404: aws/aws-sdk-net#437
-// Test: tests/recorded/sqs-protocol.jsonl#send-message-to-the-service-url
+//   address, with no QueueUrl, is InvalidAddress, status 404, with that address in the message.
+// Source: reported, jegesh/python-sqs-listener#30, and the status in aws/aws-sdk-net#437
+// Test: tests/recorded/sqs-protocol.jsonl#sqs-query-call-on-the-service-url, tests/selection.rs::the_services_own_address_is_none_of_a_queue
 //
-// Rule (ListQueues, Publish, GetCallerIdentity): every path that is not the one of a queue is an
-//   address of the service, such as the context path of an endpoint.
+// Rule (every operation): a path that is not the one of a queue, such as the context path of an
+//   endpoint, is an address of the service.
 // Source: inferred, SDKs send to the path of their endpoint
-// Test: tests/golden.rs::calls_arrive_below_any_context_path
+// Test: tests/selection.rs::calls_arrive_below_any_context_path
+//
 /// Refuses an operation of SQS at an address where AWS Query does not have it.
 fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result<(), Refusal> {
     if operation.service != Service::Sqs {
@@ -485,10 +485,11 @@ struct Found {
     encoding: Encoding,
 }
 
-// Rule (AddPermission, RemovePermission): a call of AWS Query is for the service that alone has the
-//   action, else for the service of the signature, else for the one with the given Version.
-// Source: inferred, only these two actions have the same name in SQS and SNS
-// Test: tests/signatures.rs::a_name_that_two_services_have_belongs_to_the_one_that_was_signed_for
+// Rule (sqs.AddPermission, sns.AddPermission, sqs.RemovePermission, sns.RemovePermission): a call of
+//   AWS Query is for the service of its signature, else for the one with the given Version.
+// Source: inferred, AWS has a host for each service; all other actions name their service
+// Test: compat-suite/boto3/test_sns_errors.py::test_the_signed_service_counts
+//
 /// The service that a call of AWS Query is for: the one that alone has such an action, else the one
 /// of the signature, else the one with this version of the API, else SQS.
 fn service_of(parts: &Parts, params: &Params, action: Option<&str>) -> Service {

@@ -42,17 +42,25 @@ impl Selection<'_> {
     }
 }
 
-// Rule (ListQueues, Publish): the content type of a POST selects the protocol, whatever X-Amz-Target
-//   says: a form is AWS Query, application/x-amz-json-1.0 and 1.1 are AWS JSON. With another one, or
-//   none, a target means AWS JSON.
-// Source: recorded, the form and the absent content type; inferred for application/json, which is no
-//   media type of AWS JSON at https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
-// Test: src/server/selection.rs::content_type_selects_the_protocol, tests/recorded/sqs-protocol.jsonl#form-with-a-target
+// Rule (every operation): a POST of application/x-amz-json-1.0 or 1.1 is AWS JSON.
+// Source: documented, https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+// Test: tests/selection.rs::content_type_selects_the_protocol_whatever_the_target_says
 //
-// Rule (ListQueues, Publish, GetCallerIdentity): a GET without an action is no call, signed or not:
-//   404 with the body `<UnknownOperationException/>`, in XML also for callers that prefer JSON.
+// Rule (every operation): a POST of a form is AWS Query, whatever X-Amz-Target says. Without a
+//   content type a target means AWS JSON.
+// Source: inferred, tests that other projects run against AWS
+// Test: tests/selection.rs::content_type_selects_the_protocol_whatever_the_target_says
+//
+// Rule (every operation): another content type, such as application/json, is one of AWS JSON if there
+//   is a target.
+// Source: inferred, many clients label their bodies so, and AWS JSON itself has other media types
+// Test: src/server/selection.rs::content_type_selects_the_protocol
+//
+// Rule (every operation): a GET without an action is no call, signed or not: 404 with the body
+//   `<UnknownOperationException/>`, in XML also for callers that prefer JSON.
 // Source: recorded
-// Test: src/server/selection.rs::other_requests_are_no_calls, tests/recorded/sqs-protocol.jsonl#get-without-an-action
+// Test: tests/selection.rs::a_get_without_an_action_is_no_call
+//
 /// What the head of a request selects; none if the request is no AWS call.
 pub(super) fn select(head: &Parts) -> Option<Selection<'_>> {
     match protocol_of(head)? {
@@ -98,10 +106,16 @@ fn target_of(headers: &HeaderMap) -> (Service, Result<&str, Refusal>) {
     }
 }
 
-// Rule (ListQueues, Publish, GetCallerIdentity): AWS Query is answered in JSON if application/json is
-//   the first preference of the header Accept, or if the parameter ContentType is JSON.
-// Source: recorded; inferred that quality values count and that the parameter counts before Accept
-// Test: src/server/selection.rs::first_preference_of_accept, tests/recorded/sqs-protocol.jsonl#accept-json
+// Rule (every operation): AWS Query is answered in JSON if application/json is the first preference
+//   of the header Accept, or if the parameter ContentType is JSON.
+// Source: recorded
+// Test: tests/selection.rs::json_is_for_those_who_ask_for_it
+//
+// Rule (every operation): quality values of the header Accept count, and the parameter ContentType
+//   counts before Accept.
+// Source: inferred, RFC 9110
+// Test: src/server/selection.rs::first_preference_of_accept, src/server/selection.rs::parameter_counts_before_accept
+//
 /// The encoding of AWS Query's answers with these parameters; `by_accept` is what the header Accept
 /// selects.
 pub(super) fn query_encoding(params: &Params, by_accept: Encoding) -> Encoding {

@@ -7,17 +7,17 @@
 //   as XML does, lists the entries of a map as names and values, and calls two lists queueUrls and
 //   messages.
 // Source: recorded
-// Test: src/wire/query_json.rs::flattened, tests/golden/query_json.txt
+// Test: src/wire/query_json.rs::flattened, tests/golden/query_json/map.txt, tests/golden/query_json/nested.txt
 //
 // Rule (ListQueues, ListTopics): a JSON answer of AWS Query shows a member without a value as null,
 //   also a list of SQS without elements.
 // Source: reported, JuliaCloud/AWS.jl#127
-// Test: src/wire/query_json.rs::flattened, tests/golden/query_json.txt
+// Test: src/wire/query_json.rs::flattened, tests/golden/query_json/empty_list.txt
 //
 // Rule (GetTopicAttributes, GetSubscriptionAttributes, ListTopics): a JSON answer of SNS writes a
 //   map as an object and keeps an empty list.
 // Source: inferred, programs that use boto 2 read it so
-// Test: src/wire/query_json.rs::wrapped, compat-suite/boto2/test_sns.py::test_topics
+// Test: tests/golden/query_json/sns_map.txt, tests/golden/query_json/sns_empty_list.txt, compat-suite/boto2/test_sns.py::test_topics
 
 use super::dialect::{Collections, Dialect, Entry};
 use serde::ser::{Error as _, Impossible, SerializeMap, SerializeSeq, SerializeStruct};
@@ -50,10 +50,16 @@ pub fn response<T: Serialize>(
     Value::Object(body).to_string().into_bytes()
 }
 
-// Rule (Subscribe, Publish, ListQueues): an error in JSON has the code, the message and the type of
-//   the one in XML; that of SQS has a Detail as well.
-// Source: reported, YelpArchive/elastalert#674 (SNS); inferred for the Detail of SQS
-// Test: src/wire/query_json.rs::errors, tests/golden/query_json.txt
+// Rule (every SNS operation): an error in a JSON answer of AWS Query has Code, Message and Type, and
+//   beside it stands the RequestId.
+// Source: reported, YelpArchive/elastalert#674
+// Test: tests/golden/query_json/sns_error.txt
+//
+// Rule (every SQS operation): an error in a JSON answer of AWS Query has a Detail as well, which is
+//   null.
+// Source: inferred, its XML has an empty Detail
+// Test: tests/golden/query_json/error.txt
+//
 /// The body of an error; `sender` says whether the caller caused it.
 pub fn error_body(
     dialect: &Dialect,
