@@ -155,7 +155,7 @@ impl<'a> Serializer for Element<'a> {
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Entries<'a>, Error> {
-        Ok(Entries { element: self, key: String::new(), entries: Vec::new() })
+        Ok(Entries { element: self, key: String::new(), written: Vec::new() })
     }
 
     fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Members<'a>, Error> {
@@ -223,7 +223,7 @@ impl SerializeSeq for Items<'_> {
 struct Entries<'a> {
     element: Element<'a>,
     key: String,
-    entries: Vec<(String, Value)>,
+    written: Vec<(String, Value)>,
 }
 
 impl SerializeMap for Entries<'_> {
@@ -240,17 +240,17 @@ impl SerializeMap for Entries<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let value = value.serialize(self.element)?;
-        self.entries.push((std::mem::take(&mut self.key), value));
+        self.written.push((std::mem::take(&mut self.key), value));
         Ok(())
     }
 
     fn end(self) -> Result<Value, Error> {
         let Element { dialect, operation, name } = self.element;
         if dialect.collections == Collections::Wrapped {
-            return Ok(Value::Object(self.entries.into_iter().collect()));
+            return Ok(Value::Object(self.written.into_iter().collect()));
         }
         let names = dialect.member(operation, name).map_or(Entry::DEFAULT, |member| member.entry);
-        let entries = self.entries.into_iter();
+        let entries = self.written.into_iter();
         Ok(entries.map(|(key, value)| json!({names.key: key, names.value: value})).collect())
     }
 }
