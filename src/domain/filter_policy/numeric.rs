@@ -41,8 +41,9 @@ pub fn range(json: &Json, text: &str) -> Result<Condition, Fault> {
     }
     let upper = terms.operator(2, "Bad value in numeric range")?;
     if !matches!(upper, "<" | "<=") {
-        let sentence = format!("Bad numeric range operator: {upper}");
-        return Err(Fault::at(sentence, terms.place(2)));
+        // The operator has been read to its end.
+        let end = terms.all.get(2).map_or(json.end, |operator| operator.end);
+        return Err(Fault::at(format!("Bad numeric range operator: {upper}"), end));
     }
     let second = terms.number(3, upper)?;
     terms.end_at(4, "Too many terms in numeric range expression")?;

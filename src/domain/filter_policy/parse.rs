@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Scope;
 use super::conditions::{Condition, Exception, Leaf, Network, Number, fold};
-use super::document::{Fault, Json, Kind, read};
+use super::document::{Fault, Json, Kind};
 use super::numeric;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
 
@@ -37,16 +37,20 @@ pub struct Conditions {
     pub count: usize,
 }
 
-/// Reads a policy.
-pub fn rule(text: &str, scope: Scope) -> Result<Rule, Fault> {
-    // A level of `$or` is an object in an array, and conditions are two levels of their own.
-    let document = read(text, 2 * FILTER_POLICY_COMPLEXITY + 3)?;
-    let parser = Parser { text, scope };
-    match &document.kind {
-        Kind::Object(_) => parser.object(&document, 0),
-        _ => Err(Fault::at("Filter is not an object", document.met())),
-    }
+/// How deeply a policy within its limits can be nested: a level of `$or` is an object in an array, and conditions are
+/// two levels of their own.
+pub const DEEPEST: usize = 2 * FILTER_POLICY_COMPLEXITY + 3;
+
+/// Reads a policy, given as the text that AWS quotes and the values in it.
+pub fn rule(text: &str, policy: &Json, scope: Scope) -> Result<Rule, Fault> {
+    Parser { text, scope }.object(policy, 0)
 }
+
+// Rule (Subscribe, SetSubscriptionAttributes): a nested filter policy in the scope MessageAttributes is refused, without
+//   the words "FilterPolicy: " that other refusals have.
+// Source: recorded
+// Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-in-attribute-scope, tests/scenarios/filters.txt#A nested policy needs the scope MessageBody
+const NESTED: &str = "Filter policy scope MessageAttributes does not support nested filter policy";
 
 struct Parser<'a> {
     text: &'a str,
@@ -88,9 +92,7 @@ impl Parser<'_> {
             }
         };
         if self.scope == Scope::MessageAttributes && matches!(rule, Rule::All(_)) {
-            return Err(Fault::whole(
-                "Filter policy scope MessageAttributes does not support nested filter policy",
-            ));
+            return Err(Fault::Scope(NESTED.to_owned()));
         }
         Ok(Rule::Property(path, Box::new(rule)))
     }
@@ -143,7 +145,7 @@ impl Parser<'_> {
             "numeric" => Some(numeric::range(value, self.text)?),
             // The name in this sentence is what the engine says.
             "cidr" => {
-                let network = Network::read(string("prefix", value)?).map_err(Fault::whole)?;
+                let network = Network::read(string("prefix", value)?).map_err(Fault::Whole)?;
                 Some(Condition::Cidr(network))
             }
             "exists" => {
@@ -254,10 +256,8 @@ fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
                 numbers.insert(number.clone());
             }
             _ => {
-                return Err(Fault::at(
-                    "Inside anything but list, start|null|boolean is not supported.",
-                    value.met(),
-                ));
+                let sentence = "Inside anything but list, start|null|boolean is not supported.";
+                return Err(Fault::Twice(sentence.to_owned(), value.met()));
             }
         }
     }

@@ -6,6 +6,8 @@
 //! values are sorted once, and a condition takes a search.
 
 use super::conditions::{Condition, Exception, Leaf, Network, fold};
+use crate::domain::json_text::escaped;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::ops::Bound;
@@ -37,6 +39,17 @@ impl Values {
 
     pub fn append(&mut self, other: &mut Self) {
         self.leaves.append(&mut other.leaves);
+    }
+
+    /// Replaces texts by what JSON writes for them.
+    pub fn escape_texts(&mut self) {
+        for leaf in &mut self.leaves {
+            if let Leaf::Text(text) = leaf
+                && let Cow::Owned(escaped) = escaped(text)
+            {
+                *text = escaped;
+            }
+        }
     }
 
     /// Puts them in order; without that nothing is found.
