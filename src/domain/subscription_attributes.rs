@@ -34,6 +34,9 @@ pub struct Subscribed<'a> {
 
 impl SubscriptionAttributes {
     /// Checks what Subscribe was given.
+    // Rule (Subscribe): refusals of attributes begin with "Attributes Reason: ", those of SetSubscriptionAttributes do not.
+    // Source: recorded
+    // Test: tests/recorded/sns-filters.jsonl#sns-filter-invalid-json-on-subscribe, tests/recorded/sns-filters.jsonl#sns-filter-invalid-json
     pub fn create(
         subscribed: Subscribed<'_>,
         given: &IndexMap<String, String>,
@@ -230,6 +233,14 @@ fn redrive_policy(text: &str) -> Result<Map<String, Value>, String> {
 
 /// A redrive policy of a subscription names a queue of the topic's account and region: a FIFO queue
 /// when a FIFO queue subscribes, a standard one when the topic is. Whether it exists is not asked.
+// Rule (Subscribe, SetSubscriptionAttributes): a redrive policy has no member but deadLetterTargetArn; otherwise
+//   "RedrivePolicy: invalid JSON. Attribute maxReceiveCount is unknown."
+// Source: reported, cloudposse/terraform-aws-sns-topic#48
+// Test: src/domain/subscription_attributes.rs::refusals_are_those_of_aws
+// Rule (Subscribe, SetSubscriptionAttributes): the dead-letter queue of a subscription is of the topic's account and Region, and
+//   that of a FIFO queue is a FIFO queue.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+// Test: tests/scenarios/topic_dead_letters.txt
 fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
     let policy = redrive_policy(text)?;

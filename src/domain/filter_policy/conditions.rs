@@ -21,6 +21,13 @@ pub enum Leaf {
 }
 
 /// A number as policies compare it.
+// Rule (Subscribe, SetSubscriptionAttributes): a number beyond -10⁹ and 10⁹ that stands alone in a filter policy is accepted,
+//   and matches a number that is written alike.
+// Source: inferred, the public engine keeps such numbers as texts, for account numbers
+// Test: tests/scenarios/filters.txt#Numbers beyond a billion are compared as they are written
+// Rule (Publish, PublishBatch): numbers match by their value, with five digits behind the decimal point.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+// Test: src/domain/filter_policy/tests.rs::each_condition_on_values_of_a_body
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Number {
     /// From -10⁹ to 10⁹, in hundred-thousandths, which is how accurately AWS compares.

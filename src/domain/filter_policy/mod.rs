@@ -1,16 +1,23 @@
-//! Subscription filter policies: what may be set, and which messages they let through.
+//! Subscription filter policies: which policies may be set, and which messages pass them.
 //!
-//! A policy is compiled once ([`FilterPolicy::parse`]) and then only evaluated. A [`Candidate`] is
-//! a message that is about to be delivered; it is taken apart at most once in each scope, however
-//! many policies look at it, and an evaluation allocates nothing.
+//! A policy is compiled once ([`FilterPolicy::parse`]) and then only evaluated. A [`Candidate`] is a message that is about
+//! to be delivered; it is taken apart at most once in each scope, however many policies look at it, and an evaluation
+//! allocates nothing.
 //!
-//! What holds for every input: an evaluation is one walk over the part of the message that the
-//! policy names, in which a value costs some searches among the conditions on it, or a condition
-//! some among the values; neither a policy nor a message is nested so deeply that it could exhaust
-//! the stack.
+//! An evaluation is one walk over the part of the message that the policy names, in which a value costs some searches
+//! among the conditions on it, or a condition some searches among the values. Neither a policy nor a message is nested so
+//! deeply that it could exhaust the stack.
 //!
-//! AWS pages: "Amazon SNS subscription filter policies" and the pages below it. What a policy means
-//! follows the engine that SNS shares with EventBridge, where the pages leave room.
+//! AWS pages: "Amazon SNS subscription filter policies" and the pages below it. Where the pages leave room, a policy means
+//! what it means to the engine that SNS shares with EventBridge.
+
+// Rule (Publish, PublishBatch): in the scope MessageBody dots and nesting of names are the same.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-filter-body-dotted-key
+// Rule (Publish, PublishBatch): a message without any attribute, or without any property in its body, passes no filter
+//   policy.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html
+// Test: tests/scenarios/filters.txt#A change holds for the next message
 
 mod candidate;
 mod compile;

@@ -1,8 +1,21 @@
-//! The text of a policy into rules, with AWS's sentences for what it cannot mean.
+//! Reads a policy as rules, and refuses what it cannot mean in the words of the engine that SNS uses
+//! (github.com/aws/event-ruler).
 //!
-//! Not served, because nothing shows that SNS does: `wildcard`, and `anything-but` with anything
-//! nested in it but a prefix. They are refused in the words of the engine that SNS uses, so that no
-//! subscription lets through what AWS would hold back.
+//! `wildcard`, and `anything-but` with anything nested in it but a prefix, are not served, because the documentation of
+//! SNS does not have them. They are refused, so that no subscription lets through what AWS would hold back.
+
+// Rule (Subscribe, SetSubscriptionAttributes): wildcard is refused, "Unrecognized match type wildcard", and so is
+//   anything-but with suffix or wildcard, "Unsupported anything-but pattern: suffix".
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/string-value-matching.html has neither
+// Test: tests/scenarios/filters.txt#Operators that the documentation of SNS does not have
+// Rule (Subscribe, SetSubscriptionAttributes): a condition without a meaning is refused in the words of the matching
+//   engine, with the place where its parser stands.
+// Source: inferred, the engine is public and the recorded answers agree with it
+// Test: src/domain/filter_policy/tests.rs::refusals_say_what_is_wrong_and_where
+// Rule (Subscribe, SetSubscriptionAttributes): the refusal of null, true, false or a container in an anything-but list
+//   gives its place twice.
+// Source: inferred, the public engine catches its own refusal there and adds the place again
+// Test: src/domain/filter_policy/tests.rs::refusals_say_what_is_wrong_and_where
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -264,7 +277,7 @@ fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
     match (texts.is_empty(), numbers.is_empty()) {
         (false, true) => Ok(Exception::Texts(texts)),
         (true, false) => Ok(Exception::Numbers(numbers)),
-        // An empty list is told in the same words.
+        // An empty list is refused in the same words.
         _ => Err(Fault::at(
             "Inside anything but list, either all values are number or string, mixed type is not \
              supported",

@@ -2,7 +2,7 @@
 //! look for.
 //!
 //! A body may hold a hundred thousand values under a name, and a policy 150 conditions on them.
-//! Looking at each value for each condition would take half a second of everybody's time, so the
+//! Looking at each value for each condition would take half a second, so the
 //! values are sorted once, and a condition takes a search.
 
 use super::conditions::{Condition, Exception, Leaf, Network, fold};

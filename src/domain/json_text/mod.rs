@@ -48,19 +48,19 @@ struct Place {
     column: usize,
 }
 
+/// Returns the first JSON value of the text. What follows it is ignored.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
 //   refused with Jackson's message and the place of the fault: "failed to parse JSON. Unexpected character ('i' (code
 //   105)): was expecting double-quote to start field name" and so on.
 // Source: recorded
-// Test: tests/scenarios/filters.txt#Not JSON, tests/scenarios/subscriptions.txt#Attributes that are not JSON
+// Test: tests/scenarios/filters.txt#Not JSON, tests/scenarios/subscriptions.txt#Attributes that are not JSON, tests/recorded/sns-filters.jsonl#sns-redrive-policy-invalid-json
 // Rule (Subscribe, SetSubscriptionAttributes): the column of an unrecognized token is that behind the token.
 // Source: inferred, the recorded columns and texts are those of Jackson 2.17 to 2.20
 // Test: src/domain/json_text/tests.rs::messages_and_places_are_those_of_jackson
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): what follows the JSON value of an attribute is
 //   ignored.
 // Source: inferred, Jackson's readTree does so unless it is told otherwise
-// Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored
-/// Returns the first JSON value of the text. What follows it is ignored.
+// Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
 pub fn parse(text: &str) -> Result<Json, Malformed> {
     reader::Reader::new(text).document()
 }

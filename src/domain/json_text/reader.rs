@@ -306,12 +306,11 @@ impl<'a> Reader<'a> {
             let exponent = self.digits();
             if exponent == 0 {
                 let expected = "Exponent indicator not followed by a digit";
-                return Err(match self.peek() {
-                    Some(next) => self.bad_number(next, expected, place(self.at)),
-                    None => {
-                        let message = format!("{ENDS}expected a digit for number exponent");
-                        self.fault(message, self.at)
-                    }
+                return Err(if let Some(next) = self.peek() {
+                    self.bad_number(next, expected, place(self.at))
+                } else {
+                    let message = format!("{ENDS}expected a digit for number exponent");
+                    self.fault(message, self.at)
                 });
             }
             digits += exponent;
