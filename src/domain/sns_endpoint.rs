@@ -4,6 +4,7 @@ use super::address::QueueAddress;
 use super::limits::ENDPOINT_BYTES;
 use super::topic_address::elements;
 use super::{Kind, Refusal};
+use std::borrow::Cow;
 
 /// The protocols of SNS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,6 +141,22 @@ impl Protocol {
     }
 }
 
+/// Returns an endpoint as lists and logs show it: the password of a URL becomes four asterisks.
+// Rule (ListSubscriptions, ListSubscriptionsByTopic): the password of a URL is shown as ****; only
+//   GetSubscriptionAttributes shows it.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+// Test: tests/scenarios/confirmations.txt#Lists do not show the password of a URL
+pub fn without_password(endpoint: &str) -> Cow<'_, str> {
+    let hide = || {
+        let (scheme, rest) = endpoint.split_once("://")?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user_info, host) = authority.rsplit_once('@')?;
+        let (user, _) = user_info.split_once(':')?;
+        Some(format!("{scheme}://{user}:****@{host}{path}"))
+    };
+    hide().map_or(Cow::Borrowed(endpoint), Cow::Owned)
+}
+
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
     let fits = elements("Endpoint", endpoint).is_ok_and(|[arn, _, of, _, _, resource]| {
         arn == "arn" && of == service && !resource.is_empty()
@@ -239,6 +256,20 @@ mod tests {
             ),
         ] {
             assert_eq!(check(protocol, endpoint), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        for (endpoint, shown) in [
+            ("https://user:password@host/a:b@c", "https://user:****@host/a:b@c"),
+            ("http://us:e@r:x@host:80?u:p@x", "http://us:****@host:80?u:p@x"),
+            ("https://user:@host", "https://user:****@host"),
+            ("https://user@host/", "https://user@host/"),
+            ("https://host:443/x@y", "https://host:443/x@y"),
+            ("a:b@example.com", "a:b@example.com"),
+        ] {
+            assert_eq!(without_password(endpoint), shown);
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! AWS pages: API_Publish, API_PublishBatch, "Message attributes" of the developer guide.
 
-use super::batch::is_entry_id;
-use super::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH};
+use super::address::is_name_byte;
+use super::limits::{
+    BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH,
+};
 use super::message_attributes::{
     AttributeValue, Given, MessageAttribute, MessageAttributes, is_number,
 };
@@ -134,7 +136,7 @@ pub fn check_size(bytes: usize, maximum: usize) -> Result<(), Refusal> {
 pub fn batch_too_long() -> Refusal {
     Refusal::new(
         Kind::BatchRequestTooLong,
-        "The length of all the batch messages put together is more than the limit.",
+        "The length of all the messages put together is more than the limit.",
     )
 }
 
@@ -157,13 +159,21 @@ pub fn check_batch(ids: &[Option<String>]) -> Result<(), Refusal> {
             "Two or more batch entries in the request have the same Id.",
         );
     }
-    if !ids.iter().all(|id| id.as_deref().is_some_and(is_entry_id)) {
-        return refuse(
-            Kind::InvalidBatchEntryId,
-            "The Id of a batch entry in a batch request doesn't abide by the specification.",
-        );
-    }
-    Ok(())
+    ids.iter().flatten().try_for_each(|id| check_entry_id(id))
+}
+
+fn check_entry_id(id: &str) -> Result<(), Refusal> {
+    let fault = if id.chars().count() > *BATCH_ENTRY_ID_LENGTH.end() {
+        "is too long"
+    } else if id.is_empty() || !id.bytes().all(is_name_byte) {
+        "contains an impermissible character"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        Kind::InvalidBatchEntryId,
+        format!("The Id of a batch entry in the batch request {fault}: {id}"),
+    ))
 }
 
 /// Checks MessageAttributes.
@@ -230,7 +240,12 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
             "The message attribute '{name}' must contain non-empty message attribute type."
         ))
     })?;
-    let base = data_type.split('.').next().unwrap_or_default();
+    // A custom type has something after its dot.
+    let base = match data_type.split_once('.') {
+        Some((_, "")) => "",
+        Some((base, _)) => base,
+        None => data_type.as_str(),
+    };
     let (text, bytes) = (given.string_value, given.binary_value);
     let (field, other_is_there, value) = match base {
         "Binary" => {

@@ -10,6 +10,7 @@ use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
+use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
@@ -152,9 +153,9 @@ pub fn finish(
                 let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
                 Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
             }
-            None => fail(tx, outbox, parcel, reason, "ServerError", body),
+            None => fail(tx, outbox, parcel, reason, body),
         },
-        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, "ClientError", body),
+        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, body),
     }
 }
 
@@ -238,13 +239,17 @@ fn fail(
     outbox: &Outbox,
     parcel: &Parcel,
     reason: &str,
-    code: &str,
     body: &str,
 ) -> Result<(), Refusal> {
     tx.remove_delivery(&parcel.delivery)?;
     let subscription = &outbox.subscription;
-    // Confirmations are not dead letters: nobody has subscribed yet, or any more.
+    // A confirmation is no dead letter: the endpoint is not subscribed.
     let publication = parcel.publication.as_ref();
+    // A queue takes so many attributes; the body matters more than they do.
+    let beside = publication
+        .filter(|_| subscription.attributes.is_raw())
+        .map(|publication| &publication.published.attributes)
+        .filter(|attributes| attributes.len() <= MESSAGE_ATTRIBUTES);
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
@@ -257,9 +262,8 @@ fn fail(
         group: None,
         deduplication_id: None,
         body: body.to_owned(),
-        attributes: MessageAttributes::new(),
+        attributes: beside.cloned().unwrap_or_default(),
         reason,
-        code,
         attempts: parcel.delivery.attempts + 1,
     };
     give_up(tx, &destination, undelivered)
