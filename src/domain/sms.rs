@@ -55,9 +55,7 @@ pub const OPTED_OUT: &str = "Phone number is opted out";
 // Source: recorded
 // Test: tests/recorded/sns-topics.jsonl#sns-sms-unknown-attribute, tests/recorded/sns-topics.jsonl#sns-sms-invalid-value
 pub fn check_attribute(name: &str, value: &str) -> Result<(), Refusal> {
-    let refuse = |fault: &str| {
-        Err(Refusal::new(Kind::InvalidParameter, format!("{name} {fault}")))
-    };
+    let refuse = |fault: &str| Err(Refusal::new(Kind::InvalidParameter, format!("{name} {fault}")));
     if !NAMES.contains(&name) {
         return refuse("is not a valid attribute");
     }

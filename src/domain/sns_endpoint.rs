@@ -63,7 +63,7 @@ impl Protocol {
         matches!(self, Self::Http | Self::Https)
     }
 
-    /// Whether whoever owns the endpoint must confirm a subscription.
+    /// Whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
     }
@@ -93,7 +93,17 @@ impl Protocol {
     /// Checks the endpoint of a subscription to a topic that is FIFO or not.
     ///
     /// Refused with InvalidParameter. AWS page: API_Subscribe. Whether the endpoint exists is not
-    /// asked.
+    /// checked here.
+    // Rule (Subscribe): a queue is named by its ARN, and need not exist.
+    // Source: recorded
+    // Test: tests/recorded/sns.jsonl#sns-subscribe-missing-queue-is-fine, tests/recorded/sns.jsonl#sns-subscribe-sqs-queue-url, tests/recorded/sns.jsonl#sns-subscribe-sqs-not-an-arn
+    // Rule (Subscribe): a phone number may have single separators between its digits; the refusal has no "Invalid
+    //   parameter:".
+    // Source: recorded
+    // Test: tests/recorded/sns.jsonl#sns-subscribe-sms-odd-separators-accepted, tests/recorded/sns.jsonl#sns-subscribe-sms-bad-word
+    // Rule (Subscribe): a FIFO topic has queues only, of both kinds, and a standard topic no FIFO queues.
+    // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
+    // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
     pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
         if fifo_topic && self != Self::Sqs {
             return Err(Refusal::invalid_parameter(format_args!(

@@ -1,6 +1,6 @@
 //! The outbox: what is due, and what becomes of it.
 //!
-//! Whoever delivers claims the outbox of a subscription, loads what is due, attempts it outside of
+//! The courier claims the outbox of a subscription, loads what is due, attempts it outside of
 //! any transaction, and notes each outcome. An outbox that is claimed is nobody else's; claims die
 //! with the process, deliveries do not.
 
@@ -129,6 +129,10 @@ fn is_wanted(
 
 /// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
 /// queue.
+// Rule (deliveries): a failed attempt is repeated by the delivery policy, by default three times, 20 seconds apart. After
+//   the last, or at once if the failure is permanent, the message goes to the dead-letter queue.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+// Test: tests/scenarios/endpoints.txt#By the default policy, tests/scenarios/endpoints.txt#What will never succeed is not tried again
 pub fn finish(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
@@ -183,7 +187,7 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
-    // Of confirmations nothing is told: they are no messages of the topic.
+    // Confirmations are not logged: they are no messages of the topic.
     let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
     if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
         tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {

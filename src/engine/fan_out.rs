@@ -9,7 +9,7 @@
 //! Filters are compiled once for each version of a topic and kept in [`Fanouts`]. A topic's version
 //! is another random number after each change, so what is kept can be old, but never wrong.
 //!
-//! A long message may take filters longer than everybody else should wait. Then they are asked before
+//! A long message may take filters longer than other jobs should wait. Then they are asked before
 //! the transaction, and what they said ([`Audience`]) holds if the topic has not changed meanwhile.
 
 use super::capture::{Captured, capture};
@@ -273,8 +273,8 @@ fn texts(subscription: &Subscription) -> usize {
     subscription.endpoint.len() + subscription.attributes.bytes()
 }
 
-/// Those who get what is published now. Whoever has a replay going on does not: the replay comes to it,
-/// in its order. Without an archive it would not.
+/// Returns those who get what is published now. A subscription with a replay going on does not: the replay brings
+/// the message in its order. Without an archive it would not.
 fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
     let has_archive = topic.archive_days().is_some();
     let waits = |one: &&Subscription| one.replay.as_ref().is_some_and(Replay::is_going_on);
@@ -294,7 +294,7 @@ impl Fanout {
                     .any(|(index, one)| one.needs_signature() && offer.is_wanted_by(index, one)))
     }
 
-    /// Whether its filters would take longer over these messages than everybody else should wait.
+    /// Whether its filters would take longer over these messages than other jobs should wait.
     pub fn takes_long(&self, messages: &[Published]) -> bool {
         self.filters > 0 && take_long(self.filters, messages)
     }
@@ -475,7 +475,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Serves subscriptions in their order. Tells after which one it stopped, if there is more to
+    /// Serves subscriptions in their order. Returns after which one it stopped, if there is more to
     /// do than one transaction should. FIFO topics have few subscriptions, and are served at once:
     /// the next message must not come before this one.
     fn serve(
@@ -669,7 +669,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Tells what arrived.
+    /// Reports what arrived.
     fn tell(&self, tx: &mut Txn<'_>) {
         for (protocol, count) in &self.delivered {
             tx.effect(Effect::Delivered { protocol: *protocol, success: true, count: *count });
@@ -677,8 +677,8 @@ impl<'w> Work<'w> {
     }
 }
 
-/// Whether the log is to tell of this success, one of so many in a hundred. Ids are random, and the
-/// same message is told of for all of its subscriptions or for none.
+/// Whether this success is to be logged, one of so many in a hundred. Ids are random, and the same message is logged
+/// for all of its subscriptions or for none.
 pub fn is_sampled(message_id: Uuid, rate: u8) -> bool {
     message_id.as_u128() % 100 < u128::from(rate)
 }
@@ -716,7 +716,7 @@ pub struct Undelivered<'u> {
 }
 
 /// Puts a message that does not arrive into the dead-letter queue, if there is one, and reports it.
-// Rule (Publish, PublishBatch): the copy in a dead-letter queue is what the endpoint would have got. It has only the
+// Rule (deliveries): the copy in a dead-letter queue is what the endpoint would have got. It has only the
 //   attributes that the publisher sent, and in an envelope none.
 // Source: recorded
 // Test: tests/scenarios/topic_dead_letters.txt#The dead letter is what the endpoint would have got

@@ -271,11 +271,16 @@ pub fn confirm(
     Ok(subscription)
 }
 
-/// Ends a subscription, if it is there. Without a signature its endpoint is told, and may restore
-/// it.
+/// Ends a subscription, if it exists. Without a signature its endpoint is notified, and may restore it.
 ///
 /// Refused with InvalidParameter before it is confirmed, and with AccessDenied when only a signed call
 /// may do it: that of a queue, or one that was confirmed so.
+// Rule (Unsubscribe): ending a subscription that does not exist succeeds.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
+// Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,

@@ -40,11 +40,11 @@ pub struct Asked<'a> {
 
 /// Returns the value of Authorization that answers the strongest challenge of a 401; none if no challenge can
 /// be answered. One without a realm cannot.
-// Rule (Publish, Subscribe): credentials in the URL of an endpoint are sent only when it has answered 401, as Basic or
+// Rule (deliveries): credentials in the URL of an endpoint are sent only when it has answered 401, as Basic or
 //   Digest, whichever it asks for.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
 // Test: src/runtime/http_sender.rs::credentials_are_sent_only_when_they_are_asked_for
-// Rule (Publish, Subscribe): a challenge must name its realm.
+// Rule (deliveries): a challenge must name its realm.
 // Source: reported, https://maxbeatty.com/2015/11/16/how-to-subscribe-to-aws-sns-using-https-with-basic-authentication/
 // Test: src/runtime/http_authorization.rs::what_cannot_be_answered_is_not
 pub fn authorization(
@@ -54,7 +54,8 @@ pub fn authorization(
 ) -> Option<HeaderValue> {
     let values = answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let challenges = values.flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
-    let strongest = challenges.filter_map(|it| Challenge::read(&it)).max_by_key(Challenge::strength)?;
+    let strongest =
+        challenges.filter_map(|it| Challenge::read(&it)).max_by_key(Challenge::strength)?;
     let bytes = match strongest {
         Challenge::Basic => basic(credentials),
         Challenge::Digest(challenge) => challenge.answer(credentials, asked),
@@ -158,8 +159,7 @@ impl Digest<'_> {
         let request = digest(&[method.as_str().as_bytes(), target.as_bytes()]);
         let with_qop = [nonce.as_bytes(), COUNT.as_bytes(), client_nonce.as_bytes(), b"auth"];
         let between = if self.has_qop { &with_qop[..] } else { &with_qop[..1] };
-        let response =
-            digest(&[&[secret.as_bytes()], between, &[request.as_bytes()]].concat());
+        let response = digest(&[&[secret.as_bytes()], between, &[request.as_bytes()]].concat());
 
         let mut answer = b"Digest username=".to_vec();
         answer.extend(quoted(user));
@@ -206,9 +206,8 @@ mod tests {
     }
 
     fn answer_to(challenges: &[&str], credentials: &Credentials) -> Option<String> {
-        let headers = challenges
-            .iter()
-            .map(|text| (WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap()));
+        let headers =
+            challenges.iter().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap()));
         // The request of the examples in RFC 7616, section 3.9.1.
         let asked = Asked {
             method: &Method::GET,
@@ -216,7 +215,9 @@ mod tests {
             client_nonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
         };
         let mut answer = HeaderMap::new();
-        headers.for_each(|(name, value)| { answer.append(name, value); });
+        headers.for_each(|(name, value)| {
+            answer.append(name, value);
+        });
         let value = authorization(&answer, credentials, asked)?;
         assert!(value.is_sensitive());
         Some(String::from_utf8(value.as_bytes().to_vec()).unwrap())

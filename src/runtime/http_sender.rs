@@ -192,17 +192,17 @@ fn client(authorities: Authorities) -> Result<HttpClient, String> {
         .build(connector))
 }
 
-/// Reads a body to its end or to the limit. Whether that succeeds matters to nobody.
+/// Reads a body to its end or to the limit. A failure does not matter.
 async fn discard(body: Incoming) {
     let mut body = Limited::new(body, MAX_ANSWER_BYTES);
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-// Rule (Publish, Subscribe, Unsubscribe): a post has these headers. A subscription confirmation does not have the ARN of
+// Rule (deliveries): a post has these headers. A subscription confirmation does not have the ARN of
 //   the subscription, and a raw message is marked as such.
 // Source: recorded
 // Test: src/runtime/http_sender.rs::a_notification_has_these_headers_and_no_others, src/runtime/http_sender.rs::raw_deliveries_and_confirmations_differ
-// Rule (Publish, Subscribe, Unsubscribe): the Connection header of a post is "Keep-Alive".
+// Rule (deliveries): the Connection header of a post is "Keep-Alive".
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/http-header.html
 // Test: src/runtime/http_sender.rs::a_notification_has_these_headers_and_no_others
 fn headers_of(post: &Post) -> Option<HeaderMap> {
@@ -571,7 +571,8 @@ mod tests {
             assert_eq!(request.connection, 1);
             answers.push(request.header("authorization").unwrap().to_owned());
         }
-        let beginning = r#"Digest username="u", uri="/digest?q=1", realm="r", nonce="n", response=""#;
+        let beginning =
+            r#"Digest username="u", uri="/digest?q=1", realm="r", nonce="n", response=""#;
         assert!(answers[0].starts_with(beginning), "{}", answers[0]);
         assert_ne!(answers[0], answers[1]);
     }

@@ -167,7 +167,9 @@ impl Target {
     // Test: tests/scenarios/publishing.txt#Refusals
     fn of(cx: &Context, input: &mut Input) -> Result<Self, Refusal> {
         let given = [&input.topic_arn, &input.target_arn, &input.phone_number];
-        if given.iter().filter(|target| target.as_deref().is_some_and(|it| !it.is_empty())).count() > 1 {
+        if given.iter().filter(|target| target.as_deref().is_some_and(|it| !it.is_empty())).count()
+            > 1
+        {
             return Err(Refusal::invalid_parameter_because(
                 "TopicArn or TargetArn",
                 "only one of TopicArn, TargetArn and PhoneNumber can be given",
@@ -273,7 +275,7 @@ async fn to_topic(
     }
 }
 
-/// Asks the filters of a topic about messages, away from everybody else. `before`: what they said last.
+/// Asks the filters of a topic about messages, away from other jobs. `before`: what they said last.
 async fn ask(
     cx: &Context,
     request: &Arc<Request>,
