@@ -22,6 +22,9 @@ pub fn e164(text: &str) -> Option<String> {
 /// The number that a message is published to.
 ///
 /// Refused with InvalidParameter.
+// Rule (Publish): a phone number that is not in E.164 form is refused with the number in the sentence.
+// Source: reported, aws/aws-sdk-js#1217
+// Test: src/domain/sms.rs::numbers_are_written_in_one_way
 pub fn to_publish_to(text: &str) -> Result<String, Refusal> {
     e164(text).ok_or_else(|| {
         Refusal::invalid_parameter_because(

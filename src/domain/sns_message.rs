@@ -231,6 +231,10 @@ fn invalid_value(message: String) -> Refusal {
 /// others that begin with `AWS.` are reserved, as in SQS.
 const OWN_ATTRIBUTES: [&str; 3] = ["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBILE."];
 
+// Rule (Publish, PublishBatch): the name of an attribute has letters, digits, hyphens, underscores and dots; the refusal
+//   has the first other character in hexadecimal.
+// Source: reported, falcosecurity/falcosidekick#419
+// Test: src/domain/sns_message.rs::refusals_of_attributes_name_what_is_wrong, tests/scenarios/publishing.txt#Refusals
 fn check_attribute_name(name: &str) -> Result<(), Refusal> {
     let own = OWN_ATTRIBUTES.iter().find_map(|beginning| name.strip_prefix(beginning));
     let rest = own.unwrap_or(name);
