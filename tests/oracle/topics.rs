@@ -6,6 +6,7 @@ use super::queues::{Message, Sent};
 use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use squab::domain::address::has_fifo_suffix;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Debug, Default)]
@@ -257,7 +258,7 @@ impl Oracle {
         };
         // A FIFO topic gives its message groups to FIFO queues only.
         let topic_is_fifo = message.deduplication_id.is_some();
-        let ungrouped = |name: &str| topic_is_fifo && !name.ends_with(".fifo");
+        let ungrouped = |name: &str| topic_is_fifo && !has_fifo_suffix(name);
         let to_queue = |name: &str| {
             let group = arriving.group.clone().filter(|_| !ungrouped(name));
             Message { group, ..arriving.clone() }
