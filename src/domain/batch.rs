@@ -71,7 +71,7 @@ pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
 }
 
 /// Whether a text may be the Id of an entry.
-pub(super) fn is_entry_id(id: &str) -> bool {
+fn is_entry_id(id: &str) -> bool {
     BATCH_ENTRY_ID_LENGTH.contains(&id.len()) && id.bytes().all(is_name_byte)
 }
 

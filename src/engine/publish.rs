@@ -163,6 +163,10 @@ fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_
     Draft { id, published_at, version: topic.attributes.signature_version(), text }
 }
 
+// Rule (Publish, PublishBatch): a duplicate within five minutes is answered with the MessageId and the SequenceNumber of
+//   the first message, and is not delivered.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-fifo-republish-within-window-id, tests/recorded/sns.jsonl#sns-fifo-batch-republished-same-ids-and-numbers-id, tests/scenarios/fifo_topics.txt#A duplicate within five minutes
 fn publish_one(
     tx: &mut Txn<'_>,
     topic: &Fanout,

@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod clock;
 mod courier;
 pub mod delivery_log;
+mod http_authorization;
 pub mod http_sender;
 mod janitor;
 mod long_poll;
