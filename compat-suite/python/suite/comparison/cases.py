@@ -5,6 +5,7 @@ line says why. Both sides answered differently, so one is the reference: AWS, el
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ TOPIC_ARNS = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
 ALIASES = ("q", "a", "b", "dlq")  # the queues that a case can have
 VARIABLES = re.compile(r"\$(?:t|s|e|app|q|a|b|dlq)|<\w[\w -]*(?::\d+)?>|<[aA] x")
 NAME = re.compile(r"compat-\w+-[0-9a-f]{13}\d{3}")
+LONGEST_NAME = 40  # characters; the names of a case are shorter
 LONGEST = 20_000  # characters of a line
 NOTHING = Facts([], "(no account)", "(no region)", "")
 DOMAINS = {
@@ -53,7 +55,9 @@ def save(comparisons, sides, folder):
             except NotSaid as problem:
                 untold.append(f"  {comparison.test}, call {difference.number}: {problem}")
             else:
-                line = json.dumps(case | {"source": source}, ensure_ascii=False)
+                line = json.dumps(
+                    case | {"source": source}, ensure_ascii=False, separators=(",", ":")
+                )
                 cases[service].append(line.replace("\u2028", "\\u2028").replace("\x85", "\\u0085"))
     folder.mkdir(parents=True, exist_ok=True)
     told = []
@@ -76,6 +80,8 @@ def case_of(test, difference, step, calls, side):
     foreign = {call["service"] for call in told} - {"sqs", "sns"}
     if foreign:
         raise NotSaid(f"{' and '.join(sorted(foreign))} takes part")
+    if any("sent_headers" in call for call in told):
+        raise NotSaid("a header of a request")
     of_sns = any(call["service"] == "sns" for call in told)
     story = Story(side, of_sns)
     request = story.request(told)
@@ -97,11 +103,16 @@ def the_one_call(step):
         raise NotSaid(step.service)
     if len(step.calls) == 1:
         return step.calls[0]
-    receives = [call for call in step.calls if call["operation"] == "ReceiveMessage"]
-    full = [call for call in receives if call.get("answer", {}).get("Messages")]
+    full = [call for call in step.calls if messages_of(call)]
     if len(full) == 1:
         return full[0]
     raise NotSaid("several answers in one")
+
+
+def messages_of(call):
+    """The messages that a call received."""
+    received = call["operation"] == "ReceiveMessage" and isinstance(call["answer"], dict)
+    return call["answer"].get("Messages", []) if received else []
 
 
 def is_reading(operation):
@@ -134,6 +145,9 @@ class Story:
             if not self.of_sns and end is not None:
                 steps += ["wait 1 s"] * int(call["start"] - end + 0.2)
             end = call["end"]
+            waited = end - call["start"] if call["operation"] == "ReceiveMessage" else 0
+            if not self.of_sns and waited > 0.5 and messages_of(call):
+                steps += ["wait 1 s"] * math.ceil(waited)  # a poll of the replay does not wait
             self.name_what_is_made(call)
             operation = call["operation"]
             if self.of_sns and call["service"] == "sqs":
@@ -149,6 +163,8 @@ class Story:
         found = NAME.search(name if isinstance(name, str) else "")
         if call["operation"] not in ("CreateQueue", "CreateTopic") or not found:
             return
+        if len(name) > LONGEST_NAME:
+            raise NotSaid("a name whose length matters")
         free = [alias for alias in ALIASES if alias not in self.names.values()]
         if call["operation"] == "CreateTopic":
             free = ["t"] if "t" not in self.names.values() else []
@@ -160,8 +176,7 @@ class Story:
     def learn(self, call):
         """Remembers what later calls speak of."""
         answer = call["answer"] if isinstance(call["answer"], dict) else {}
-        if call["operation"] == "ReceiveMessage":
-            self.handles += [one["ReceiptHandle"] for one in answer.get("Messages", [])]
+        self.handles += [one["ReceiptHandle"] for one in messages_of(call)]
         for variable, member in (
             ("$s", "SubscriptionArn"),
             ("$app", "PlatformApplicationArn"),
@@ -281,9 +296,9 @@ class Story:
             return [self.said(item, member) for item in value]
         if not isinstance(value, str):
             return value
-        return re.sub(
-            rf"(arn:aws:iam::{ACCOUNT}:user/)[\w+=,.@/-]+", r"\1<resource:1>", shortened(value)
-        )
+        if member == "SubscriptionPrincipal":
+            return f"arn:aws:iam::{ACCOUNT}:user/<resource:1>"
+        return shortened(value)
 
     def token(self, token, member, whole):
         """The placeholder of a token."""

@@ -100,7 +100,7 @@ class Recorder:
         self._folder = folder
         self._tag = tag
         self._lock = threading.Lock()
-        self._gathering = threading.local()
+        self._here = threading.local()
         self._gatherings = itertools.count(1)
         self._begin("")
 
@@ -146,22 +146,28 @@ class Recorder:
         with open(self._folder / f"{self._name}.{kind}.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=shown) + "\n")
 
-    def begin(self, service_name, protocol, operation, parameters):
+    def begin(self, service_name, protocol, operation, parameters, region=clients.REGION):
         """A call begins; returns it, to be handed to `end`."""
         call = {
             "service": service_name,
+            "region": region,
             "protocol": protocol,
             "operation": operation,
             "parameters": copy.deepcopy(parameters),
             "start": time.monotonic(),
-            "gathering": getattr(self._gathering, "number", None),
+            "gathering": getattr(self._here, "gathering", None),
         }
         with self._lock:
             here = threading.get_ident() if threading.current_thread() is not MAIN else 0
             threads = self._threads
             call["thread"] = 0 if here == 0 else threads.setdefault(here, len(threads) + 1)
             self._calls.append(call)
+        self._here.call = call
         return call
+
+    def note_header(self, name):
+        """The call of this thread is sent with a header that its parameters do not show."""
+        self._here.call.setdefault("sent_headers", []).append(name)
 
     def end(self, call, **answer):
         """A call has been answered."""
@@ -176,18 +182,19 @@ class Recorder:
         if member and call.get("status") == 200 and isinstance(answer, dict):
             found = next(values_of(answer, member), None)
             if isinstance(found, str) and self._tag in found:
-                self._append("made", {"operation": call["operation"], "name": found})
+                made = {"operation": call["operation"], "region": call["region"], "name": found}
+                self._append("made", made)
 
     def gathered(self, function):
         """A function that receives as often as it takes: how often is a matter of chance."""
 
         @functools.wraps(function)
         def gathering(*arguments, **named):
-            self._gathering.number = next(self._gatherings)
+            self._here.gathering = next(self._gatherings)
             try:
                 return function(*arguments, **named)
             finally:
-                self._gathering.number = None
+                self._here.gathering = None
 
         return gathering
 
@@ -245,14 +252,17 @@ def watch_clients(recorder):
         protocol = client.meta.service_model.metadata["protocol"]
 
         def begins(params, model, context, **_):
-            name = model.service_model.service_name
-            context["recorded"] = recorder.begin(name, protocol, model.name, params)
+            called = model.service_model.service_name, protocol, model.name
+            region = client.meta.region_name
+            context["recorded"] = recorder.begin(*called, params, region)
 
         def sends(request, **_):
             refuse_foreign_host(request.url)
+            if "X-Amzn-Trace-Id" in request.headers:
+                recorder.note_header("X-Amzn-Trace-Id")
 
         def answered(parsed, context, **_):
-            answer = dict(parsed)
+            answer = without_repetition(parsed)
             metadata = answer.pop("ResponseMetadata", {})
             said = metadata.get("HTTPHeaders", {})
             recorder.end(
@@ -273,6 +283,17 @@ def watch_clients(recorder):
         return client
 
     botocore.session.Session.create_client = watched
+
+
+def without_repetition(parsed):
+    """An answer of botocore, which has the text of an error in up to three places, with it in one."""
+    answer = dict(parsed)
+    if isinstance(error := answer.get("Error"), dict):
+        answer.pop("message", None)
+        answer["Error"] = {
+            k: v for k, v in error.items() if k != "message" or "Message" not in error
+        }
+    return answer
 
 
 def relevant(headers):

@@ -1,11 +1,14 @@
 """What the comparison found, to read and for programs."""
 
 import json
+import re
+from collections import Counter
 
 from suite.behaviours import listed
 from suite.comparison.differences import ABSENT
 
 WIDTH = 400  # characters of a value that are printed
+MOST = 30  # lines of the list of what differs how often
 
 
 def printed(comparisons, unsteady, sides):
@@ -55,9 +58,24 @@ def short(value):
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}… ({len(text)} characters)"
 
 
+def counted(comparisons):
+    """Operations and members, with the number of answers in which they differ, the most frequent first."""
+    counts = Counter(
+        difference.name + ": " + re.sub(r"\[\d+\]", "[]", member.path)
+        for comparison in comparisons
+        for difference in comparison.differences
+        for member in difference.members
+    )
+    return counts.most_common()
+
+
 def printed_rest(comparisons, unsteady):
-    """What was not compared, and what differed only once."""
+    """How often what differs, what differed only once, and what was not compared."""
     out = []
+    if counts := counted(comparisons):
+        out += ["", "how often:"]
+        out += [f"{count:>6}  {what}" for what, count in counts[:MOST]]
+        out += [f"        and {len(counts) - MOST} more"] if len(counts) > MOST else []
     if unsteady:
         out += ["", "differed once, and not when run again:"]
         out += [f"  {test}" for test in unsteady]

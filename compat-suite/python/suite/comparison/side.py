@@ -38,20 +38,21 @@ class Side:
     software: str = ""
     _clients: dict = field(default_factory=dict)
 
-    def client(self, service):
+    def client(self, service, region=None):
         """A client of boto3."""
-        if service not in self._clients:
+        region = region or self.region
+        if (service, region) not in self._clients:
             key, secret, token = self.credentials
-            self._clients[service] = botocore.session.Session().create_client(
+            self._clients[service, region] = botocore.session.Session().create_client(
                 service,
-                region_name=self.region,
+                region_name=region,
                 endpoint_url=self.urls[service],
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,
                 aws_session_token=token,
                 config=Config(connect_timeout=5, read_timeout=15),
             )
-        return self._clients[service]
+        return self._clients[service, region]
 
     def look(self, tag):
         """Finds out the account and the software by means of a queue; raises CannotRun."""
@@ -116,26 +117,25 @@ class Side:
             if tag not in made["name"]:
                 continue
             try:
-                self.delete(made["operation"], made["name"])
-            except ClientError as refusal:
-                if not is_gone(refusal):
-                    print(f"{self.name}: not deleted: {made['name']}: {refusal}", file=sys.stderr)
+                self.delete(**made)
             except Exception as problem:  # whatever it is, the others are to be deleted
-                print(f"{self.name}: not deleted: {made['name']}: {problem}", file=sys.stderr)
+                if not is_gone(problem):
+                    why = str(problem).splitlines()[0][:200]
+                    print(f"{self.name}: not deleted: {made['name']}: {why}", file=sys.stderr)
 
-    def delete(self, made_by, name):
-        """Deletes what an operation made."""
-        if made_by == "CreateQueue":
-            self.client("sqs").delete_queue(QueueUrl=name)
-        elif made_by == "CreatePlatformApplication":
-            self.client("sns").delete_platform_application(PlatformApplicationArn=name)
+    def delete(self, operation, region, name):
+        """Deletes what an operation made in a region."""
+        if operation == "CreateQueue":
+            self.client("sqs", region).delete_queue(QueueUrl=name)
+        elif operation == "CreatePlatformApplication":
+            self.client("sns", region).delete_platform_application(PlatformApplicationArn=name)
         else:
-            delete_topic(self.client("sns"), name)
+            delete_topic(self.client("sns", region), name)
 
 
-def is_gone(refusal):
-    """Whether a refusal says that there is nothing of this name."""
-    code = refusal.response["Error"]["Code"]
+def is_gone(problem):
+    """Whether a call failed because there is nothing of this name."""
+    code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
     return "NonExistent" in code or "NotFound" in code or "DoesNotExist" in code
 
 

@@ -1,7 +1,8 @@
 """The calls of a test as steps that two servers can be compared by.
 
 A step is a call with its answer. Where chance decides how many calls it takes, several calls are one step:
-receiving until the messages are there, and the pages of a list that everything in the account is in.
+receiving until the messages are there, what is posted to an HTTP endpoint, in whichever order it comes, and
+the pages of a list that everything in the account is in.
 """
 
 import json
@@ -16,6 +17,7 @@ ACCOUNT_WIDE = {
     "ListPlatformApplications": "PlatformApplications",
     "ListQueues": "QueueUrls",
 }
+ENDPOINT = "HTTP endpoint"  # the service of what is posted to the tests
 
 
 @dataclass
@@ -68,6 +70,8 @@ def belongs_to(group, call):
     first = group[0]
     if first["gathering"] is not None or call["gathering"] is not None:
         return first["gathering"] == call["gathering"]
+    if first["service"] == ENDPOINT:
+        return call["service"] == ENDPOINT and first["parameters"] == call["parameters"]
     return is_account_wide(call) and first["operation"] == call["operation"]
 
 
@@ -81,6 +85,8 @@ def step_of(calls, own_part):
     first = calls[0]
     if first["gathering"] is not None:
         return gathered(calls)
+    if first["service"] == ENDPOINT:
+        return posts(calls)
     answer = first["answer"]
     if is_account_wide(first) and isinstance(answer, dict) and first["service"] != "plain HTTP":
         answer = {k: v for k, v in answer.items() if k != "NextToken"}
@@ -109,6 +115,13 @@ def gathered(calls):
     messages = [message for call in calls for message in call["answer"].get("Messages", [])]
     answer = sorted_messages({"Messages": messages}, first["parameters"])
     return step(first | {"operation": "ReceiveMessage until all is there"}, answer, calls)
+
+
+def posts(calls):
+    """What was posted to an HTTP endpoint, in an order that does not depend on chance."""
+    found = [{"headers": call["headers"], "body": call["answer"]} for call in calls]
+    found.sort(key=lambda post: blank(post["body"]))
+    return step(calls[0] | {"headers": {}}, {"posts": found}, calls)
 
 
 def sorted_messages(answer, parameters):
