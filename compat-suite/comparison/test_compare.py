@@ -9,6 +9,7 @@ import pytest
 
 from suite.behaviours import SUITE
 from suite.clients import get
+from suite.comparison.command import main
 from suite.server import free_port
 
 # Few, because each costs seconds on a busy machine, and of all kinds: both services and protocols, ids,
@@ -22,11 +23,10 @@ KNOWN = "(test_delay and test_range) or test_characters_outside_the_set or test_
 EQUAL = "test_group_on_a_standard_queue or test_new_handle_with_each_receive"
 
 
-def compare(*arguments, **environment):
+def compare(*arguments):
     """Runs the program."""
     return subprocess.run(
         [str(SUITE / "compare"), *arguments],
-        env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -76,7 +76,7 @@ def wait_for(url):
 def test_a_server_does_not_differ_from_itself(endpoint, tmp_path):
     report = tmp_path / "report.json"
     done = compare(
-        *(endpoint, endpoint, "-k", OF_ALL_KINDS, "--query", "--workers", "2"),
+        *(endpoint, endpoint, "-k", OF_ALL_KINDS, "--query", "--workers", "0"),
         *("--json", str(report)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -89,7 +89,7 @@ def test_a_server_does_not_differ_from_itself(endpoint, tmp_path):
 def test_known_differences_from_moto_are_found(endpoint, moto, tmp_path):
     report = tmp_path / "report.json"
     done = compare(
-        *(endpoint, moto, "-k", f"{KNOWN} or {EQUAL}", "--retries", "0", "--workers", "0"),
+        *(endpoint, moto, "-k", f"{KNOWN} or {EQUAL}", "--retries", "0", "--workers", "1"),
         *("--json", str(report), "--save", str(tmp_path / "cases")),
     )
     assert done.returncode == 1, done.stdout + done.stderr
@@ -146,15 +146,25 @@ def test_known_differences_from_moto_are_found(endpoint, moto, tmp_path):
         (("http://127.0.0.1:1", "--only", "birds-01"), "not in behaviours.md: birds-01"),
     ],
 )
-def test_what_cannot_be_compared(endpoint, tmp_path, arguments, says):
-    none = str(tmp_path / "none")
-    nobody = {"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none}
-    done = compare(endpoint, *arguments, AWS_EC2_METADATA_DISABLED="true", **nobody)
-    assert done.returncode == 2, done.stdout
-    assert says in done.stderr
+def test_what_cannot_be_compared(endpoint, tmp_path, monkeypatch, capsys, arguments, says):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    assert status((endpoint, *arguments)) == 2
+    assert says in capsys.readouterr().err
 
 
-def test_no_test_fits(endpoint):
-    done = compare(endpoint, endpoint, "-k", "a_test_that_is_not_there", "--workers", "0")
-    assert done.returncode == 2
-    assert "no behaviour of the suite fits" in done.stderr
+def test_no_test_fits(endpoint, capsys):
+    nothing = ("-k", "a_test_that_is_not_there", "--workers", "0")
+    assert status((endpoint, endpoint, *nothing)) == 2
+    assert "no behaviour of the suite fits" in capsys.readouterr().err
+
+
+def status(arguments):
+    """The exit status of the program, run in this process."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code

@@ -18,6 +18,7 @@ from suite.comparison.normal_form import Facts
 from suite.comparison.recorder import is_aws
 
 SERVICES = ("sqs", "sns", "sts")
+RETRIES = {"mode": "standard", "total_max_attempts": 3}
 ENDPOINT = {"sqs": "SQUAB_ENDPOINT", "sns": "SQUAB_SNS_ENDPOINT", "sts": "SQUAB_STS_ENDPOINT"}
 
 
@@ -50,7 +51,7 @@ class Side:
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,
                 aws_session_token=token,
-                config=Config(connect_timeout=5, read_timeout=15),
+                config=Config(connect_timeout=5, read_timeout=15, retries=RETRIES),
             )
         return self._clients[service, region]
 
