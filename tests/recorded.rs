@@ -1,9 +1,12 @@
-//! Answers recorded from AWS, replayed.
+//! Answers of AWS, replayed.
 //!
-//! `recorded/*.jsonl` is data: each line holds requests that were sent to Amazon SQS or SNS and what
-//! AWS answered to the last of them, with ids, times and handles replaced by names. Each case runs
-//! in the protocols it was recorded in. A step in words that is not known here fails the test, so
-//! that no case is passed over.
+//! `recorded/sqs*.jsonl` and `recorded/sns*.jsonl` are data: each line holds requests to Amazon SQS
+//! or SNS and the answer to the last of them, with ids, times and handles replaced by names. Each
+//! case runs in the protocols that it names. A step in words that is not known here fails the test,
+//! so that no case is skipped.
+//!
+//! `source` says where the answer comes from: `recorded` (AWS gave it), `documented: LINK`,
+//! `reported: LINK` (a public report quotes it), `observed: SERVER` or `inferred`.
 //!
 //! Cases of SNS call SQS by `sqs Operation`, and either service elsewhere by `… in region 2`.
 //! `as before` stands for everything that the case before has done.
@@ -40,6 +43,8 @@ struct Case {
     protocol: String,
     request: Vec<Step>,
     answer: Expected,
+    /// Where the answer comes from: see [`SOURCES`].
+    source: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +68,9 @@ struct Expected {
     xml_detail: Option<String>,
 }
 
+/// How a source begins. Only answers that AWS itself gave are `recorded`.
+const SOURCES: [&str; 5] = ["recorded", "documented: ", "reported: ", "observed: ", "inferred"];
+
 /// What follows `"Messages"` where an answer holds those of several receives.
 const OF_SEVERAL_RECEIVES: &str = "Messages (SenderId removed)";
 
@@ -73,47 +81,77 @@ const REGION_2: &str = "eu-west-1";
 
 #[tokio::test]
 async fn every_recorded_case_of_sqs_is_answered_as_aws_answered_it() {
-    let cases = cases(include_str!("recorded/sqs.jsonl"));
     let mut failures = Vec::new();
-    let mut replayed = 0;
-    for (index, case) in cases.iter().enumerate() {
-        for protocol in PROTOCOLS {
-            let named = match protocol {
-                Protocol::Json => "json",
-                Protocol::Query => "query",
-            };
-            if case.protocol != named && case.protocol != "both" {
-                continue;
-            }
-            replayed += 1;
-            let outcome = Conversation::new(protocol, false).await.replay(&cases[..=index]).await;
-            if let Err(difference) = outcome {
-                failures.push(format!("{} in {named}: {difference}", case.name));
+    for (file, cases) in files("sqs") {
+        for (index, case) in cases.iter().enumerate() {
+            for protocol in PROTOCOLS {
+                let named = match protocol {
+                    Protocol::Json => "json",
+                    Protocol::Query => "query",
+                };
+                if case.protocol != named && case.protocol != "both" {
+                    continue;
+                }
+                let mut conversation = Conversation::new(protocol, false).await;
+                if let Err(difference) = conversation.replay(&cases[..=index]).await {
+                    failures.push(format!("{file}: {} in {named}: {difference}", case.name));
+                }
             }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!((cases.len(), replayed), (79, 123), "cases, and cases times protocols");
 }
 
 #[tokio::test]
 async fn every_recorded_case_of_sns_is_answered_as_aws_answered_it() {
-    let cases = cases(include_str!("recorded/sns.jsonl"));
     let mut failures = Vec::new();
-    for index in 0..cases.len() {
-        // What is asked of queues in between goes through the JSON protocol.
-        let mut conversation = Conversation::new(Protocol::Json, true).await;
-        if let Err(difference) = conversation.replay(&cases[..=index]).await {
-            failures.push(format!("{}: {difference}", cases[index].name));
+    for (file, cases) in files("sns") {
+        for (index, case) in cases.iter().enumerate() {
+            // Calls of SQS between those of SNS use the JSON protocol.
+            let mut conversation = Conversation::new(Protocol::Json, true).await;
+            if let Err(difference) = conversation.replay(&cases[..=index]).await {
+                failures.push(format!("{file}: {}: {difference}", case.name));
+            }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(cases.len(), 138);
 }
 
-fn cases(text: &str) -> Vec<Case> {
+/// The cases of each file of a service, in the order of the file names. `as before` refers to the
+/// cases of the same file.
+fn files(service: &str) -> Vec<(String, Vec<Case>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recorded");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(service))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let cases = cases(&name, &std::fs::read_to_string(path).unwrap());
+            (name, cases)
+        })
+        .collect();
+    files.sort_by(|(left, _), (right, _)| left.cmp(right));
+    assert!(files.iter().any(|(_, cases)| !cases.is_empty()), "no case of {service}");
+    files
+}
+
+fn cases(file: &str, text: &str) -> Vec<Case> {
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .map(|line| {
+            let case: Case = serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+            let protocols = ["json", "query", "both"];
+            assert!(
+                protocols.contains(&case.protocol.as_str())
+                    && SOURCES.iter().any(|source| case.source.starts_with(source)),
+                "{file}: {}: protocol {:?}, source {:?}",
+                case.name,
+                case.protocol,
+                case.source
+            );
+            case
+        })
         .collect()
 }
 
