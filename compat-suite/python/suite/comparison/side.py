@@ -18,6 +18,7 @@ from suite.comparison.normal_form import Facts
 from suite.comparison.recorder import is_aws
 
 SERVICES = ("sqs", "sns", "sts")
+KEPT = ("SQUAB_QUERY_MODEL", "AWS_CA_BUNDLE")  # variables of the caller that hold no credentials
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 ENDPOINT = {"sqs": "SQUAB_ENDPOINT", "sns": "SQUAB_SNS_ENDPOINT", "sts": "SQUAB_STS_ENDPOINT"}
 
@@ -79,8 +80,7 @@ class Side:
         """The environment of the tests: that of the caller, and no other credentials than these."""
         foreign = ("AWS_", "SQUAB_", "BOTO")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        if "SQUAB_QUERY_MODEL" in os.environ:
-            kept["SQUAB_QUERY_MODEL"] = os.environ["SQUAB_QUERY_MODEL"]
+        kept |= {name: os.environ[name] for name in KEPT if name in os.environ}
         key, secret, token = self.credentials
         told = {ENDPOINT[service]: url for service, url in self.urls.items()}
         told |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
