@@ -17,8 +17,8 @@ def record(*answers, operation="ReceiveMessage"):
         | {"start": number, "end": number, "answer": answer}
         for number, answer in enumerate(answers)
     ]
-    told = {"test": "test", "behaviours": [], "outcome": "passed", "why": ""}
-    return told | {"calls": calls}
+    made = {"test": "test", "behaviours": [], "outcome": "passed", "why": ""}
+    return made | {"calls": calls}
 
 
 def differing(left, right, **how):

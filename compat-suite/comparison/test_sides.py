@@ -26,15 +26,15 @@ def both(monkeypatch, tmp_path):
 
 def test_only_aws_gets_the_credentials_of_the_caller(both):
     aws, other = both
-    told = aws.environment()
-    assert told["SQUAB_ENDPOINT"] == "https://sqs.eu-west-1.amazonaws.com"
-    assert told["SQUAB_SNS_ENDPOINT"] == "https://sns.eu-west-1.amazonaws.com"
-    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SESSION_TOKEN"]) == ("AKIDEXAMPLE", "the token")
-    told = other.environment()
-    assert told["SQUAB_ENDPOINT"] == told["SQUAB_SNS_ENDPOINT"] == URL
-    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
-    assert told["AWS_REGION"] == "eu-west-1"
-    assert not {"AKIDEXAMPLE", "the secret", "the token"}.intersection(told.values())
+    found = aws.environment()
+    assert found["SQUAB_ENDPOINT"] == "https://sqs.eu-west-1.amazonaws.com"
+    assert found["SQUAB_SNS_ENDPOINT"] == "https://sns.eu-west-1.amazonaws.com"
+    assert (found["AWS_ACCESS_KEY_ID"], found["AWS_SESSION_TOKEN"]) == ("AKIDEXAMPLE", "the token")
+    found = other.environment()
+    assert found["SQUAB_ENDPOINT"] == found["SQUAB_SNS_ENDPOINT"] == URL
+    assert (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
+    assert found["AWS_REGION"] == "eu-west-1"
+    assert not {"AKIDEXAMPLE", "the secret", "the token"}.intersection(found.values())
 
 
 def test_links_to_aws_are_not_followed_for_another_server(monkeypatch):
@@ -69,8 +69,8 @@ def record(side, tag, delivered):
         | {"thread": 0, "status": 200, "headers": {}, "start": number * 0.6, "end": number * 0.6}
         for number, (operation, parameters, answer) in enumerate(calls)
     ]
-    told = {"test": "test_fifo.py::test_it[json]", "behaviours": []}
-    return told | {"outcome": "passed", "why": "", "calls": recorded}
+    found = {"test": "test_fifo.py::test_it[json]", "behaviours": []}
+    return found | {"outcome": "passed", "why": "", "calls": recorded}
 
 
 def test_what_aws_answered_is_recorded(both, tmp_path):

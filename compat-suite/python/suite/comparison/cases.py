@@ -45,7 +45,7 @@ def save(comparisons, sides, folder):
     side = sides[reference]
     seen = f"observed: {side.software or side.name}"
     source = "recorded" if side.is_aws else seen
-    cases, untold = {"sqs": [], "sns": []}, []
+    cases, not_saved = {"sqs": [], "sns": []}, []
     for comparison in comparisons:
         for difference in comparison.differences:
             step = (difference.left_step, difference.right_step)[reference]
@@ -53,19 +53,19 @@ def save(comparisons, sides, folder):
             try:
                 service, case = case_of(comparison.test, difference, step, record["calls"], side)
             except NotSaid as problem:
-                untold.append(f"  {comparison.test}, call {difference.number}: {problem}")
+                not_saved.append(f"  {comparison.test}, call {difference.number}: {problem}")
             else:
                 line = json.dumps(
                     case | {"source": source}, ensure_ascii=False, separators=(",", ":")
                 )
                 cases[service].append(line.replace("\u2028", "\\u2028").replace("\x85", "\\u0085"))
     folder.mkdir(parents=True, exist_ok=True)
-    told = []
+    lines = []
     for service, found in cases.items():
         file = folder / f"{service}-compare.jsonl"
         file.write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
-        told.append(f"{file}: {len(found)} cases, answers of {side.name}")
-    return told + (["not saved:", *untold] if untold else [])
+        lines.append(f"{file}: {len(found)} cases, answers of {side.name}")
+    return lines + (["not saved:", *not_saved] if not_saved else [])
 
 
 def case_of(test, difference, step, calls, side):
@@ -76,15 +76,15 @@ def case_of(test, difference, step, calls, side):
     before = [call for call in calls if call["start"] < last["start"] and "status" in call]
     if last["thread"] or any(call["thread"] for call in before):
         raise NotSaid("calls at the same time")
-    told = [call for call in before if not is_reading(call["operation"])] + [last]
-    foreign = {call["service"] for call in told} - {"sqs", "sns"}
+    kept = [call for call in before if not is_reading(call["operation"])] + [last]
+    foreign = {call["service"] for call in kept} - {"sqs", "sns"}
     if foreign:
         raise NotSaid(f"{' and '.join(sorted(foreign))} takes part")
-    if any("sent_headers" in call for call in told):
+    if any("sent_headers" in call for call in kept):
         raise NotSaid("a header of a request")
-    of_sns = any(call["service"] == "sns" for call in told)
+    of_sns = any(call["service"] == "sns" for call in kept)
     story = Story(side, of_sns)
-    request = story.request(told)
+    request = story.request(kept)
     answer = story.answer(last)
     case = {
         "case": name_of(test, difference.number),
@@ -254,10 +254,10 @@ class Story:
         message.seen |= dict.fromkeys(
             filter(lambda one: len(one) >= 16, self.handles), "receipt handle"
         )
-        told = self.said(message.of(self.translated(error.get("Message") or "")), "")
-        if not isinstance(told, str):
+        text = self.said(message.of(self.translated(error.get("Message") or "")), "")
+        if not isinstance(text, str):
             raise NotSaid("a message that is JSON")
-        found["message"] = told
+        found["message"] = text
         if call["protocol"] == "json" and error.get("QueryErrorCode"):
             found["json_type"] = error["QueryErrorCode"]
         return found

@@ -244,7 +244,7 @@ def is_aws(url):
 
 
 def watch_clients(recorder):
-    """Has every client of boto3 say what it calls."""
+    """Records the calls of every client of boto3."""
     create_client = botocore.session.Session.create_client
 
     def watched(*arguments, **named):
@@ -304,7 +304,7 @@ def relevant(headers):
 
 
 def watch_plain_http(recorder):
-    """Has `suite.clients.send` say what it sends."""
+    """Records the calls of `suite.clients.send`."""
     send = clients.send
 
     def watched(request):
@@ -363,7 +363,7 @@ def tree(element):
 
 
 def watch_deliveries(recorder):
-    """Has an HTTP endpoint say what was posted to it when a test looks at it."""
+    """Records what was posted to an HTTP endpoint when a test looks at it."""
     look = endpoint.HttpEndpoint.next
 
     def watched(self, kind=None):

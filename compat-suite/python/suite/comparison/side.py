@@ -82,10 +82,10 @@ class Side:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         kept |= {name: os.environ[name] for name in KEPT if name in os.environ}
         key, secret, token = self.credentials
-        told = {ENDPOINT[service]: url for service, url in self.urls.items()}
-        told |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
-        told |= {"AWS_REGION": self.region, "AWS_EC2_METADATA_DISABLED": "true"}
-        return kept | told | ({"AWS_SESSION_TOKEN": token} if token else {})
+        variables = {ENDPOINT[service]: url for service, url in self.urls.items()}
+        variables |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+        variables |= {"AWS_REGION": self.region, "AWS_EC2_METADATA_DISABLED": "true"}
+        return kept | variables | ({"AWS_SESSION_TOKEN": token} if token else {})
 
     def record(self, folder, tag, arguments):
         """Runs the tests, and returns what they recorded: name of the test to record."""
