@@ -76,7 +76,7 @@ def test_order_counts_in_fifo_queues_only():
     left, right = record({"Messages": messages}), record({"Messages": messages[::-1]})
     assert not compared(left, right, LEFT, RIGHT, "0123456").differs
     for side in (left, right):
-        side["calls"][0]["parameters"] = {"QueueUrl": "http://left/0/q.fifo"}
+        side["calls"][0]["parameters"] = {"QueueUrl": "http://elsewhere/0/q.fifo"}
     assert compared(left, right, LEFT, RIGHT, "0123456").differs
 
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from suite.comparison.normal_form import Facts, JsonText, NormalForm, Text, Token
+from suite.comparison.steps import is_reading
 from suite.topics import OPEN_TO_SNS
 
 # Where the replay has its queues and topics.
@@ -101,8 +102,10 @@ def the_one_call(step):
     """The call whose answer is that of the step; raises NotSaid when it took several."""
     if step.service not in ("sqs", "sns"):
         raise NotSaid(step.service)
-    if len(step.calls) == 1:
-        return step.calls[0]
+    if all(call["parameters"] == step.parameters for call in step.calls) and (
+        len(step.calls) == 1 or is_reading(step.operation)
+    ):
+        return step.calls[-1]
     full = [call for call in step.calls if messages_of(call)]
     if len(full) == 1:
         return full[0]
@@ -113,11 +116,6 @@ def messages_of(call):
     """The messages that a call received."""
     received = call["operation"] == "ReceiveMessage" and isinstance(call["answer"], dict)
     return call["answer"].get("Messages", []) if received else []
-
-
-def is_reading(operation):
-    """Whether an operation leaves everything as it is."""
-    return operation.startswith(("Get", "List", "Check"))
 
 
 def name_of(test, number):

@@ -117,31 +117,39 @@ def compared(left, right, left_facts, right_facts, own_part):
     for left_steps, right_steps in threads:
         for left_step, right_step in zip(left_steps, right_steps, strict=False):
             number += 1
-            if left_step.name != right_step.name:
+            asked = asked_the_same(left_step, right_step, forms, pairing)
+            if asked is None:
                 comparison.remark = (
-                    f"from call {number} on the sides do different things: "
+                    f"from call {number} on the sides ask different things: "
                     f"left {left_step.name}, right {right_step.name}"
                 )
                 return comparison
-            difference = difference_of(number, left_step, right_step, forms, pairing)
-            if difference:
-                comparison.differences.append(difference)
+            members = differing_members(left_step, right_step, forms, pairing)
+            if members:
+                asked = pairing.shown("left", asked)
+                comparison.differences.append(
+                    Difference(number, left_step.name, asked, members, left_step, right_step)
+                )
+        if len(left_steps) != len(right_steps):
+            more = "left" if len(left_steps) > len(right_steps) else "right"
+            comparison.remark = f"after call {number} only the {more} side goes on"
     return comparison
 
 
-def difference_of(number, left, right, forms, pairing):
-    """The difference between two answers to the same call, or None."""
+def asked_the_same(left, right, forms, pairing):
+    """The parameters of both calls, in normal form; None when the calls are not the same."""
     parameters = [form.of(step.parameters) for form, step in zip(forms, (left, right), strict=True)]
-    list(differing(*parameters, pairing, ""))  # so that what the test made up is paired
+    same = left.name == right.name and not list(differing(*parameters, pairing, ""))
+    return parameters[0] if same else None
+
+
+def differing_members(left, right, forms, pairing):
+    """Where the answers to the same call differ."""
     trees = [tree_of(form, step) for form, step in zip(forms, (left, right), strict=True)]
-    members = [
+    return [
         Member(path, pairing.shown("left", one), pairing.shown("right", other))
         for path, one, other in differing(*trees, pairing, "")
     ]
-    if not members:
-        return None
-    asked = pairing.shown("left", parameters[0])
-    return Difference(number, left.name, asked, members, left, right)
 
 
 def tree_of(form, step):

@@ -79,6 +79,10 @@ def printed_rest(comparisons, unsteady):
     if unsteady:
         out += ["", "differed once, and not when run again:"]
         out += [f"  {test}" for test in unsteady]
+    partly = [one for one in comparisons if one.remark and not one.skipped and not one.differs]
+    if partly:
+        out += ["", "compared in part:"]
+        out += [f"  {one.test}: {one.remark}" for one in partly]
     reasons = {}
     for comparison in comparisons:
         if comparison.skipped:

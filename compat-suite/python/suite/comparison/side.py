@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,6 +20,7 @@ from suite.comparison.recorder import is_aws
 
 SERVICES = ("sqs", "sns", "sts")
 KEPT = ("SQUAB_QUERY_MODEL", "AWS_CA_BUNDLE")  # variables of the caller that hold no credentials
+STOP_TIMEOUT = 60  # seconds in which the tests must stop when they are asked to
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 ENDPOINT = {"sqs": "SQUAB_ENDPOINT", "sns": "SQUAB_SNS_ENDPOINT", "sts": "SQUAB_STS_ENDPOINT"}
 
@@ -93,17 +95,20 @@ class Side:
         command = ["./run", "-p", "suite.comparison.recorder", "--tb=no", "-r", "", "--no-header"]
         command += ["--record-to", str(folder), "--record-tag", tag, *arguments]
         environment = self.environment() | {"SQUAB_COMPAT_RESULTS": os.devnull}
+        environment["SQUAB_COMPAT_OPEN_TO_SNS"] = "1"  # AWS needs it; both sides are asked the same
         log = folder / "log"
         try:
             with log.open("wb") as output:
-                status = subprocess.call(
+                tests = subprocess.Popen(
                     command,
                     cwd=SUITE / "boto3",
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
+            status = end_of(tests)
         finally:
             self.clean_up(folder, tag)
         if status not in (0, 1):
@@ -132,6 +137,19 @@ class Side:
             self.client("sns", region).delete_platform_application(PlatformApplicationArn=name)
         else:
             delete_topic(self.client("sns", region), name)
+
+
+def end_of(tests):
+    """Waits for the tests; returns their status. When the comparison is stopped, they are stopped first,
+    so that they make nothing after the clean-up."""
+    try:
+        return tests.wait()
+    finally:
+        for sign in (signal.SIGINT, signal.SIGKILL):
+            if tests.poll() is None:
+                os.killpg(tests.pid, sign)
+                with suppress(subprocess.TimeoutExpired):
+                    tests.wait(STOP_TIMEOUT)
 
 
 def is_gone(problem):

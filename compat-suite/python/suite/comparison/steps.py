@@ -1,8 +1,8 @@
 """The calls of a test as steps that two servers can be compared by.
 
 A step is a call with its answer. Where chance decides how many calls it takes, several calls are one step:
-receiving until the messages are there, what is posted to an HTTP endpoint, in whichever order it comes, and
-the pages of a list that everything in the account is in.
+receiving until the messages are there, looking again and again until something has changed, what is posted
+to an HTTP endpoint in any order, and the pages of a list that everything in the account is in.
 """
 
 import json
@@ -72,7 +72,15 @@ def belongs_to(group, call):
         return first["gathering"] == call["gathering"]
     if first["service"] == ENDPOINT:
         return call["service"] == ENDPOINT and first["parameters"] == call["parameters"]
-    return is_account_wide(call) and first["operation"] == call["operation"]
+    if is_account_wide(call):
+        return first["operation"] == call["operation"]
+    same = all(first[name] == call[name] for name in ("service", "operation", "parameters"))
+    return same and is_reading(call["operation"])
+
+
+def is_reading(operation):
+    """Whether an operation leaves everything as it is."""
+    return operation.startswith(("Get", "List", "Check"))
 
 
 def is_account_wide(call):
@@ -87,7 +95,8 @@ def step_of(calls, own_part):
         return gathered(calls)
     if first["service"] == ENDPOINT:
         return posts(calls)
-    answer = first["answer"]
+    last = calls[-1]
+    answer = last["answer"]
     if is_account_wide(first) and isinstance(answer, dict) and first["service"] != "plain HTTP":
         answer = {k: v for k, v in answer.items() if k != "NextToken"}
         member = ACCOUNT_WIDE[first["operation"]]
@@ -95,7 +104,7 @@ def step_of(calls, own_part):
         answer[member] = [entry for entry in entries if own_part in json.dumps(entry)]
     if first["operation"] == "ReceiveMessage" and isinstance(answer, dict):
         answer = sorted_messages(answer, first["parameters"])
-    return step(first, answer, calls)
+    return step(last, answer, calls)
 
 
 def step(call, answer, calls):
