@@ -87,3 +87,21 @@ def test_an_outcome_is_a_difference_by_itself():
 
 def test_bytes_of_a_case():
     assert as_python(b"a1\x00\xff'") == "b'a1\\x00\\xff\\x27'"
+
+
+def test_lists_of_the_account_count_with_what_the_test_made_only():
+    def listing(tag, *others):
+        own = f"http://left/0/compat-q-{tag}0123456000"
+        made = record({"QueueUrls": [own]}, {"QueueUrls": [*others, own]}, operation="ListQueues")
+        made["calls"][0]["parameters"] = {"QueueNamePrefix": "compat-q"}
+        return made
+
+    left, right = listing("aaaaaa", "http://left/0/others"), listing("bbbbbb")
+    assert not compared(left, right, LEFT, RIGHT, "0123456").differs
+
+
+def test_looking_until_something_has_changed_is_one_call():
+    left = ({"Status": "RUNNING"}, {"Status": "RUNNING"}, {"Status": "COMPLETED"})
+    assert differing(left, left[2:], operation="ListMessageMoveTasks") == []
+    ((path, *_),) = differing(left[:2], left[2:], operation="ListMessageMoveTasks")
+    assert path == "Status"

@@ -72,7 +72,7 @@ def belongs_to(group, call):
         return first["gathering"] == call["gathering"]
     if first["service"] == ENDPOINT:
         return call["service"] == ENDPOINT and first["parameters"] == call["parameters"]
-    if is_account_wide(call):
+    if is_account_wide(first) and is_account_wide(call):
         return first["operation"] == call["operation"]
     same = all(first[name] == call[name] for name in ("service", "operation", "parameters"))
     return same and is_reading(call["operation"])
