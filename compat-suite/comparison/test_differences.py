@@ -91,12 +91,12 @@ def test_bytes_of_a_case():
 
 def test_lists_of_the_account_count_with_what_the_test_made_only():
     def listing(tag, *others):
-        own = f"http://left/0/compat-q-{tag}0123456000"
+        own = f"http://elsewhere/0/compat-q-{tag}0123456000"
         made = record({"QueueUrls": [own]}, {"QueueUrls": [*others, own]}, operation="ListQueues")
         made["calls"][0]["parameters"] = {"QueueNamePrefix": "compat-q"}
         return made
 
-    left, right = listing("aaaaaa", "http://left/0/others"), listing("bbbbbb")
+    left, right = listing("aaaaaa", "http://elsewhere/0/others"), listing("bbbbbb")
     assert not compared(left, right, LEFT, RIGHT, "0123456").differs
 
 
