@@ -105,3 +105,10 @@ def test_looking_until_something_has_changed_is_one_call():
     assert differing(left, left[2:], operation="ListMessageMoveTasks") == []
     ((path, *_),) = differing(left[:2], left[2:], operation="ListMessageMoveTasks")
     assert path == "Status"
+
+
+def test_an_account_that_a_test_makes_up_is_asked_for_on_both_sides():
+    left, right = record({"a": 1}, operation="Any"), record({"a": 2}, operation="Any")
+    for side in (left, right):
+        side["calls"][0]["parameters"] = {"Endpoint": "http://localhost:4566/000000000000/q"}
+    assert compared(left, right, LEFT, RIGHT, "0123456").differences

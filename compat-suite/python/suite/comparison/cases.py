@@ -25,7 +25,7 @@ VARIABLES = re.compile(r"\$(?:t|s|e|app|q|a|b|dlq)|<\w[\w -]*(?::\d+)?>|<[aA] x"
 NAME = re.compile(r"compat-\w+-[0-9a-f]{13}\d{3}")
 LONGEST_NAME = 40  # characters; the names of a case are shorter
 LONGEST = 20_000  # characters of a line
-NOTHING = Facts([], "(no account)", "(no region)", "")
+NOTHING = Facts([], "(no account)", "(no region)", "", "(no account)")
 DOMAINS = {
     "SigningCertURL": "cert-domain",
     "UnsubscribeURL": "unsubscribe-domain",
