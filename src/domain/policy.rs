@@ -109,7 +109,7 @@ pub fn add_permission(
     let mut document = match policy {
         Some(policy) => read(policy)?,
         None => Map::from_iter([
-            ("Version".to_owned(), json!("2012-10-17")),
+            ("Version".to_owned(), json!("2008-10-17")),
             ("Id".to_owned(), json!(format!("{queue_arn}/SQSDefaultPolicy"))),
         ]),
     };
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(
             policy,
             concat!(
-                r#"{"Version":"2012-10-17","#,
+                r#"{"Version":"2008-10-17","#,
                 r#""Id":"arn:aws:sqs:eu-west-1:000000000000:q/SQSDefaultPolicy","#,
                 r#""Statement":[{"Sid":"one","Effect":"Allow","#,
                 r#""Principal":{"AWS":"arn:aws:iam::111111111111:root"},"#,

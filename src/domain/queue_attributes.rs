@@ -140,10 +140,18 @@ impl AttributeName {
     }
 }
 
-/// Whether GetQueueAttributes may be asked for this name: an attribute's, or `All`.
+/// Returns whether this is the name of an attribute of some queue, or `All`.
 pub fn is_known_name(name: &str) -> bool {
     name == "All" || AttributeName::parse(name).is_some()
 }
+
+/// The attributes that a standard queue does not have.
+const ONLY_OF_FIFO: [AttributeName; 4] = [
+    AttributeName::FifoQueue,
+    AttributeName::ContentBasedDeduplication,
+    AttributeName::DeduplicationScope,
+    AttributeName::FifoThroughputLimit,
+];
 
 /// The refusal of a name that is unknown, or has no place where it was given.
 pub fn unknown_attribute(name: &str) -> Refusal {
@@ -195,9 +203,7 @@ impl QueueAttributes {
         }
         let mut attributes = Self::defaults(fifo);
         for (name, value) in given {
-            if name != AttributeName::FifoQueue.as_str() {
-                attributes.assign(name, value)?;
-            }
+            attributes.assign(name, value)?;
         }
         attributes.settle(given)?;
         Ok(attributes)
@@ -267,6 +273,24 @@ impl QueueAttributes {
             .into_iter()
             .filter_map(|name| self.value(name).map(|value| (name.as_str(), value)))
             .collect()
+    }
+
+    // Rule (GetQueueAttributes): a standard queue asked by name for an attribute of FIFO queues answers
+    //   InvalidAttributeName, "Unknown Attribute FifoQueue."
+    // Source: reported, aws/aws-sdk-ruby#1350
+    // Test: tests/scenarios/queues.txt#The type of a queue never changes.
+    //
+    /// Checks the names that GetQueueAttributes asks for. Refused with InvalidAttributeName when the
+    /// queue cannot have the attribute.
+    pub fn check_names<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
+        let is_known = |name: &str| match AttributeName::parse(name) {
+            Some(attribute) => self.fifo || !ONLY_OF_FIFO.contains(&attribute),
+            None => name == "All",
+        };
+        match names.into_iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => Err(unknown_attribute(name)),
+        }
     }
 
     /// The value of one settable attribute as it is shown; none for the read-only ones.
@@ -383,10 +407,12 @@ impl QueueAttributes {
                     _ => return Err(invalid(attribute)),
                 };
             }
+            AttributeName::FifoQueue if self.fifo => keep_fifo(value)?,
+            AttributeName::DeduplicationScope | AttributeName::FifoThroughputLimit => {
+                return Err(only_for_fifo(attribute));
+            }
             AttributeName::FifoQueue
             | AttributeName::ContentBasedDeduplication
-            | AttributeName::DeduplicationScope
-            | AttributeName::FifoThroughputLimit
             | AttributeName::QueueArn
             | AttributeName::CreatedTimestamp
             | AttributeName::LastModifiedTimestamp
@@ -430,6 +456,31 @@ impl QueueAttributes {
 }
 
 const DEFAULT_KEY_REUSE_SECONDS: u32 = 300;
+
+// Rule (SetQueueAttributes): FifoQueue=true changes nothing on a FIFO queue, FifoQueue=false is InvalidAttributeValue,
+//   "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported."
+// Source: recorded
+// Test: tests/scenarios/queues.txt#The type of a queue never changes.
+fn keep_fifo(value: &str) -> Result<(), Refusal> {
+    if boolean(AttributeName::FifoQueue, value)? {
+        return Ok(());
+    }
+    let mut refusal = invalid(AttributeName::FifoQueue);
+    refusal.message.to_mut().push_str(" Reason: Modifying queue type is not supported.");
+    Err(refusal)
+}
+
+// Rule (CreateQueue, SetQueueAttributes): DeduplicationScope and FifoThroughputLimit of a standard queue are
+//   InvalidAttributeName, "You can specify the DeduplicationScope only when FifoQueue is set to true."
+// Source: recorded
+// Test: tests/scenarios/queues.txt#The type of a queue never changes.
+fn only_for_fifo(attribute: AttributeName) -> Refusal {
+    let name = attribute.as_str();
+    Refusal::new(
+        Kind::InvalidAttributeName,
+        format!("You can specify the {name} only when FifoQueue is set to true."),
+    )
+}
 
 fn invalid(attribute: AttributeName) -> Refusal {
     Refusal::new(
@@ -621,12 +672,10 @@ mod tests {
             "ApproximateNumberOfMessages",
             "FifoQueue",
             "ContentBasedDeduplication",
-            "DeduplicationScope",
-            "FifoThroughputLimit",
         ] {
             assert_eq!(refused(&standard(), [(name, "true")]), unknown(name));
         }
-        assert_eq!(refused(&fifo(), [("FifoQueue", "true")]), unknown("FifoQueue"));
+        assert_eq!(refused(&fifo(), [("FifoQueue", "x")]).0, Kind::InvalidAttributeValue);
         let refusal = QueueAttributes::create(false, &given([("FifoQueue", "false")])).unwrap_err();
         assert_eq!((refusal.kind, refusal.message.into_owned()), unknown("FifoQueue"));
         assert!(QueueAttributes::create(false, &given([("FifoQueue", "x")])).is_err());
@@ -767,10 +816,8 @@ mod tests {
                 prop_assert_eq!(&QueueAttributes::create(fifo, &shown)?, &created);
                 prop_assert_eq!(created.first_difference(&shown), None);
                 let mut set = QueueAttributes::defaults(fifo);
-                let settable: IndexMap<_, _> =
-                    given.into_iter().filter(|(name, _)| name != "FifoQueue").collect();
-                if !settable.is_empty() {
-                    prop_assert_eq!(set.set(&settable), Ok(()));
+                if !given.is_empty() {
+                    prop_assert_eq!(set.set(&given), Ok(()));
                     prop_assert_eq!(set, created);
                 }
             }

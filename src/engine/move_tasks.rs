@@ -23,6 +23,14 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
     if let Some(destination) = &start.destination {
         let destination = tx.queue(destination)?.ok_or_else(|| not_found("DestinationArn"))?;
+        // Rule (StartMessageMoveTask): the destination must not be the source queue.
+        // Source: inferred, the service model says that messages are "moved to another queue"; the sentence is ours
+        // Test: tests/scenarios/move_tasks.txt#What cannot start.
+        if destination.id == source.id {
+            let reason = "The destination queue must be another queue than the source queue.";
+            let arn = destination.address.arn();
+            return Err(Refusal::invalid_value(arn, "DestinationArn", reason));
+        }
         // FIFO queues give out groups, standard queues keep no order: neither could be kept.
         if destination.attributes.fifo != source.attributes.fifo {
             return Err(Refusal::new(
@@ -73,9 +81,16 @@ pub fn not_found(parameter: &str) -> Refusal {
     )
 }
 
-/// Asks a task to stop. Tells how many messages it has moved.
-pub fn cancel(tx: &mut Txn<'_>, id: Uuid) -> Result<i64, Refusal> {
-    let Some(mut task) = tx.move_task(&id)? else {
+// Rule (CancelMessageMoveTask): a handle whose source queue does not exist is ResourceNotFoundException,
+//   "The resource that you specified for the SourceArn parameter doesn't exist.", before the task is looked for.
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
+//
+/// Asks a task of a source queue to stop. Returns how many messages it has moved.
+pub fn cancel(tx: &mut Txn<'_>, source: &QueueAddress, id: Uuid) -> Result<i64, Refusal> {
+    let source = tx.queue(source)?.ok_or_else(|| not_found("SourceArn"))?;
+    let found = tx.move_task(&id)?.filter(|task| task.source_arn == source.address.arn());
+    let Some(mut task) = found else {
         return Err(Refusal::new(Kind::ResourceNotFound, "Task does not exist."));
     };
     if task.status != MoveTaskStatus::Running {
