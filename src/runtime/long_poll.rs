@@ -6,7 +6,7 @@ use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
-use crate::store::{GiveBack, Txn};
+use crate::store::{GiveBack, Store, Txn};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -52,6 +52,41 @@ impl Runtime {
                 () = self.stopped() => return Ok(Vec::new()),
             }
         }
+    }
+
+    /// Receives until there are as many messages as the request wants, or `wait_seconds` have passed.
+    /// If the caller is gone before, all of them become visible again.
+    pub async fn collect(
+        &self,
+        address: QueueAddress,
+        mut request: Request,
+        wait_seconds: i64,
+        room: &Arc<Room>,
+    ) -> Result<Vec<Delivery>, Refusal> {
+        let mut timeout = self.clock.sleep_until(self.clock.now_ms() + wait_seconds * 1_000);
+        let wanted = request.max;
+        let first =
+            self.receive(address.clone(), request.clone(), Some(wait_seconds), room).await?;
+        let mut collected = Collected { store: self.store.clone(), deliveries: first };
+        // The id of an attempt stands for what its first receive has found.
+        request.attempt_id = None;
+        while !collected.deliveries.is_empty() && collected.deliveries.len() < wanted {
+            request.max = wanted - collected.deliveries.len();
+            let receive = self.receive(address.clone(), request.clone(), Some(wait_seconds), room);
+            let received = tokio::select! {
+                biased;
+                received = receive => received,
+                () = &mut timeout => break,
+            };
+            match received {
+                Ok(mut received) if !received.is_empty() => {
+                    collected.deliveries.append(&mut received);
+                }
+                // What is there is answered, although there will be no more.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(std::mem::take(&mut collected.deliveries))
     }
 
     /// Receives once, over as many transactions as it takes to look at everything. `joined` is
@@ -170,6 +205,30 @@ impl Attempt {
             self.room.hold(received.weight);
         }
         Ok(Found { queue: queue.id, wait_seconds, received })
+    }
+}
+
+/// Messages that wait for others. They become visible again if they are dropped with this.
+struct Collected {
+    store: Store,
+    deliveries: Vec<Delivery>,
+}
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        let receipts: Vec<_> = self.deliveries.iter().map(|delivery| delivery.receipt).collect();
+        if receipts.is_empty() {
+            return;
+        }
+        let store = self.store.clone();
+        if let Ok(executor) = tokio::runtime::Handle::try_current() {
+            executor.spawn(async move {
+                let given_back = store.run(move |tx| receive::give_back(tx, &receipts)).await;
+                if let Err(refusal) = given_back {
+                    tracing::warn!(%refusal, "messages stay in flight that no caller has got");
+                }
+            });
+        }
     }
 }
 
