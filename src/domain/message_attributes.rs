@@ -74,6 +74,11 @@ pub fn check(
     Ok(attributes)
 }
 
+// Rule (SendMessage, SendMessageBatch): AWSTraceHeader is the only message system attribute that can be
+//   sent, and it is a String.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+// Test: src/domain/message_attributes.rs::the_only_system_attribute_is_the_trace_header
+//
 /// Checks the MessageSystemAttributes of a request: there is only AWSTraceHeader, and it is a
 /// String.
 ///
@@ -126,6 +131,11 @@ pub fn validate(attributes: &MessageAttributes) -> Result<(), Refusal> {
     })
 }
 
+// Rule (SendMessage, SendMessageBatch, ReceiveMessage): MD5OfMessageAttributes covers names, data types
+//   and values in the byte order of names; on a receive only those that are returned.
+// Source: recorded
+// Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+//
 /// The bytes that the MD5 of attributes covers, which are their stored form too. No attributes
 /// give no bytes.
 ///
@@ -194,6 +204,11 @@ pub fn size(attributes: &MessageAttributes) -> usize {
         .sum()
 }
 
+// Rule (ReceiveMessage): MessageAttributeNames takes exact names, prefixes such as Hel.*, and All, .*
+//   or * for all; names that no attribute can have select nothing and are no error.
+// Source: recorded
+// Test: src/domain/message_attributes.rs::names_asked_for_select_as_aws_does, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+//
 /// Which attributes a receive asks for: its MessageAttributeNames.
 ///
 /// `All`, `.*` and `*` ask for every attribute, `prefix.*` for those whose name begins with the
@@ -279,6 +294,10 @@ impl BaseType {
     }
 }
 
+// Rule (SendMessage, SendMessageBatch): a message has at most ten attributes.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+// Test: src/domain/message_attributes.rs::ten_attributes_are_the_most
+//
 fn check_count(count: usize) -> Result<(), Refusal> {
     if count <= MESSAGE_ATTRIBUTES {
         return Ok(());
@@ -331,6 +350,16 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+// Rule (SendMessage, SendMessageBatch): the value of an attribute is not empty: "Message (user)
+//   attribute 'x' must contain a non-empty value of type 'String'."
+// Source: recorded
+// Test: src/domain/message_attributes.rs::values_must_be_there_and_of_their_type, tests/scenarios/attributes_of_messages.txt#What is refused.
+//
+// Rule (SendMessage, SendMessageBatch): the data type is String, Number or Binary, with any text after
+//   a dot.
+// Source: reported, grafana/k6-jslib-aws#65
+// Test: src/domain/message_attributes.rs::types_are_checked, tests/scenarios/attributes_of_messages.txt#What is refused.
+//
 /// Takes the value that the data type asks for, and it must not be empty.
 fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
     let data_type =
@@ -409,6 +438,11 @@ pub fn lists_not_supported(operation: &str) -> Refusal {
     )
 }
 
+// Rule (SendMessage, SendMessageBatch): a Number has up to 38 significant digits, between 10^-128 and
+//   10^126.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+// Test: src/domain/message_attributes.rs::numbers_are_decimal_and_within_bounds
+//
 /// Whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
 /// and 10^126 in size. An exponent may be given.
 pub(super) fn is_number(text: &str) -> bool {

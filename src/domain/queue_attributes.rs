@@ -153,11 +153,21 @@ const ONLY_OF_FIFO: [AttributeName; 4] = [
     AttributeName::FifoThroughputLimit,
 ];
 
+// Rule (CreateQueue, SetQueueAttributes, GetQueueAttributes): an unknown name, or a read-only one in a
+//   request that sets attributes, is InvalidAttributeName, "Unknown Attribute Foo."
+// Source: reported, aws/aws-sdk-ruby#1350
+// Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown, tests/scenarios/queues.txt#What a new queue shows
+//
 /// The refusal of a name that is unknown, or has no place where it was given.
 pub fn unknown_attribute(name: &str) -> Refusal {
     Refusal::new(Kind::InvalidAttributeName, format!("Unknown Attribute {name}."))
 }
 
+// Rule (CreateQueue): FifoQueue can only be true, in any case of its letters; FifoQueue=false is
+//   InvalidAttributeName, "Unknown Attribute FifoQueue."
+// Source: recorded
+// Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown
+//
 /// Whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
 /// in any case of its letters; a standard queue has no such attribute.
 pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
@@ -171,6 +181,11 @@ pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> 
 }
 
 impl QueueAttributes {
+    // Rule (CreateQueue): a new queue hides messages for 30 seconds, delays none, takes messages of 1
+    //   MiB, keeps them for four days, and has SSE-SQS switched on.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::new_queues_show_what_aws_shows
+    //
     /// The attributes of a queue that was created without any.
     pub fn defaults(fifo: bool) -> Self {
         Self {
@@ -209,6 +224,15 @@ impl QueueAttributes {
         Ok(attributes)
     }
 
+    // Rule (SetQueueAttributes): all attributes of a request are set, or none when one is refused.
+    // Source: inferred
+    // Test: tests/scenarios/queues.txt#All or nothing
+    //
+    // Rule (SetQueueAttributes): an empty text removes KmsMasterKeyId, Policy, RedrivePolicy or
+    //   RedriveAllowPolicy.
+    // Source: inferred, recorded for KmsMasterKeyId
+    // Test: src/domain/queue_attributes.rs::documents_are_shown_and_removed_by_an_empty_text
+    //
     /// Sets all of these attributes, or none of them when one is refused. An empty text removes
     /// KmsMasterKeyId, Policy, RedrivePolicy or RedriveAllowPolicy.
     ///
@@ -226,6 +250,11 @@ impl QueueAttributes {
         Ok(())
     }
 
+    // Rule (CreateQueue): of a queue that exists only the attributes given are compared, with their
+    //   current values; a difference is QueueAlreadyExists.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::only_given_attributes_are_compared_with_current_values
+    //
     /// The first of the given attributes whose value is not the current one. Attributes that were
     /// not given do not matter, nor does the spelling of numbers and JSON. A value that no queue can
     /// have is a difference.
@@ -265,6 +294,11 @@ impl QueueAttributes {
         }
     }
 
+    // Rule (GetQueueAttributes): attributes without a value are left out, whether they are asked for by
+    //   name or with All.
+    // Source: recorded
+    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: a key
+    //
     /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
     /// Those that have no value, or none for this type of queue, are left out. A queue created
     /// with what is shown has the same attributes.
@@ -425,6 +459,21 @@ impl QueueAttributes {
         Ok(())
     }
 
+    // Rule (CreateQueue, SetQueueAttributes): FifoThroughputLimit=perMessageGroupId needs
+    //   DeduplicationScope=messageGroup.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    // Test: src/domain/queue_attributes.rs::throughput_per_group_needs_deduplication_per_group
+    //
+    // Rule (CreateQueue, SetQueueAttributes): a KMS key switches SSE-SQS off, and its removal does not
+    //   switch it on.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::a_kms_key_replaces_the_managed_encryption
+    //
+    // Rule (CreateQueue, SetQueueAttributes): a KMS key together with SqsManagedSseEnabled=true is
+    //   refused.
+    // Source: inferred
+    // Test: src/domain/queue_attributes.rs::two_kinds_of_encryption_at_once_are_refused
+    //
     /// Applies the rules between attributes, after all given values were taken over.
     fn settle(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
         if self.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId
@@ -489,6 +538,11 @@ fn invalid(attribute: AttributeName) -> Refusal {
     )
 }
 
+// Rule (CreateQueue, SetQueueAttributes): a number outside the range of its attribute is
+//   InvalidAttributeValue.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: src/domain/queue_attributes.rs::values_must_be_within_their_range
+//
 fn integer(
     attribute: AttributeName,
     value: &str,

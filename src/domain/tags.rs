@@ -4,6 +4,11 @@ use super::Refusal;
 use super::limits::{TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use super::message_body::forbidden_character;
 
+// Rule (TagQueue, CreateQueue): keys of tags have 1 to 128 characters and values up to 256, and no key
+//   begins with aws:.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+// Test: src/domain/tags.rs::lengths_count_characters, src/domain/tags.rs::keys_of_aws_are_refused_in_any_case
+//
 /// Checks tags that were given: lengths in characters, no key that AWS keeps for itself, and no
 /// characters that an answer could not hold. Refused with InvalidParameterValue.
 pub fn check<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), Refusal> {

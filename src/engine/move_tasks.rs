@@ -18,6 +18,24 @@ pub struct Start {
     pub max_per_second: Option<i64>,
 }
 
+// Rule (StartMessageMoveTask): the source is the dead-letter queue of some queue, else
+//   InvalidParameterValue, "Source queue must be configured as a Dead Letter Queue."
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot start.
+//
+// Rule (StartMessageMoveTask): a source has one active task; a second one is InvalidParameterValue.
+// Source: reported, floci-io/floci#910
+// Test: tests/scenarios/move_tasks.txt#Somewhere else
+//
+// Rule (StartMessageMoveTask): a source or destination that does not exist is
+//   ResourceNotFoundException.
+// Source: inferred, recorded for CancelMessageMoveTask
+// Test: tests/scenarios/move_tasks.txt#What cannot start.
+//
+// Rule (StartMessageMoveTask): the destination is of the same type as the source.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+// Test: tests/scenarios/move_tasks.txt#A queue of another type
+//
 /// Begins to move what a dead-letter queue shows now.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
@@ -169,6 +187,11 @@ fn fail(task: &mut MoveTask, reason: &str) {
     task.failure_reason = Some(reason.to_owned());
 }
 
+// Rule (StartMessageMoveTask): a moved message is a new one, with a new MessageId and a new time of its
+//   send.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+// Test: tests/scenarios/move_tasks.txt#Messages of a dead-letter queue
+//
 /// AWS: a moved message is a new one, with a new id and a new time of its send.
 fn move_message(
     tx: &mut Txn<'_>,

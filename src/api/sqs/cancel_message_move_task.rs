@@ -24,6 +24,12 @@ pub struct Output {
     pub approximate_number_of_messages_moved: i64,
 }
 
+// Rule (CancelMessageMoveTask): a text that is no handle is InvalidParameterValue, "Value for parameter
+//   TaskHandle is invalid."; a task that does not exist is ResourceNotFoundException, "Task does not
+//   exist."
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
+//
 /// Asks a task to stop; what it has moved stays moved.
 pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let handle = required(input.task_handle.as_deref(), "TaskHandle")?;

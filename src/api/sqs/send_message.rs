@@ -82,6 +82,11 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
     Ok(prepared.output(None, sent, fifo))
 }
 
+// Rule (SendMessageBatch): an entry that is too long or has a bad attribute fails by itself; on a FIFO
+//   queue one entry without a group or a deduplication id refuses the request.
+// Source: recorded
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
+//
 /// Sends up to ten messages; each succeeds or fails by itself, but for what is missing: one entry
 /// without its Id, body, or what a FIFO queue asks for refuses all of them.
 pub async fn send_message_batch(
