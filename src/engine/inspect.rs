@@ -71,7 +71,9 @@ impl Groups {
         let is_blocked = match self.0.get(&message.group) {
             Some(is_blocked) => *is_blocked,
             None if !begins_late => false,
-            None => places::group_of(tx, message)?.is_some_and(|group| group.head.is_none()),
+            None => {
+                places::group_of(tx, message)?.is_some_and(|group| group.blocks(message.sequence))
+            }
         };
         self.0.insert(message.group, is_blocked || hidden);
         Ok(is_blocked)
@@ -132,6 +134,7 @@ pub fn peek(
         let delivery = Delivery {
             receipt: Receipt { queue: queue.id, sequence, receive },
             group: places::group_of(tx, &message)?.map(|group| group.name),
+            former_turn: 0,
             content,
             message,
         };

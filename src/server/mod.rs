@@ -20,6 +20,7 @@ pub mod logging;
 pub mod metrics;
 mod patience;
 mod places;
+mod selection;
 pub mod shutdown;
 mod volume;
 
@@ -42,7 +43,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::awslocal::SERVERS_REGION;
 use crate::config::{Compat, Settings, Storage};
 use crate::runtime::answers::{Answers, NO_ROOM};
 use crate::runtime::clock::SystemClock;
@@ -194,7 +194,8 @@ fn variables_of_scripts(
         ("AWS_ACCESS_KEY_ID", id.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
-        (SERVERS_REGION, settings.region.clone()),
+        // `awslocal` recognises by this that a script has chosen no region itself.
+        ("AWSLOCAL_SERVERS_REGION", settings.region.clone()),
     ]
 }
 

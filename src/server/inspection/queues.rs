@@ -20,7 +20,7 @@ use crate::api::error::{message, row};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
 use crate::api::sqs::receive_message::{Message, Output, describe};
-use crate::domain::address::QueueAddress;
+use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
 use crate::engine::inspect::{self, Begin, Seen, Show};
 use crate::server::gateway::{Gateway, header, refuse, respond};
@@ -204,10 +204,7 @@ fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Re
     if url.is_empty() {
         return Err(Refusal::missing("QueueUrl"));
     }
-    QueueAddress::from_url(url, account, region).map_err(|_| {
-        let sentence = format!("The address {url} is not valid for this endpoint.");
-        Refusal::new(Kind::InvalidAddress, sentence)
-    })
+    QueueAddress::from_url(url, account, region).ok_or_else(|| invalid_address(url))
 }
 
 /// Reads in transactions of their own, so that callers are served in between.
