@@ -135,13 +135,12 @@ pub fn load(
     let File { options, mut queues, mut topics } = file;
     let own = flags.options.over(environment.sources.options);
     let compat = own.compat.or(options.compat);
-    let theirs = if compat == Some(Compat::Localstack) {
-        let (theirs, mut warnings) = localstack::read(&variables)?;
-        environment.warnings.append(&mut warnings);
-        theirs
+    let (theirs, mut warnings) = if compat == Some(Compat::Localstack) {
+        localstack::read(&variables)?
     } else {
-        Options::default()
+        localstack::read_always(&variables)?
     };
+    environment.warnings.append(&mut warnings);
     let mut options = own.over(theirs).over(options);
     let mut template = IndexMap::new();
     for path in imports(&options, &variables) {

@@ -351,7 +351,6 @@ mod tests {
                 data_type: Some(data_type.to_owned()),
                 string_value: text.map(str::to_owned),
                 binary_value: bytes.map(<[u8]>::to_vec),
-                ..Given::default()
             };
             check_attributes([(name.to_owned(), given)]).map_err(|refusal| refusal.message)
         };

@@ -4,7 +4,6 @@
 
 use crate::api::Context;
 use crate::domain::Refusal;
-use crate::domain::queue_attributes::{is_known_name, unknown_attribute};
 use crate::engine::queues;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -27,16 +26,14 @@ pub struct Output {
     pub attributes: IndexMap<&'static str, String>,
 }
 
-/// Tells those attributes of a queue that are asked for and have a value.
+/// Returns those attributes of a queue that were asked for and have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input.attribute_names.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
-            if let Some(name) = names.iter().find(|name| *name != "All" && !is_known_name(name)) {
-                return Err(unknown_attribute(name));
-            }
+            queue.attributes.check_names(names.iter().map(String::as_str))?;
             if names.is_empty() {
                 return Ok(Output { attributes: IndexMap::new() });
             }

@@ -69,7 +69,7 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         .and_then(|()| SystemAttributes::named(names));
     let asked = match checked {
         Ok(asked) => asked,
-        // A queue that does not exist is told before a bad parameter.
+        // That the queue does not exist is answered before a bad parameter is.
         Err(refusal) => {
             cx.runtime.run(move |tx| crate::engine::queues::find(tx, &address)).await?;
             return Err(refusal);
@@ -85,8 +85,11 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         weigh,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
-    let wait_seconds = cx.receive_overrides.wait_time_seconds.or(input.wait_time_seconds);
-    let deliveries = cx.runtime.receive(address, request, wait_seconds, &cx.room).await?;
+    let deliveries = match cx.receive_overrides.wait_time_seconds {
+        // With LocalStack's header a receive waits for all messages that it wants.
+        Some(seconds) => cx.runtime.collect(address, request, seconds, &cx.room).await?,
+        None => cx.runtime.receive(address, request, input.wait_time_seconds, &cx.room).await?,
+    };
     let messages = deliveries.into_iter().map(|delivery| shape(delivery, &asked, &filter));
     Ok(Output { messages: messages.collect() })
 }
