@@ -17,6 +17,7 @@ use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::server::bodies::{Bodies, Failure, Received};
 use crate::server::chaos::{self, Chaos};
+use crate::server::forwarded;
 use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::wire::form::Params;
@@ -37,8 +38,6 @@ const TARGET: &str = "x-amz-target";
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
-/// Bytes of a host, with its port, that links and queue URLs repeat: names have 253 at most.
-const LONGEST_HOST: usize = 300;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
 /// The code of a fault in metrics, where no error of AWS is called as it is.
@@ -63,7 +62,7 @@ pub struct GatewaySettings {
     pub one_region: bool,
     /// Where callers belong whose key is not known.
     pub accounts: Arc<Accounts>,
-    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
+    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
@@ -366,18 +365,7 @@ impl Gateway {
         if let Some(url) = &self.settings.public_url {
             return url.trim_end_matches('/').to_owned();
         }
-        let forwarded = |name| {
-            let value = header(&parts.headers, name).filter(|_| self.settings.trust_forwarded)?;
-            value.split(',').next().map(str::trim)
-        };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let scheme = if scheme.len() <= LONGEST_HOST { scheme } else { "http" };
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| header(&parts.headers, HOST.as_str()))
-            .or_else(|| parts.uri.authority().map(hyper::http::uri::Authority::as_str))
-            .filter(|host| host.len() <= LONGEST_HOST)
-            .unwrap_or("localhost");
-        format!("{scheme}://{host}")
+        forwarded::base_url(&parts.headers, &parts.uri, self.settings.trust_forwarded)
     }
 }
 
@@ -606,15 +594,14 @@ fn respond_with_error(
     response
 }
 
-/// The answer to somebody for whom there is no room, in the protocol and of the service that the
-/// head of the request tells. Clients try again.
-pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body> {
+/// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
+/// protocol and of the service that the head names.
+pub(super) fn reject(parts: &Parts, refusal: &Refusal) -> Response<Body> {
     let protocol = protocol_of(parts).unwrap_or(Protocol::Json);
     let query = parts.uri.query().unwrap_or_default();
     let signed_for = || Service::named(&auth::scope_service(&parts.headers, query)?);
     let service = service_of_target(parts).or_else(signed_for).unwrap_or(Service::Sqs);
-    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
-    refuse(service, &refusal, protocol, &fresh_request_id())
+    refuse(service, refusal, protocol, &fresh_request_id())
 }
 
 /// What AWS answers to a bare GET.
