@@ -168,6 +168,11 @@ def shortened(link):
     return f"{host}/…/{link.rstrip('/').split('/')[-1].split('#')[0]}" if link.count("/") > 3 else host
 
 
+def sentence(text):
+    """The text with a capital, unless it begins with a name such as maxReceiveCount."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:;'-]", text) else text
+
+
 def cell(text):
     """Text as a cell of a table shows it."""
     return text.replace("|", "\\|").replace("<", "&lt;")
@@ -197,7 +202,7 @@ def page(operations):
             lines += ["| rule | source | test |", "|---|---|---|"]
             for rule in by_operation[name]:
                 tests = ", ".join(dict.fromkeys(linked(test) for test in rule.tests))
-                text = rule.text[:1].upper() + rule.text[1:]
+                text = sentence(rule.text)
                 lines.append(f"| [{cell(text)}](../{rule.file}) | {cell(sourced(rule.source))} | {cell(tests)} |")
             lines.append("")
     return "\n".join(lines).rstrip() + "\n", faults

@@ -223,6 +223,20 @@ fn is_region(region: &str) -> bool {
     region.len() <= REGION_BYTES && region.bytes().all(usual)
 }
 
+// Rule (every operation): a request with a wrong signature learns nothing about its parameters, its queue or its
+//   topic: the signature comes first.
+// Source: inferred
+// Test: tests/signatures.rs::a_call_with_a_wrong_signature_learns_nothing_else
+//
+// Rule (every operation): a request without a signature is refused with MissingAuthenticationToken, status 403.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+// Test: src/auth/verify/tests.rs::unsigned_requests_lack_a_token
+//
+// Rule (every operation): an incomplete signature is refused before the key is looked up, and an unknown key before
+//   the rest is checked.
+// Source: inferred
+// Test: src/auth/verify/tests.rs::unknown_keys_are_refused_before_anything_else_is_checked
+//
 /// The caller of a request that must prove it.
 fn verify(
     credentials: &Credentials,
@@ -304,6 +318,11 @@ fn check_session_token(
     Ok(())
 }
 
+// Rule (every operation): a signature holds for 15 minutes, a presigned one for as long as it says, and a client's
+//   clock may be 15 minutes ahead.
+// Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+// Test: src/auth/verify/tests.rs::the_vectors_hold_for_fifteen_minutes
+//
 /// A signature holds for 15 minutes, or for as long as a presigned one says, and a client's clock
 /// may be 15 minutes ahead.
 fn check_time(claim: &Claim<'_>, now: AmzDate) -> Result<(), Refusal> {

@@ -21,6 +21,16 @@ pub struct RedrivePolicy {
 }
 
 impl RedrivePolicy {
+    // Rule (CreateQueue, SetQueueAttributes): maxReceiveCount is 1 to 1000, as a number or as text; otherwise
+    //   InvalidParameterValue, "Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive."
+    // Source: inferred, the range is in the service model and the text is from memory
+    // Test: tests/scenarios/redrive_policies.txt
+    //
+    // Rule (CreateQueue, SetQueueAttributes): a RedrivePolicy without deadLetterTargetArn or maxReceiveCount is
+    //   refused with InvalidParameterValue, "Redrive policy does not contain mandatory attribute: …".
+    // Source: inferred, a public thread quoted the text but was not found again
+    // Test: tests/scenarios/redrive_policies.txt
+    //
     /// Reads the attribute. Refused with InvalidParameterValue.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |reason: &str| refuse(text, reason);
@@ -118,6 +128,25 @@ impl RedriveAllowPolicy {
     }
 }
 
+// Rule (CreateQueue, SetQueueAttributes): the dead-letter queue exists; otherwise InvalidParameterValue,
+//   "Dead letter target does not exist."
+// Source: reported, serverless/serverless#5215
+// Test: tests/scenarios/redrive_policies.txt
+//
+// Rule (CreateQueue, SetQueueAttributes): the dead-letter queue of a FIFO queue is a FIFO queue, and that of a
+//   standard queue a standard queue.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: tests/scenarios/redrive_policies.txt
+//
+// Rule (CreateQueue, SetQueueAttributes): the dead-letter queue is of the same account and Region.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: tests/scenarios/addresses.txt#A dead-letter queue is one of the same account and region.
+//
+// Rule (CreateQueue, SetQueueAttributes): a RedriveAllowPolicy of the dead-letter queue decides which queues may
+//   name it.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: tests/scenarios/redrive_policies.txt#Who may be a source is enforced.
+//
 /// Checks that a queue may have this RedrivePolicy. The target is what was found under the policy's
 /// ARN: its address, whether it is FIFO, and its RedriveAllowPolicy.
 ///
@@ -146,6 +175,11 @@ pub fn check_target(
     Ok(())
 }
 
+// Rule (ReceiveMessage): a message that was received maxReceiveCount times moves to the dead-letter queue at the next
+//   attempt to receive it, with its MessageId, body and attributes.
+// Source: recorded
+// Test: tests/recorded/sqs.jsonl#sqs-dlq-received-from-dlq-after-move
+//
 /// Whether a message that was received this often is moved instead of being received again.
 pub fn to_dead_letter(received_count: i64, max_receive_count: u32) -> bool {
     received_count >= i64::from(max_receive_count)
