@@ -6,7 +6,7 @@
 #[path = "attacks/mod.rs"]
 mod attacks;
 
-use attacks::{ATTACKS, Started, Target, Verdict};
+use attacks::{ATTACKS, Started, Target, Verdict, keys};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -29,7 +29,11 @@ fn a_server_that_believes_everything_does_not_hold() {
     let address = credulous_server();
     let log = tempfile::NamedTempFile::new().unwrap();
     for attack in ATTACKS {
-        let target = Target { address: address.clone(), log: Some(log.path().to_owned()) };
+        let target = Target {
+            address: address.clone(),
+            log: Some(log.path().to_owned()),
+            keys: keys(attack.server.credentials).unwrap(),
+        };
         let report = attack.on(&target);
         // It sends and logs nothing, so there is nothing to find.
         let expected =

@@ -12,7 +12,7 @@
 //!
 //! ```sh
 //! cargo run --example siege -- --break-in --server target/debug/squab
-//! cargo run --example siege -- --url http://localhost:4566 --log squab.log
+//! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
 //! ```
 //!
 //! Attackers, the client and the server share the machine, so an attack that keeps processors busy
@@ -61,6 +61,9 @@ struct Options {
     /// Where that server writes its log
     #[arg(long, value_name = "FILE", requires = "url")]
     log: Option<PathBuf>,
+    /// A file with keys of that server, as its own --credentials takes
+    #[arg(long, value_name = "FILE", requires = "url")]
+    credentials: Option<PathBuf>,
     /// Attacks by name; all unless given
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -104,11 +107,15 @@ fn main() -> Result<ExitCode> {
 
 /// Makes the attacks on promises, and says of each whether it held.
 fn break_in(options: &Options) -> Result<ExitCode> {
-    let log = options.data.join(format!("squab-break-in-{}.log", std::process::id()));
+    let data = options.data.join(format!("squab-break-in-{}", std::process::id()));
+    std::fs::create_dir_all(&data)?;
+    let log = data.join("log");
     let mut status = ExitCode::SUCCESS;
+    let file = options.credentials.as_ref().map(std::fs::read_to_string).transpose()?;
+    let keys = break_in::keys(&file.unwrap_or_default())?;
     for attack in break_in::ATTACKS.iter().filter(|attack| options.wants(attack.name)) {
         let report = match (&options.url, &options.server) {
-            (Some(url), _) => attack.on(&Target::at(url, options.log.clone())),
+            (Some(url), _) => attack.on(&Target::at(url, options.log.clone(), keys.clone())),
             (None, Some(program)) => {
                 let started = Started::for_attack(program, &attack.server, &log)?;
                 attack.on(&started.target)
@@ -120,9 +127,7 @@ fn break_in(options: &Options) -> Result<ExitCode> {
             status = ExitCode::FAILURE;
         }
     }
-    if options.url.is_none() {
-        std::fs::remove_file(&log)?;
-    }
+    std::fs::remove_dir_all(&data)?;
     Ok(status)
 }
 

@@ -55,6 +55,27 @@ pub fn run(target: &Target, report: &mut Report) -> io::Result<()> {
     Ok(())
 }
 
+/// The same of requests with a valid signature, such as a page can find in a presigned URL.
+pub fn run_signed(target: &Target, report: &mut Report) -> io::Result<()> {
+    let Some(key) = target.keys.first() else {
+        report.untried("no key of the server is given");
+        return Ok(());
+    };
+    let body = "Action=ListQueues";
+    let signed = target.signed(key, "sqs", "POST /", &[FORM], body)?;
+    let signed: Vec<&str> = signed.iter().map(String::as_str).collect();
+    let control = target.send("POST /", &signed, body)?;
+    if control.status != 200 {
+        report.untried(format!("a signed call is answered with {}", control.status));
+        return Ok(());
+    }
+    for marks in MARKS {
+        let status = target.send("POST /", &[&signed, *marks].concat(), body)?.status;
+        report.attempt(format!("a signed call with {marks:?}: {status}"), status == 403);
+    }
+    Ok(())
+}
+
 fn delete_queue(target: &Target) -> io::Result<()> {
     let path = format!("POST /000000000000/{QUEUE}");
     target.send(&path, &[FORM], "Action=DeleteQueue").map(drop)

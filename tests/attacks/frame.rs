@@ -1,10 +1,13 @@
 //! What an attack is, what it is made against, and what it reports.
 
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use serde::Deserialize;
+use squab::runtime::clock::{Clock, SystemClock};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +41,32 @@ pub struct Setup {
     pub arguments: &'static [&'static str],
     /// Variables of its environment, which is empty but for these.
     pub environment: &'static [(&'static str, &'static str)],
+    /// The text of its credentials file; empty for a server without keys.
+    pub credentials: &'static str,
+}
+
+/// A server that needs no keys and no arguments.
+pub const OPEN: Setup = Setup { arguments: &["--auth", "off"], environment: &[], credentials: "" };
+
+/// A key with which requests can be signed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Key {
+    #[serde(rename = "access_key_id")]
+    pub id: String,
+    #[serde(rename = "secret_access_key")]
+    pub secret: String,
+    /// Its account, if the file names one.
+    pub account: Option<String>,
+}
+
+/// Returns the keys of a credentials file with tables `[[credential]]`.
+pub fn keys(file: &str) -> Result<Vec<Key>, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        credential: Vec<Key>,
+    }
+    toml::from_str::<File>(file).map(|file| file.credential)
 }
 
 /// A server under attack.
@@ -46,13 +75,15 @@ pub struct Target {
     pub address: String,
     /// Where it writes its log, if that can be read here.
     pub log: Option<PathBuf>,
+    /// Keys that it knows, in the order of its credentials file.
+    pub keys: Vec<Key>,
 }
 
 impl Target {
     /// A server that runs already, at `http://HOST:PORT`.
-    pub fn at(url: &str, log: Option<PathBuf>) -> Self {
+    pub fn at(url: &str, log: Option<PathBuf>, keys: Vec<Key>) -> Self {
         let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { address, log }
+        Self { address, log, keys }
     }
 
     /// Sends a request on a connection of its own: a line such as `POST /`, headers such as
@@ -72,17 +103,48 @@ impl Target {
         self.send("POST /", &[FORM], parameters)
     }
 
+    /// Returns the headers of a request with those of its signature by Signature Version 4, for a
+    /// service such as `sqs` in us-east-1.
+    pub fn signed(
+        &self,
+        key: &Key,
+        service: &str,
+        line: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> io::Result<Vec<String>> {
+        let (method, path) = line.split_once(' ').ok_or_else(|| io::Error::other("no path"))?;
+        let (id, secret) = (&key.id, &key.secret);
+        let identity =
+            aws_credential_types::Credentials::new(id, secret, None, None, "attack").into();
+        let now_ms = u64::try_from(SystemClock.now_ms()).map_err(io::Error::other)?;
+        let params = aws_sigv4::sign::v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name(service)
+            .time(UNIX_EPOCH + Duration::from_millis(now_ms))
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(io::Error::other)?
+            .into();
+        let pairs = headers.iter().filter_map(|header| header.split_once(": "));
+        let uri = format!("http://{}{path}", self.address);
+        let request =
+            SignableRequest::new(method, uri, pairs, SignableBody::Bytes(body.as_bytes()));
+        let request = request.map_err(io::Error::other)?;
+        let signature = sign(request, &params).map_err(io::Error::other)?.into_parts().0;
+        let added = signature.headers().map(|(name, value)| format!("{name}: {value}"));
+        Ok(headers.iter().map(|header| (*header).to_owned()).chain(added).collect())
+    }
+
     fn send_raw(&self, line: &str, headers: &[&str], body: &str) -> io::Result<Answer> {
-        let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|header| header.starts_with("Host:")) {
-            request.push_str(&format!("Host: {}\r\n", self.address));
-        }
-        for header in headers {
-            request.push_str(header);
-            request.push_str("\r\n");
-        }
-        request.push_str("\r\n");
-        request.push_str(body);
+        let own_host = format!("Host: {}", self.address);
+        let has_host = headers.iter().any(|header| header.starts_with("Host:"));
+        let host = (!has_host).then_some(own_host.as_str());
+        let first = format!("{line} HTTP/1.1");
+        let head = [first.as_str(), "Connection: close"].into_iter().chain(host);
+        let head: Vec<&str> = head.chain(headers.iter().copied()).collect();
+        let request = format!("{}\r\n\r\n{body}", head.join("\r\n"));
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(request.as_bytes())?;
