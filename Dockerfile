@@ -19,7 +19,7 @@ RUN apt-get update \
 ENV PATH=/zig/bin:$PATH
 COPY . .
 ARG TARGETARCH
-RUN docker/build "$TARGETARCH" /image/squab && mkdir /image/data
+RUN docker/build "$TARGETARCH" /image && mkdir /image/data
 
 FROM debian:bookworm-slim AS compat
 # hadolint ignore=DL3008
@@ -28,9 +28,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir -p /var/lib/localstack /etc/localstack/init/boot.d /etc/localstack/init/start.d \
         /etc/localstack/init/ready.d /etc/localstack/init/shutdown.d
-COPY --from=build /image/squab /usr/local/bin/squab
-# Scripts call the AWS CLI by these names; the program knows by which it is called.
-RUN ln -s squab /usr/local/bin/awslocal && ln -s squab /usr/local/bin/aws
+COPY --from=build /image/squab /image/awslocal /usr/local/bin/
+# Scripts call the AWS CLI by both names.
+RUN ln -s awslocal /usr/local/bin/aws
 COPY docker/docker-entrypoint.sh /usr/local/bin/
 ENV SQUAB_COMPAT=localstack
 VOLUME /var/lib/localstack

@@ -14,12 +14,10 @@
 //! - `wire` holds the AWS protocols as serde codecs; it knows no operation.
 //! - `auth` verifies signatures; pure, time is an argument.
 //! - `api` is the table of operations, the table of errors and one file per AWS operation.
-//! - `awslocal` is a client: the verbs of the AWS CLI, for scripts.
 //! - `server` is the shell of the process: listeners, the gateway, health, metrics.
 
 pub mod api;
 pub mod auth;
-pub mod awslocal;
 pub mod config;
 pub mod domain;
 pub mod engine;

@@ -6,9 +6,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use squab::awslocal;
 use squab::config::{self, Action, ConfigError, Settings};
-use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::{self, End, health, logging};
 
 /// Requests allocate small and often, on several threads.
@@ -20,10 +18,6 @@ const UNUSABLE_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    if let Some(arguments) = awslocal::arguments(&arguments) {
-        let now_ms = SystemClock.now_ms();
-        return say(&awslocal::run(arguments, std::env::vars_os(), now_ms));
-    }
     let invocation = match config::load(arguments, std::env::vars_os()) {
         Ok(invocation) => invocation,
         Err(ConfigError::Arguments(error)) => error.exit(),
@@ -71,15 +65,6 @@ fn ask_health(settings: &Settings) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => fail(FAILURE, &reason),
     }
-}
-
-fn say(outcome: &awslocal::Outcome) -> ExitCode {
-    let mut stdout = std::io::stdout().lock();
-    let said = stdout.write_all(outcome.output.as_bytes()).and_then(|()| stdout.flush());
-    eprint!("{}", outcome.error);
-    // Whoever reads may have seen enough.
-    let status = if said.is_err() { FAILURE } else { outcome.status };
-    ExitCode::from(status)
 }
 
 /// One sentence on standard error, also when logging has not begun.

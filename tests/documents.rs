@@ -5,6 +5,7 @@
 mod process;
 
 use process::squab;
+use squab::api::operations::OPERATIONS;
 use std::process::Command;
 
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
@@ -61,4 +62,21 @@ fn bash_completes_a_flag_and_its_values() {
         let completed = String::from_utf8_lossy(&output.stdout);
         assert_eq!(completed.trim(), expected, "{output:?}");
     }
+}
+
+/// The tables of `awslocal` are of its own, because it knows nothing of the server's code.
+#[test]
+fn awslocal_knows_the_operations_that_are_served_and_no_others() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/awslocal/src/operations.txt");
+    let table = std::fs::read_to_string(file).unwrap();
+    let mut known: Vec<_> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    let mut served: Vec<_> =
+        OPERATIONS.iter().map(|one| format!("{} {}", one.service.name(), one.name)).collect();
+    known.sort_unstable();
+    served.sort_unstable();
+    assert_eq!(known, served);
 }

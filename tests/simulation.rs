@@ -33,6 +33,8 @@ mod oracle;
 mod queues;
 #[path = "simulation/replays.rs"]
 mod replays;
+#[path = "simulation/rows.rs"]
+mod rows;
 #[path = "simulation/shrink.rs"]
 mod shrink;
 #[path = "simulation/topics.rs"]

@@ -350,6 +350,92 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
     assert!(std::fs::read(&file).unwrap() == before);
 }
 
+/// Makes of a file what the program before the order of FIFO groups would have written: a group with
+/// messages in flight has no head, whichever these are, and records go with the queue.
+const BACK_TO_VERSION_8: &str = "
+    DROP INDEX messages_hidden;
+    UPDATE messages SET place = place + 2 WHERE place IN (-4, -3);
+    ALTER TABLE messages DROP COLUMN received_elsewhere;
+    DROP INDEX message_groups_by_turn;
+    UPDATE message_groups SET head = NULL WHERE first_hidden IS NOT NULL;
+    ALTER TABLE message_groups DROP COLUMN turn;
+    ALTER TABLE message_groups DROP COLUMN first_hidden;
+    CREATE INDEX message_groups_by_head ON message_groups (backlog, head) WHERE head IS NOT NULL;
+    UPDATE deduplication SET owner = (SELECT id FROM queues WHERE backlog = owner)
+        WHERE owner IN (SELECT backlog FROM queues);
+    ALTER TABLE deduplication RENAME COLUMN owner TO queue;
+    UPDATE receive_attempts SET backlog =
+        (SELECT id FROM queues WHERE queues.backlog = receive_attempts.backlog);
+    ALTER TABLE receive_attempts RENAME COLUMN backlog TO queue;
+    ALTER TABLE queues DROP COLUMN created_deduplication_scope;
+    PRAGMA user_version = 8;
+";
+
+#[tokio::test]
+async fn a_file_with_fifo_messages_in_flight_goes_on_by_the_new_order() {
+    let data = tempfile::tempdir().unwrap();
+    let service = service_on(data.path(), START_MS);
+    let change = |handle: &str, seconds: i64| {
+        on("f.fifo", json!({"ReceiptHandle": handle, "VisibilityTimeout": seconds}))
+    };
+    let message = |body: &str, group: &str| {
+        on(
+            "f.fifo",
+            json!({"MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body}),
+        )
+    };
+    let with_attempt = |attempt: &str| {
+        on("f.fifo", json!({"ReceiveRequestAttemptId": attempt, "AttributeNames": ["All"]}))
+    };
+    let scoped = json!({"FifoQueue": "true", "DeduplicationScope": "messageGroup"});
+    create(&service, "f.fifo", scoped).await;
+    create(&service, "standard", json!({})).await;
+    for (body, group) in
+        [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("c1", "c"), ("d1", "d")]
+    {
+        service.ok("SendMessage", message(body, group)).await;
+    }
+    let input = on("standard", json!({"MessageBody": "s1", "MessageGroupId": "s"}));
+    service.ok("SendMessage", input).await;
+    let standard = receive(&service, "standard", 1).await;
+    let first = receive(&service, "f.fifo", 2).await;
+    assert_eq!([&first[0].0, &first[1].0], ["a1", "a2"]);
+    let again = received(&service.ok("ReceiveMessage", with_attempt("x")).await);
+    assert_eq!(again[0].0, "b1");
+    // Visible, and locked by the old program, as a2 is in flight.
+    service.ok("ChangeMessageVisibility", change(&first[0].1, 0)).await;
+    service.runtime.close().await;
+    drop(service);
+    let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
+    by_hand.execute_batch(BACK_TO_VERSION_8).unwrap();
+    by_hand.close().unwrap();
+
+    let service = service_on(data.path(), START_MS);
+    // The attempt is known, the groups that wait are served first, a1 no longer waits for a2.
+    let repeated = received(&service.ok("ReceiveMessage", with_attempt("x")).await);
+    assert_eq!(repeated[0].1, again[0].1);
+    let bodies = |messages: Vec<(String, String, String)>| -> Vec<String> {
+        messages.into_iter().map(|message| message.0).collect()
+    };
+    assert_eq!(bodies(receive(&service, "f.fifo", 2).await), ["c1", "d1"]);
+    let next = receive(&service, "f.fifo", 10).await;
+    assert_eq!([next[0].0.as_str(), next[0].2.as_str()], ["a1", "2"]);
+    assert_eq!(next.len(), 1);
+    // Duplicates are known, in the scope of each group, which stays as it is.
+    let scope = on("f.fifo", json!({"Attributes": {"DeduplicationScope": "queue"}}));
+    service.ok("SetQueueAttributes", scope).await;
+    service.ok("SendMessage", message("c1", "c")).await;
+    service.ok("SendMessage", message("c1", "e")).await;
+    assert_eq!(bodies(receive(&service, "f.fifo", 10).await), ["c1"]);
+    // Handles are good, and what is in flight becomes visible in time.
+    service.ok("DeleteMessage", on("f.fifo", json!({"ReceiptHandle": first[1].1}))).await;
+    service.ok("DeleteMessage", on("f.fifo", json!({"ReceiptHandle": next[0].1}))).await;
+    assert_eq!(bodies(receive(&service, "f.fifo", 10).await), ["a3"]);
+    service.pass(30_000).await;
+    assert_eq!(receive(&service, "standard", 1).await[0].0, standard[0].0);
+    assert_eq!(bodies(receive(&service, "f.fifo", 10).await), ["b1", "c1", "d1", "c1", "a3"]);
+}
+
 #[tokio::test]
 async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     let data = tempfile::tempdir().unwrap();
@@ -360,6 +446,7 @@ async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     service.runtime.close().await;
     drop(service);
     let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
+    by_hand.execute_batch(BACK_TO_VERSION_8).unwrap();
     for column in ["body", "attributes", "sender_id", "trace_header", "deduplication_id"] {
         by_hand.execute(&format!("ALTER TABLE messages DROP COLUMN {column}"), []).unwrap();
     }
@@ -723,4 +810,31 @@ async fn a_long_poll_given_up_leaves_the_message_to_the_next() {
     assert_eq!(send(&service, "q", "hello").await.status, 200);
     drop(given_up);
     is_as_if_never_received(&service).await;
+}
+
+#[tokio::test]
+async fn a_fifo_receive_given_up_leaves_the_turn_and_its_attempt_id_as_they_were() {
+    let database = Watched::new(&Location::Memory);
+    let service = Service::on(Box::new(database), settings(), START_MS);
+    let attributes = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    create(&service, "f.fifo", attributes).await;
+    for group in ["a", "b"] {
+        let message = json!({"MessageBody": group, "MessageGroupId": group});
+        service.ok("SendMessage", on("f.fifo", message)).await;
+    }
+    let with_attempt = on("f.fifo", json!({"ReceiveRequestAttemptId": "x"}));
+    let (holding, hold) = hold!(service.runtime);
+    let request = gateway::request(Protocol::Json, "/", "ReceiveMessage", &with_attempt);
+    let given_up = start(service.gateway.handle(request));
+    hold.release();
+    holding.await.unwrap();
+    service.runtime.run(|_| Ok(())).await.unwrap();
+    drop(given_up);
+    for _ in 0..3 {
+        service.runtime.run(|_| Ok(())).await.unwrap();
+    }
+    let first = receive(&service, "f.fifo", 1).await;
+    assert_eq!((first[0].0.as_str(), first[0].2.as_str()), ("a", "1"));
+    let output = service.ok("ReceiveMessage", with_attempt).await;
+    assert_eq!(output["Messages"][0]["Body"], "b");
 }

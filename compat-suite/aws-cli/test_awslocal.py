@@ -1,4 +1,4 @@
-"""`squab awslocal` beside the AWS command line: the same words, the same output, success or not."""
+"""Squab's `awslocal` beside the AWS CLI: the same words, the same output, success or not."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def test_same(part, endpoint, own_program, json_sqs, sns, tmp_path):
     }
     for protocol, to in (("sqs", queue.arn), ("email", "a@example.com")):
         sns.subscribe(TopicArn=topic.arn, Protocol=protocol, Endpoint=to)
-    aws, own = [str(Path(sys.executable).with_name("aws"))], [program(), "awslocal"]
+    aws, own = [str(Path(sys.executable).with_name("aws"))], [str(Path(program()).with_name("awslocal"))]
     for command in COMMANDS[part::4]:
         command = command.format(**named)
         theirs = run(aws, command, endpoint, tmp_path)

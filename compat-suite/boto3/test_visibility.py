@@ -71,18 +71,25 @@ def test_range(sqs):
 
 
 @pytest.mark.behaviour("visibility-07")
-def test_deleted_or_visible(sqs):
+def test_deleted(sqs):
     queue = sqs.queue()
     queue.send()
-    visible = queue.one(VisibilityTimeout=0)
     deleted = queue.one()
+    queue.delete(deleted)
     says = "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
-    queue.hide(deleted, 0)
-    with sqs.refuses("InvalidParameterValue", says=says.format(visible["ReceiptHandle"])):
-        queue.hide(visible, 30)
-    queue.delete(queue.one())
     with sqs.refuses("InvalidParameterValue", says=says.format(deleted["ReceiptHandle"])):
         queue.hide(deleted, 30)
+
+
+@pytest.mark.behaviour("visibility-12")
+def test_after_the_timeout(sqs):
+    queue = sqs.queue()
+    queue.send()
+    message = queue.one(VisibilityTimeout=0)
+    queue.hide(message, 30)
+    assert queue.receive() == []
+    queue.hide(message, 0)
+    assert len(queue.receive()) == 1
 
 
 @pytest.mark.behaviour("visibility-08")

@@ -14,9 +14,7 @@ const AFTER_HELP: &str = "\
 Every option can also be given in the environment (--max-body-bytes as SQUAB_MAX_BODY_BYTES) and, \
 but for --config, in the file (max_body_bytes = …). Flags win over the environment, the \
 environment over the file. SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY add one key to those of \
-the credentials file.\n\n\
-`squab awslocal sqs create-queue …` calls a server with the verbs of the AWS CLI for sqs, sns and \
-sts; so does the program when it is called by the name awslocal or aws.";
+the credentials file.";
 
 /// Amazon SQS and SNS in one small program, with its state in SQLite.
 #[derive(Debug, Parser)]

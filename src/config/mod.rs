@@ -19,7 +19,7 @@ pub mod localstack;
 mod queues;
 mod resolve;
 mod settings;
-mod suggestion;
+pub(crate) mod suggestion;
 #[cfg(test)]
 pub(crate) mod tests;
 mod topics;
@@ -40,7 +40,6 @@ pub use queues::DeclaredQueue;
 pub use resolve::LONGEST_LATENCY_MS;
 use resolve::resolve;
 pub use settings::{AccessKey, MailRelay, Settings, Storage};
-pub(crate) use suggestion::did_you_mean;
 pub use topics::{DeclaredSubscription, DeclaredTopic, Target};
 
 /// The variable that names the file with which fauxqs begins.

@@ -12,7 +12,13 @@ const QUIET_AFTER_MS: i64 = 300_000;
 /// Upper bound of noisy groups at one time: each holds more than a tenth of what is in flight.
 pub const NOISY_GROUPS: usize = 9;
 
-/// Whether a group is a noisy neighbour. Times in Unix milliseconds.
+// Rule (ReceiveMessage): on a standard queue messages of quiet groups go before those of a group with
+//   30 messages in flight or more, and more than a tenth of all in flight, that was sent to in the last
+//   five minutes; among such groups the one with the fewest in flight goes first.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+// Test: tests/scenarios/fair_queues.txt#A group that keeps many messages in flight is a noisy neighbour
+
+/// Returns whether a group is a noisy neighbour. Times in Unix milliseconds.
 pub fn is_noisy(group_in_flight: i64, queue_in_flight: i64, last_sent_at: i64, now: i64) -> bool {
     group_in_flight >= FEW_IN_FLIGHT
         && group_in_flight * 10 > queue_in_flight

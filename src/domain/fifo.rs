@@ -45,10 +45,13 @@ fn check_id(parameter: &str, id: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid_value(id, parameter, &reason))
 }
 
-/// The deduplication id of a message for a FIFO queue: the explicit one, else, with
+// Rule (SendMessage, SendMessageBatch): an explicit MessageDeduplicationId comes before the content;
+//   with ContentBasedDeduplication the SHA-256 of the body alone stands for it.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+// Test: tests/scenarios/fifo_deduplication.txt#By content
+
+/// Returns the deduplication id of a message for a FIFO queue: the explicit one, else, with
 /// ContentBasedDeduplication, the SHA-256 of the body.
-///
-/// AWS page: "Using the message deduplication ID".
 pub fn deduplication_id(
     explicit: Option<&str>,
     content_based: bool,
@@ -69,8 +72,13 @@ pub fn no_deduplication_id() -> Refusal {
     )
 }
 
-/// Stands for a deduplication id within its scope: within a message group, or none. Records of the
-/// two scopes never meet, which is why a change of scope does not look back.
+// Rule (SendMessage, SendMessageBatch): in the scope `queue` an id in another message group is a
+//   duplicate, in the scope `messageGroup` it is not.
+// Source: recorded
+// Test: tests/recorded/sqs.jsonl#sqs-fifo-dedup-ignores-group-id, tests/recorded/sqs.jsonl#sqs-fifo-message-group-dedup-scope
+
+/// Returns what stands for a deduplication id within its scope: within a message group, or within the
+/// queue if there is none.
 pub fn deduplication_digest(group: Option<&str>, id: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
     if let Some(group) = group {

@@ -15,6 +15,23 @@ pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Ref
     }
 }
 
+// Rule (ReceiveMessage, SetQueueAttributes): maxReceiveCount is about receives from one queue: a
+//   dead letter can be received as often as the redrive policy of its new queue says, whatever it was
+//   received before, although ApproximateReceiveCount goes on.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+//   ("the number of times a message is delivered to the source queue")
+// Test: tests/scenarios/dead_letters.txt#A chain
+
+// Rule (ReceiveMessage): a dead letter keeps its MessageId, body, attributes and receive count, and
+//   has the ARN of its former queue as DeadLetterQueueSourceArn.
+// Source: recorded
+// Test: tests/scenarios/dead_letters.txt#A message received as often as allowed moves at the next attempt
+
+// Rule (ReceiveMessage): a dead letter of a FIFO queue keeps its group; its MessageId becomes its
+//   deduplication id, and its retention period begins anew.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+// Test: tests/scenarios/dead_letters_fifo.txt#A FIFO dead-letter queue keeps group and id
+
 /// Puts a message that has left `source` into `target`.
 ///
 /// Its id, content, group and receive count stay. On a standard queue so does the time of its
@@ -36,5 +53,6 @@ pub fn arrive(
     message.place = Place::Line(0);
     message.rank = message.sequence;
     message.dead_letter_source = Some(source.address.arn());
+    message.received_elsewhere = message.receive_count;
     places::arrive(tx, target, group, &mut message, &content)
 }

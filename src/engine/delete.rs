@@ -5,9 +5,23 @@ use crate::domain::Refusal;
 use crate::domain::receipt::Receipt;
 use crate::store::{Place, Queue, Txn};
 
-/// Deletes the message that a receipt names. Deleting again succeeds, and so does a receipt of an
-/// earlier receive on a standard queue, which deletes nothing. On a FIFO queue a receipt is dead
-/// once its visibility timeout has passed; `handle` is for that sentence.
+// Rule (DeleteMessage, DeleteMessageBatch): on a standard queue any receipt handle of a message
+//   deletes it, also an older one after the message was received again.
+// Source: recorded
+// Test: tests/scenarios/visibility.txt#An older handle deletes
+
+// Rule (DeleteMessage, DeleteMessageBatch): on a FIFO queue a receipt handle is dead once its
+//   visibility timeout has passed.
+// Source: recorded
+// Test: tests/scenarios/fifo_handles.txt#On FIFO queues a handle dies with the visibility timeout
+
+// Rule (DeleteMessage, DeleteMessageBatch): deleting a message again succeeds.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+// Test: tests/scenarios/visibility.txt#A received message is hidden until it is deleted
+
+/// Deletes the message that a receipt names. Deleting again succeeds. On a standard queue the receipt
+/// may be of any receive; on a FIFO queue it is dead once its visibility timeout has passed. `handle`
+/// is for that sentence.
 pub fn delete(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -15,14 +29,12 @@ pub fn delete(
     handle: &str,
 ) -> Result<(), Refusal> {
     let Some(message) = tx.message(queue.backlog, receipt.sequence)? else { return Ok(()) };
-    let is_latest = message.receive_count == receipt.receive;
     if queue.attributes.fifo {
+        let is_latest = message.receive_count == receipt.receive;
         let in_flight = message.place == Place::InFlight && message.rank > tx.now();
         if !(is_latest && in_flight) {
             return Err(expired(handle));
         }
-    } else if !is_latest {
-        return Ok(());
     }
     places::discard(tx, queue, &message)
 }

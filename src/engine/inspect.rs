@@ -82,6 +82,7 @@ pub fn peek(
         let delivery = Delivery {
             receipt: Receipt { queue: queue.id, sequence, receive },
             group: places::group_of(tx, &message)?.map(|group| group.name),
+            former_turn: 0,
             content,
             message,
         };

@@ -73,7 +73,7 @@ pub fn not_found(parameter: &str) -> Refusal {
     )
 }
 
-/// Asks a task to stop. Tells how many messages it has moved.
+/// Asks a task to stop. Returns how many messages it has moved.
 pub fn cancel(tx: &mut Txn<'_>, id: Uuid) -> Result<i64, Refusal> {
     let Some(mut task) = tx.move_task(&id)? else {
         return Err(Refusal::new(Kind::ResourceNotFound, "Task does not exist."));
@@ -88,7 +88,7 @@ pub fn cancel(tx: &mut Txn<'_>, id: Uuid) -> Result<i64, Refusal> {
     Ok(task.moved)
 }
 
-/// Does the next step of the task whose turn it is. Tells when the next step of any task is, in
+/// Does the next step of the task whose turn it is. Returns when the next step of any task is, in
 /// Unix milliseconds.
 pub fn step(tx: &mut Txn<'_>) -> Result<Option<i64>, Refusal> {
     let Some(mut task) = tx.next_move_task()? else { return Ok(None) };
@@ -184,6 +184,7 @@ fn move_message(
         received_at: now,
         first_received_at: now,
         dead_letter_source: None,
+        received_elsewhere: 0,
     };
     let group = group.as_ref().map(|group| group.name.as_str());
     places::arrive(tx, destination, group, &mut moved, &content)

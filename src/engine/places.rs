@@ -5,13 +5,17 @@
 //!  send ──► Line ──take──► InFlight ──leave──► (deleted, dead-lettered, moved)
 //!    └► Delayed ─release─► Line ◄──release──┘
 //! ```
+//!
+//! A message is hidden while it is in flight or delayed. The row of a FIFO group knows its earliest
+//! hidden message (`first_hidden`) and has a `head` only if the first of its line comes before that
+//! one, so that a receive sees none of the groups that it cannot take from.
 
 use crate::domain::Refusal;
 use crate::domain::limits::IN_FLIGHT_MESSAGES;
 use crate::store::{Content, Effect, Message, MessageGroup, Place, Queue, Txn};
 
 /// Receives after which a standard queue no longer puts a message back at the front: a message
-/// that nobody manages to process must not keep the others from being tried.
+/// that no consumer manages to process must not keep the others from being tried.
 const RECEIVES_BEFORE_THE_BACK: i64 = 3;
 
 /// Puts a message into a queue, in a line or under a delay, and into its group.
@@ -38,13 +42,18 @@ pub fn arrive(
     } else {
         tx.effect(Effect::Due { queue: queue.id, at: message.rank });
     }
-    tx.insert_message(queue.backlog, message, content)?;
+    tx.insert_message(queue, message, content)?;
     if let Some(group) = &mut group {
+        if group.size == 0 {
+            group.turn = message.sequence;
+        }
         group.size += 1;
         group.last_sent_at = tx.now();
-        let locked = queue.attributes.fifo && group.in_flight > 0;
-        if ready && !locked {
-            group.head = Some(group.head.map_or(message.rank, |head| head.min(message.rank)));
+        if !ready {
+            note_hidden(queue, group, message);
+        } else if !group.blocks(message.sequence) {
+            let head = group.head.map_or(message.rank, |head| head.min(message.rank));
+            set_head(queue, group, Some(head));
         }
         tx.put_message_group(group);
     }
@@ -60,11 +69,52 @@ fn new_group(tx: &mut Txn<'_>, backlog: i64, name: &str) -> Result<MessageGroup,
         size: 0,
         in_flight: 0,
         last_sent_at: tx.now(),
+        turn: 0,
+        first_hidden: None,
     })
 }
 
+// Rule (ReceiveMessage): a message of a FIFO queue is given out only if no earlier message of its
+//   group is in flight or delayed; messages that are earlier than these can be received.
+// Source: recorded
+// Test: tests/scenarios/fifo_order.txt#Releasing the first of two makes it receivable, tests/scenarios/fifo_order.txt#Extending one of three messages in flight hides the later ones
+
+/// A message of a group is hidden from now on. On a standard queue that hides no other.
+fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
+    if queue.attributes.fifo {
+        let first =
+            group.first_hidden.map_or(message.sequence, |first| first.min(message.sequence));
+        group.first_hidden = Some(first);
+    }
+}
+
+/// A message of a group is hidden no more, or gone; its row says so already.
+fn note_shown(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    group: &mut MessageGroup,
+    message: &Message,
+) -> Result<(), Refusal> {
+    if group.first_hidden == Some(message.sequence) {
+        let none_left = group.in_flight == 0 && tx.counts(queue.backlog)?.delayed == 0;
+        group.first_hidden = if none_left { None } else { tx.first_hidden(group.id)? };
+    }
+    Ok(())
+}
+
+/// Sets which message of a group may be received next. Groups of a standard queue are served in the
+/// order of these messages, groups of a FIFO queue in the order of their turns.
+fn set_head(queue: &Queue, group: &mut MessageGroup, head: Option<i64>) {
+    group.head = head;
+    if let Some(head) = head
+        && !queue.attributes.fifo
+    {
+        group.turn = head;
+    }
+}
+
 /// Hides a message of a line until a time. The caller has its group at hand and closes it when
-/// it has taken what it wants: see [`close`].
+/// it has taken what it wants: see [`close`] and [`close_served`].
 pub fn take(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -80,10 +130,33 @@ pub fn take(
         message.first_received_at = message.received_at;
     }
     message.receive_count += 1;
-    tx.update_message(queue.backlog, from, message)?;
+    tx.update_message(queue, from, message)?;
     tx.effect(Effect::Due { queue: queue.id, at: until });
     if let Some(group) = group {
         group.in_flight += 1;
+        note_hidden(queue, group, message);
+    }
+    Ok(())
+}
+
+/// Hides a message that has been received until another time, whether it is in flight or, on a
+/// standard queue, back in its line. This is no receive.
+pub fn hide(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    message: &mut Message,
+    until: i64,
+) -> Result<(), Refusal> {
+    let from = message.place;
+    message.place = Place::InFlight;
+    message.rank = until;
+    tx.update_message(queue, from, message)?;
+    tx.effect(Effect::Due { queue: queue.id, at: until });
+    if from != Place::InFlight
+        && let Some(mut group) = group_of(tx, message)?
+    {
+        group.in_flight += 1;
+        close(tx, queue, &mut group)?;
     }
     Ok(())
 }
@@ -102,6 +175,7 @@ pub fn leave(
         if message.place == Place::InFlight {
             group.in_flight -= 1;
         }
+        note_shown(tx, queue, group, message)?;
     }
     if message.place == Place::InFlight {
         tell_of_room(tx, queue)?;
@@ -109,7 +183,7 @@ pub fn leave(
     Ok(())
 }
 
-/// After a message was in flight: if as many were as may be, somebody may wait for just that.
+/// After a message was in flight: if as many were as may be, a receiver may wait for that room.
 fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
     if tx.counts(queue.backlog)?.in_flight + 1 >= IN_FLIGHT_MESSAGES {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
@@ -120,13 +194,43 @@ fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
 /// Makes the row of a group agree with what was done to its messages.
 pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
     let was_blocked = group.head.is_none();
-    let locked = queue.attributes.fifo && group.in_flight > 0;
-    group.head =
-        if locked || group.size == 0 { None } else { tx.line_head(queue.backlog, group.id)? };
+    let in_line = group.size > group.in_flight;
+    let first = if in_line { tx.line_head(queue.backlog, group.id)? } else { None };
+    set_head(queue, group, first.filter(|first| !group.blocks(*first)));
     if was_blocked && group.head.is_some() {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     }
     tx.put_message_group(group);
+    Ok(())
+}
+
+// Rule (ReceiveMessage): a receive that takes messages of a FIFO group puts the group behind all
+//   groups that wait, and this order is kept when the messages become visible again.
+// Source: recorded
+// Test: tests/scenarios/fifo_order.txt#A group that was served goes behind those that wait
+
+/// Does the same after a receive has taken messages from the front of the group's line. What is left
+/// of a FIFO group comes after them, and so has to wait.
+pub fn close_served(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    group: &mut MessageGroup,
+) -> Result<(), Refusal> {
+    if !queue.attributes.fifo {
+        return close(tx, queue, group);
+    }
+    group.head = None;
+    group.turn = tx.next_sequence()?;
+    tx.put_message_group(group);
+    Ok(())
+}
+
+/// Gives a FIFO group the turn that it had before a receive that is undone.
+pub fn restore_turn(tx: &mut Txn<'_>, message: &Message, turn: i64) -> Result<(), Refusal> {
+    if let Some(mut group) = group_of(tx, message)? {
+        group.turn = turn;
+        tx.put_message_group(&group);
+    }
     Ok(())
 }
 
@@ -154,13 +258,14 @@ pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result
     let to_the_back = !queue.attributes.fifo && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
     message.rank = if to_the_back { tx.next_sequence()? } else { message.sequence };
     message.place = Place::Line(message.group);
-    tx.update_message(queue.backlog, from, message)?;
+    tx.update_message(queue, from, message)?;
     match group_of(tx, message)? {
         None => tx.effect(Effect::Ready { queue: queue.id, count: 1 }),
         Some(mut group) => {
             if from == Place::InFlight {
                 group.in_flight -= 1;
             }
+            note_shown(tx, queue, &mut group, message)?;
             if !queue.attributes.fifo {
                 tx.effect(Effect::Ready { queue: queue.id, count: 1 });
             }
@@ -173,7 +278,7 @@ pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result
     Ok(())
 }
 
-/// Releases messages whose time has come, a page of them. Tells whether there may be more.
+/// Releases messages whose time has come, a page of them. Returns whether there may be more.
 pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let counts = tx.counts(queue.backlog)?;
     let mut more = false;
@@ -181,7 +286,7 @@ pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
         if count == 0 {
             continue;
         }
-        let due = tx.due(queue.backlog, place, super::PAGE)?;
+        let due = tx.due(queue, place, super::PAGE)?;
         more |= due.len() as i64 == super::PAGE;
         for mut message in due {
             release(tx, queue, &mut message)?;
@@ -200,13 +305,14 @@ pub fn is_expired(queue: &Queue, message: &Message, now: i64) -> bool {
     now >= expires_at(queue, message)
 }
 
-/// Puts a message that nobody has received under a delay until `message.rank`.
+/// Puts a message that was never received under a delay until `message.rank`.
 pub fn delay(tx: &mut Txn<'_>, queue: &Queue, mut message: Message) -> Result<(), Refusal> {
     let from = message.place;
     message.place = Place::Delayed;
-    tx.update_message(queue.backlog, from, &message)?;
+    tx.update_message(queue, from, &message)?;
     tx.effect(Effect::Due { queue: queue.id, at: message.rank });
     if let Some(mut group) = group_of(tx, &message)? {
+        note_hidden(queue, &mut group, &message);
         close(tx, queue, &mut group)?;
     }
     Ok(())

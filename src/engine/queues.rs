@@ -92,6 +92,7 @@ pub fn create(
         created_at: now,
         modified_at: now,
         purged_at: None,
+        deduplication_scope: attributes.deduplication_scope,
         attributes,
         forwards: Forwards::default(),
     };
@@ -130,7 +131,12 @@ fn check_same(
     Ok(())
 }
 
-/// Changes attributes, all of them or none. Tells what must follow page by page, see [`retime`]: AWS
+// Rule (SetQueueAttributes): a changed DelaySeconds concerns the messages that are in a FIFO queue
+//   and were never received; on a standard queue it concerns later messages only.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: tests/scenarios/fifo_delay.txt#A changed delay concerns messages that are there, tests/scenarios/delay.txt#On a standard queue a changed delay concerns later messages only
+
+/// Changes attributes, all of them or none. Returns what must follow page by page, see [`retime`]: AWS
 /// has the delay of a FIFO queue concern messages that are there, that of a standard queue not.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
@@ -187,7 +193,7 @@ impl Retiming {
         }
         let after = match self.cursor {
             Some(cursor) => cursor,
-            None => match tx.first_delayed(queue.backlog)? {
+            None => match tx.first_delayed(queue)? {
                 Some(first) => first - 1,
                 None => return Ok(Vec::new()),
             },
@@ -206,7 +212,7 @@ impl Retiming {
     }
 }
 
-/// Applies the delay to a page of messages. Tells how to go on.
+/// Applies the delay to a page of messages. Returns how to go on.
 pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, Refusal> {
     let Some(queue) = tx.queue_by_id(retiming.queue)? else { return Ok(None) };
     let page = retiming.page(tx, &queue)?;
@@ -231,7 +237,23 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
     Ok(Some(Retiming { cursor: Some(last), ..retiming }))
 }
 
-/// Throws all messages away. `cool_down`: whether a purge must rest for a minute.
+// Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included, and clears
+//   the memory of deduplication: an id that was used before is accepted.
+// Source: recorded
+// Test: tests/scenarios/purge.txt#On a FIFO queue it unlocks the groups and forgets deduplication ids
+
+// Rule (PurgeQueue, ReceiveMessage): a purge forgets receive attempts too; the same attempt id begins a new
+//   receive.
+// Source: inferred, a purge clears the memory of deduplication as well
+// Test: tests/scenarios/purge.txt#It forgets receive attempts as well
+
+// Rule (PurgeQueue): a second purge of a queue within 60 seconds is refused with
+//   PurgeQueueInProgress, status 403.
+// Source: recorded
+// Test: tests/recorded/sqs.jsonl#sqs-purge-twice
+
+/// Throws all messages away, and all that the queue remembers of them, which goes with its backlog.
+/// `cool_down`: whether a purge must rest for a minute.
 pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Result<(), Refusal> {
     let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
     let now = tx.now();
@@ -269,8 +291,8 @@ pub fn counts(tx: &mut Txn<'_>, queue: &Queue) -> Result<Counts, Refusal> {
     let more = places::settle(tx, queue)?;
     let mut counts = tx.counts(queue.backlog)?;
     if more {
-        let in_flight = tx.count_due(queue.backlog, Place::InFlight)?;
-        let delayed = tx.count_due(queue.backlog, Place::Delayed)?;
+        let in_flight = tx.count_due(queue, Place::InFlight)?;
+        let delayed = tx.count_due(queue, Place::Delayed)?;
         counts.in_flight -= in_flight;
         counts.delayed -= delayed;
         counts.ready += in_flight + delayed;

@@ -1,7 +1,7 @@
 //! Receive: release what is due, choose whose turn it is, hide what is given out.
 //!
 //! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
-//! give out as many as possible of the group with the oldest message, then of others.
+//! give out as many as possible of the group whose turn it is, then of others.
 
 use super::{dead_letter, places, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
@@ -35,11 +35,11 @@ pub struct Request {
     /// Whether the caller is ready to wait: then the in-flight limit of a standard queue is a
     /// reason to wait, not an error.
     pub may_wait: bool,
-    /// Whether messages may be taken. If not, whoever asks learns whether there are any.
+    /// Whether messages may be taken. If not, the answer says only whether there are any.
     pub may_take: bool,
     /// Bytes that the answer may have.
     pub room: usize,
-    /// Bytes that a message takes of it at most.
+    /// Returns the bytes that a message takes of it at most.
     pub weigh: fn(&Content) -> usize,
 }
 
@@ -72,7 +72,19 @@ pub struct Delivery {
     pub content: Content,
     /// MessageGroupId
     pub group: Option<String>,
+    /// The turn that its group had before.
+    pub former_turn: i64,
 }
+
+// Rule (ReceiveMessage): when as many messages are in flight as may be, a short poll of a standard
+//   queue is refused with OverLimit, status 403; a long poll, and any poll of a FIFO queue, gets nothing.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+// Test: tests/scenarios/in_flight_limit.txt#About 120,000 messages may be in flight
+
+// Rule (ReceiveMessage): with VisibilityTimeout 0 a message is visible again at once, and the receive
+//   counts.
+// Source: recorded
+// Test: tests/scenarios/visibility.txt#The timeout of one receive
 
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
@@ -118,7 +130,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     more |= taken.run(tx)?;
     let (messages, weight) = (taken.messages, request.room - taken.room);
     let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
-    // What has expired in flight, and nobody has swept yet, locks its group no more.
+    // What has expired while it was hidden, and has not been swept yet, blocks its group no more.
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
         more |= sweep::expire_page(tx, queue)? > 0;
     }
@@ -132,14 +144,25 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     Ok(Received { messages, weight, left: false, more, needs_room, next_due })
 }
 
-/// Makes messages visible again that were given out to somebody who has gone.
-pub fn give_back(tx: &mut Txn<'_>, receipts: &[Receipt]) -> Result<(), Refusal> {
-    for receipt in receipts {
+/// Undoes a receive whose client has gone: its messages are visible again, and its attempt id is
+/// forgotten.
+pub fn give_back(
+    tx: &mut Txn<'_>,
+    unwanted: &[Delivery],
+    attempt_id: Option<&str>,
+) -> Result<(), Refusal> {
+    for Delivery { receipt, former_turn, .. } in unwanted {
         let Some(queue) = tx.queue_by_id(receipt.queue)? else { continue };
         let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else { continue };
         if message.place == Place::InFlight && message.receive_count == receipt.receive {
             message.receive_count -= 1;
             places::release(tx, &queue, &mut message)?;
+            if queue.attributes.fifo {
+                places::restore_turn(tx, &message, *former_turn)?;
+            }
+            if let Some(attempt) = attempt_id {
+                tx.forget_receive_attempt(queue.backlog, attempt)?;
+            }
         }
     }
     Ok(())
@@ -164,14 +187,23 @@ struct Taking<'q> {
     messages: Vec<Delivery>,
 }
 
-/// Whose turn it is, and how many of its messages may be taken before asking again.
+/// Whose turn it is, and how many of its messages may be taken before the next turn is chosen.
 struct Turn {
     group: Option<MessageGroup>,
     limit: usize,
+    /// Messages of this rank or a greater one are blocked.
+    before: i64,
+}
+
+impl Turn {
+    fn of(group: Option<MessageGroup>, limit: usize) -> Self {
+        let before = group.as_ref().and_then(|group| group.first_hidden).unwrap_or(i64::MAX);
+        Self { group, limit, before }
+    }
 }
 
 impl Taking<'_> {
-    /// Tells whether it stopped for having looked at enough.
+    /// Returns whether it stopped for having looked at enough.
     fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         let mut turns = VecDeque::new();
         while self.wants_more() {
@@ -182,11 +214,16 @@ impl Taking<'_> {
                 turns = self.next_turns(tx)?;
             }
             let Some(mut turn) = turns.pop_front() else { break };
+            let taken = self.messages.len();
             if !self.take_turn(tx, &mut turn)? {
                 break;
             }
-            if let Some(group) = &mut turn.group {
-                places::close(tx, self.queue, group)?;
+            match &mut turn.group {
+                None => {}
+                Some(group) if self.messages.len() > taken => {
+                    places::close_served(tx, self.queue, group)?;
+                }
+                Some(group) => places::close(tx, self.queue, group)?,
             }
         }
         Ok(false)
@@ -196,7 +233,12 @@ impl Taking<'_> {
         self.messages.len() < self.wanted && self.does_not_fit.is_none()
     }
 
-    /// Takes from one line. Tells whether anything stood in it.
+    // Rule (ReceiveMessage): a receive takes as many messages as possible of one FIFO group, then
+    //   of others, and the messages of a group are returned in their order.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+    // Test: tests/scenarios/fifo_order.txt#A batch takes as many as it can of one group
+
+    /// Takes from one line. Returns whether anything stood in it.
     fn take_turn(&mut self, tx: &mut Txn<'_>, turn: &mut Turn) -> Result<bool, Refusal> {
         let place = turn.group.as_ref().map_or(0, |group| group.id);
         let mut any = false;
@@ -205,7 +247,7 @@ impl Taking<'_> {
             // Where not everything may fit, nothing large is read to be left where it is.
             let page = if self.room < RECEIVED_BYTES { 1 } else { PAGE };
             let limit = turn.limit.min(room).min(self.candidates).min(page);
-            let line = tx.line(self.queue.backlog, place, limit as i64)?;
+            let line = tx.line(self.queue.backlog, place, turn.before, limit as i64)?;
             let looked_at = line.len();
             any |= looked_at > 0;
             self.candidates -= looked_at;
@@ -213,7 +255,7 @@ impl Taking<'_> {
                 self.deal_with(tx, turn, message, content)?;
             }
             // What has expired or became a dead letter makes room for more of a FIFO group, and
-            // this is the last chance for them: what was taken locks the group.
+            // this is the last chance for them: what was taken blocks those after it.
             let all_seen = looked_at < limit || self.candidates == 0;
             if !self.queue.attributes.fifo || all_seen || !self.wants_more() {
                 return Ok(any);
@@ -227,12 +269,12 @@ impl Taking<'_> {
         let wanted = self.wanted - self.messages.len();
         if self.queue.attributes.fifo {
             let groups = tx.ready_groups(self.queue.backlog, wanted as i64)?;
-            let turn = |group| Turn { group: Some(group), limit: wanted };
+            let turn = |group| Turn::of(Some(group), wanted);
             return Ok(groups.into_iter().map(turn).collect());
         }
         let mut groups = tx.ready_groups(self.queue.backlog, NOISY_GROUPS as i64 + 1)?;
         if groups.is_empty() {
-            return Ok(VecDeque::from([Turn { group: None, limit: wanted }]));
+            return Ok(VecDeque::from([Turn::of(None, wanted)]));
         }
         let now = tx.now();
         let quiet = groups
@@ -247,7 +289,7 @@ impl Taking<'_> {
             Some(index) => Some(groups.swap_remove(index)),
             None => groups.into_iter().min_by_key(|group| group.in_flight),
         };
-        Ok(VecDeque::from([Turn { group, limit: 1 }]))
+        Ok(VecDeque::from([Turn::of(group, 1)]))
     }
 
     fn deal_with(
@@ -266,8 +308,14 @@ impl Taking<'_> {
         }
         if let Some(target) = self.dead_letter_target(tx, &message)? {
             places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
-            let group = turn.group.as_ref().map(|group| group.name.as_str());
-            return dead_letter::arrive(tx, self.queue, target, group, message, content);
+            let Some(group) = &mut turn.group else {
+                return dead_letter::arrive(tx, self.queue, target, None, message, content);
+            };
+            // A queue may be its own dead-letter queue: then this is the group it arrives in.
+            tx.put_message_group(group);
+            dead_letter::arrive(tx, self.queue, target, Some(&group.name), message, content)?;
+            *group = tx.message_group_by_id(group.id)?;
+            return Ok(());
         }
         if !self.fits(&content) {
             return Ok(());
@@ -282,6 +330,7 @@ impl Taking<'_> {
             },
             content,
             group: turn.group.as_ref().map(|group| group.name.clone()),
+            former_turn: turn.group.as_ref().map_or(0, |group| group.turn),
             message,
         });
         Ok(())
@@ -299,15 +348,20 @@ impl Taking<'_> {
         true
     }
 
-    /// Where a message goes that has been received too often. If the dead-letter queue is gone the
-    /// message stays.
+    // Rule (ReceiveMessage): if the dead-letter queue is deleted, messages stay and are returned.
+    // Source: inferred
+    // Test: tests/scenarios/dead_letters.txt#A dead-letter queue that is gone takes nothing
+
+    /// Returns where a message goes that has been received too often. If the dead-letter queue is
+    /// gone the message stays.
     fn dead_letter_target(
         &self,
         tx: &mut Txn<'_>,
         message: &Message,
     ) -> Result<Option<&Queue>, Refusal> {
         let Some(policy) = &self.queue.attributes.redrive_policy else { return Ok(None) };
-        if !to_dead_letter(message.receive_count, policy.max_receive_count) {
+        let received_here = message.receive_count - message.received_elsewhere;
+        if !to_dead_letter(received_here, policy.max_receive_count) {
             return Ok(None);
         }
         if let Some(known) = self.dead_letter_queue.get() {
@@ -336,12 +390,37 @@ fn remember(
         }
     }
     let expires_at = tx.now() + DEDUPLICATION_INTERVAL_MS;
-    tx.remember_receive_attempt(queue.id, attempt, &record, expires_at)?;
+    tx.remember_receive_attempt(queue.backlog, attempt, &record, expires_at)?;
     Ok(())
 }
 
-/// The messages of an earlier receive with the same attempt id, hidden anew, if all of them are
-/// still in flight just as they were given out.
+/// What became of a message since the receive of an attempt, or its last repetition.
+enum Fate {
+    /// It is in flight as it was given out.
+    Unchanged(Box<Message>),
+    /// Its visibility timeout passed, or the receive was undone.
+    TimedOut,
+    /// It was deleted, or its visibility was changed.
+    Changed,
+}
+
+// Rule (ReceiveMessage): within five minutes and the visibility timeout a receive with the same
+//   ReceiveRequestAttemptId returns the same messages and receipt handles, and restarts their timeout.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+// Test: tests/scenarios/fifo_attempts.txt#A receive repeated with its attempt id gets the same messages
+
+// Rule (ReceiveMessage): once a message of the receive was deleted or its visibility was changed, its
+//   ReceiveRequestAttemptId is refused for the rest of the five minutes.
+// Source: reported, awslabs/amazon-sqs-java-messaging-lib#101
+// Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility
+
+// Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same
+//   ReceiveRequestAttemptId begins a new receive.
+// Source: inferred, the same messages are documented for the time of the timeout only
+// Test: tests/scenarios/fifo_attempts.txt#When the timeout has passed, tests/scenarios/fifo_attempts.txt#Five minutes after the receive
+
+/// Returns the messages of an earlier receive with the same attempt id, hidden anew; nothing if this
+/// is a new receive.
 fn repeat(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -349,25 +428,18 @@ fn repeat(
     until: i64,
     request: &Request,
 ) -> Result<Option<Received>, Refusal> {
-    let Some(record) = tx.receive_attempt(queue.id, attempt)? else { return Ok(None) };
+    let Some(record) = tx.receive_attempt(queue.backlog, attempt)? else { return Ok(None) };
     let mut messages = Vec::with_capacity(record.len() / RECORD_BYTES);
+    let mut timed_out = false;
     for entry in record.chunks_exact(RECORD_BYTES) {
-        let [sequence, receive, hidden_until] = [0, 8, 16].map(|at| {
-            let mut number = [0; 8];
-            number.copy_from_slice(&entry[at..at + 8]);
-            i64::from_be_bytes(number)
-        });
-        let unchanged = tx.message(queue.backlog, sequence)?.filter(|message| {
-            message.place == Place::InFlight
-                && message.receive_count == receive
-                && message.rank == hidden_until
-                && message.rank > tx.now()
-                && !places::is_expired(queue, message, tx.now())
-        });
-        match unchanged {
-            Some(message) => messages.push(message),
-            None => return Ok(None),
+        match fate(tx, queue, entry)? {
+            Fate::Unchanged(message) => messages.push(*message),
+            Fate::TimedOut => timed_out = true,
+            Fate::Changed => return Err(not_retryable(attempt)),
         }
+    }
+    if timed_out {
+        return Ok(None);
     }
     let mut contents = Vec::with_capacity(messages.len());
     for message in &messages {
@@ -379,8 +451,8 @@ fn repeat(
     }
     let mut deliveries = Vec::with_capacity(messages.len());
     for (mut message, content) in messages.into_iter().zip(contents) {
-        message.rank = until;
-        tx.update_message(queue.backlog, Place::InFlight, &message)?;
+        places::hide(tx, queue, &mut message, until)?;
+        let group = places::group_of(tx, &message)?;
         deliveries.push(Delivery {
             receipt: Receipt {
                 queue: queue.id,
@@ -388,10 +460,44 @@ fn repeat(
                 receive: message.receive_count,
             },
             content,
-            group: places::group_of(tx, &message)?.map(|group| group.name),
+            former_turn: group.as_ref().map_or(0, |group| group.turn),
+            group: group.map(|group| group.name),
             message,
         });
     }
     remember(tx, queue, attempt, &deliveries)?;
     Ok(Some(Received { messages: deliveries, weight, ..Received::default() }))
+}
+
+/// Reads one entry of a record, and what became of its message.
+fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> {
+    let [sequence, receive, hidden_until] = [0, 8, 16].map(|at| {
+        let mut number = [0; 8];
+        number.copy_from_slice(&entry[at..at + 8]);
+        i64::from_be_bytes(number)
+    });
+    let now = tx.now();
+    let Some(message) = tx.message(queue.backlog, sequence)? else { return Ok(Fate::Changed) };
+    if places::is_expired(queue, &message, now) {
+        // As if it had been swept.
+        return Ok(Fate::Changed);
+    }
+    if message.receive_count != receive {
+        return Ok(Fate::TimedOut);
+    }
+    let as_given_out = message.place == Place::InFlight && message.rank == hidden_until;
+    let has_timed_out = hidden_until <= now && (as_given_out || message.place != Place::InFlight);
+    Ok(match (as_given_out, has_timed_out) {
+        (_, true) => Fate::TimedOut,
+        (true, false) => Fate::Unchanged(Box::new(message)),
+        (false, false) => Fate::Changed,
+    })
+}
+
+fn not_retryable(attempt: &str) -> Refusal {
+    Refusal::invalid_value(
+        attempt,
+        "ReceiveRequestAttemptId",
+        "The receiveRequestAttemptId is not valid anymore since the receive call is not retryable.",
+    )
 }

@@ -30,7 +30,7 @@ pub struct Sent {
 }
 
 /// Accepts a message for a queue and for the queues to which it forwards: one step, so that there
-/// is no circle. Tells what became of it in the queue to which it goes; that is the one which was
+/// is no circle. Returns what became of it in the queue to which it goes; that is the one which was
 /// named, if the one that is to have it instead does not exist.
 pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
     let Forwards { copy_to, move_to } = &queue.forwards;
@@ -55,6 +55,16 @@ fn neighbour(
     Ok(found.filter(|found| found.attributes.fifo == queue.attributes.fifo))
 }
 
+// Rule (SendMessage, SendMessageBatch): for five minutes the first message of a deduplication id
+//   wins, also after it was received and deleted; a duplicate does not extend that time.
+// Source: recorded
+// Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
+
+// Rule (SendMessage, SendMessageBatch): a duplicate is answered with the MessageId and the SequenceNumber of the
+//   first message.
+// Source: inferred, AWS answers so for FIFO topics
+// Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
+
 /// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
 fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
     let sequence = tx.next_sequence()?;
@@ -63,7 +73,7 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
     if let Some(digest) = deduplication_digest(queue, outgoing) {
         let expires_at = now + DEDUPLICATION_INTERVAL_MS;
         let this = Duplicate { id, sequence };
-        if let Some(first) = tx.remember_deduplication(queue.id, &digest, &this, expires_at)? {
+        if let Some(first) = tx.remember_deduplication(queue.backlog, &digest, &this, expires_at)? {
             return Ok(Sent { id: first.id, sequence: first.sequence });
         }
     }
@@ -88,18 +98,24 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
             received_at: now,
             first_received_at: now,
             dead_letter_source: None,
+            received_elsewhere: 0,
         },
         &outgoing.content,
     )?;
     Ok(Sent { id, sequence })
 }
 
+// Rule (SendMessage, SendMessageBatch, SetQueueAttributes): the DeduplicationScope that a queue was
+//   created with keeps applying after the attribute was changed.
+// Source: recorded
+// Test: tests/scenarios/fifo_deduplication.txt#The scope at creation keeps applying
+
 fn deduplication_digest(queue: &Queue, outgoing: &Outgoing) -> Option<[u8; 16]> {
     if !queue.attributes.fifo {
         return None;
     }
     let id = outgoing.content.deduplication_id.as_deref()?;
-    let group = match queue.attributes.deduplication_scope {
+    let group = match queue.deduplication_scope {
         DeduplicationScope::Queue => None,
         DeduplicationScope::MessageGroup => Some(outgoing.group.as_deref().unwrap_or_default()),
     };

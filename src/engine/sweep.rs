@@ -1,4 +1,4 @@
-//! Sweeping: what has expired is removed in pages, whether or not anybody asks for it.
+//! Sweeping: what has expired is removed in pages, whether or not a client asks for it.
 
 use super::{PAGE, places, subscriptions};
 use crate::domain::Refusal;
@@ -13,14 +13,14 @@ const IDLE_GROUPS_MS: i64 = 10_000;
 /// How long an ended move task is still listed, in milliseconds.
 const ENDED_TASKS_MS: i64 = 30 * 24 * 3_600_000;
 
-/// Removes a page of a discarded backlog. Tells whether there is more to do.
+/// Removes a page of a discarded backlog. Returns whether there is more to do.
 pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let Some(backlog) = tx.discarded_backlog()? else { return Ok(false) };
     tx.empty_backlog(backlog, PAGE)?;
     Ok(true)
 }
 
-/// Forgets a page of records that are out of date. Tells whether there may be more.
+/// Forgets a page of records that are out of date. Returns whether there may be more.
 pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let limit = PAGE;
     let now = tx.now();
@@ -46,7 +46,7 @@ pub fn forget_deduplication(
 }
 
 /// Forgets those of a page of message groups that have no messages any more, those that follow
-/// `after`, by id. Tells where to go on.
+/// `after`, by id. Returns where to go on.
 pub fn forget_idle_groups(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     let idle_since = tx.now() - IDLE_GROUPS_MS;
     Ok(tx.forget_message_groups(after, idle_since, PAGE * 3)?)
@@ -60,7 +60,7 @@ pub const INTERVAL_MS: i64 = DEDUPLICATION_INTERVAL_MS / 10;
 /// twice in its life.
 pub const ROUND_MS: i64 = DEDUPLICATION_INTERVAL_MS;
 
-/// Expires messages of the queues that follow `after`, by id. Tells where to go on.
+/// Expires messages of the queues that follow `after`, by id. Returns where to go on.
 pub fn expire(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     let mut last = after;
     for queue in tx.queues_after(after, QUEUES)? {
@@ -72,13 +72,13 @@ pub fn expire(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     Ok((last != after).then_some(last))
 }
 
-/// Removes a page of messages of one queue whose retention period has passed. Tells whether there
+/// Removes a page of messages of one queue whose retention period has passed. Returns whether there
 /// may be more.
 pub fn expire_in(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     Ok(expire_page(tx, queue)? == PAGE)
 }
 
-/// The same. Tells how many messages that were.
+/// Does the same. Returns how many messages these were.
 pub fn expire_page(tx: &mut Txn<'_>, queue: &Queue) -> Result<i64, Refusal> {
     let now = tx.now();
     let first = tx.oldest_messages(queue.backlog, 1)?;
@@ -94,17 +94,17 @@ pub fn expire_page(tx: &mut Txn<'_>, queue: &Queue) -> Result<i64, Refusal> {
     Ok(expired.len() as i64)
 }
 
-/// Whether messages of a FIFO queue may be there that only wait for others of their groups, which
-/// are in flight, to go.
+/// Returns whether a FIFO queue may have messages that only wait for earlier ones of their groups,
+/// which are in flight or delayed.
 pub fn may_be_locked(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let counts = tx.counts(queue.backlog)?;
-    Ok(queue.attributes.fifo && counts.ready > 0 && counts.in_flight > 0)
+    Ok(queue.attributes.fifo && counts.ready > 0 && counts.in_flight + counts.delayed > 0)
 }
 
-/// When time alone will make a message ready, in Unix milliseconds: a timeout or a delay ends, or
-/// a message expires in flight that locks its group.
+/// Returns when time alone will make a message ready, in Unix milliseconds: when a timeout or a delay
+/// ends, or when a message expires that keeps later ones of its group from being received.
 pub fn next_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<i64>, Refusal> {
-    let mut next = tx.next_due(queue.backlog)?;
+    let mut next = tx.next_due(queue)?;
     if may_be_locked(tx, queue)?
         && let Some(oldest) = tx.oldest_messages(queue.backlog, 1)?.first()
     {
@@ -114,7 +114,7 @@ pub fn next_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<i64>, Refusal>
     Ok(next)
 }
 
-/// Makes a page of messages ready whose time that is. Tells whether there may be more.
+/// Makes a page of messages ready whose time that is. Returns whether there may be more.
 pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let more = may_be_locked(tx, queue)? && expire_in(tx, queue)?;
     Ok(places::settle(tx, queue)? || more)

@@ -5,7 +5,28 @@ use super::places;
 use crate::domain::Refusal;
 use crate::domain::limits::VISIBILITY_TIMEOUT;
 use crate::domain::receipt::Receipt;
-use crate::store::{Effect, Message, Place, Queue, Txn};
+use crate::store::{Place, Queue, Txn};
+
+// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): on a standard queue any receipt
+//   handle of a message changes its visibility, also an older one after the message was received
+//   again, and also when the timeout has passed and the message was not received again.
+// Source: recorded
+// Test: tests/scenarios/visibility.txt#An older handle changes the visibility, tests/scenarios/visibility.txt#A message whose timeout has passed is hidden again
+
+// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): a message whose timeout has passed is
+//   hidden again for the given time, and 0 changes nothing; neither is a receive.
+// Source: inferred, the new timeout counts from the call
+// Test: tests/scenarios/visibility.txt#A message whose timeout has passed is hidden again
+
+// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): on a FIFO queue a receipt handle is
+//   dead once its visibility timeout has passed.
+// Source: recorded
+// Test: tests/scenarios/fifo_handles.txt#On FIFO queues a handle dies with the visibility timeout
+
+// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): twelve hours after its last receive a
+//   message is visible at the latest.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+// Test: tests/scenarios/visibility.txt#Twelve hours since the receive are the limit
 
 /// Hides the message that a receipt names for `timeout` seconds from now; 0 shows it at once.
 pub fn change_visibility(
@@ -15,26 +36,21 @@ pub fn change_visibility(
     handle: &str,
     timeout: i64,
 ) -> Result<(), Refusal> {
-    let message = tx.message(queue.backlog, receipt.sequence)?;
     let now = tx.now();
-    let in_flight = |message: &Message| {
-        message.place == Place::InFlight
-            && message.rank > now
-            && !places::is_expired(queue, message, now)
+    let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else {
+        return Err(not_available(handle));
     };
-    let mut message = match message {
-        Some(message) if in_flight(&message) => message,
-        Some(_) if queue.attributes.fifo => return Err(expired(handle)),
-        _ => {
-            return Err(Refusal::invalid_value(
-                handle,
-                "ReceiptHandle",
-                "Message does not exist or is not available for visibility timeout change.",
-            ));
+    let is_too_old = places::is_expired(queue, &message, now);
+    let in_flight = message.place == Place::InFlight && message.rank > now;
+    if queue.attributes.fifo {
+        if is_too_old || !in_flight || message.receive_count != receipt.receive {
+            return Err(expired(handle));
         }
-    };
-    if queue.attributes.fifo && message.receive_count != receipt.receive {
-        return Err(expired(handle));
+    } else if is_too_old {
+        return Err(not_available(handle));
+    }
+    if timeout == 0 {
+        return if in_flight { places::release(tx, queue, &mut message) } else { Ok(()) };
     }
     let until = now + timeout * 1_000;
     if until - message.received_at > VISIBILITY_TIMEOUT.end() * 1_000 {
@@ -44,11 +60,14 @@ pub fn change_visibility(
             "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
         ));
     }
-    if timeout == 0 {
-        return places::release(tx, queue, &mut message);
-    }
-    message.rank = until;
-    tx.update_message(queue.backlog, Place::InFlight, &message)?;
-    tx.effect(Effect::Due { queue: queue.id, at: until });
-    Ok(())
+    places::hide(tx, queue, &mut message, until)
+}
+
+/// Returns the refusal of a handle whose message is gone.
+fn not_available(handle: &str) -> Refusal {
+    Refusal::invalid_value(
+        handle,
+        "ReceiptHandle",
+        "Message does not exist or is not available for visibility timeout change.",
+    )
 }

@@ -2,8 +2,8 @@
 
 use super::Runtime;
 use super::answers::{Room, no_room};
-use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
+use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
 use crate::store::{GiveBack, Txn};
@@ -13,6 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Runtime {
+    // Rule (DeleteQueue, ReceiveMessage): a receive that waits while its queue is deleted is answered
+    //   at once, without messages; it gets none of a queue that is made anew under that name.
+    // Source: inferred, requests that involve a queue may succeed while it is being deleted
+    //   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html), and
+    //   other servers answer so (floci-io/floci#1286)
+    // Test: tests/scenarios/long_polling.txt#A deleted queue answers those who wait
+
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
     /// for the first message. If the caller is gone when messages come, they become visible again.
     /// What is received holds `room`, which is what limits the request, whatever that says; if
@@ -36,8 +43,12 @@ impl Runtime {
         loop {
             let tokens = ticket.tokens();
             let queue = Some(first.queue);
-            let attempt = self.try_receive(&address, &request, wait_seconds, queue, room).await?;
+            let attempt = self.try_receive(&address, &request, wait_seconds, queue, room).await;
             ticket.spend(tokens);
+            let attempt = match attempt {
+                Err(refusal) if refusal.kind == Kind::QueueDoesNotExist => return Ok(Vec::new()),
+                attempt => attempt?,
+            };
             if !attempt.received.messages.is_empty() {
                 return Ok(attempt.received.messages);
             }
@@ -146,6 +157,7 @@ struct Found {
     queue: i64,
     wait_seconds: i64,
     received: Received,
+    attempt_id: Option<String>,
 }
 
 impl Attempt {
@@ -169,15 +181,15 @@ impl Attempt {
         if !received.left {
             self.room.hold(received.weight);
         }
-        Ok(Found { queue: queue.id, wait_seconds, received })
+        let attempt_id = request.attempt_id;
+        Ok(Found { queue: queue.id, wait_seconds, received, attempt_id })
     }
 }
 
 fn give_back(unwanted: Found) -> Option<GiveBack> {
-    let receipts: Vec<_> =
-        unwanted.received.messages.iter().map(|delivery| delivery.receipt).collect();
-    if receipts.is_empty() {
+    let (messages, attempt_id) = (unwanted.received.messages, unwanted.attempt_id);
+    if messages.is_empty() {
         return None;
     }
-    Some(Box::new(move |tx| receive::give_back(tx, &receipts)))
+    Some(Box::new(move |tx| receive::give_back(tx, &messages, attempt_id.as_deref())))
 }

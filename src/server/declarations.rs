@@ -202,7 +202,7 @@ async fn make_subscription(
         let found = runtime.run(move |tx| Ok(tx.queue(&queue)?)).await;
         if found.map_err(reason)?.is_none() {
             let declared = settings.queues.iter().map(|queue| queue.name.as_str());
-            let hint = crate::config::did_you_mean(&name, declared);
+            let hint = crate::config::suggestion::did_you_mean(&name, declared);
             return Err(format!("{of}: there is no queue `{name}` and none is declared{hint}"));
         }
     }

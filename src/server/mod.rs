@@ -44,7 +44,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::awslocal::SERVERS_REGION;
 use crate::config::{Compat, Settings, Storage};
 use crate::domain::{Kind, Refusal};
 use crate::runtime::answers::{Answers, NO_ROOM};
@@ -197,7 +196,8 @@ fn variables_of_scripts(
         ("AWS_ACCESS_KEY_ID", id.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
-        (SERVERS_REGION, settings.region.clone()),
+        // `awslocal` recognises by this that a script has chosen no region itself.
+        ("AWSLOCAL_SERVERS_REGION", settings.region.clone()),
     ]
 }
 

@@ -45,7 +45,7 @@ impl Txn<'_> {
         Ok(id)
     }
 
-    /// Marks a backlog as one that nobody will ask for again.
+    /// Marks a backlog as one that is no longer any queue's.
     pub fn discard_backlog(&mut self, backlog: i64) -> Result<(), Error> {
         self.execute("UPDATE backlogs SET discarded = 1 WHERE id = ?1", &[backlog.into()])?;
         Ok(())
@@ -59,7 +59,7 @@ impl Txn<'_> {
     }
 
     /// Deletes up to `limit` messages or groups of a backlog, and at last the backlog itself.
-    /// Tells whether anything is left.
+    /// Returns whether anything is left.
     pub fn empty_backlog(&mut self, backlog: i64, limit: i64) -> Result<bool, Error> {
         let mut page = Vec::new();
         self.query(

@@ -1,4 +1,4 @@
-//! What a FIFO queue remembers of the deduplication ids it has seen.
+//! What FIFO queues and topics remember of the deduplication ids they have seen.
 
 use super::{Error, Txn};
 use uuid::Uuid;
@@ -15,30 +15,32 @@ pub struct Duplicate {
 /// Names a record; records are in the order of their keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeduplicationKey {
-    /// Id of the queue.
-    pub queue: i64,
+    /// The backlog of a queue, or a topic. A queue that is purged has another backlog, and so
+    /// remembers nothing.
+    pub owner: i64,
     /// Stands for the scope and the deduplication id.
     pub digest: Vec<u8>,
 }
 
 impl Txn<'_> {
     /// Remembers a message under a digest until a time, in place of anything out of date. If
-    /// another is remembered there that is not, it stays and is told.
+    /// another message is remembered there still, that one stays and is returned. `owner` is the
+    /// backlog of a queue, or a topic.
     pub fn remember_deduplication(
         &mut self,
-        queue: i64,
+        owner: i64,
         digest: &[u8],
         message: &Duplicate,
         expires_at: i64,
     ) -> Result<Option<Duplicate>, Error> {
         let now = self.now();
         let remembered = self.execute(
-            "INSERT INTO deduplication (queue, digest, message_id, sequence, expires_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue, digest) DO UPDATE SET \
+            "INSERT INTO deduplication (owner, digest, message_id, sequence, expires_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (owner, digest) DO UPDATE SET \
              message_id = excluded.message_id, sequence = excluded.sequence, \
              expires_at = excluded.expires_at WHERE deduplication.expires_at <= ?6",
             &[
-                queue.into(),
+                owner.into(),
                 digest.into(),
                 (&message.id).into(),
                 message.sequence.into(),
@@ -50,13 +52,13 @@ impl Txn<'_> {
             return Ok(None);
         }
         self.one(
-            "SELECT message_id, sequence FROM deduplication WHERE queue = ?1 AND digest = ?2",
-            &[queue.into(), digest.into()],
+            "SELECT message_id, sequence FROM deduplication WHERE owner = ?1 AND digest = ?2",
+            &[owner.into(), digest.into()],
             |row| Ok(Duplicate { id: row.uuid(0)?, sequence: row.i64(1)? }),
         )
     }
 
-    /// Goes through up to `limit` records, after one, and forgets those that are out of date. Tells
+    /// Goes through up to `limit` records, after one, and forgets those that are out of date. Returns
     /// where to go on.
     pub fn forget_deduplication(
         &mut self,
@@ -65,19 +67,19 @@ impl Txn<'_> {
     ) -> Result<Option<DeduplicationKey>, Error> {
         let now = self.now();
         let mut page = self.all(
-            "SELECT queue, digest, expires_at <= ?3 FROM deduplication \
-             WHERE (queue, digest) > (?1, ?2) ORDER BY queue, digest LIMIT ?4",
-            &[after.queue.into(), after.digest.as_slice().into(), now.into(), limit.into()],
+            "SELECT owner, digest, expires_at <= ?3 FROM deduplication \
+             WHERE (owner, digest) > (?1, ?2) ORDER BY owner, digest LIMIT ?4",
+            &[after.owner.into(), after.digest.as_slice().into(), now.into(), limit.into()],
             |row| {
                 let digest = row.blob(1)?.unwrap_or_default().to_vec();
-                Ok((DeduplicationKey { queue: row.i64(0)?, digest }, row.i64(2)? != 0))
+                Ok((DeduplicationKey { owner: row.i64(0)?, digest }, row.i64(2)? != 0))
             },
         )?;
         for (key, is_expired) in &page {
             if *is_expired {
                 self.execute(
-                    "DELETE FROM deduplication WHERE queue = ?1 AND digest = ?2",
-                    &[key.queue.into(), key.digest.as_slice().into()],
+                    "DELETE FROM deduplication WHERE owner = ?1 AND digest = ?2",
+                    &[key.owner.into(), key.digest.as_slice().into()],
                 )?;
             }
         }

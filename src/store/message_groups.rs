@@ -11,7 +11,7 @@ use foldhash::HashMap;
 
 macro_rules! columns {
     () => {
-        "id, backlog, name, head, size, in_flight, last_sent_at"
+        "id, backlog, name, head, size, in_flight, last_sent_at, turn, first_hidden"
     };
 }
 
@@ -26,12 +26,26 @@ pub struct MessageGroup {
     pub name: String,
     /// Rank of the message that may be received next, if one may.
     pub head: Option<i64>,
+    /// Orders the groups that a receive may choose from. Of a FIFO queue: the sequence of its first
+    /// message, and a new one after each receive that took some. Of another queue: its head.
+    pub turn: i64,
+    /// Sequence of its earliest message that is in flight or delayed; none on standard queues, whose
+    /// messages do not wait for each other.
+    pub first_hidden: Option<i64>,
     /// How many messages it has, wherever they stand.
     pub size: i64,
     /// How many of them are in flight.
     pub in_flight: i64,
     /// Unix milliseconds of the last send.
     pub last_sent_at: i64,
+}
+
+impl MessageGroup {
+    /// Returns whether an earlier message of the group keeps the one of this sequence from being
+    /// received.
+    pub fn blocks(&self, sequence: i64) -> bool {
+        self.first_hidden.is_some_and(|hidden| hidden < sequence)
+    }
 }
 
 /// The groups that a ledger knows.
@@ -116,7 +130,7 @@ fn insert(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
         concat!(
             "INSERT INTO message_groups (",
             columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
         ),
         &[
             group.id.into(),
@@ -126,6 +140,8 @@ fn insert(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
             group.size.into(),
             group.in_flight.into(),
             group.last_sent_at.into(),
+            group.turn.into(),
+            group.first_hidden.into(),
         ],
     )?;
     Ok(())
@@ -133,14 +149,16 @@ fn insert(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
 
 fn update(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
     driver.execute(
-        "UPDATE message_groups SET head = ?2, size = ?3, in_flight = ?4, last_sent_at = ?5 \
-         WHERE id = ?1",
+        "UPDATE message_groups SET head = ?2, size = ?3, in_flight = ?4, last_sent_at = ?5, \
+         turn = ?6, first_hidden = ?7 WHERE id = ?1",
         &[
             group.id.into(),
             group.head.into(),
             group.size.into(),
             group.in_flight.into(),
             group.last_sent_at.into(),
+            group.turn.into(),
+            group.first_hidden.into(),
         ],
     )?;
     Ok(())
@@ -155,6 +173,8 @@ fn read(row: &dyn Row) -> Result<MessageGroup, Error> {
         size: row.i64(4)?,
         in_flight: row.i64(5)?,
         last_sent_at: row.i64(6)?,
+        turn: row.i64(7)?,
+        first_hidden: row.int(8)?,
     })
 }
 
@@ -195,7 +215,7 @@ impl Txn<'_> {
         Ok(group)
     }
 
-    /// Groups that a receive may choose from, those with the oldest head first.
+    /// Returns groups that a receive may choose from, in the order of their turns.
     pub fn ready_groups(&mut self, backlog: i64, limit: i64) -> Result<Vec<MessageGroup>, Error> {
         self.write_message_groups()?;
         let ready = self.all(
@@ -203,7 +223,7 @@ impl Txn<'_> {
                 "SELECT ",
                 columns!(),
                 " FROM message_groups WHERE backlog = ?1 AND head IS NOT NULL \
-                 ORDER BY head LIMIT ?2"
+                 ORDER BY turn LIMIT ?2"
             ),
             &[backlog.into(), limit.into()],
             read,
@@ -230,7 +250,7 @@ impl Txn<'_> {
     }
 
     /// Goes through up to `limit` groups by id, after one, and forgets those that have no messages
-    /// and have not been sent to since a time. Tells where to go on.
+    /// and have not been sent to since a time. Returns where to go on.
     pub fn forget_message_groups(
         &mut self,
         after: i64,
@@ -269,6 +289,8 @@ mod tests {
             size: 0,
             in_flight: 0,
             last_sent_at: 0,
+            turn: 0,
+            first_hidden: None,
         };
         groups.learn(group(1, "a"));
         groups.learn(group(2, "b"));

@@ -1,7 +1,7 @@
 //! Messages: the part that changes, and the contents that stay.
 
 use super::driver::{Row, Value};
-use super::{Counts, Error, Txn};
+use super::{Counts, Error, Queue, Txn};
 use uuid::Uuid;
 
 /// Where a message stands. Numbers as in the schema.
@@ -16,18 +16,22 @@ pub enum Place {
 }
 
 impl Place {
-    const fn number(self) -> i64 {
-        match self {
-            Self::Delayed => -2,
-            Self::InFlight => -1,
-            Self::Line(group) => group,
+    /// Returns the number of a place in the rows of a FIFO queue or of another one. Hidden messages
+    /// of FIFO queues have numbers of their own, so that the index `messages_hidden` has them alone.
+    const fn number(self, fifo: bool) -> i64 {
+        match (self, fifo) {
+            (Self::Delayed, true) => -4,
+            (Self::InFlight, true) => -3,
+            (Self::Delayed, false) => -2,
+            (Self::InFlight, false) => -1,
+            (Self::Line(group), _) => group,
         }
     }
 
     const fn from_number(number: i64) -> Self {
         match number {
-            -2 => Self::Delayed,
-            -1 => Self::InFlight,
+            -4 | -2 => Self::Delayed,
+            -3 | -1 => Self::InFlight,
             group => Self::Line(group),
         }
     }
@@ -59,8 +63,10 @@ pub struct Message {
     pub id: Uuid,
     /// Unix milliseconds; retention counts from here.
     pub sent_at: i64,
-    /// How often it has been received.
+    /// How often it has been received, in whatever queue.
     pub receive_count: i64,
+    /// How many of these receives were in other queues, before it came here as a dead letter.
+    pub received_elsewhere: i64,
     /// Unix milliseconds of the last receive, of the send before there was any: the row is as long
     /// before its first receive as after it, and stays in its page.
     pub received_at: i64,
@@ -114,7 +120,7 @@ impl Content {
 macro_rules! columns {
     () => {
         "sequence, place, rank, message_group, content, message_id, sent_at, receive_count, \
-         received_at, first_received_at, dead_letter_source"
+         received_at, first_received_at, dead_letter_source, received_elsewhere"
     };
 }
 
@@ -137,11 +143,12 @@ fn read(row: &dyn Row) -> Result<Message, Error> {
         received_at: row.i64(8)?,
         first_received_at: row.i64(9)?,
         dead_letter_source: row.optional_string(10)?,
+        received_elsewhere: row.i64(11)?,
     })
 }
 
 /// Where contents begin in a row that has both.
-const CONTENT_COLUMN: usize = 11;
+const CONTENT_COLUMN: usize = 12;
 
 fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
     Ok(Content {
@@ -154,10 +161,10 @@ fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
 }
 
 impl Txn<'_> {
-    /// Adds a message with its content to a backlog and counts it there.
+    /// Adds a message with its content to the backlog of a queue and counts it there.
     pub fn insert_message(
         &mut self,
-        backlog: i64,
+        queue: &Queue,
         message: &mut Message,
         content: &Content,
     ) -> Result<(), Error> {
@@ -172,12 +179,12 @@ impl Txn<'_> {
                 ", ",
                 content_columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-                 ?16, ?17)"
+                 ?16, ?17, ?18)"
             ),
             &[
-                backlog.into(),
+                queue.backlog.into(),
                 message.sequence.into(),
-                message.place.number().into(),
+                message.place.number(queue.attributes.fifo).into(),
                 message.rank.into(),
                 message.group.into(),
                 message.content.into(),
@@ -187,6 +194,7 @@ impl Txn<'_> {
                 message.received_at.into(),
                 message.first_received_at.into(),
                 message.dead_letter_source.as_ref().into(),
+                message.received_elsewhere.into(),
                 body,
                 attributes,
                 sender_id,
@@ -197,7 +205,7 @@ impl Txn<'_> {
         if stands_apart {
             self.insert_content(message.content, content)?;
         }
-        self.count(backlog, message.place.counts(1));
+        self.count(queue.backlog, message.place.counts(1));
         Ok(())
     }
 
@@ -217,7 +225,7 @@ impl Txn<'_> {
     /// Writes the place, rank and receives of a message that stood at `from`.
     pub fn update_message(
         &mut self,
-        backlog: i64,
+        queue: &Queue,
         from: Place,
         message: &Message,
     ) -> Result<(), Error> {
@@ -225,17 +233,17 @@ impl Txn<'_> {
             "UPDATE messages SET place = ?3, rank = ?4, receive_count = ?5, received_at = ?6, \
              first_received_at = ?7 WHERE backlog = ?1 AND sequence = ?2",
             &[
-                backlog.into(),
+                queue.backlog.into(),
                 message.sequence.into(),
-                message.place.number().into(),
+                message.place.number(queue.attributes.fifo).into(),
                 message.rank.into(),
                 message.receive_count.into(),
                 message.received_at.into(),
                 message.first_received_at.into(),
             ],
         )?;
-        self.count(backlog, from.counts(-1));
-        self.count(backlog, message.place.counts(1));
+        self.count(queue.backlog, from.counts(-1));
+        self.count(queue.backlog, message.place.counts(1));
         Ok(())
     }
 
@@ -271,11 +279,12 @@ impl Txn<'_> {
         )
     }
 
-    /// The first messages of a line, with their contents.
+    /// Returns the first messages of a line whose rank is lower than `before`, with their contents.
     pub fn line(
         &mut self,
         backlog: i64,
         group: i64,
+        before: i64,
         limit: i64,
     ) -> Result<Vec<(Message, Content)>, Error> {
         let line = self.all(
@@ -284,9 +293,10 @@ impl Txn<'_> {
                 columns!(),
                 ", ",
                 content_columns!(),
-                " FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT ?3"
+                " FROM messages WHERE backlog = ?1 AND place = ?2 AND rank < ?3 \
+                 ORDER BY rank LIMIT ?4"
             ),
-            &[backlog.into(), group.into(), limit.into()],
+            &[backlog.into(), group.into(), before.into(), limit.into()],
             |row| {
                 let message = read(row)?;
                 let with_it = message.content == 0;
@@ -337,8 +347,18 @@ impl Txn<'_> {
         )
     }
 
-    /// Messages at a place that is ordered by time, whose time has come, earliest first.
-    pub fn due(&mut self, backlog: i64, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
+    /// Returns the sequence of the earliest message of a FIFO group that is in flight or delayed.
+    pub fn first_hidden(&mut self, group: i64) -> Result<Option<i64>, Error> {
+        self.one(
+            "SELECT sequence FROM messages INDEXED BY messages_hidden \
+             WHERE message_group = ?1 AND place < -2 ORDER BY sequence LIMIT 1",
+            &[group.into()],
+            |row| row.i64(0),
+        )
+    }
+
+    /// Returns messages at a place that is ordered by time, whose time has come, earliest first.
+    pub fn due(&mut self, queue: &Queue, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
         let now = self.now();
         self.all(
             concat!(
@@ -347,38 +367,44 @@ impl Txn<'_> {
                 " FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3 \
                  ORDER BY rank, sequence LIMIT ?4"
             ),
-            &[backlog.into(), place.number().into(), now.into(), limit.into()],
+            &[
+                queue.backlog.into(),
+                place.number(queue.attributes.fifo).into(),
+                now.into(),
+                limit.into(),
+            ],
             read,
         )
     }
 
-    /// How many messages at a place that is ordered by time are due.
-    pub fn count_due(&mut self, backlog: i64, place: Place) -> Result<i64, Error> {
+    /// Returns how many messages at a place that is ordered by time are due.
+    pub fn count_due(&mut self, queue: &Queue, place: Place) -> Result<i64, Error> {
         let now = self.now();
         let count = self.one(
             "SELECT count(*) FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3",
-            &[backlog.into(), place.number().into(), now.into()],
+            &[queue.backlog.into(), place.number(queue.attributes.fifo).into(), now.into()],
             |row| row.i64(0),
         )?;
         Ok(count.unwrap_or(0))
     }
 
-    /// When the next message in flight or delayed becomes ready, Unix milliseconds.
-    pub fn next_due(&mut self, backlog: i64) -> Result<Option<i64>, Error> {
-        let in_flight = self.line_head(backlog, Place::InFlight.number())?;
-        let delayed = self.line_head(backlog, Place::Delayed.number())?;
+    /// Returns when the next message in flight or delayed becomes ready, Unix milliseconds.
+    pub fn next_due(&mut self, queue: &Queue) -> Result<Option<i64>, Error> {
+        let fifo = queue.attributes.fifo;
+        let in_flight = self.line_head(queue.backlog, Place::InFlight.number(fifo))?;
+        let delayed = self.line_head(queue.backlog, Place::Delayed.number(fifo))?;
         Ok(match (in_flight, delayed) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         })
     }
 
-    /// The sequence of the message whose delay ends first.
-    pub fn first_delayed(&mut self, backlog: i64) -> Result<Option<i64>, Error> {
+    /// Returns the sequence of the message whose delay ends first.
+    pub fn first_delayed(&mut self, queue: &Queue) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT sequence FROM messages WHERE backlog = ?1 AND place = ?2 \
              ORDER BY rank, sequence LIMIT 1",
-            &[backlog.into(), Place::Delayed.number().into()],
+            &[queue.backlog.into(), Place::Delayed.number(queue.attributes.fifo).into()],
             |row| row.i64(0),
         )
     }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_subscriptions.sql"),
     include_str!("../../migrations/0007_forwards.sql"),
     include_str!("../../migrations/0008_no_index_of_archives.sql"),
+    include_str!("../../migrations/0009_fifo_order.sql"),
 ];
 
 /// Brings the file to the latest version, or refuses one that a later program has written.

@@ -163,7 +163,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Forgets tasks that started before a time and are over. Tells how many.
+    /// Forgets tasks that started before a time and are over. Returns how many.
     pub fn forget_move_tasks(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         self.execute(
             "DELETE FROM move_tasks WHERE id IN (SELECT id FROM move_tasks \

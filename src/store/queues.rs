@@ -24,6 +24,8 @@ pub struct Queue {
     pub purged_at: Option<i64>,
     /// Settable attributes.
     pub attributes: QueueAttributes,
+    /// DeduplicationScope as it was at creation: that one applies, whatever the attribute says now.
+    pub deduplication_scope: DeduplicationScope,
     /// Where what is sent goes, too or instead.
     pub forwards: Forwards,
 }
@@ -45,7 +47,7 @@ macro_rules! columns {
          receive_wait_seconds, content_based_deduplication, deduplication_scope, \
          fifo_throughput_limit, sqs_managed_sse, kms_master_key_id, kms_reuse_period_seconds, \
          policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy, \
-         copy_to, move_to"
+         copy_to, move_to, created_deduplication_scope"
     };
 }
 
@@ -83,10 +85,7 @@ fn read(row: &dyn Row) -> Result<Queue, Error> {
             message_retention_period: row.u32(12)?,
             receive_message_wait_time_seconds: row.u32(13)?,
             content_based_deduplication: row.i64(14)? != 0,
-            deduplication_scope: match row.i64(15)? {
-                0 => DeduplicationScope::Queue,
-                _ => DeduplicationScope::MessageGroup,
-            },
+            deduplication_scope: scope(row.i64(15)?),
             fifo_throughput_limit: match row.i64(16)? {
                 0 => FifoThroughputLimit::PerQueue,
                 _ => FifoThroughputLimit::PerMessageGroupId,
@@ -101,8 +100,16 @@ fn read(row: &dyn Row) -> Result<Queue, Error> {
             redrive_policy,
             redrive_allow_policy,
         },
+        deduplication_scope: scope(row.i64(27)?),
         forwards: Forwards { copy_to: row.optional_string(25)?, move_to: row.optional_string(26)? },
     })
+}
+
+const fn scope(number: i64) -> DeduplicationScope {
+    match number {
+        0 => DeduplicationScope::Queue,
+        _ => DeduplicationScope::MessageGroup,
+    }
 }
 
 /// The values of the columns that may change, in the order of the table.
@@ -172,12 +179,13 @@ impl Txn<'_> {
             queue.attributes.fifo.into(),
         ];
         values.extend(settable(queue));
+        values.push((queue.deduplication_scope == DeduplicationScope::MessageGroup).into());
         self.execute(
             concat!(
                 "INSERT INTO queues (",
                 columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)"
+                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
             ),
             &values,
         )?;
@@ -328,7 +336,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` deletions that lie before a time. Tells how many.
+    /// Forgets up to `limit` deletions that lie before a time. Returns how many.
     pub fn forget_deleted_queues(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         let page = self.all(
             "SELECT account, region, name FROM deleted_queues WHERE deleted_at < ?1 LIMIT ?2",

@@ -1,15 +1,20 @@
-//! What a FIFO queue remembers of receive attempts.
+//! What a FIFO queue remembers of receive attempts. Its records go with its backlog: a purge forgets
+//! them.
 
 use super::{Error, Txn};
 
 impl Txn<'_> {
-    /// The messages of an attempt, in the engine's form, if it is not out of date.
-    pub fn receive_attempt(&mut self, queue: i64, attempt: &str) -> Result<Option<Vec<u8>>, Error> {
+    /// Returns the messages of an attempt, in the engine's form, if it is not out of date.
+    pub fn receive_attempt(
+        &mut self,
+        backlog: i64,
+        attempt: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let now = self.now();
         self.one(
             "SELECT messages FROM receive_attempts \
-             WHERE queue = ?1 AND attempt = ?2 AND expires_at > ?3",
-            &[queue.into(), attempt.into(), now.into()],
+             WHERE backlog = ?1 AND attempt = ?2 AND expires_at > ?3",
+            &[backlog.into(), attempt.into(), now.into()],
             |row| Ok(row.blob(0)?.unwrap_or_default().to_vec()),
         )
     }
@@ -17,33 +22,42 @@ impl Txn<'_> {
     /// Remembers an attempt until a time.
     pub fn remember_receive_attempt(
         &mut self,
-        queue: i64,
+        backlog: i64,
         attempt: &str,
         messages: &[u8],
         expires_at: i64,
     ) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO receive_attempts (queue, attempt, messages, expires_at) \
-             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (queue, attempt) DO UPDATE SET \
+            "INSERT INTO receive_attempts (backlog, attempt, messages, expires_at) \
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (backlog, attempt) DO UPDATE SET \
              messages = excluded.messages, expires_at = excluded.expires_at",
-            &[queue.into(), attempt.into(), messages.into(), expires_at.into()],
+            &[backlog.into(), attempt.into(), messages.into(), expires_at.into()],
         )?;
         Ok(())
     }
 
-    /// Forgets up to `limit` attempts that are out of date. Tells how many.
+    /// Forgets one attempt.
+    pub fn forget_receive_attempt(&mut self, backlog: i64, attempt: &str) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM receive_attempts WHERE backlog = ?1 AND attempt = ?2",
+            &[backlog.into(), attempt.into()],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets up to `limit` attempts that are out of date. Returns how many these were.
     pub fn forget_receive_attempts(&mut self, limit: i64) -> Result<usize, Error> {
         let now = self.now();
         let page = self.all(
-            "SELECT queue, attempt FROM receive_attempts WHERE expires_at <= ?1 \
+            "SELECT backlog, attempt FROM receive_attempts WHERE expires_at <= ?1 \
              ORDER BY expires_at LIMIT ?2",
             &[now.into(), limit.into()],
             |row| Ok((row.i64(0)?, row.string(1)?)),
         )?;
-        for (queue, attempt) in &page {
+        for (backlog, attempt) in &page {
             self.execute(
-                "DELETE FROM receive_attempts WHERE queue = ?1 AND attempt = ?2",
-                &[(*queue).into(), attempt.into()],
+                "DELETE FROM receive_attempts WHERE backlog = ?1 AND attempt = ?2",
+                &[(*backlog).into(), attempt.into()],
             )?;
         }
         Ok(page.len())

@@ -11,7 +11,7 @@ mod topics;
 
 pub use letters::{Letter, Patience, Reaction};
 pub use moves::Listed;
-pub use queues::{Attributes, Outgoing, Queue, Received, Seen, Sent, Verdict};
+pub use queues::{Attributes, Outgoing, Queue, Received, Retry, Seen, Sent, Verdict};
 pub use topics::{Filter, Published, Subscription, Topic, hash, read, shown};
 
 use moves::MoveTask;

@@ -96,7 +96,7 @@ impl Oracle {
             };
             // It counts as new: another id, sent now, never received.
             let moved = Message::arriving(message.body, now, queue.attributes.delay);
-            queue.put(
+            queue.put_with_others(
                 Message {
                     attributes: message.attributes,
                     group: message.group,

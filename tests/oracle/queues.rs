@@ -40,8 +40,15 @@ pub struct Queue {
     pub messages: Vec<Message>,
     /// By scope and id: what was sent first, as far as that was told, and until when that counts.
     deduplication: HashMap<(String, String), (Option<Sent>, i64)>,
+    /// Deduplication per message group, as it was said at creation.
+    scoped_at_creation: bool,
     /// By ReceiveRequestAttemptId: what was returned when.
     attempts: HashMap<String, (i64, Vec<Returned>)>,
+    /// FIFO groups in the order in which they are to be served, those with a greater number later.
+    /// None if that is not known: messages have come in an unknown order, or are too old and may still
+    /// be there.
+    turns: HashMap<String, Option<u64>>,
+    last_turn: u64,
     /// When the last message of each group came.
     last_of_group: HashMap<String, i64>,
     /// Messages that count as being in flight, and are not there: so that the limit comes near.
@@ -54,6 +61,19 @@ struct Returned {
     id: String,
     handle: String,
     until: i64,
+}
+
+/// What a receive with the id of an earlier attempt must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Return the same messages.
+    Same,
+    /// Receive anew.
+    Anew,
+    /// Be refused: a message was deleted or changed.
+    Refused,
+    /// AWS does not say.
+    Open,
 }
 
 /// What the service told of a message that it accepted.
@@ -93,6 +113,8 @@ pub struct Message {
     pub hidden_until: i64,
     pub received_at: i64,
     pub receives: i64,
+    /// So many of them were in other queues.
+    pub receives_elsewhere: i64,
     pub first_received_at: Option<i64>,
     /// Of its receives since it came to this queue.
     pub handles: Vec<String>,
@@ -165,6 +187,7 @@ impl Message {
             hidden_until: 0,
             received_at: 0,
             receives: 0,
+            receives_elsewhere: 0,
             first_received_at: None,
             handles: Vec::new(),
             source: None,
@@ -176,9 +199,17 @@ impl Oracle {
     pub fn create(&mut self, name: &str, attributes: Attributes) {
         let (deduplication, attempts) = (HashMap::new(), HashMap::new());
         let last_of_group = HashMap::new();
-        let messages = Vec::new();
-        let queue =
-            Queue { attributes, messages, deduplication, attempts, last_of_group, elsewhere: 0 };
+        let queue = Queue {
+            scoped_at_creation: attributes.scoped,
+            attributes,
+            messages: Vec::new(),
+            deduplication,
+            attempts,
+            turns: HashMap::new(),
+            last_turn: 0,
+            last_of_group,
+            elsewhere: 0,
+        };
         self.queues.insert(name.to_owned(), queue);
     }
 
@@ -207,6 +238,8 @@ impl Oracle {
     pub fn purge(&mut self, name: &str) {
         let queue = self.queue(name);
         queue.messages.clear();
+        queue.deduplication.clear();
+        queue.attempts.clear();
         queue.elsewhere = 0;
     }
 
@@ -320,23 +353,24 @@ impl Oracle {
         let timeout = visibility.unwrap_or(queue.attributes.visibility) * 1_000;
         let max = max.min(queue.room(now));
         ensure(messages.len() <= max, || format!("{} of {max}", messages.len()))?;
-        let is_too_old =
-            |message: &Message| target.as_ref().is_some_and(|(_, max)| message.receives >= *max);
+        let is_too_old = |message: &Message| {
+            let here = message.receives - message.receives_elsewhere;
+            target.as_ref().is_some_and(|(_, max)| here >= *max)
+        };
         let at = |id: &Option<String>| messages.iter().any(|one| Some(&one.told.id) == id.as_ref());
         // What became of each message that was there.
         let mut moved = Vec::new();
         let mut left = Vec::new();
         // Of each group the first message that stays.
         let mut stays: HashMap<&Option<String>, &str> = HashMap::new();
-        let locked = queue.locked_groups(now);
         for message in &queue.messages {
             let body = &message.body;
             let returned = at(&message.id);
             let gone = message.id.as_ref().is_some_and(|id| gone.contains(id));
-            let blocked = queue.attributes.fifo && locked.contains(&message.group);
+            let blocked = queue.attributes.fifo && queue.has_hidden_before(message, now);
             if returned || gone {
                 ensure(message.is_visible(now), || format!("{body} is hidden or delayed"))?;
-                ensure(!blocked, || format!("the group of {body} is locked"))?;
+                ensure(!blocked, || format!("a hidden message of its group blocks {body}"))?;
                 let before = stays.get(&message.group).filter(|_| queue.attributes.fifo);
                 ensure(before.is_none(), || {
                     format!("{body} overtook {} of its group", before.unwrap_or(&"nothing"))
@@ -348,10 +382,7 @@ impl Oracle {
                 })?;
             } else {
                 stays.entry(&message.group).or_insert(body);
-                if message.is_visible(now)
-                    && !blocked
-                    && !(queue.attributes.fifo && queue.has_hidden_before(message, now))
-                {
+                if message.is_visible(now) && !blocked {
                     left.push(body.clone());
                 }
             }
@@ -365,6 +396,13 @@ impl Oracle {
         ensure(is_enough || left.is_empty(), || format!("{left:?} could have been returned"))?;
         if queue.attributes.fifo {
             queue.check_order(messages)?;
+            let may_come = |message: &Message| {
+                message.is_visible(now)
+                    && !is_too_old(message)
+                    && !queue.has_hidden_before(message, now)
+            };
+            queue.check_turns(messages, may_come)?;
+            queue.serve(messages);
         } else if queue.messages.len() <= COUNTED {
             let may_come = |message: &Message| {
                 message.is_visible(now)
@@ -392,18 +430,35 @@ impl Oracle {
         queue.attempts.insert(attempt.to_owned(), (now, returned));
     }
 
-    /// Whether a receive with this attempt id must return the messages of the first one again.
-    /// Without an answer once so much time has passed that this would be open to interpretation.
-    pub fn repeats(&mut self, name: &str, attempt: &str) -> Option<bool> {
+    /// What a receive with this attempt id must do. After five minutes that is left open, and so is it
+    /// whether a change of visibility counts whose message is visible again after the first timeout.
+    pub fn repeats(&mut self, name: &str, attempt: &str) -> Retry {
         let now = self.now;
         let queue = self.queue(name);
-        let (at, returned) = queue.attempts.get(attempt)?;
+        let Some((at, returned)) = queue.attempts.get(attempt) else { return Retry::Anew };
         if now >= at + DEDUPLICATION_MS {
-            return None;
+            return Retry::Open;
         }
-        let unchanged =
-            |one: &Returned| one.until > now && queue.returned(&one.id).as_ref() == Some(one);
-        Some(!returned.is_empty() && returned.iter().all(unchanged))
+        let retry = |one: &Returned| {
+            let Some(message) = queue.messages.iter().find(|message| message.is(&one.id)) else {
+                return Retry::Refused;
+            };
+            let was_received_again = message.handles.last() != Some(&one.handle);
+            let was_changed = message.hidden_until != one.until;
+            match (was_received_again, was_changed) {
+                (false, false) if one.until > now => Retry::Same,
+                (true, _) | (false, false) => Retry::Anew,
+                (false, true) if one.until <= now && !message.is_in_flight(now) => Retry::Open,
+                (false, true) => Retry::Refused,
+            }
+        };
+        let all: Vec<_> = returned.iter().map(retry).collect();
+        match all {
+            _ if all.contains(&Retry::Refused) => Retry::Refused,
+            _ if all.contains(&Retry::Open) => Retry::Open,
+            _ if all.contains(&Retry::Anew) || all.is_empty() => Retry::Anew,
+            _ => Retry::Same,
+        }
     }
 
     /// A receive with the id of an earlier attempt has returned these.
@@ -441,12 +496,13 @@ impl Oracle {
         message.handles.clear();
         message.ready_at = 0;
         message.hidden_until = 0;
+        message.receives_elsewhere = message.receives;
         if self.queues[source].attributes.fifo {
             message.sent_at = now;
             message.sequence_number = None;
             message.deduplication_id.clone_from(&message.id);
         }
-        self.queue(target).put(message, now);
+        self.queue(target).put_with_others(message, now);
         self.pass(0);
     }
 
@@ -458,11 +514,11 @@ impl Oracle {
         };
         let fifo = queue.attributes.fifo;
         let Some(message) = queue.named(id, handle) else { return Verdict::Succeeds };
-        let may = message.is_latest(handle) && (!fifo || message.is_in_flight(now));
-        if may {
-            queue.remove(id);
+        if fifo && !(message.is_latest(handle) && message.is_in_flight(now)) {
+            return REFUSED;
         }
-        if may || !fifo { Verdict::Succeeds } else { REFUSED }
+        queue.remove(id);
+        Verdict::Succeeds
     }
 
     /// Whether a change of visibility with this handle succeeds.
@@ -473,9 +529,16 @@ impl Oracle {
         };
         let fifo = queue.attributes.fifo;
         let Some(message) = queue.named(id, handle) else { return REFUSED };
+        let is_in_flight = message.is_in_flight(now);
+        if fifo && !(message.is_latest(handle) && is_in_flight) {
+            return REFUSED;
+        }
+        // To show what is visible changes nothing.
+        if timeout == 0 && !is_in_flight {
+            return Verdict::Succeeds;
+        }
         let until = now + timeout * 1_000;
-        let is_too_long = until - message.received_at > HIDDEN_MS;
-        if !message.is_in_flight(now) || (fifo && !message.is_latest(handle)) || is_too_long {
+        if until - message.received_at > HIDDEN_MS {
             return REFUSED;
         }
         message.hidden_until = until;
@@ -523,7 +586,7 @@ impl Oracle {
 
 impl Queue {
     fn scope(&self, group: &str, id: &str) -> (String, String) {
-        let scope = if self.attributes.scoped { format!("group {group}") } else { "queue".into() };
+        let scope = if self.scoped_at_creation { format!("group {group}") } else { "queue".into() };
         (scope, id.to_owned())
     }
 
@@ -552,9 +615,14 @@ impl Queue {
     pub fn expire(&mut self, now: i64) -> bool {
         let kept_ms = self.attributes.retention * 1_000;
         let mut was_received = false;
+        let turns = &mut self.turns;
         self.messages.retain(|message| {
             let stays = now < message.sent_at + kept_ms;
             was_received |= !stays && message.receives > 0;
+            // It may still be there when the next message of its group comes.
+            if let Some(group) = message.group.as_ref().filter(|_| !stays) {
+                turns.insert(group.clone(), None);
+            }
             stays
         });
         was_received
@@ -583,33 +651,40 @@ impl Queue {
         MOST_IN_FLIGHT.saturating_sub(self.in_flight(now))
     }
 
-    fn locked_groups(&self, now: i64) -> Vec<Option<String>> {
-        let in_flight = self.messages.iter().filter(|message| message.is_in_flight(now));
-        in_flight.map(|message| message.group.clone()).collect()
-    }
-
-    /// Whether a message that cannot be received now stands before this one in its group.
+    /// Whether an earlier message of its group is in flight or delayed.
     fn has_hidden_before(&self, message: &Message, now: i64) -> bool {
         let of_group = self.messages.iter().filter(|other| other.group == message.group);
-        of_group.take_while(|other| other.id != message.id).any(|other| !other.is_visible(now))
+        of_group.take_while(|other| !std::ptr::eq(*other, message)).any(|one| !one.is_visible(now))
     }
 
-    /// A message has come.
+    /// A message has come. The first one of a group puts it behind the other groups.
     pub fn put(&mut self, message: Message, now: i64) {
         if let Some(group) = &message.group {
             self.last_of_group.insert(group.clone(), now);
+            let is_first = !self.messages.iter().any(|other| other.group == message.group);
+            if is_first && self.turns.get(group) != Some(&None) {
+                self.last_turn += 1;
+                self.turns.insert(group.clone(), Some(self.last_turn));
+            }
         }
         self.messages.push(message);
+    }
+
+    /// A message has come, with others whose order is not known.
+    pub fn put_with_others(&mut self, message: Message, now: i64) {
+        if let Some(group) = message.group.clone()
+            && !self.messages.iter().any(|other| other.group == message.group)
+        {
+            self.turns.insert(group, None);
+        }
+        self.put(message, now);
     }
 
     /// What a receive with room for everything would have to return.
     fn receivable(&self, now: i64) -> Vec<&str> {
         let fifo = self.attributes.fifo;
-        let locked = self.locked_groups(now);
         let may_come = |message: &&Message| {
-            message.is_visible(now)
-                && !(fifo && locked.contains(&message.group))
-                && !(fifo && self.has_hidden_before(message, now))
+            message.is_visible(now) && !(fifo && self.has_hidden_before(message, now))
         };
         self.messages.iter().filter(may_come).map(|message| message.body.as_str()).collect()
     }
@@ -651,6 +726,41 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    /// The groups that are served are those whose turn it is, in the order of their turns.
+    fn check_turns(
+        &self,
+        messages: &[Received],
+        may_come: impl Fn(&Message) -> bool,
+    ) -> Result<(), Complaint> {
+        let mut served: Vec<&String> =
+            messages.iter().filter_map(|one| one.group.as_ref()).collect();
+        served.dedup();
+        let mut last = None;
+        for group in &served {
+            let Some(turn) = self.turns.get(*group).copied().flatten() else { continue };
+            ensure(last < Some(turn), || format!("{group} is served late: {:?}", self.turns))?;
+            last = Some(turn);
+        }
+        let waiting = self.messages.iter().filter(|message| may_come(message));
+        for group in waiting.filter_map(|message| message.group.as_ref()) {
+            let turn = self.turns.get(group).copied().flatten();
+            let is_passed_over = turn.is_some() && turn < last && !served.contains(&group);
+            ensure(!is_passed_over, || format!("{group} is passed over: {:?}", self.turns))?;
+        }
+        Ok(())
+    }
+
+    /// Groups that were served go behind the others.
+    fn serve(&mut self, messages: &[Received]) {
+        let mut served: Vec<&String> =
+            messages.iter().filter_map(|one| one.group.as_ref()).collect();
+        served.dedup();
+        for group in served {
+            self.last_turn += 1;
+            self.turns.insert(group.clone(), Some(self.last_turn));
+        }
     }
 
     /// Messages of one group come in order, and all together.

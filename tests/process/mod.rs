@@ -140,6 +140,8 @@ pub struct Connection {
     stream: BufReader<TcpStream>,
     /// Names and values of the last answer, as they came.
     headers: Vec<(String, String)>,
+    /// A header line for each request.
+    authorization: String,
 }
 
 /// Status and body of an answer.
@@ -157,7 +159,11 @@ impl Connection {
         stream.set_nodelay(true)?;
         // Longer than any answer takes: a test that fails is better than one that hangs.
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-        Ok(Self { stream: BufReader::new(stream), headers: Vec::new() })
+        Ok(Self {
+            stream: BufReader::new(stream),
+            headers: Vec::new(),
+            authorization: String::new(),
+        })
     }
 
     /// Sends these bytes as they are.
@@ -171,12 +177,21 @@ impl Connection {
         self.stream.get_ref().try_clone().unwrap()
     }
 
+    /// Makes further calls name this access key and this region, with a signature that is wrong.
+    pub fn act_as(&mut self, access_key_id: &str, region: &str) {
+        self.authorization = format!(
+            "Authorization: AWS4-HMAC-SHA256 Credential={access_key_id}/20260102/{region}/sqs/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n"
+        );
+    }
+
     /// Sends a call in AWS JSON.
     pub fn send(&mut self, operation: &str, input: &Value) -> std::io::Result<()> {
         let body = input.to_string();
         let request = format!(
             "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
-             X-Amz-Target: AmazonSQS.{operation}\r\nContent-Length: {}\r\n\r\n{body}",
+             X-Amz-Target: AmazonSQS.{operation}\r\n{}Content-Length: {}\r\n\r\n{body}",
+            self.authorization,
             body.len()
         );
         self.write(request.as_bytes())
@@ -192,7 +207,8 @@ impl Connection {
         }
         let request = format!(
             "POST / HTTP/1.1\r\nHost: localhost\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+             Content-Type: application/x-www-form-urlencoded\r\n{}Content-Length: {}\r\n\r\n{body}",
+            self.authorization,
             body.len()
         );
         self.write(request.as_bytes())?;

@@ -3,7 +3,7 @@
 use crate::clients::{self, Held};
 use crate::crowds::CROWD;
 use crate::gateway::{Caller, Reply};
-use crate::oracle::{Attributes, Outgoing, Received, Verdict};
+use crate::oracle::{Attributes, Outgoing, Received, Retry, Verdict};
 use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Map, Value, json};
 use squab::domain::address::has_fifo_suffix;
@@ -258,13 +258,17 @@ impl World {
     }
 
     /// A receive that got no answer may be asked for again, by its attempt id: that returns the same
-    /// messages, unless one of them was changed or deleted meanwhile.
+    /// messages; it is refused if one of them was changed or deleted meanwhile.
     pub async fn receive_again(&mut self, client: usize) -> Step {
         let recent = self.attempts.len().saturating_sub(3);
         let again = self.random.choice(&self.attempts[recent..]).cloned();
         if let Some((queue, attempt, returned)) = again.filter(|_| self.random.bool()) {
-            if let Some(held) = self.random.choice(returned).filter(|_| self.random.u32(..3) == 0) {
-                self.change_one(&held, 300).await?;
+            if let Some(held) = self.random.choice(returned).filter(|_| self.random.bool()) {
+                match self.random.u32(..3) {
+                    0 => self.change_one(&held, 300).await?,
+                    1 => self.change_one(&held, 0).await?,
+                    _ => self.delete_one(&held).await?,
+                }
             }
             return self.repeat(client, &queue, &attempt).await;
         }
@@ -295,14 +299,18 @@ impl World {
         let (max, visibility) = self.draw_receive();
         let input = attempt_input(queue, max, visibility, attempt);
         match self.oracle.repeats(queue, attempt) {
-            None => {}
-            Some(true) => {
+            Retry::Open => {}
+            Retry::Refused => match self.call("ReceiveMessage", &input).await? {
+                Err(failure) if failure.code == "InvalidParameterValue" => {}
+                answer => return Err(format!("{attempt} should be refused: {answer:?}").into()),
+            },
+            Retry::Same => {
                 let answer = self.must("ReceiveMessage", &input).await?;
                 let messages = clients::received(&answer);
                 self.oracle.repeated(queue, attempt, visibility, &messages)?;
                 self.hold(client, queue, &messages);
             }
-            Some(false) => {
+            Retry::Anew => {
                 let messages = self.receive_with(client, queue, max, visibility, &input).await?;
                 self.oracle.attempted(queue, attempt, &messages);
             }

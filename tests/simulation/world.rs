@@ -377,7 +377,9 @@ impl World {
             let Some(queue) = tx.queue(&address)? else { return Ok(None) };
             let counts = tx.counts(queue.backlog)?;
             let mut seen = Vec::new();
-            for message in tx.oldest_messages(queue.backlog, 1_000)? {
+            let messages = tx.oldest_messages(queue.backlog, 1_000)?;
+            let wrong = crate::rows::wrong_group(tx, &queue, &messages)?;
+            for message in messages {
                 let id = message.id.to_string();
                 let unknown = if known.contains(&id) {
                     None
@@ -387,11 +389,16 @@ impl World {
                 };
                 seen.push(Seen { id, sent_at: message.sent_at, unknown });
             }
-            Ok(Some((counts.ready + counts.in_flight + counts.delayed, seen)))
+            Ok(Some((counts.ready + counts.in_flight + counts.delayed, seen, wrong)))
         };
         let found = self.service.runtime.run(look).await;
         let found = found.map_err(|refusal| format!("cannot look into {queue}: {refusal:?}"))?;
-        let Some((count, seen)) = found else { return Err(format!("{queue} is not there")) };
+        let Some((count, seen, wrong)) = found else {
+            return Err(format!("{queue} is not there"));
+        };
+        if let Some(wrong) = wrong {
+            return Err(format!("{queue} has a group whose row is wrong: {wrong}"));
+        }
         let elsewhere = self.oracle.queues[queue].elsewhere;
         if count == (seen.len() + elsewhere) as i64 {
             return Ok(seen);

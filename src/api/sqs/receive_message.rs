@@ -262,6 +262,7 @@ mod tests {
         let ids = "[!-~]{128}";
         (texts(), attributes, prop::option::of(texts()), ids, ids).prop_map(
             |(body, attributes, trace_header, deduplication_id, group)| Delivery {
+                former_turn: 0,
                 receipt: Receipt { queue: i64::MAX, sequence: i64::MAX, receive: i64::MAX },
                 message: crate::store::Message {
                     sequence: i64::MAX,
@@ -275,6 +276,7 @@ mod tests {
                     received_at: i64::MAX,
                     first_received_at: i64::MAX,
                     dead_letter_source: Some(format!("arn:aws:sqs:{}", "x".repeat(150))),
+                    received_elsewhere: 0,
                 },
                 content: Content {
                     body,

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::model::{self, Kind, Member, Operation};
 use super::output::Format;
 use super::{Failure, Input, shorthand};
-use crate::config::did_you_mean;
+
+/// Names less alike than this are not worth suggesting.
+const SIMILAR: f64 = 0.8;
 
 /// Options of every command that have a value. Those that nobody reads below change nothing here.
 const WITH_VALUE: [&str; 15] = [
@@ -266,6 +268,17 @@ fn member<'o>(operation: &'o Operation, parameter: &str) -> Result<(&'o Member, 
         operation.members.iter().map(|member| operation.parameter(member)).collect();
     let hint = did_you_mean(parameter, known.iter().map(String::as_str));
     Err(Failure::unusable(format_args!("Unknown options: --{parameter}{hint}")))
+}
+
+/// `; did you mean …?` with the known name most like this one, or nothing when none is similar.
+fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let likeness = |candidate: &&str| strsim::jaro_winkler(name, candidate);
+    known
+        .into_iter()
+        .filter(|candidate| likeness(candidate) >= SIMILAR)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .map(|candidate| format!("; did you mean `{candidate}`?"))
+        .unwrap_or_default()
 }
 
 fn operation(words: &[String]) -> Result<Operation, Failure> {

@@ -137,19 +137,6 @@ fn kebab(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::operations::OPERATIONS;
-
-    #[test]
-    fn every_operation_that_is_served_is_known_and_no_other() {
-        let mut known: Vec<_> = operations().map(|one| (one.service, one.name)).collect();
-        let mut served: Vec<_> =
-            OPERATIONS.iter().map(|one| (one.service.name(), one.name)).collect();
-        known.sort_unstable();
-        served.sort_unstable();
-        assert_eq!(known, served);
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(known.len(), lines);
-    }
 
     #[test]
     fn parameters_are_spelled_as_the_aws_cli_spells_them() {

@@ -1,9 +1,8 @@
-//! `squab awslocal`: the verbs of the AWS CLI for SQS, SNS and STS, for init scripts that call
-//! `awslocal` or `aws` where neither is installed.
+//! `awslocal`: the verbs of the AWS CLI for SQS, SNS and STS, for init scripts that call `awslocal`
+//! or `aws` where neither is installed.
 //!
-//! The program is this one: called as `squab awslocal …`, or by the name `awslocal` or `aws`, say
-//! by a link. Parameters are spelled as the AWS CLI spells them, answers and errors look as they do
-//! there, and exit statuses mean the same. The call goes over HTTP in AWS JSON, signed.
+//! Parameters are spelled as the AWS CLI spells them, output and errors look as they do there, and
+//! exit statuses mean the same. A call goes over HTTP in AWS JSON 1.0, signed.
 
 mod client;
 mod command_line;
@@ -14,14 +13,14 @@ mod profiles;
 mod query;
 mod shorthand;
 mod table;
-mod tls;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::SystemTime;
 
-pub use client::SERVERS_REGION;
 use command_line::{CommandLine, Wish};
 use output::Format;
 use profiles::Profile;
@@ -34,47 +33,27 @@ const UNUSABLE: u8 = 252;
 /// Something else has failed.
 const FAILED: u8 = 255;
 
-/// The arguments that are meant for here: those after `awslocal`, or all if the program is called
-/// by that name. `None` when the server is meant.
-pub fn arguments(all: &[OsString]) -> Option<Vec<OsString>> {
-    let name = Path::new(all.first()?).file_name()?.to_str()?;
-    if matches!(name, "awslocal" | "aws") {
-        return Some(all[1..].to_vec());
-    }
-    (all.get(1)? == "awslocal").then(|| all[2..].to_vec())
-}
-
-/// What a call has come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// The exit status.
-    pub status: u8,
-    /// For standard output.
-    pub output: String,
-    /// For standard error.
-    pub error: String,
-}
-
-/// Makes the call that these arguments and this environment ask for. Time is Unix milliseconds.
-pub fn run(
-    arguments: Vec<OsString>,
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
-    now_ms: i64,
-) -> Outcome {
-    let variables: HashMap<String, String> = environment
-        .into_iter()
+#[allow(clippy::disallowed_methods, reason = "a client signs with the time of its machine")]
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    let variables: HashMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    match call(arguments, &variables, now_ms) {
-        Ok(output) => Outcome { status: 0, output, error: String::new() },
+    match call(arguments, &variables, SystemTime::now()) {
+        Ok(output) => {
+            let mut stdout = std::io::stdout().lock();
+            let written = stdout.write_all(output.as_bytes()).and_then(|()| stdout.flush());
+            written.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
         Err(Failure { status, message }) => {
-            Outcome { status, output: String::new(), error: message }
+            eprint!("{message}");
+            ExitCode::from(status)
         }
     }
 }
 
-/// Why there is no answer.
+/// Why a call has no output: the exit status, and the text for standard error.
 #[derive(Debug)]
 struct Failure {
     status: u8,
@@ -94,7 +73,7 @@ impl Failure {
 fn call(
     arguments: Vec<OsString>,
     variables: &HashMap<String, String>,
-    now_ms: i64,
+    time: SystemTime,
 ) -> Result<String, Failure> {
     let arguments = arguments
         .into_iter()
@@ -102,7 +81,7 @@ fn call(
         .collect::<Result<Vec<String>, Failure>>()?;
     match command_line::wish(&arguments) {
         Some(Wish::Version) => {
-            return Ok(format!("aws-cli/2.0.0 squab/{}\n", env!("CARGO_PKG_VERSION")));
+            return Ok(format!("aws-cli/2.0.0 awslocal/{}\n", env!("CARGO_PKG_VERSION")));
         }
         Some(Wish::Help) => return help(&arguments),
         Some(Wish::Configure) => return configure(&arguments, variables),
@@ -122,7 +101,7 @@ fn call(
         (None, Some(name)) => Format::named(&name)?,
         (None, None) => Format::Json,
     };
-    let caller = client::Caller::of(&command, variables, &profile, now_ms)?;
+    let caller = client::Caller::of(&command, variables, &profile, time)?;
     let answer = pages::call(&command, &caller)?;
     let title = command.operation.name;
     let Some(query) = query else {
