@@ -72,7 +72,7 @@ fn main() {
     println!("| policy and message | bytes | evaluation / parse | evaluation, ms |");
     println!("|---|---|---|---|");
     for (name, policy, body) in shapes() {
-        let policy = FilterPolicy::parse(&policy.to_string(), Scope::MessageBody).unwrap();
+        let policy = FilterPolicy::parse(&policy.to_string(), Scope::MessageBody).unwrap().unwrap();
         let body = body.to_string();
         let parse = best(|| drop(black_box(serde_json::from_str::<Value>(&body))));
         let candidate = Candidate::new(&body, &none);

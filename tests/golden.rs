@@ -1,5 +1,5 @@
 //! The bytes on the wire, for every operation: those of SQS in both protocols, those of SNS and STS
-//! in AWS Query.
+//! in AWS Query. `golden/query_json/` has the shapes of AWS Query's answers in JSON.
 //!
 //! Each file in `golden/`, `golden/sns/` and `golden/sts/` shows the exchanges of one operation as
 //! they travel: requests with `>` before each line, answers with `<`. `golden/sns/deliveries.txt`
@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gateway;
+#[path = "golden/query_json.rs"]
+mod query_json_scenes;
 #[path = "golden/sns.rs"]
 mod sns_scenes;
 #[path = "golden/sts.rs"]

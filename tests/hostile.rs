@@ -767,7 +767,7 @@ fn odd_http_is_answered_or_hung_up_on_and_nothing_breaks() {
         ("GET /?Action=ListQueues&x=%ff HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), Some(404)),
         (
             "GET /%ff%00/%zz?Action=GetQueueAttributes HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
-            Some(400),
+            Some(404),
         ),
         (
             format!(

@@ -150,3 +150,41 @@ def test_every_byte_may_be_escaped(queue):
     form = f"Action=SendMessage&Version={VERSION}&MessageBody={body}"
     assert send(query_request(queue.url, form)).status == 200
     assert queue.one()["Body"] == "größe"
+
+
+@pytest.mark.behaviour("query-10", "attributes-01")
+def test_answers_in_json(queue):
+    queue.send("m", MessageAttributes={"k": {"DataType": "String", "StringValue": "v"}})
+
+    def result(action, **parameters):
+        request = query_request(
+            queue.url, {"Action": action, **parameters}, headers={"Accept": "application/json"}
+        )
+        answer = send(request)
+        assert answer.headers["Content-Type"] == "application/json"
+        response = answer.json[f"{action}Response"]
+        assert response["ResponseMetadata"]["RequestId"]
+        return response[f"{action}Result"]
+
+    attributes = result("GetQueueAttributes", **{"AttributeName.1": "QueueArn"})["Attributes"]
+    assert [attribute["Name"] for attribute in attributes] == ["QueueArn"]
+    (message,) = result("ReceiveMessage", **{"MessageAttributeName.1": "All"})["messages"]
+    assert message["Body"] == "m"
+    assert message["Attributes"] is None
+    assert [attribute["Name"] for attribute in message["MessageAttributes"]] == ["k"]
+    refused = send(
+        query_request(queue.url, {"Action": "ListQueues", "ContentType": "JSON"})
+    )
+    assert (refused.status, refused.json["Error"]["Code"]) == (400, "InvalidAction")
+
+
+@pytest.mark.behaviour("query-11")
+def test_get_without_an_action(queue, endpoint):
+    json_wanted = {"Accept": "application/json"}
+    for url in (endpoint + "/", queue.url):
+        for answer in (
+            get(url),
+            get(presigned_url(url, {})),
+            send(signed("GET", url, headers=json_wanted)),
+        ):
+            assert (answer.status, answer.text.strip()) == (404, "<UnknownOperationException/>")

@@ -4,7 +4,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from suite.clients import REGION, get, json_request, presigned_url, query_call, send
+from suite.clients import (
+    REGION,
+    boto,
+    boto_sns,
+    boto_sts,
+    get,
+    json_request,
+    presigned_url,
+    query_call,
+    send,
+)
 from suite.service import Queue
 
 
@@ -92,3 +102,24 @@ def test_other_actions_on_a_queue_url(json_sqs):
 def test_unknown_queue_url(json_sqs):
     answer = query_call(json_sqs.queue().url + "-unknown", Action="ReceiveMessage")
     assert (answer.status, answer.code) == (400, "AWS.SimpleQueueService.NonExistentQueue")
+
+
+@pytest.mark.behaviour("urls-07")
+def test_get_queue_url_on_a_queue_url(json_sqs):
+    queue = json_sqs.queue()
+    answer = query_call(queue.url, Action="GetQueueUrl", QueueName=queue.name)
+    assert answer.element("GetQueueUrlResult/QueueUrl") == queue.url
+
+
+@pytest.mark.behaviour("urls-08")
+@pytest.mark.parametrize("path", ["/context", "/context/", "//"])
+def test_endpoint_with_a_path(json_sqs, endpoint, not_aws, path):
+    queue = json_sqs.queue()
+    client = boto(endpoint + path)
+    assert client.get_queue_url(QueueName=queue.name)["QueueUrl"] == queue.url
+    client.send_message(QueueUrl=queue.url, MessageBody="m")
+    answer = query_call(endpoint + path, Action="GetQueueUrl", QueueName=queue.name)
+    assert answer.element("GetQueueUrlResult/QueueUrl") == queue.url
+    sns = boto_sns(endpoint + path)
+    assert "Topics" in sns.list_topics()
+    assert boto_sts(endpoint + path).get_caller_identity()["Account"]

@@ -7,8 +7,8 @@ import pytest
 from suite.service import text
 from suite.topics import change
 
-SUBSCRIBED = "Invalid parameter: Attributes Reason: FilterPolicy: "
-SET = "Invalid parameter: FilterPolicy: "
+SUBSCRIBED = "Invalid parameter: Attributes Reason: "
+SET = "Invalid parameter: "
 
 
 def number(value):
@@ -240,18 +240,18 @@ def test_bodies(sns, case):
     check_bodies(sns, *BODIES[case])
 
 
-def refused(sns, policy, says, scope="MessageAttributes"):
-    """The policy is refused on Subscribe and later, with a message that begins with `says`."""
+def refused(sns, policy, says, scope="MessageAttributes", attribute="FilterPolicy: "):
+    """The policy is refused on Subscribe and later, with a message that begins with the attribute and `says`."""
     topic = sns.topic()
     policy = policy if isinstance(policy, str) else json.dumps(policy)
     attributes = {"FilterPolicyScope": scope, "FilterPolicy": policy}
     with pytest.raises(sns.exceptions.InvalidParameterException) as caught:
         topic.inbox(**attributes)
-    assert caught.value.response["Error"]["Message"].startswith(SUBSCRIBED + says)
+    assert caught.value.response["Error"]["Message"].startswith(SUBSCRIBED + attribute + says)
     inbox = topic.inbox(FilterPolicyScope=scope)
     with pytest.raises(sns.exceptions.InvalidParameterException) as caught:
         change(sns, inbox.subscription, FilterPolicy=policy)
-    assert caught.value.response["Error"]["Message"].startswith(SET + says)
+    assert caught.value.response["Error"]["Message"].startswith(SET + attribute + says)
 
 
 @pytest.mark.behaviour("filters-11")
@@ -273,8 +273,16 @@ def refused(sns, policy, says, scope="MessageAttributes"):
         ({"k": [{"numeric": [">", 5, "<", 4]}]}, "Bottom must be less than top"),
         ({"k": [{"anything-but": []}]}, "Inside anything but list, either all values are number"),
         ({"k": [{"exists": "yes"}]}, "exists match pattern must be either true or false."),
-        ("no document", ""),
-        ("[]", ""),
+        ("no document", "failed to parse JSON. Unrecognized token 'no': was expecting (JSON String"),
+        ('{"a": ["b"]', "failed to parse JSON. Unexpected end-of-input: expected close marker"),
+        ("[]", 'Filter is not an object\n at [Source: (String)"[]"; line: 1, column: 2]'),
+        (
+            '{"key": [["value"]]}',
+            "Match value must be String, number, true, false, or null\n"
+            ' at [Source: (String)"{"key":[["value"]]}"; line: 1, column: 10]',
+        ),
+        ({"k": {}}, "Empty objects are not allowed"),
+        ({"k": [{"cidr": "birds/8"}]}, "Nonstandard IP address: birds"),
     ],
     ids=lambda value: json.dumps(value)[:30],
 )
@@ -297,7 +305,31 @@ def test_nested_complexity(sns):
 
 @pytest.mark.behaviour("filters-12")
 def test_nesting_of_attributes(sns):
-    refused(sns, {"a": {"b": ["c"]}}, "")
+    says = "Filter policy scope MessageAttributes does not support nested filter policy"
+    refused(sns, {"a": {"b": ["c"]}}, says, attribute="")
+
+
+@pytest.mark.behaviour("filters-13")
+def test_empty_policy(sns):
+    topic = sns.topic()
+    inbox = topic.inbox(FilterPolicy="{}")
+    topic.publish("unfiltered")
+    change(sns, inbox.subscription, FilterPolicy={"k": ["a"]})
+    topic.publish("filtered")
+    change(sns, inbox.subscription, FilterPolicy="{}")
+    topic.publish("removed")
+    inbox.only("unfiltered", "removed")
+
+
+@pytest.mark.behaviour("filters-16")
+def test_special_characters_of_attributes(sns):
+    attributes = {"k": text('say "coo"')}
+    topic = sns.topic()
+    once = topic.inbox(FilterPolicy='{"k": ["say \\"coo\\""]}')
+    twice = topic.inbox(FilterPolicy='{"k": ["say \\\\\\"coo\\\\\\""]}')
+    topic.publish("m", MessageAttributes=attributes)
+    twice.only("m")
+    once.only()
 
 
 @pytest.mark.behaviour("filters-13", "filters-14")

@@ -15,10 +15,12 @@ pub fn target(input: &[u8]) {
     let candidate = Candidate::new(body, &attributes);
     for scope in [Scope::MessageAttributes, Scope::MessageBody] {
         let compiled = match FilterPolicy::parse(policy, scope) {
-            Ok(compiled) => compiled,
+            Ok(Some(compiled)) => compiled,
+            // The empty policy lets everything through.
+            Ok(None) => continue,
             Err(sentence) => {
                 // It repeats what it does not like.
-                assert!(sentence.len() < 2_000 + 3 * policy.len(), "{sentence}");
+                assert!(sentence.len() < 8_000 + 6 * policy.len(), "{sentence}");
                 continue;
             }
         };
@@ -31,7 +33,7 @@ pub fn target(input: &[u8]) {
             }
         );
         if let Ok(value) = serde_json::from_str::<Value>(policy) {
-            let anew = FilterPolicy::parse(&value.to_string(), scope).unwrap();
+            let anew = FilterPolicy::parse(&value.to_string(), scope).unwrap().unwrap();
             assert_eq!(anew.matches(&candidate), passes);
         }
         if let Ok(value) = serde_json::from_str::<Value>(body) {

@@ -121,6 +121,10 @@ fn read(answer: &Answer) -> String {
             let refused = root.name == "ErrorResponse" || answer.status == 404;
             assert_eq!(answer.status != 200, refused, "{text}");
         }
+        "application/json" => {
+            let body: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(answer.status != 200, body["Error"].is_object(), "{text}");
+        }
         other => panic!("{other}"),
     }
     text.to_owned()

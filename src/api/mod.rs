@@ -105,10 +105,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// The queue that a request means: by its QueueUrl, else by the path it was sent to.
+    // Rule (every SQS operation): a QueueUrl from which no account and name can be read is the one of
+    //   a queue that does not exist.
+    // Source: inferred, other projects found it at AWS for `http://whatever`
+    // Test: tests/recorded/sqs-protocol.jsonl#sqs-queue-url-of-a-host-alone, tests/scenarios/addresses.txt#A URL without account
+    //
+    /// The queue that a request means: by its QueueUrl, else by the path of the request.
     pub fn queue(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let mut address = match queue_url.filter(|url| !url.is_empty()) {
-            Some(url) => QueueAddress::from_url(url, &self.account, &self.region)?,
+            Some(url) => QueueAddress::from_url(url, &self.account, &self.region)
+                .ok_or_else(Refusal::no_such_queue)?,
             None => QueueAddress::from_path(&self.path, &self.account, &self.region)
                 .ok_or_else(|| Refusal::missing("QueueUrl"))?,
         };

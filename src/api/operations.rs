@@ -5,7 +5,7 @@ use super::{sns, sqs, sts};
 use crate::domain::{Kind, Refusal};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Params;
-use crate::wire::{Malformed, json, query, xml};
+use crate::wire::{Encoding, Malformed, json, query, query_json, xml};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
@@ -35,8 +35,8 @@ impl Service {
         }
     }
 
-    /// What X-Amz-Target begins with in AWS JSON. At AWS only SQS is called so; the others are for
-    /// Squab's own client.
+    /// The beginning of X-Amz-Target in AWS JSON. At AWS only SQS has one; the others serve Squab's
+    /// own client.
     pub const fn json_target(self) -> &'static str {
         match self {
             Self::Sqs => "AmazonSQS.",
@@ -69,7 +69,7 @@ impl Service {
         }
     }
 
-    /// What is said of an action that the service does not have.
+    /// The refusal of an action that the service does not have.
     pub fn unknown_action(self, action: &str) -> Refusal {
         let message = match self {
             Self::Sqs => format!("The action {action} is not valid for this endpoint."),
@@ -80,7 +80,7 @@ impl Service {
     }
 }
 
-/// The parameters of a call, in the protocol in which they came.
+/// The parameters of a call, in the protocol of the request.
 #[derive(Debug)]
 pub enum Payload {
     /// A body of AWS JSON.
@@ -92,13 +92,24 @@ pub enum Payload {
 /// The answer of an operation, encoded in the protocol of the call.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, Refusal>> + Send>>;
 
-/// Where and by whom an operation may be called.
+/// How the answer of an operation is written.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its encoding.
+    pub encoding: Encoding,
+    /// The id of the request, which some encodings repeat.
+    pub request_id: String,
+}
+
+/// Where an operation may be called, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Concerns one queue, on whose own path it may be called.
+    /// Concerns one queue: called on the queue's own path, or anywhere with a QueueUrl.
     Queue,
-    /// Concerns the account, or something that a parameter names.
+    /// Concerns the account, or something that a parameter names: not called on a queue's path.
     Global,
+    /// Like `Global`, and called on a queue's path as well.
+    Anywhere,
     /// Like `Global`, and without a signature: a link in a message calls it.
     Link,
 }
@@ -109,10 +120,10 @@ pub struct Operation {
     pub name: &'static str,
     /// Its service.
     pub service: Service,
-    /// Where and by whom it may be called.
+    /// Where it may be called, and by whom.
     pub reach: Reach,
-    /// Decodes, runs, encodes. The text is the request id.
-    pub run: fn(Context, Payload, String) -> Answer,
+    /// Decodes, runs, encodes.
+    pub run: fn(Context, Payload, Reply) -> Answer,
 }
 
 impl std::fmt::Debug for Operation {
@@ -129,16 +140,17 @@ macro_rules! operations {
             name: stringify!($name),
             service: Service::$service,
             reach: operations!(@reach $reach),
-            run: |cx, payload, request_id| Box::pin(async move {
+            run: |cx, payload, reply| Box::pin(async move {
                 let input = payload.decode(stringify!($name), &$dialect)?;
                 let output = $($path)::+(&cx, input).await?;
                 let output = operations!(@output output $($nothing)?);
-                Ok(payload.encode(stringify!($name), &request_id, &$dialect, output))
+                Ok(reply.encode(stringify!($name), &$dialect, output))
             }),
         }),+),+]
     };
     (@reach queue) => { Reach::Queue };
     (@reach global) => { Reach::Global };
+    (@reach anywhere) => { Reach::Anywhere };
     (@reach link) => { Reach::Link };
     (@output $output:ident) => { Some(&$output) };
     (@output $output:ident ()) => {{ let () = $output; None::<&()> }};
@@ -156,7 +168,7 @@ pub static OPERATIONS: &[Operation] = operations! {
         queue  DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
         queue  DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
         queue  GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
-        global GetQueueUrl                  => sqs::get_queue_url::get_queue_url;
+        anywhere GetQueueUrl                => sqs::get_queue_url::get_queue_url;
         queue  ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
         global ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
         queue  ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
@@ -237,17 +249,21 @@ impl Payload {
             }
         }
     }
+}
 
+impl Reply {
     fn encode<O: Serialize>(
         &self,
         operation: &str,
-        request_id: &str,
         dialect: &Dialect,
         output: Option<&O>,
     ) -> Vec<u8> {
-        match self {
-            Self::Json(_) => output.map(json::encode).unwrap_or_default(),
-            Self::Query(_) => xml::response(operation, request_id, dialect, output),
+        match self.encoding {
+            Encoding::AwsJson => output.map(json::encode).unwrap_or_default(),
+            Encoding::Xml => xml::response(operation, &self.request_id, dialect, output),
+            Encoding::QueryJson => {
+                query_json::response(operation, &self.request_id, dialect, output)
+            }
         }
     }
 }

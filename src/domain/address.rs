@@ -2,7 +2,7 @@
 //!
 //! A [`QueueAddress`] says which queue is meant, not that there is one. It is read leniently: the
 //! URLs of other servers and of AWS name the same queue as ours, so that configuration survives a
-//! change of server. What a URL leaves out is filled in with the caller's own account and region.
+//! change of server. The caller's own account and region complete a URL that does not have them.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,9 @@ use percent_encoding::percent_decode_str;
 
 use super::limits::QUEUE_NAME_LENGTH;
 use super::{Kind, Refusal};
+
+/// Bytes of an address that a refusal repeats.
+const LONGEST_SHOWN: usize = 1_024;
 
 /// What the name of a FIFO queue ends with.
 pub const FIFO_SUFFIX: &str = ".fifo";
@@ -101,56 +104,51 @@ impl QueueAddress {
         })
     }
 
+    // Rule (every SQS operation): the path of a QueueUrl names the queue, by an account and a name at
+    //   its end, whatever the host.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
+    // Test: tests/scenarios/addresses.txt#Every form of a queue's URL names the queue
+    //
+    // Rule (every SQS operation): account and name without a leading slash are a QueueUrl, too.
+    // Source: inferred, tests that other projects run against AWS
+    // Test: tests/scenarios/addresses.txt#Account and name are enough
+    //
     /// The queue that a QueueUrl names for a caller with this account and region: a URL with any
-    /// host, the path of one, or a bare name.
-    ///
-    /// Refused with InvalidAddress when it cannot be the address of a queue, and with
-    /// MissingParameter when it is empty.
-    pub fn from_url(queue_url: &str, account: &str, region: &str) -> Result<Self, Refusal> {
-        let address = match split_scheme(queue_url) {
-            Some(rest) => {
+    /// host, the path of one, or a bare name. None if account and name cannot be read from it.
+    pub fn from_url(queue_url: &str, account: &str, region: &str) -> Option<Self> {
+        match queue_url.split_once("://") {
+            Some((scheme, rest)) if is_http(scheme) => {
                 let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 let (host, path) = rest.split_at(host_end);
                 Self::from_path(path, account, region_of_host(host).unwrap_or(region))
             }
-            None if queue_url.starts_with('/') => Self::from_path(queue_url, account, region),
-            None if queue_url.is_empty() => return Err(Refusal::missing("QueueUrl")),
-            None => from_bare_name(queue_url, account, region),
-        };
-        address.ok_or_else(|| {
-            Refusal::new(
-                Kind::InvalidAddress,
-                format!("The address {queue_url} is not valid for this endpoint."),
-            )
-        })
+            Some(_) => None,
+            None => Self::from_path(queue_url, account, region),
+        }
     }
 
-    /// The queue that the path of a URL names for a caller with this account and region; none when
+    /// The queue that the path of a URL names for a caller with this account and region; none if
     /// it is not the path of a queue.
     ///
-    /// The paths are `/<account>/<name>`, also after one segment of a context path,
-    /// `/queue/<region>/<account>/<name>`, `/queue/<name>` and `/<name>`. AWS's own examples have a
-    /// slash at the end.
+    /// The paths are `/<account>/<name>` and `/queue/<region>/<account>/<name>`, both also after a
+    /// context path, `/queue/<name>` and `/<name>`. The first slash may be absent. AWS's own
+    /// examples have a slash at the end.
     pub fn from_path(path: &str, account: &str, region: &str) -> Option<Self> {
-        let path = path.find(['?', '#']).map_or(path, |end| &path[..end]);
-        let path = path.strip_prefix('/')?;
-        let path = path.strip_suffix('/').filter(|path| path.contains('/')).unwrap_or(path);
-        let mut segments = path.split('/');
-        let mut next = || segments.next();
-        let segments = (next()?, next(), next(), next(), next());
-        match segments {
-            (name, None, ..) => from_bare_name(name, account, region),
-            ("queue", Some(name), None, ..) => from_segments(account, region, name),
-            (account, Some(name), None, ..) | (_, Some(account), Some(name), None, _)
-                if is_account(account) =>
-            {
+        match QueuePath::read(path)? {
+            QueuePath::Full { region: None, account, name } => from_segments(account, region, name),
+            QueuePath::Full { region: Some(region), account, name } => {
                 from_segments(account, region, name)
             }
-            ("queue", Some(region), Some(account), Some(name), None) if is_account(account) => {
-                from_segments(account, region, name)
-            }
-            _ => None,
+            QueuePath::Own(name) => from_segments(account, region, name),
+            QueuePath::Bare(name) => from_bare_name(name, account, region),
         }
+    }
+
+    /// Whether a path is certainly the one of a queue. A path of one segment is not: it may be the
+    /// bare name of a queue as well as the path of an endpoint.
+    pub fn is_path_of_queue(path: &str) -> bool {
+        let is_bare = matches!(QueuePath::read(path), Some(QueuePath::Bare(_)) | None);
+        !is_bare && Self::from_path(path, "", "-").is_some()
     }
 
     /// Whether the name is one of a FIFO queue.
@@ -172,6 +170,50 @@ impl QueueAddress {
             UrlForm::Path => format!("{base}/queue/{region}/{account}/{name}"),
         }
     }
+}
+
+/// What stands in the path of a queue's URL, not yet decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueuePath<'p> {
+    /// `/<account>/<name>`, `/queue/<region>/<account>/<name>`
+    Full { region: Option<&'p str>, account: &'p str, name: &'p str },
+    /// `/queue/<name>`
+    Own(&'p str),
+    /// `/<name>`
+    Bare(&'p str),
+}
+
+impl<'p> QueuePath<'p> {
+    fn read(path: &'p str) -> Option<Self> {
+        let path = path.find(['?', '#']).map_or(path, |end| &path[..end]);
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').filter(|path| path.contains('/')).unwrap_or(path);
+        // What precedes account and name is the context path of an endpoint.
+        let mut segments = path.rsplit('/');
+        let name = segments.next()?;
+        match (segments.next(), segments.next(), segments.next()) {
+            (None, ..) => Some(Self::Bare(name)),
+            (Some(account), Some(region), Some("queue")) if is_account(account) => {
+                Some(Self::Full { region: Some(region), account, name })
+            }
+            (Some(account), ..) if is_account(account) => {
+                Some(Self::Full { region: None, account, name })
+            }
+            (Some("queue"), None, _) => Some(Self::Own(name)),
+            _ => None,
+        }
+    }
+}
+
+/// The refusal of an address at which the service has no queue.
+///
+/// AWS refuses so what AWS Query posts to the service's own URL, and LocalStack's developer
+/// endpoints refuse so a QueueUrl that names no queue.
+pub fn invalid_address(address: &str) -> Refusal {
+    // The size of a request must not become the size of its answer.
+    let address = &address[..address.floor_char_boundary(LONGEST_SHOWN)];
+    let message = format!("The address {address} is not valid for this endpoint.");
+    Refusal::new(Kind::InvalidAddress, message)
 }
 
 /// How the URL of a queue is written. All of them are read.
@@ -204,10 +246,8 @@ pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What follows `http://` or `https://`.
-fn split_scheme(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")).then_some(rest)
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// A name that stands alone has nothing around it that shows that a queue is meant, so it must look
@@ -276,7 +316,7 @@ mod tests {
     }
 
     /// For a caller of account 000000000000 in eu-west-1.
-    fn from_url(url: &str) -> Result<QueueAddress, Refusal> {
+    fn from_url(url: &str) -> Option<QueueAddress> {
         QueueAddress::from_url(url, "000000000000", "eu-west-1")
     }
 
@@ -314,6 +354,10 @@ mod tests {
             ("http://localhost:4566/123456789012/q/", &usual),
             ("http://localhost:4566/123456789012/q/?Action=SendMessage", &usual),
             ("http://localhost:4566/context/123456789012/q", &usual),
+            ("http://localhost:4566/a/longer/context/123456789012/q", &usual),
+            ("http://localhost:4566//123456789012/q", &usual),
+            ("123456789012/q", &usual),
+            ("localhost:4566/123456789012/q", &usual),
             ("http://queue:4566/123456789012/q", &usual),
             ("http://queue.default.svc.cluster.local/123456789012/q", &usual),
             ("http://sqs.default.svc.cluster.local/123456789012/q", &usual),
@@ -332,6 +376,7 @@ mod tests {
             ("http://ap-southeast-2.goaws.com:4100/123456789012/q", &elsewhere),
             ("http://localhost:4566/queue/ap-southeast-2/123456789012/q", &elsewhere),
             ("/queue/ap-southeast-2/123456789012/q", &elsewhere),
+            ("/context/queue/ap-southeast-2/123456789012/q", &elsewhere),
             ("https://queue.amazonaws.com/123456789012/q", &virginia),
             ("http://queue.localhost.localstack.cloud:4566/123456789012/q", &virginia),
             ("http://localhost:9324/queue/q", &own),
@@ -340,35 +385,50 @@ mod tests {
             ("/q", &own),
             ("q", &own),
         ] {
-            assert_eq!(from_url(url).as_ref(), Ok(expected), "{url}");
+            assert_eq!(from_url(url).as_ref(), Some(expected), "{url}");
         }
         assert_eq!(from_url("q.fifo").unwrap().name, "q.fifo");
         assert_eq!(from_url("http://h/123456789012/a%20b%C3%BC").unwrap().name, "a bü");
     }
 
     #[test]
-    fn what_is_not_the_address_of_a_queue_is_refused() {
+    fn other_texts_are_no_address_of_a_queue() {
         for url in [
+            "",
+            "http://nowhere",
             "http://localhost:4566",
             "http://localhost:4566/",
             "http://localhost:4566//",
+            "http://localhost:4566/context/",
             "http://localhost:4566/123456789012/",
             "http://localhost:4566/123456789012/q//",
             "http://localhost:4566/12345678901/q",
             "http://localhost:4566/123456789012//",
             "http://localhost:4566/a/b/c/d/e",
+            "http://x/y/z/w/v",
             "http://localhost:4566/123456789012/%ff",
             "ftp://localhost/123456789012/q",
-            "localhost:4566/123456789012/q",
             "not a queue",
             "/",
         ] {
-            let refusal = from_url(url).unwrap_err();
-            assert_eq!(refusal.kind, Kind::InvalidAddress, "{url}");
-            let expected = format!("The address {url} is not valid for this endpoint.");
-            assert_eq!(refusal.message, expected);
+            assert_eq!(from_url(url), None, "{url}");
         }
-        assert_eq!(from_url("").unwrap_err(), Refusal::missing("QueueUrl"));
+    }
+
+    #[test]
+    fn paths_of_queues_are_told_from_those_of_endpoints() {
+        for path in [
+            "/123456789012/q",
+            "/123456789012/q/",
+            "/context/123456789012/q",
+            "/queue/eu-west-1/123456789012/q",
+            "/queue/q",
+        ] {
+            assert!(QueueAddress::is_path_of_queue(path), "{path}");
+        }
+        for path in ["", "/", "//", "/context", "/context/", "/a/b", "/a/b/", "/123456789012/"] {
+            assert!(!QueueAddress::is_path_of_queue(path), "{path}");
+        }
     }
 
     #[test]
@@ -406,14 +466,16 @@ mod tests {
         ) {
             let queue = address(&account, &region, &name);
             let base = format!("http://{host}");
-            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&base, UrlForm::Plain), "x", &region)?, &queue);
+            let url = queue.url(&base, UrlForm::Plain);
+            prop_assert_eq!(QueueAddress::from_url(&url, "x", &region), Some(queue.clone()));
             let aws = format!("https://sqs.{region}.amazonaws.com");
-            prop_assert_eq!(&QueueAddress::from_url(&queue.url(&aws, UrlForm::Plain), "x", "y")?, &queue);
+            let url = queue.url(&aws, UrlForm::Plain);
+            prop_assert_eq!(QueueAddress::from_url(&url, "x", "y"), Some(queue.clone()));
             prop_assert_eq!(QueueAddress::from_arn(&queue.arn()), Some(queue));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".*", path in "(/[a-z0-9%.]{0,3}){0,6}") {
+        fn any_text_is_read_or_is_no_address(text in ".*", path in "(/[a-z0-9%.]{0,3}){0,6}") {
             let _ = from_url(&text);
             let _ = from_url(&format!("http://{text}"));
             let _ = from_url(&format!("http://h{path}"));

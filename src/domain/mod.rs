@@ -9,6 +9,7 @@ pub mod fairness;
 pub mod fifo;
 pub mod filter_policy;
 pub mod host;
+pub mod json_text;
 pub mod limits;
 pub mod message_attributes;
 pub mod message_body;

@@ -2,6 +2,7 @@
 //!
 //! AWS page: "Message archiving and replay for FIFO topics".
 
+use super::json_text;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -26,8 +27,9 @@ struct Document {
 impl ReplayPolicy {
     /// Reads the attribute ReplayPolicy. The error is a reason.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document: Document =
-            serde_json::from_str(text).map_err(|error| format!("invalid JSON. {error}"))?;
+        let document = json_text::parse(text).map_err(|malformed| malformed.to_string())?;
+        let document: Document = serde_json::from_value(document.into())
+            .map_err(|error| format!("invalid JSON. {error}"))?;
         if document.point_type.as_deref() != Some("Timestamp") {
             return Err("PointType must be Timestamp".to_owned());
         }
@@ -65,7 +67,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for (text, reason) in [
-            ("x", "invalid JSON"),
+            ("x", "failed to parse JSON. Unrecognized token 'x'"),
+            ("[]", "invalid JSON"),
             (r#"{"PointType":"Sequence"}"#, "PointType must be Timestamp"),
             (r#"{"PointType":"Timestamp"}"#, "StartingPoint is required"),
             (r#"{"PointType":"Timestamp","StartingPoint":"yesterday"}"#, "StartingPoint must be"),

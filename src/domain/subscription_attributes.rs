@@ -7,6 +7,7 @@ use super::Refusal;
 use super::address::{QueueAddress, has_fifo_suffix};
 use super::delivery_policy::SubscriptionDeliveryPolicy;
 use super::filter_policy::{FilterPolicy, Scope};
+use super::json_text;
 use super::limits::SNS_ATTRIBUTE_BYTES;
 use super::sns_endpoint::Protocol;
 use super::topic_address::TopicAddress;
@@ -33,6 +34,9 @@ pub struct Subscribed<'a> {
 
 impl SubscriptionAttributes {
     /// Checks what Subscribe was given.
+    // Rule (Subscribe): refusals of attributes begin with "Attributes Reason: ", those of SetSubscriptionAttributes do not.
+    // Source: recorded
+    // Test: tests/recorded/sns-filters.jsonl#sns-filter-invalid-json-on-subscribe, tests/recorded/sns-filters.jsonl#sns-filter-invalid-json
     pub fn create(
         subscribed: Subscribed<'_>,
         given: &IndexMap<String, String>,
@@ -97,11 +101,15 @@ impl SubscriptionAttributes {
                 }
             }
             "FilterPolicy" | "DeliveryPolicy" | "RedrivePolicy" if value.is_empty() => {}
+            // Rule (Subscribe, SetSubscriptionAttributes): the filter policy {} removes the policy, as the empty text does;
+            //   empty objects within a policy are refused.
+            // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/message-filtering-apply.html
+            // Test: tests/scenarios/filters.txt#An empty policy is none
             "FilterPolicy" => {
-                parse_filter(value, self.filter_scope())?;
-                self.0
-                    .entry("FilterPolicyScope".to_owned())
-                    .or_insert_with(|| "MessageAttributes".to_owned());
+                if parse_filter(value, self.filter_scope())?.is_none() {
+                    self.0.shift_remove(name);
+                    return Ok(());
+                }
             }
             "DeliveryPolicy" => {
                 if !subscribed.protocol.is_http() {
@@ -157,7 +165,7 @@ impl SubscriptionAttributes {
 
     /// The filter, ready to be used. It was checked when it was set.
     pub fn filter(&self) -> Option<FilterPolicy> {
-        FilterPolicy::parse(self.get("FilterPolicy")?, self.filter_scope()).ok()
+        FilterPolicy::parse(self.get("FilterPolicy")?, self.filter_scope()).ok()?
     }
 
     /// Whether there is a filter policy.
@@ -167,7 +175,7 @@ impl SubscriptionAttributes {
 
     /// The queue for messages that cannot be delivered.
     pub fn dead_letter_queue(&self) -> Option<QueueAddress> {
-        let policy: Map<String, Value> = serde_json::from_str(self.get("RedrivePolicy")?).ok()?;
+        let policy = redrive_policy(self.get("RedrivePolicy")?).ok()?;
         QueueAddress::from_arn(policy.get("deadLetterTargetArn")?.as_str()?)
     }
 
@@ -181,10 +189,20 @@ impl SubscriptionAttributes {
         self.get("ReplayPolicy")
     }
 
-    /// The attributes as they are shown.
+    /// The attributes as GetSubscriptionAttributes shows them.
+    // Rule (GetSubscriptionAttributes): FilterPolicyScope is shown only while there is a filter policy. A scope that was set
+    //   alone is remembered.
+    // Source: recorded
+    // Test: tests/recorded/sns-filters.jsonl#sns-filter-scope-alone-is-not-shown, tests/scenarios/filters.txt#A scope without a policy is remembered and not shown
     pub fn shown(&self) -> IndexMap<String, String> {
         let mut shown = self.0.clone();
         shown.entry("RawMessageDelivery".to_owned()).or_insert_with(|| "false".to_owned());
+        if self.has_filter() {
+            let scope = shown.entry("FilterPolicyScope".to_owned());
+            scope.or_insert_with(|| "MessageAttributes".to_owned());
+        } else {
+            shown.shift_remove("FilterPolicyScope");
+        }
         if let Some(policy) = self.delivery_policy() {
             shown.insert("DeliveryPolicy".to_owned(), policy.shown());
         }
@@ -200,17 +218,32 @@ fn scope_named(name: &str) -> Option<Scope> {
     }
 }
 
-fn parse_filter(text: &str, scope: Scope) -> Result<FilterPolicy, Refusal> {
-    FilterPolicy::parse(text, scope)
-        .map_err(|reason| Refusal::invalid_parameter(format_args!("FilterPolicy: {reason}")))
+fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusal> {
+    FilterPolicy::parse(text, scope).map_err(Refusal::invalid_parameter)
+}
+
+/// The members of a redrive policy. The error is a reason.
+fn redrive_policy(text: &str) -> Result<Map<String, Value>, String> {
+    match json_text::parse(text).map(Value::from) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
+        Err(malformed) => Err(malformed.to_string()),
+    }
 }
 
 /// A redrive policy of a subscription names a queue of the topic's account and region: a FIFO queue
 /// when a FIFO queue subscribes, a standard one when the topic is. Whether it exists is not asked.
+// Rule (Subscribe, SetSubscriptionAttributes): a redrive policy has no member but deadLetterTargetArn; otherwise
+//   "RedrivePolicy: invalid JSON. Attribute maxReceiveCount is unknown."
+// Source: reported, cloudposse/terraform-aws-sns-topic#48
+// Test: src/domain/subscription_attributes.rs::refusals_are_those_of_aws
+// Rule (Subscribe, SetSubscriptionAttributes): the dead-letter queue of a subscription is of the topic's account and Region, and
+//   that of a FIFO queue is a FIFO queue.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+// Test: tests/scenarios/topic_dead_letters.txt
 fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
-    let policy: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| "failed to parse JSON.".to_owned())?;
+    let policy = redrive_policy(text)?;
     if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
         return Err(format!("invalid JSON. Attribute {name} is unknown."));
     }

@@ -6,6 +6,7 @@
 use super::Refusal;
 use super::address::has_fifo_suffix;
 use super::delivery_policy::TopicDeliveryPolicy;
+use super::json_text;
 use super::limits::{
     DISPLAY_NAME_LENGTH, PUBLISH_BYTES, SNS_ATTRIBUTE_BYTES, TOPIC_ARCHIVE_DAYS,
     TOPIC_MAXIMUM_MESSAGE_SIZE,
@@ -81,8 +82,8 @@ impl TopicAttributes {
                 }
             }
             "ArchivePolicy" if is_fifo => {
-                archive_days(value).ok_or_else(invalid)?;
-                self.put(name, if value.trim() == "{}" { "" } else { value });
+                let ends = archive_days(value)?.is_none();
+                self.put(name, if ends { "" } else { value });
                 return Ok(());
             }
             "SignatureVersion" if matches!(value, "1" | "2") => {}
@@ -171,7 +172,7 @@ impl TopicAttributes {
 
     /// Days for which messages are archived.
     pub fn archive_days(&self) -> Option<i64> {
-        archive_days(self.get("ArchivePolicy")?)?
+        archive_days(self.get("ArchivePolicy")?).ok()?
     }
 
     /// The access policy, the default one if no other is set.
@@ -265,21 +266,27 @@ pub fn in_attributes(name: &str, refusal: Refusal) -> Refusal {
     }
 }
 
-/// The days of an archive policy; `Some(None)` for the empty one, which ends the archive.
-#[expect(clippy::option_option, reason = "unreadable, none, or so many")]
-fn archive_days(text: &str) -> Option<Option<i64>> {
+/// The days of an archive policy; none for the empty one, which ends the archive.
+fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "PascalCase")]
     struct ArchivePolicy {
         message_retention_period: Option<serde_json::Value>,
     }
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    let policy: ArchivePolicy = serde_json::from_str(text).ok()?;
-    let Some(days) = policy.message_retention_period else { return Some(None) };
-    let days = days.as_i64().or_else(|| days.as_str()?.parse().ok())?;
-    TOPIC_ARCHIVE_DAYS.contains(&days).then_some(Some(days))
+    let document = json_text::parse(text).map_err(|malformed| {
+        Refusal::invalid_parameter(format_args!("ArchivePolicy: {malformed}"))
+    })?;
+    let invalid = || Refusal::invalid_parameter("ArchivePolicy");
+    let policy: ArchivePolicy = serde_json::from_value(document.into()).map_err(|_| invalid())?;
+    let Some(days) = policy.message_retention_period else { return Ok(None) };
+    let days = days.as_i64().or_else(|| days.as_str()?.parse().ok());
+    match days.filter(|days| TOPIC_ARCHIVE_DAYS.contains(days)) {
+        Some(days) => Ok(Some(days)),
+        None => Err(invalid()),
+    }
 }
 
 fn check_feedback(name: &str, value: &str) -> Result<(), Refusal> {

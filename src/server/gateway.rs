@@ -1,15 +1,21 @@
-//! One request, top to bottom: read it, find out which operation it calls and in which protocol,
-//! verify who calls, run the operation, encode the answer.
+//! One request, top to bottom: select its protocol, read it, find its operation, verify the caller,
+//! run the operation, encode the answer.
 //!
-//! A call with a bad signature learns nothing but that: signatures come before parameters. Every
-//! answer carries a request id; what is our fault is logged with it, and never told.
+//! Every answer carries a request id; the log has the causes of our own faults with it, callers do
+//! not learn them.
+
+// Rule (every operation): errors come in this order: no call at all, a body that cannot be read, a
+//   form that cannot be read, the signature, no action, an unknown action, an address at which the
+//   action cannot be called, and then those of the operation.
+// Source: inferred, AWS documents single steps only
+// Test: tests/selection.rs::errors_come_in_their_order
 
 use crate::api::error::{message, row, row_named};
-use crate::api::operations::{OPERATIONS, Payload, Reach, Service};
+use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
 use crate::auth::{self, Caller, Credentials, Mode};
-use crate::domain::address::region_of_host;
+use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
@@ -20,8 +26,9 @@ use crate::server::chaos::{self, Chaos};
 use crate::server::forwarded;
 use crate::server::held;
 use crate::server::metrics::Metrics;
+use crate::server::selection::{self, Selection};
 use crate::wire::form::Params;
-use crate::wire::{Protocol, json, xml};
+use crate::wire::{Encoding, json, query_json, xml};
 use axum::body::Body;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -31,10 +38,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
 const JSON_CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const QUERY_JSON_CONTENT: HeaderValue = HeaderValue::from_static("application/json");
 const XML_CONTENT: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
-const TARGET: &str = "x-amz-target";
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
@@ -119,41 +126,42 @@ impl Gateway {
         let started = Instant::now();
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
-        let Some(protocol) = protocol_of(&parts) else { return not_found(&request_id) };
+        let Some(selection) = selection::select(&parts) else { return not_found(&request_id) };
         if let Some(delay) = self.chaos.delay(fastrand::f64) {
             // Boxed, so that calls do not carry the size of it.
             Box::pin(tokio::time::sleep(delay)).await;
         }
-        let mut found = Found { service: Service::Sqs, operation: None };
+        let encoding = selection.encoding();
+        let mut found = Found { service: Service::Sqs, operation: None, encoding };
         let room = self.answers.answer();
-        let outcome = self.answer(protocol, &parts, body, &request_id, &room, &mut found).await;
+        let outcome = self.answer(selection, &parts, body, &request_id, &room, &mut found).await;
         // A receive has its room already; of what only reads nothing is lost.
         let outcome = outcome.and_then(|body| {
             if room.try_hold(body.len()) { Ok(body) } else { Err(no_room().into()) }
         });
         let (result, response) = match outcome {
             Ok(body) => {
-                let response = respond(StatusCode::OK, protocol, &request_id, body);
+                let response = respond(StatusCode::OK, found.encoding, &request_id, body);
                 (Ok(()), held::response(room, response))
             }
             Err(Unanswered::Refused(refusal)) => (
                 Err(row(found.service, refusal.kind).query_code),
-                refuse(found.service, &refusal, protocol, &request_id),
+                refuse(found.service, &refusal, found.encoding, &request_id),
             ),
             Err(Unanswered::Struck(fault)) => (
                 Err(row_named(found.service, fault.code()).map_or(FAULT, |row| row.query_code)),
-                fail(found.service, &fault, protocol, &request_id),
+                fail(found.service, &fault, found.encoding, &request_id),
             ),
         };
         self.metrics.record(found.operation, result, started.elapsed());
         response
     }
 
-    /// The encoded answer. `found` is kept up to date with what is known of the request, for those
-    /// who answer a refusal.
+    /// The encoded answer. `found` is kept up to date with what is known of the request, for the
+    /// answer to a refusal.
     async fn answer(
         &self,
-        protocol: Protocol,
+        selection: Selection<'_>,
         parts: &Parts,
         body: Body,
         request_id: &str,
@@ -161,16 +169,21 @@ impl Gateway {
         found: &mut Found,
     ) -> Result<Vec<u8>, Unanswered> {
         let Received { bytes: body, room: _room } = self.read_body(parts, body).await?;
-        let (action, payload) = match protocol {
-            Protocol::Json => (action_of_target(parts), Payload::Json(body.clone())),
-            Protocol::Query => {
+        let (action, payload) = match selection {
+            Selection::Json { service, operation } => {
+                found.service = service;
+                (operation.map(str::to_owned), Payload::Json(body.clone()))
+            }
+            Selection::Query { .. } => {
                 let params = Params::parse(parts.uri.query(), &body).map_err(|malformed| {
                     Refusal::new(Kind::MalformedQueryString, malformed.to_string())
                 })?;
-                (action_of_params(&params), Payload::Query(params))
+                found.encoding = selection::query_encoding(&params, found.encoding);
+                let action = action_of_params(&params);
+                found.service = service_of(parts, &params, action.as_deref().ok());
+                (action, Payload::Query(params))
             }
         };
-        found.service = service_of(parts, &payload, action.as_deref().ok());
         let known = action.as_deref().ok().and_then(|action| position(found.service, action));
         // Signatures go by real time, whatever the clock of the queues shows.
         let now_ms = SystemClock.now_ms();
@@ -179,11 +192,10 @@ impl Gateway {
         let index = known.ok_or_else(|| found.service.unknown_action(&action))?;
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
-        let on_queue = found.service == Service::Sqs && parts.uri.path() != "/";
-        if protocol == Protocol::Query && on_queue && operation.reach != Reach::Queue {
-            return Err(found.service.unknown_action(&action).into());
-        }
         let cx = self.context(parts, caller, now_ms, room);
+        if let Payload::Query(params) = &payload {
+            check_address(operation, params, &cx)?;
+        }
         let call = chaos::Call {
             service: found.service.name(),
             region: &cx.region,
@@ -192,7 +204,8 @@ impl Gateway {
         if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
             return Err(Unanswered::Struck(fault));
         }
-        Ok((operation.run)(cx, payload, request_id.to_owned()).await?)
+        let reply = Reply { encoding: found.encoding, request_id: request_id.to_owned() };
+        Ok((operation.run)(cx, payload, reply).await?)
     }
 
     /// What is asked to go wrong.
@@ -393,34 +406,42 @@ fn signed_parts<'r>(parts: &'r Parts, body: &'r [u8], service: Service) -> auth:
     }
 }
 
-/// Which protocol a request speaks, or none if it cannot be an AWS call.
-fn protocol_of(parts: &Parts) -> Option<Protocol> {
-    let is_json = parts.headers.contains_key(TARGET)
-        || header(&parts.headers, CONTENT_TYPE.as_str())
-            .is_some_and(|content| content.starts_with("application/x-amz-json"));
-    let has_query = parts.uri.query().is_some_and(|query| !query.is_empty());
-    match (parts.method.as_str(), is_json) {
-        ("POST", true) => Some(Protocol::Json),
-        ("POST", false) => Some(Protocol::Query),
-        ("GET", _) if has_query => Some(Protocol::Query),
-        _ => None,
+// Rule (ListQueues, CreateQueue): AWS Query has no such action on the path of a queue: InvalidAction.
+// Source: recorded
+// Test: tests/selection.rs::a_queues_own_path_has_the_actions_of_a_queue_and_get_queue_url
+//
+// Rule (GetQueueUrl): AWS Query has it on the path of a queue as well.
+// Source: inferred, tests that other projects run against AWS
+// Test: tests/selection.rs::a_queues_own_path_has_the_actions_of_a_queue_and_get_queue_url
+//
+// Rule (SendMessage, ReceiveMessage, SetQueueAttributes): a call of AWS Query at the service's own
+//   address, with no QueueUrl, is InvalidAddress, status 404, with that address in the message.
+// Source: reported, jegesh/python-sqs-listener#30, and the status in aws/aws-sdk-net#437
+// Test: tests/recorded/sqs-protocol.jsonl#sqs-query-call-on-the-service-url, tests/selection.rs::the_services_own_address_is_none_of_a_queue
+//
+// Rule (every operation): a path that is not the one of a queue, such as the context path of an
+//   endpoint, is an address of the service.
+// Source: inferred, SDKs send to the path of their endpoint
+// Test: tests/selection.rs::calls_arrive_below_any_context_path
+//
+/// Refuses an operation of SQS at an address where AWS Query does not have it.
+fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result<(), Refusal> {
+    if operation.service != Service::Sqs {
+        return Ok(());
     }
-}
-
-fn action_of_target(parts: &Parts) -> Result<String, Refusal> {
-    let target = header(&parts.headers, TARGET).ok_or_else(|| {
-        Refusal::new(Kind::MissingAction, "The request must contain the header X-Amz-Target.")
-    })?;
-    match service_of_target(parts).and_then(|service| target.strip_prefix(service.json_target())) {
-        Some(action) => Ok(action.to_owned()),
-        None => Err(Service::Sqs.unknown_action(target)),
+    let is_absent = |name| params.get(name).is_none_or(str::is_empty);
+    match operation.reach {
+        Reach::Queue if is_absent("QueueUrl") => {
+            match QueueAddress::from_path(&cx.path, &cx.account, &cx.region) {
+                Some(_) => Ok(()),
+                None => Err(invalid_address(&format!("{}{}", cx.base_url, cx.path))),
+            }
+        }
+        Reach::Global | Reach::Link if QueueAddress::is_path_of_queue(&cx.path) => {
+            Err(operation.service.unknown_action(operation.name))
+        }
+        Reach::Queue | Reach::Global | Reach::Link | Reach::Anywhere => Ok(()),
     }
-}
-
-/// The service whose operations the header X-Amz-Target names.
-fn service_of_target(parts: &Parts) -> Option<Service> {
-    let target = header(&parts.headers, TARGET)?;
-    Service::ALL.into_iter().find(|service| target.starts_with(service.json_target()))
 }
 
 fn action_of_params(params: &Params) -> Result<String, Refusal> {
@@ -448,14 +469,18 @@ struct Found {
     service: Service,
     /// Its place in the table of operations.
     operation: Option<usize>,
+    /// The encoding of its answer.
+    encoding: Encoding,
 }
 
-/// The service that is called: the one that alone has such an action, else the one that the caller
-/// has signed for, else the one whose version of the API is asked for, else SQS.
-fn service_of(parts: &Parts, payload: &Payload, action: Option<&str>) -> Service {
-    let Payload::Query(params) = payload else {
-        return service_of_target(parts).unwrap_or(Service::Sqs);
-    };
+// Rule (sqs.AddPermission, sns.AddPermission, sqs.RemovePermission, sns.RemovePermission): a call of
+//   AWS Query is for the service of its signature, else for the one with the given Version.
+// Source: inferred, AWS has a host for each service; all other actions name their service
+// Test: compat-suite/boto3/test_sns_errors.py::test_the_signed_service_counts
+//
+/// The service that a call of AWS Query is for: the one that alone has such an action, else the one
+/// of the signature, else the one with this version of the API, else SQS.
+fn service_of(parts: &Parts, params: &Params, action: Option<&str>) -> Service {
     let mut having = OPERATIONS.iter().filter(|known| Some(known.name) == action);
     if let (Some(only), None) = (having.next(), having.next()) {
         return only.service;
@@ -480,10 +505,10 @@ pub(super) fn fresh_request_id() -> String {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
-/// An answer in this protocol.
+/// An answer in this encoding, or in the usual one of a protocol.
 pub(super) fn respond<B>(
     status: StatusCode,
-    protocol: Protocol,
+    encoding: impl Into<Encoding>,
     request_id: &str,
     body: B,
 ) -> Response<B> {
@@ -492,9 +517,10 @@ pub(super) fn respond<B>(
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
-        match protocol {
-            Protocol::Json => JSON_CONTENT,
-            Protocol::Query => XML_CONTENT,
+        match encoding.into() {
+            Encoding::AwsJson => JSON_CONTENT,
+            Encoding::Xml => XML_CONTENT,
+            Encoding::QueryJson => QUERY_JSON_CONTENT,
         },
     );
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -503,13 +529,14 @@ pub(super) fn respond<B>(
     response
 }
 
-/// The answer that tells of a refusal, in this protocol.
+/// The answer to a refused call, in this encoding, or in the usual one of a protocol.
 pub(super) fn refuse(
     service: Service,
     refusal: &Refusal,
-    protocol: Protocol,
+    encoding: impl Into<Encoding>,
     request_id: &str,
 ) -> Response<Body> {
+    let encoding = encoding.into();
     let row = row(service, refusal.kind);
     if let Some(cause) = &refusal.internal {
         tracing::error!(request_id, cause, "a request failed");
@@ -524,10 +551,10 @@ pub(super) fn refuse(
             query_code: row.query_code,
             sender: row.sender,
             status: row.status,
-            message: &message(refusal, protocol),
+            message: &message(refusal, encoding.protocol()),
         },
         service,
-        protocol,
+        encoding,
         request_id,
     )
 }
@@ -536,7 +563,7 @@ pub(super) fn refuse(
 fn fail(
     service: Service,
     fault: &chaos::Answer,
-    protocol: Protocol,
+    encoding: Encoding,
     request_id: &str,
 ) -> Response<Body> {
     let (code, status) = (fault.code(), fault.status());
@@ -551,17 +578,17 @@ fn fail(
             message: "This fault was asked for.",
         },
         service,
-        protocol,
+        encoding,
         request_id,
     )
 }
 
-/// An error as a caller is told of it.
+/// An error as a caller sees it.
 struct Told<'e> {
     namespace: &'e str,
     json_type: &'e str,
     query_code: &'e str,
-    /// Whether the caller is to blame.
+    /// Whether the caller caused it.
     sender: bool,
     status: u16,
     message: &'e str,
@@ -570,24 +597,23 @@ struct Told<'e> {
 fn respond_with_error(
     told: &Told<'_>,
     service: Service,
-    protocol: Protocol,
+    encoding: Encoding,
     request_id: &str,
 ) -> Response<Body> {
-    let body = match protocol {
-        Protocol::Json => json::error_body(told.namespace, told.json_type, told.message),
-        Protocol::Query => xml::error_body(
-            service.dialect(),
-            told.sender,
-            told.query_code,
-            told.message,
-            request_id,
-        ),
+    let Told { sender, query_code, message, .. } = *told;
+    let dialect = service.dialect();
+    let body = match encoding {
+        Encoding::AwsJson => json::error_body(told.namespace, told.json_type, message),
+        Encoding::Xml => xml::error_body(dialect, sender, query_code, message, request_id),
+        Encoding::QueryJson => {
+            query_json::error_body(dialect, sender, query_code, message, request_id)
+        }
     };
     let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond(status, protocol, request_id, Body::from(body));
-    if protocol == Protocol::Json {
-        let fault = if told.sender { "Sender" } else { "Receiver" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{};{fault}", told.query_code)) {
+    let mut response = respond(status, encoding, request_id, Body::from(body));
+    if encoding == Encoding::AwsJson {
+        let fault = if sender { "Sender" } else { "Receiver" };
+        if let Ok(value) = HeaderValue::from_str(&format!("{query_code};{fault}")) {
             response.headers_mut().insert(QUERY_ERROR, value);
         }
     }
@@ -595,17 +621,21 @@ fn respond_with_error(
 }
 
 /// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
-/// protocol and of the service that the head names.
+/// encoding and of the service that the head selects.
 pub(super) fn reject(parts: &Parts, refusal: &Refusal) -> Response<Body> {
-    let protocol = protocol_of(parts).unwrap_or(Protocol::Json);
-    let query = parts.uri.query().unwrap_or_default();
-    let signed_for = || Service::named(&auth::scope_service(&parts.headers, query)?);
-    let service = service_of_target(parts).or_else(signed_for).unwrap_or(Service::Sqs);
-    refuse(service, refusal, protocol, &fresh_request_id())
+    let selection = selection::select(parts);
+    let service = match &selection {
+        Some(Selection::Json { service, .. }) => *service,
+        _ => auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default())
+            .and_then(|name| Service::named(&name))
+            .unwrap_or(Service::Sqs),
+    };
+    let encoding = selection.map_or(Encoding::AwsJson, |selection| selection.encoding());
+    refuse(service, refusal, encoding, &fresh_request_id())
 }
 
-/// What AWS answers to a bare GET.
+/// The answer to a request that is no call, in XML whatever the caller prefers.
 fn not_found(request_id: &str) -> Response<Body> {
     let body = b"<UnknownOperationException/>\n".to_vec();
-    respond(StatusCode::NOT_FOUND, Protocol::Query, request_id, Body::from(body))
+    respond(StatusCode::NOT_FOUND, Encoding::Xml, request_id, Body::from(body))
 }

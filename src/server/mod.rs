@@ -22,6 +22,7 @@ pub mod logging;
 pub mod metrics;
 mod patience;
 mod places;
+mod selection;
 pub mod shutdown;
 mod volume;
 

@@ -1,8 +1,8 @@
-//! How a service writes its members in AWS Query parameters and in XML, as data.
+//! How a service writes its members in AWS Query: in parameters, in XML and in JSON, as data.
 //!
 //! Structs are named as in AWS JSON. The services of AWS Query differ from that, and from each
-//! other, only in the names and the nesting of lists and maps, so a table of those is all that a
-//! service has to bring.
+//! other, only in the names and the nesting of lists and maps, so a table of those describes a
+//! service completely.
 
 /// The habits of one service.
 #[derive(Debug)]
@@ -11,21 +11,25 @@ pub struct Dialect {
     pub namespace: &'static str,
     /// Whether `<?xml version="1.0"?>` comes first.
     pub declaration: bool,
-    /// Whether an error holds an empty `<Detail/>`.
+    /// Whether an error has a `Detail`, which is always empty.
     pub error_detail: bool,
     /// How lists and maps are nested.
     pub collections: Collections,
     /// The lists and maps whose names or parts differ from the defaults of `collections`.
     pub members: &'static [Member],
+    /// Members that an operation does not have, although its struct has them: operation and member.
+    /// Such a struct is shared with the batch form of the operation.
+    pub foreign: &'static [(&'static str, &'static str)],
 }
 
 /// How lists and maps are nested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collections {
-    /// `Name.1` and `Name.1.key`; in XML a repeated `<Name>`, so an empty list is nothing at all.
+    /// `Name.1` and `Name.1.key`; in XML a repeated `<Name>`, so an empty list is nothing at all;
+    /// in JSON a map is a list of keys and values.
     Flattened,
     /// `Name.member.1` and `Name.entry.1.key`; in XML `<Name><member/></Name>` and
-    /// `<Name><entry/></Name>`, so an empty list is an empty element.
+    /// `<Name><entry/></Name>`, so an empty list is an empty element; in JSON a map is an object.
     Wrapped,
 }
 
@@ -42,6 +46,8 @@ pub struct Member {
     pub called: &'static [&'static str],
     /// What key and value of a map are called.
     pub entry: Entry,
+    /// The name in JSON answers of AWS Query, if it differs from the one in AWS JSON.
+    pub in_query_json: Option<&'static str>,
 }
 
 /// What the two parts of a map's entry are called.
@@ -61,12 +67,18 @@ impl Entry {
 impl Member {
     /// A list, in all operations.
     pub const fn list(name: &'static str, called: &'static [&'static str]) -> Self {
-        Self { operation: None, name, called, entry: Entry::DEFAULT }
+        Self::map(name, called, Entry::DEFAULT)
     }
 
     /// A map, in all operations.
     pub const fn map(name: &'static str, called: &'static [&'static str], entry: Entry) -> Self {
-        Self { operation: None, name, called, entry }
+        Self { operation: None, name, called, entry, in_query_json: None }
+    }
+
+    /// The same with this name in JSON answers of AWS Query.
+    #[must_use]
+    pub const fn in_query_json(self, name: &'static str) -> Self {
+        Self { in_query_json: Some(name), ..self }
     }
 
     /// The same in one operation only.
@@ -82,6 +94,11 @@ impl Dialect {
         self.members.iter().find(|member| {
             member.name == name && member.operation.is_none_or(|only| only == operation)
         })
+    }
+
+    /// Whether an operation has a member that its struct has.
+    pub fn has(&self, operation: &str, name: &str) -> bool {
+        !self.foreign.contains(&(operation, name))
     }
 }
 
@@ -103,7 +120,9 @@ pub(super) mod samples {
             Member::list("Entries", &["SecondEntry"]).of("Second"),
             Member::map("MessageAttributes", &["MessageAttribute"], NAME_VALUE),
             Member::map("tags", &["Tag"], Entry { key: "Key", value: "Value" }),
+            Member::list("Items", &["Item"]).in_query_json("items"),
         ],
+        foreign: &[("First", "Text")],
     };
 
     /// As SNS has it.
@@ -113,5 +132,6 @@ pub(super) mod samples {
         error_detail: false,
         collections: Collections::Wrapped,
         members: &[Member::map("MessageAttributes", &["MessageAttributes"], NAME_VALUE)],
+        foreign: &[],
     };
 }

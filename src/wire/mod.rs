@@ -1,7 +1,7 @@
-//! The AWS protocols as serde codecs: AWS JSON 1.0, AWS Query and its XML answers.
+//! The AWS protocols as serde codecs: AWS JSON 1.0, AWS Query and its answers in XML or JSON.
 //!
 //! An operation has one input and one output struct, named as in AWS JSON, and is served in both
-//! protocols. What Query and XML call the members is data: a [`dialect::Dialect`] for each
+//! protocols. What Query and its answers call the members is data: a [`dialect::Dialect`] for each
 //! service. Nothing here knows an operation, an HTTP header or a status.
 //!
 //! Everything that is decoded comes from outside: cost grows at most as n log n with the size of
@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod form;
 pub mod json;
 pub mod query;
+pub mod query_json;
 pub mod xml;
 
 use std::fmt;
@@ -20,13 +21,45 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which protocol a caller speaks; it is answered in the same one.
+/// The protocol of a request. Its answer has the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// AWS JSON 1.0: a JSON object each way.
     Json,
-    /// AWS Query: form parameters in, XML out.
+    /// AWS Query: form parameters in, XML out, or JSON for callers that ask for it.
     Query,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// The answers of AWS JSON.
+    AwsJson,
+    /// The usual answers of AWS Query.
+    Xml,
+    /// The answers of AWS Query for callers that prefer JSON. They have other members than those
+    /// of AWS JSON, see [`query_json`].
+    QueryJson,
+}
+
+impl Encoding {
+    /// The protocol to which these answers belong.
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Self::AwsJson => Protocol::Json,
+            Self::Xml | Self::QueryJson => Protocol::Query,
+        }
+    }
+}
+
+impl From<Protocol> for Encoding {
+    /// The usual encoding of a protocol's answers.
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Json => Self::AwsJson,
+            Protocol::Query => Self::Xml,
+        }
+    }
 }
 
 /// A request that cannot be decoded. What it displays is safe to show to the caller.

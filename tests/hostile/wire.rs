@@ -126,7 +126,8 @@ fn heads_of_any_kind_are_read_or_refused() {
         ("a long value", with(&format!("a: {long}\r\n"), ""), Status(200)),
         ("a long name", with(&format!("{long}: a\r\n"), ""), Status(200)),
         ("a target of 60 KB", get(&query), Status(400)),
-        ("a path of 60 KB", get(&format!("/{long}?Action=ListQueues")), Status(400)),
+        ("a path of 60 KB", get(&format!("/{long}?Action=ListQueues")), Status(200)),
+        ("a refused path of 60 KB", get(&format!("/x/{long}?Action=PurgeQueue")), Status(404)),
         ("a target beyond 64 KB", get(&format!("{query}{long}")), Refused),
         (
             "an absolute target",

@@ -1,4 +1,4 @@
-//! What SNS calls its lists and maps in AWS Query and in XML.
+//! What SNS calls its lists and maps in AWS Query, in XML and in JSON.
 //!
 //! Source: the service model of API version 2010-03-31. Lists are `Name.member.N`, maps are
 //! `Name.entry.N.key`, so only message attributes need a row.
@@ -16,4 +16,5 @@ pub static SNS: Dialect = Dialect {
         &["MessageAttributes"],
         Entry { key: "Name", value: "Value" },
     )],
+    foreign: &[("Publish", "Id")],
 };

@@ -1,4 +1,4 @@
-//! What SQS calls its lists and maps in AWS Query and in XML.
+//! What SQS calls its lists and maps in AWS Query, in XML and in JSON.
 //!
 //! Source: the service model of API version 2012-11-05 from when it described AWS Query
 //! (`locationName` of its shapes), for all 23 operations. Members that are no list or map have
@@ -21,13 +21,13 @@ pub static SQS: Dialect = Dialect {
         Member::map("MessageSystemAttributes", &["MessageSystemAttribute"], ATTRIBUTE),
         Member::list("StringListValues", &["StringListValue"]),
         Member::list("BinaryListValues", &["BinaryListValue"]),
-        Member::list("Messages", &["Message"]),
+        Member::list("Messages", &["Message"]).in_query_json("messages"),
         // Queues
         Member::map("Attributes", &["Attribute"], ATTRIBUTE),
         Member::map("Tags", &["Tag"], TAG),
         Member::map("tags", &["Tag"], TAG),
         Member::list("TagKeys", &["TagKey"]),
-        Member::list("QueueUrls", &["QueueUrl"]),
+        Member::list("QueueUrls", &["QueueUrl"]).in_query_json("queueUrls"),
         Member::list("queueUrls", &["QueueUrl"]),
         Member::list("AWSAccountIds", &["AWSAccountId"]),
         Member::list("Actions", &["ActionName"]),
@@ -52,6 +52,7 @@ pub static SQS: Dialect = Dialect {
         // Message move tasks
         Member::list("Results", &["ListMessageMoveTasksResultEntry"]),
     ],
+    foreign: &[("SendMessage", "Id")],
 };
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What STS calls its lists and maps in AWS Query and in XML.
+//! What STS calls its lists and maps in AWS Query, in XML and in JSON.
 //!
 //! Source: the service model of API version 2011-06-15. Lists are `Name.member.N`; nothing is
 //! called otherwise.
@@ -12,4 +12,5 @@ pub static STS: Dialect = Dialect {
     error_detail: false,
     collections: Collections::Wrapped,
     members: &[],
+    foreign: &[],
 };

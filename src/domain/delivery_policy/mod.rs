@@ -11,6 +11,7 @@ mod tests;
 
 use std::time::Duration;
 
+use super::json_text;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -464,9 +465,10 @@ struct Members {
 
 impl Members {
     fn read(text: &str) -> Result<Self, String> {
-        match serde_json::from_str(text) {
-            Ok(unread) => Ok(Self { path: String::new(), unread }),
-            Err(_) => Err("failed to parse JSON".to_owned()),
+        match json_text::parse(text).map(Value::from) {
+            Ok(Value::Object(unread)) => Ok(Self { path: String::new(), unread }),
+            Ok(_) => Err("failed to parse JSON".to_owned()),
+            Err(malformed) => Err(malformed.to_string()),
         }
     }
 

@@ -218,7 +218,6 @@ fn refusals_name_the_member() {
         );
     }
     for (text, reason) in [
-        ("", "failed to parse JSON"),
         ("[]", "failed to parse JSON"),
         (r#"{"http":[]}"#, "http must be a JSON object"),
         (r#"{"https":{}}"#, "Unexpected JSON member: https"),

@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::conditions::{Leaf, Number};
 use super::values::Values;
+use crate::domain::json_text::escaped;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
 use crate::domain::message_attributes::{AttributeValue, MessageAttribute, MessageAttributes};
 
@@ -94,6 +95,10 @@ impl Node {
         self.children.is_empty()
     }
 
+    // Rule (Publish, PublishBatch): a String or String.Array attribute is compared as JSON writes it, so that a filter
+    //   policy matches a quote, a backslash or a control character only where it escapes it twice. Bodies are not concerned.
+    // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+    // Test: tests/scenarios/filters.txt#Quotes and backslashes of attributes are escaped twice
     fn add_attribute(&mut self, attribute: &MessageAttribute, text: &str) {
         let (base, suffix) =
             attribute.data_type.split_once('.').unwrap_or((&attribute.data_type, ""));
@@ -103,10 +108,11 @@ impl Node {
                 *self = Self::default();
                 self.leaves.push(Leaf::Unreadable);
             }
+            self.leaves.escape_texts();
         } else if base == "Number" {
             self.leaves.push(Number::read(text).map_or(Leaf::Unreadable, Leaf::Number));
         } else {
-            self.leaves.push(Leaf::Text(text.to_owned()));
+            self.leaves.push(Leaf::Text(escaped(text).into_owned()));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rules into what is asked of messages, within the limits of AWS's page "Filter policy constraints".
+//! Compiles rules into what they ask of messages, within the limits of AWS's page "Filter policy constraints".
 
 use std::sync::Arc;
 
@@ -34,8 +34,19 @@ pub fn ways(policy: &Rule) -> Result<(Ways, Asked), Fault> {
     Ok((all, asked))
 }
 
-/// Keys are counted at the top. How AWS counts below `$or` is not known; counted is the branch with
-/// the most, so that nothing is refused that AWS might take.
+/// Returns the number of keys that the limit counts. How AWS counts keys below `$or` is not known; the branch with the
+/// most keys counts, so that nothing is refused that AWS might accept.
+// Rule (Subscribe, SetSubscriptionAttributes): a filter policy with more than five keys is refused with "Filter policy can
+//   not have more than 5 keys".
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-filter-six-keys, tests/recorded/sns.jsonl#sns-filter-six-keys-on-subscribe
+// Rule (Subscribe, SetSubscriptionAttributes): the limit of five keys counts the keys at the top of a nested policy.
+// Source: recorded, though one version of AWS's page says that the leaf keys count
+// Test: tests/scenarios/filters.txt#Five keys are counted at the top of a policy
+// Rule (Subscribe, SetSubscriptionAttributes): of the branches of $or, the one with the most keys counts towards the limit
+//   of five.
+// Source: inferred, no source was found
+// Test: tests/scenarios/filters.txt#Five keys are counted at the top of a policy
 fn keys(rule: &Rule) -> usize {
     match rule {
         Rule::Value(_) | Rule::Property(..) => 1,
@@ -44,8 +55,11 @@ fn keys(rule: &Rule) -> usize {
     }
 }
 
-/// The product of the numbers of conditions, each times its level of nesting. Branches of `$or` add
-/// up.
+/// Returns the product of the numbers of conditions, each times its level of nesting. Branches of `$or` add up.
+// Rule (Subscribe, SetSubscriptionAttributes): the complexity of a filter policy, which is the product of the numbers of
+//   conditions, each times its level of nesting, is at most 150; otherwise "Filter policy is too complex".
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-filter-nested-too-complex, tests/recorded/sns.jsonl#sns-filter-100-by-51-on-subscribe
 fn complexity(rule: &Rule, level: usize) -> usize {
     match rule {
         Rule::Value(conditions) => conditions.count.saturating_mul(level),

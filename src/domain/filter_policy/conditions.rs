@@ -21,6 +21,13 @@ pub enum Leaf {
 }
 
 /// A number as policies compare it.
+// Rule (Subscribe, SetSubscriptionAttributes): a number beyond -10⁹ and 10⁹ that stands alone in a filter policy is accepted,
+//   and matches a number that is written alike.
+// Source: inferred, the public engine keeps such numbers as texts, for account numbers
+// Test: tests/scenarios/filters.txt#Numbers beyond a billion are compared as they are written
+// Rule (Publish, PublishBatch): numbers match by their value, with five digits behind the decimal point.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+// Test: src/domain/filter_policy/tests.rs::each_condition_on_values_of_a_body
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Number {
     /// From -10⁹ to 10⁹, in hundred-thousandths, which is how accurately AWS compares.
@@ -146,15 +153,35 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `address/bits`. The error is a sentence.
-    pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (address, bits) = text.split_once('/').ok_or("Malformed CIDR, one '/' required")?;
-        let bits = bits.parse().map_err(|_| "Malformed CIDR, mask bits must be an integer")?;
-        let address = address.parse().map_err(|_| "Malformed CIDR, invalid IP address")?;
-        match address {
-            IpAddr::V4(_) if bits > 32 => Err("IPv4 mask bits must be < 33"),
-            IpAddr::V6(_) if bits > 128 => Err("IPv6 mask bits must be < 129"),
-            _ => Ok(Self { address, bits }),
+    /// Reads `address/bits`. The error is a sentence of the engine, in its order: the form, the bits, the address, and
+    /// whether the bits suit the address.
+    // Rule (Subscribe, SetSubscriptionAttributes): a cidr condition whose address has no form of an IP address is refused
+    //   with "Nonstandard IP address: …", without a source and a place.
+    // Source: recorded
+    // Test: tests/recorded/sns-filters.jsonl#sns-filter-bad-cidr-address
+    pub fn read(text: &str) -> Result<Self, String> {
+        // Empty parts at the end do not count.
+        let mut parts = text.trim_end_matches('/').split('/');
+        let (Some(address), Some(bits), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err("Malformed CIDR, one '/' required".to_owned());
+        };
+        let Ok(bits) = bits.parse::<i32>() else {
+            return Err("Malformed CIDR, mask bits must be an integer".to_owned());
+        };
+        if bits < 0 {
+            return Err("Malformed CIDR, mask bits must not be negative".to_owned());
+        }
+        if !has_form_of_address(address) {
+            return Err(format!("Nonstandard IP address: {address}"));
+        }
+        let Ok(address) = address.parse::<IpAddr>() else {
+            return Err(format!("Invalid IP address: {address}"));
+        };
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        match u8::try_from(bits) {
+            Ok(bits) if bits <= most => Ok(Self { address, bits }),
+            _ if address.is_ipv4() => Err("IPv4 mask bits must be < 33".to_owned()),
+            _ => Err("IPv6 mask bits must be < 129".to_owned()),
         }
     }
 
@@ -201,4 +228,13 @@ impl Network {
             }
         }
     }
+}
+
+/// Whether the text looks like an address: four numbers between dots, or hexadecimal digits and colons.
+fn has_form_of_address(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_v4 = text.split('.').count() == 4 && text.split('.').all(is_number);
+    let is_v6 =
+        text.contains(':') && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    is_v4 || is_v6
 }

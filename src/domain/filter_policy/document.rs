@@ -1,12 +1,13 @@
-//! The JSON text of a policy as a tree that knows where each of its values stands.
+//! A policy as AWS quotes it: written again without white space, as a tree that knows where each value stands in that
+//! text.
 //!
-//! AWS tells where in the policy its parser stood when it gave up, so values carry positions, which
-//! no general tree of JSON has. `serde_json` checks the syntax first; reading relies on that.
+//! The refusal of a policy quotes the text and tells where in it the engine's parser stood when it gave up.
 
 use indexmap::IndexMap;
-use serde::de::IgnoredAny;
+use std::fmt::Write as _;
 
 use super::conditions::Number;
+use crate::domain::json_text::{self, Json as Given};
 
 /// A value and its place, in bytes of the text.
 #[derive(Debug)]
@@ -20,7 +21,6 @@ pub struct Json {
 
 #[derive(Debug)]
 pub enum Kind {
-    /// Of repeated names the last value counts.
     Object(IndexMap<String, Json>),
     Array(Vec<Json>),
     String(String),
@@ -30,8 +30,8 @@ pub enum Kind {
 }
 
 impl Json {
-    /// Where AWS's parser stands when it meets the value: behind the opening bracket or quote, or
-    /// behind a whole number or literal.
+    /// Where the engine's parser stands when it meets the value: behind the opening bracket or quote, or behind a whole
+    /// number or literal. A string is read to its end only when it is needed.
     pub fn met(&self) -> usize {
         match self.kind {
             Kind::Object(_) | Kind::Array(_) | Kind::String(_) => self.start + 1,
@@ -39,7 +39,7 @@ impl Json {
         }
     }
 
-    /// What AWS's parser calls the text of the token that begins the value.
+    /// What the engine's parser calls the text of the token that begins the value.
     pub fn token<'a>(&'a self, text: &'a str) -> &'a str {
         match &self.kind {
             Kind::Object(_) => "{",
@@ -53,14 +53,18 @@ impl Json {
 /// Why a policy is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// By its parser, which stood at this byte.
+    /// By the engine, whose parser stood at this byte.
     At(String, usize),
+    /// By the engine, which caught its own refusal and added the place once more.
+    Twice(String, usize),
     /// As a whole.
     Whole(String),
+    /// As a whole, because it does not fit its scope.
+    Scope(String),
 }
 
 impl Fault {
-    /// A sentence of the parser about this byte of the text.
+    /// A sentence of the engine about this byte of the text.
     pub fn at(sentence: impl Into<String>, byte: usize) -> Self {
         Self::At(sentence.into(), byte)
     }
@@ -78,143 +82,115 @@ impl Fault {
     /// What the caller reads, with the parser's place in this text.
     pub fn sentence(self, text: &str) -> String {
         match self {
-            Self::Whole(sentence) => sentence,
-            Self::At(sentence, byte) => {
-                let before = text.get(..byte).unwrap_or(text);
-                let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-                let line = before.matches('\n').count() + 1;
-                // Columns count as strings of Java do.
-                let column = before[line_start..].encode_utf16().count() + 1;
-                let source = source(text);
-                format!(
-                    "{sentence}\n at [Source: (String){source}; line: {line}, column: {column}]"
-                )
-            }
+            Self::Whole(sentence) | Self::Scope(sentence) => sentence,
+            Self::At(sentence, byte) => format!("{sentence}{}", place(text, byte)),
+            Self::Twice(sentence, byte) => format!("{sentence}{0}{0}", place(text, byte)),
         }
     }
 }
 
-/// The text as AWS's parser quotes it: the beginning will do.
+// Rule (Subscribe, SetSubscriptionAttributes): the refusal of a filter policy quotes the policy written again without white
+//   space, and counts the column in that text.
+// Source: recorded
+// Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-array-is-quoted-compactly, tests/scenarios/filters.txt#Refusals quote the policy without its white space
+fn place(text: &str, byte: usize) -> String {
+    // Columns count as strings of Java do. There are no line breaks.
+    let column = text.get(..byte).unwrap_or(text).encode_utf16().count() + 1;
+    format!("\n at [Source: (String){}; line: 1, column: {column}]", source(text))
+}
+
+/// The text as the engine's parser quotes it: only the beginning of a long one, and control characters by their codes.
 fn source(text: &str) -> String {
-    let (shown, hidden) = match text.char_indices().nth(QUOTED_CHARACTERS) {
-        Some((end, _)) => text.split_at(end),
-        None => (text, ""),
-    };
-    match hidden.chars().count() {
+    let units = text.encode_utf16().count();
+    let mut shown = String::new();
+    let mut length = 0;
+    for character in text.chars() {
+        length += character.len_utf16();
+        if length > QUOTED_UNITS {
+            length -= character.len_utf16();
+            break;
+        }
+        if character.is_control() {
+            // Writing to a String always succeeds.
+            let _ = write!(shown, "\\u{:04X}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    match units - length {
         0 => format!("\"{shown}\""),
-        more => format!("\"{shown}\"[truncated {more} chars]"),
+        hidden => format!("\"{shown}\"[truncated {hidden} chars]"),
     }
 }
 
-const QUOTED_CHARACTERS: usize = 500;
+/// In UTF-16 units.
+const QUOTED_UNITS: usize = 500;
 
-/// Reads a whole text. What is nested more deeply than the limit is called too complex.
-pub fn read(text: &str, nesting_limit: usize) -> Result<Json, Fault> {
-    // This looks at the syntax without recursion, however deeply the text is nested.
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| syntax_fault(text, &error))?;
-    let mut reader = Reader { text, at: 0 };
-    reader.value(nesting_limit)
+/// Writes a policy again, compactly, and returns the text and where its values stand in it. A policy that is nested more
+/// deeply than the limit is called too complex.
+pub fn written(policy: &Given, nesting_limit: usize) -> Result<(String, Json), Fault> {
+    let mut text = String::new();
+    let json = write_value(policy, &mut text, nesting_limit)?;
+    Ok((text, json))
 }
 
-fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
-    let (line, column) = (error.line(), error.column());
-    let place = format!(" at line {line} column {column}");
-    let reason = error.to_string();
-    let reason = reason.strip_suffix(&place).unwrap_or(&reason);
-    let line_start: usize =
-        text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let mut byte = (line_start + column).min(text.len());
-    while !text.is_char_boundary(byte) {
-        byte += 1;
+fn write_value(given: &Given, text: &mut String, nesting_left: usize) -> Result<Json, Fault> {
+    let is_container = matches!(given, Given::Object(_) | Given::Array(_));
+    if is_container && nesting_left == 0 {
+        return Err(Fault::too_complex());
     }
-    Fault::at(format!("failed to parse JSON. {reason}"), byte)
+    let start = text.len();
+    let kind = match given {
+        Given::Object(members) => write_object(members, text, nesting_left - 1)?,
+        Given::Array(elements) => write_array(elements, text, nesting_left - 1)?,
+        Given::Text(string) => {
+            text.push_str(&json_text::quoted(string));
+            Kind::String(string.clone())
+        }
+        Given::Integer(digits) => write_number(digits, text),
+        Given::Real(number) => write_number(&json_text::written(*number), text),
+        Given::Boolean(value) => {
+            text.push_str(if *value { "true" } else { "false" });
+            Kind::Boolean(*value)
+        }
+        Given::Null => {
+            text.push_str("null");
+            Kind::Null
+        }
+    };
+    Ok(Json { kind, start, end: text.len() })
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+fn write_object(
+    members: &IndexMap<String, Given>,
+    text: &mut String,
+    nesting_left: usize,
+) -> Result<Kind, Fault> {
+    let mut written = IndexMap::with_capacity(members.len());
+    text.push('{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        text.push_str(if index == 0 { "" } else { "," });
+        text.push_str(&json_text::quoted(name));
+        text.push(':');
+        written.insert(name.clone(), write_value(value, text, nesting_left)?);
+    }
+    text.push('}');
+    Ok(Kind::Object(written))
 }
 
-impl Reader<'_> {
-    fn value(&mut self, nesting_left: usize) -> Result<Json, Fault> {
-        let first = self.peek();
-        let start = self.at;
-        let kind = match first {
-            Some(b'{' | b'[') if nesting_left == 0 => return Err(Fault::too_complex()),
-            Some(b'{') => Kind::Object(self.object(nesting_left - 1)?),
-            Some(b'[') => Kind::Array(self.array(nesting_left - 1)?),
-            Some(b'"') => Kind::String(self.string()?),
-            _ => self.scalar()?,
-        };
-        Ok(Json { kind, start, end: self.at })
+fn write_array(elements: &[Given], text: &mut String, nesting_left: usize) -> Result<Kind, Fault> {
+    let mut written = Vec::with_capacity(elements.len());
+    text.push('[');
+    for (index, element) in elements.iter().enumerate() {
+        text.push_str(if index == 0 { "" } else { "," });
+        written.push(write_value(element, text, nesting_left)?);
     }
+    text.push(']');
+    Ok(Kind::Array(written))
+}
 
-    fn object(&mut self, nesting_left: usize) -> Result<IndexMap<String, Json>, Fault> {
-        let mut members = IndexMap::new();
-        self.at += 1;
-        while self.peek() == Some(b'"') {
-            let name = self.string()?;
-            self.take(b':');
-            members.insert(name, self.value(nesting_left)?);
-            self.take(b',');
-        }
-        self.take(b'}');
-        Ok(members)
-    }
-
-    fn array(&mut self, nesting_left: usize) -> Result<Vec<Json>, Fault> {
-        let mut elements = Vec::new();
-        self.at += 1;
-        while !self.take(b']') {
-            elements.push(self.value(nesting_left)?);
-            self.take(b',');
-        }
-        Ok(elements)
-    }
-
-    fn string(&mut self) -> Result<String, Fault> {
-        let bytes = self.text.as_bytes();
-        let start = self.at;
-        self.at += 1;
-        while let Some(byte) = bytes.get(self.at).filter(|byte| **byte != b'"') {
-            self.at += if *byte == b'\\' { 2 } else { 1 };
-        }
-        self.at += 1;
-        // Half of a surrogate pair is what can still be wrong.
-        let written = self.text.get(start..self.at).unwrap_or_default();
-        serde_json::from_str(written).map_err(|_| self.malformed())
-    }
-
-    fn scalar(&mut self) -> Result<Kind, Fault> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let length = rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
-        let (written, _) = rest.split_at(length);
-        self.at += length;
-        match written {
-            "true" => Ok(Kind::Boolean(true)),
-            "false" => Ok(Kind::Boolean(false)),
-            "null" => Ok(Kind::Null),
-            number => Number::read(number).map(Kind::Number).ok_or_else(|| self.malformed()),
-        }
-    }
-
-    fn malformed(&self) -> Fault {
-        Fault::at("failed to parse JSON. invalid value", self.at)
-    }
-
-    /// The next byte that is no white space.
-    fn peek(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
-        while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-            self.at += 1;
-        }
-        bytes.get(self.at).copied()
-    }
-
-    /// Steps over this byte if it is next.
-    fn take(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == Some(byte);
-        self.at += usize::from(is_next);
-        is_next
-    }
+fn write_number(digits: &str, text: &mut String) -> Kind {
+    text.push_str(digits);
+    // Every number that is written here can be read.
+    Number::read(digits).map_or(Kind::Null, Kind::Number)
 }

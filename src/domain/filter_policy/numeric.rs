@@ -7,11 +7,17 @@ use std::ops::Bound;
 use super::conditions::{Condition, Number};
 use super::document::{Fault, Json, Kind};
 
-/// What the engine says of whatever follows a bound that stands alone, or the whole array.
+/// What the engine says of anything behind a bound that stands alone, or behind the whole array.
 pub const TOO_MANY_ELEMENTS: &str = "Too many elements in numeric expression";
 
 /// Reads `["=", n]`, `["<", n]` and the like, or a lower and then an upper bound. How far numbers
 /// are away is looked at once the array has the right form.
+// Rule (Subscribe, SetSubscriptionAttributes): "Bad numeric range operator" gives the column behind the operator.
+// Source: recorded
+// Test: tests/recorded/sns-filters.jsonl#sns-filter-bad-range-operator
+// Rule (Subscribe, SetSubscriptionAttributes): a bound, or a number in anything-but, beyond -10⁹ and 10⁹ is refused.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+// Test: tests/scenarios/filters.txt#Numbers beyond a billion are compared as they are written
 pub fn range(json: &Json, text: &str) -> Result<Condition, Fault> {
     let Kind::Array(terms) = &json.kind else {
         return Err(Fault::at("Value of numeric must be an array.", json.met()));
@@ -41,8 +47,9 @@ pub fn range(json: &Json, text: &str) -> Result<Condition, Fault> {
     }
     let upper = terms.operator(2, "Bad value in numeric range")?;
     if !matches!(upper, "<" | "<=") {
-        let sentence = format!("Bad numeric range operator: {upper}");
-        return Err(Fault::at(sentence, terms.place(2)));
+        // The operator has been read to its end.
+        let end = terms.all.get(2).map_or(json.end, |operator| operator.end);
+        return Err(Fault::at(format!("Bad numeric range operator: {upper}"), end));
     }
     let second = terms.number(3, upper)?;
     terms.end_at(4, "Too many terms in numeric range expression")?;

@@ -1,15 +1,28 @@
-//! The text of a policy into rules, with AWS's sentences for what it cannot mean.
+//! Reads a policy as rules, and refuses what it cannot mean in the words of the engine that SNS uses
+//! (github.com/aws/event-ruler).
 //!
-//! Not served, because nothing shows that SNS does: `wildcard`, and `anything-but` with anything
-//! nested in it but a prefix. They are refused in the words of the engine that SNS uses, so that no
-//! subscription lets through what AWS would hold back.
+//! `wildcard`, and `anything-but` with anything nested in it but a prefix, are not served, because the documentation of
+//! SNS does not have them. They are refused, so that no subscription lets through what AWS would hold back.
+
+// Rule (Subscribe, SetSubscriptionAttributes): wildcard is refused, "Unrecognized match type wildcard", and so is
+//   anything-but with suffix or wildcard, "Unsupported anything-but pattern: suffix".
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/string-value-matching.html has neither
+// Test: tests/scenarios/filters.txt#Operators that the documentation of SNS does not have
+// Rule (Subscribe, SetSubscriptionAttributes): a condition without a meaning is refused in the words of the matching
+//   engine, with the place where its parser stands.
+// Source: inferred, the engine is public and the recorded answers agree with it
+// Test: src/domain/filter_policy/tests.rs::refusals_say_what_is_wrong_and_where
+// Rule (Subscribe, SetSubscriptionAttributes): the refusal of null, true, false or a container in an anything-but list
+//   gives its place twice.
+// Source: inferred, the public engine catches its own refusal there and adds the place again
+// Test: src/domain/filter_policy/tests.rs::refusals_say_what_is_wrong_and_where
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Scope;
 use super::conditions::{Condition, Exception, Leaf, Network, Number, fold};
-use super::document::{Fault, Json, Kind, read};
+use super::document::{Fault, Json, Kind};
 use super::numeric;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
 
@@ -37,16 +50,20 @@ pub struct Conditions {
     pub count: usize,
 }
 
-/// Reads a policy.
-pub fn rule(text: &str, scope: Scope) -> Result<Rule, Fault> {
-    // A level of `$or` is an object in an array, and conditions are two levels of their own.
-    let document = read(text, 2 * FILTER_POLICY_COMPLEXITY + 3)?;
-    let parser = Parser { text, scope };
-    match &document.kind {
-        Kind::Object(_) => parser.object(&document, 0),
-        _ => Err(Fault::at("Filter is not an object", document.met())),
-    }
+/// How deeply a policy within its limits can be nested: a level of `$or` is an object in an array, and conditions are
+/// two levels of their own.
+pub const DEEPEST: usize = 2 * FILTER_POLICY_COMPLEXITY + 3;
+
+/// Reads a policy, given as the text that AWS quotes and the values in it.
+pub fn rule(text: &str, policy: &Json, scope: Scope) -> Result<Rule, Fault> {
+    Parser { text, scope }.object(policy, 0)
 }
+
+// Rule (Subscribe, SetSubscriptionAttributes): a nested filter policy in the scope MessageAttributes is refused, without
+//   the words "FilterPolicy: " that other refusals have.
+// Source: recorded
+// Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-in-attribute-scope, tests/scenarios/filters.txt#A nested policy needs the scope MessageBody
+const NESTED: &str = "Filter policy scope MessageAttributes does not support nested filter policy";
 
 struct Parser<'a> {
     text: &'a str,
@@ -88,9 +105,7 @@ impl Parser<'_> {
             }
         };
         if self.scope == Scope::MessageAttributes && matches!(rule, Rule::All(_)) {
-            return Err(Fault::whole(
-                "Filter policy scope MessageAttributes does not support nested filter policy",
-            ));
+            return Err(Fault::Scope(NESTED.to_owned()));
         }
         Ok(Rule::Property(path, Box::new(rule)))
     }
@@ -143,7 +158,7 @@ impl Parser<'_> {
             "numeric" => Some(numeric::range(value, self.text)?),
             // The name in this sentence is what the engine says.
             "cidr" => {
-                let network = Network::read(string("prefix", value)?).map_err(Fault::whole)?;
+                let network = Network::read(string("prefix", value)?).map_err(Fault::Whole)?;
                 Some(Condition::Cidr(network))
             }
             "exists" => {
@@ -254,17 +269,15 @@ fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
                 numbers.insert(number.clone());
             }
             _ => {
-                return Err(Fault::at(
-                    "Inside anything but list, start|null|boolean is not supported.",
-                    value.met(),
-                ));
+                let sentence = "Inside anything but list, start|null|boolean is not supported.";
+                return Err(Fault::Twice(sentence.to_owned(), value.met()));
             }
         }
     }
     match (texts.is_empty(), numbers.is_empty()) {
         (false, true) => Ok(Exception::Texts(texts)),
         (true, false) => Ok(Exception::Numbers(numbers)),
-        // An empty list is told in the same words.
+        // An empty list is refused in the same words.
         _ => Err(Fault::at(
             "Inside anything but list, either all values are number or string, mixed type is not \
              supported",

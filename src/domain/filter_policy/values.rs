@@ -2,10 +2,12 @@
 //! look for.
 //!
 //! A body may hold a hundred thousand values under a name, and a policy 150 conditions on them.
-//! Looking at each value for each condition would take half a second of everybody's time, so the
+//! Looking at each value for each condition would take half a second, so the
 //! values are sorted once, and a condition takes a search.
 
 use super::conditions::{Condition, Exception, Leaf, Network, fold};
+use crate::domain::json_text::escaped;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::ops::Bound;
@@ -37,6 +39,17 @@ impl Values {
 
     pub fn append(&mut self, other: &mut Self) {
         self.leaves.append(&mut other.leaves);
+    }
+
+    /// Replaces texts by what JSON writes for them.
+    pub fn escape_texts(&mut self) {
+        for leaf in &mut self.leaves {
+            if let Leaf::Text(text) = leaf
+                && let Cow::Owned(escaped) = escaped(text)
+            {
+                *text = escaped;
+            }
+        }
     }
 
     /// Puts them in order; without that nothing is found.

@@ -14,7 +14,7 @@ use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
 use crate::api::sqs::receive_message::{Message, Output, describe};
-use crate::domain::address::QueueAddress;
+use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
 use crate::engine::inspect::{self, Seen, Show};
 use crate::server::gateway::{Gateway, header, refuse, respond};
@@ -142,13 +142,19 @@ async fn look(
         return Err(only_receive());
     }
     let region = caller.region.as_deref().unwrap_or(gateway.region());
+    let address_of = |url: &str| {
+        QueueAddress::from_url(url, &caller.account, region).ok_or_else(|| match url {
+            "" => Refusal::missing("QueueUrl"),
+            _ => invalid_address(url),
+        })
+    };
     let mut address = match queue {
         "" => {
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
-            QueueAddress::from_url(url, &caller.account, region)?
+            address_of(url)?
         }
         // As after `/queue`: a region, an account, a name.
-        _ => QueueAddress::from_url(&format!("/queue/{queue}"), &caller.account, region)?,
+        _ => address_of(&format!("/queue/{queue}"))?,
     };
     if gateway.has_one_region() {
         gateway.region().clone_into(&mut address.region);
