@@ -424,7 +424,7 @@ fn pages_of_known_origins_may_call() {
     };
     assert_eq!(ask("https://shop.example"), 204);
     assert_eq!(ask("http://localhost:3000"), 204);
-    assert_eq!(ask("https://evil.example"), 404);
+    assert_eq!(ask("https://evil.example"), 403);
 }
 
 #[test]

@@ -40,6 +40,17 @@ fn unusable_settings_end_it_with_2_and_a_sentence() {
 }
 
 #[test]
+fn unsigned_calls_from_other_machines_must_be_allowed_at_the_start() {
+    let arguments = ["--ephemeral", "--listen", "0.0.0.0:0"];
+    let said = Server::try_start(&mut squab(&arguments)).err().unwrap();
+    assert!(said.starts_with("squab: listen: other machines can reach 0.0.0.0:0"), "{said}");
+    assert!(said.contains("--allow-anonymous"), "{said}");
+    let mut allowed = squab(&[&arguments[..], &["--allow-anonymous"]].concat());
+    let (_, _, log) = Server::start(&mut allowed).terminate();
+    assert!(log.contains("everyone who reaches it can do everything"), "{log}");
+}
+
+#[test]
 fn an_address_in_use_ends_it_with_1_and_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -64,6 +64,11 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
 
+    /// Listen where other machines can call unsigned; implied by --compat [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_anonymous: Option<bool>,
+
     /// Directory that holds the state; made when it is missing [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -127,7 +132,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
 
-    /// Believe X-Forwarded-Proto and X-Forwarded-Host of a proxy in front [default: false]
+    /// Believe X-Forwarded-Proto, X-Forwarded-Host and Forwarded of a proxy [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub trust_forwarded: Option<bool>,
@@ -195,6 +200,11 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub cors_allowed_origins: Option<Vec<String>>,
 
+    /// Name by which browsers may call this server, *.NAME, or *; repeatable [default: none]
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub allowed_hosts: Option<Vec<String>>,
+
     /// Let /_localstack/config show and change settings [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -225,6 +235,7 @@ impl Options {
     pub fn over(self, below: Self) -> Self {
         Self {
             listen: self.listen.or(below.listen),
+            allow_anonymous: self.allow_anonymous.or(below.allow_anonymous),
             data: self.data.or(below.data),
             ephemeral: self.ephemeral.or(below.ephemeral),
             durability: self.durability.or(below.durability),
@@ -255,6 +266,7 @@ impl Options {
             one_region: self.one_region.or(below.one_region),
             parity_access_keys: self.parity_access_keys.or(below.parity_access_keys),
             cors_allowed_origins: self.cors_allowed_origins.or(below.cors_allowed_origins),
+            allowed_hosts: self.allowed_hosts.or(below.allowed_hosts),
             config_updates: self.config_updates.or(below.config_updates),
             diagnose: self.diagnose.or(below.diagnose),
             init_dir: self.init_dir.or(below.init_dir),

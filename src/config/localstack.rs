@@ -32,7 +32,7 @@ const WITHOUT_EFFECT: [&str; 8] = [
 ];
 
 /// The names that are read, for hints.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "SERVICES",
     "DEBUG",
     "LS_LOG",
@@ -48,6 +48,7 @@ const NAMES: [&str; 20] = [
     "SNS_SES_SENDER_ADDRESS",
     "PARITY_AWS_ACCESS_KEY_ID",
     "EXTRA_CORS_ALLOWED_ORIGINS",
+    "DISABLE_CORS_CHECKS",
     "ENABLE_CONFIG_UPDATES",
     "HOSTNAME_EXTERNAL",
     "DEFAULT_REGION",
@@ -80,7 +81,7 @@ pub(super) fn read(
         }),
         external_host: given.host(),
         parity_access_keys: given.flag("PARITY_AWS_ACCESS_KEY_ID")?,
-        cors_allowed_origins: given.list("EXTRA_CORS_ALLOWED_ORIGINS"),
+        cors_allowed_origins: given.origins()?,
         config_updates: given.flag("ENABLE_CONFIG_UPDATES")?,
         diagnose: given.flag("DEBUG")?,
         ..given.of_services(&mut warnings)?
@@ -192,6 +193,14 @@ impl Given {
             "0" | "false" | "no" | "off" => Ok(Some(false)),
             _ => Err(unusable(name, format!("`{value}` is neither 1 nor 0"))),
         }
+    }
+
+    /// Origins beside those of this machine; all where the checks are switched off.
+    fn origins(&self) -> Result<Option<Vec<String>>, ConfigError> {
+        if self.flag("DISABLE_CORS_CHECKS")? == Some(true) {
+            return Ok(Some(vec!["*".to_owned()]));
+        }
+        Ok(self.list("EXTRA_CORS_ALLOWED_ORIGINS"))
     }
 
     fn names_address(&self) -> bool {
@@ -420,6 +429,13 @@ mod tests {
     }
 
     #[test]
+    fn without_the_checks_pages_of_all_origins_may_call() {
+        let checks = |value| settings(&[], &[COMPAT, ("DISABLE_CORS_CHECKS", value)]);
+        assert_eq!(checks("1").cors_allowed_origins, ["*"]);
+        assert!(checks("0").cors_allowed_origins.is_empty());
+    }
+
+    #[test]
     fn the_own_variables_win_and_flags_win_over_all() {
         let environment = [
             COMPAT,
@@ -455,6 +471,7 @@ mod tests {
                 ("SERVICES", "sqs,s3:4572"),
                 ("SQS_ENDPOINT_STRATEGI", "path"),
                 ("LS_LOG", "loud"),
+                ("GATEWAY_LISTEN", "127.0.0.1"),
             ],
         )
         .unwrap()

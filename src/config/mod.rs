@@ -21,7 +21,7 @@ mod resolve;
 mod settings;
 pub(crate) mod suggestion;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topics;
 
 use std::ffi::OsString;
@@ -158,6 +158,9 @@ pub fn load(
         topics.append(&mut imported.topics);
     }
     let mut settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
+    if action == Action::Serve {
+        environment.warnings.extend(resolve::check_exposure(&settings)?);
+    }
     if let Some(attributes) = &mut settings.auto_create_queues {
         attributes.extend(template);
     }

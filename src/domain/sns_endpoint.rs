@@ -1,6 +1,7 @@
 //! Where a subscription sends its messages: the protocols, and what an endpoint of each looks like.
 
 use super::address::QueueAddress;
+use super::host::Authority;
 use super::limits::ENDPOINT_BYTES;
 use super::topic_address::elements;
 use super::{Kind, Refusal};
@@ -186,6 +187,20 @@ fn check_url(protocol: Protocol, endpoint: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid_parameter("Endpoint must match the specified protocol"))
 }
 
+/// Returns an endpoint or another URL as logs may show it: without user and password, and without the
+/// query and the fragment, which often carry a token. Other endpoints are returned as they are.
+pub fn without_secrets(endpoint: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.into() };
+    let shown = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+    let (authority, path) = shown.split_at(shown.find('/').unwrap_or(shown.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // A slash in a password that is not escaped ends the host too early; then nothing is certain.
+    if path.contains('@') && Authority::parse(host).is_none() {
+        return format!("{scheme}://…").into();
+    }
+    format!("{scheme}://{host}{path}").into()
+}
+
 fn check_email(endpoint: &str) -> Result<(), Refusal> {
     let fits = endpoint.rsplit_once('@').is_some_and(|(local, domain)| {
         !local.is_empty()
@@ -280,6 +295,22 @@ mod tests {
             ("a:b@example.com", "a:b@example.com"),
         ] {
             assert_eq!(without_password(endpoint), shown);
+        }
+    }
+
+    #[test]
+    fn logs_show_no_password_and_no_query() {
+        for (endpoint, shown) in [
+            ("https://user:secret@host:1/path?token=secret#secret", "https://host:1/path"),
+            ("http://secret@host", "http://host"),
+            ("http://host?secret", "http://host"),
+            ("http://user:a@secret@host/", "http://host/"),
+            ("http://user:sec/ret@host/", "http://…"),
+            ("http://host/@path", "http://host/@path"),
+            ("a@example.com", "a@example.com"),
+            ("arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sqs:us-east-1:000000000000:q"),
+        ] {
+            assert_eq!(without_secrets(endpoint), shown);
         }
     }
 

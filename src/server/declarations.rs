@@ -6,7 +6,7 @@
 use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Settings, Target};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, QueueName};
-use crate::domain::sns_endpoint::{Protocol, without_password};
+use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
 use crate::domain::{queue_attributes, topic_attributes};
 use crate::engine::queues::Retiming;
@@ -196,7 +196,7 @@ async fn make_subscription(
             (protocol, endpoint.clone(), None)
         }
     };
-    let of = format!("the subscription of {}", without_password(&endpoint));
+    let of = format!("the subscription of {}", without_secrets(&endpoint));
     if let Some(queue) = queue {
         let name = queue.name.clone();
         let found = runtime.run(move |tx| Ok(tx.queue(&queue)?)).await;

@@ -23,6 +23,7 @@ use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::server::bodies::{Bodies, Failure, Received};
 use crate::server::chaos::{self, Chaos};
+use crate::server::forwarded;
 use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::server::selection::{self, Selection};
@@ -44,8 +45,6 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
-/// Bytes of a host, with its port, that links and queue URLs repeat: names have 253 at most.
-const LONGEST_HOST: usize = 300;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
 /// The code of a fault in metrics, where no error of AWS is called as it is.
@@ -70,7 +69,7 @@ pub struct GatewaySettings {
     pub one_region: bool,
     /// Where callers belong whose key is not known.
     pub accounts: Arc<Accounts>,
-    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
+    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
@@ -379,18 +378,7 @@ impl Gateway {
         if let Some(url) = &self.settings.public_url {
             return url.trim_end_matches('/').to_owned();
         }
-        let forwarded = |name| {
-            let value = header(&parts.headers, name).filter(|_| self.settings.trust_forwarded)?;
-            value.split(',').next().map(str::trim)
-        };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let scheme = if scheme.len() <= LONGEST_HOST { scheme } else { "http" };
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| header(&parts.headers, HOST.as_str()))
-            .or_else(|| parts.uri.authority().map(hyper::http::uri::Authority::as_str))
-            .filter(|host| host.len() <= LONGEST_HOST)
-            .unwrap_or("localhost");
-        format!("{scheme}://{host}")
+        forwarded::base_url(&parts.headers, &parts.uri, self.settings.trust_forwarded)
     }
 }
 
@@ -632,9 +620,9 @@ fn respond_with_error(
     response
 }
 
-/// The answer to a request for which there is no room, in the encoding and of the service that its
-/// head selects. Clients try again.
-pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body> {
+/// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
+/// encoding and of the service that the head selects.
+pub(super) fn reject(parts: &Parts, refusal: &Refusal) -> Response<Body> {
     let selection = selection::select(parts);
     let service = match &selection {
         Some(Selection::Json { service, .. }) => *service,
@@ -643,8 +631,7 @@ pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body>
             .unwrap_or(Service::Sqs),
     };
     let encoding = selection.map_or(Encoding::AwsJson, |selection| selection.encoding());
-    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
-    refuse(service, &refusal, encoding, &fresh_request_id())
+    refuse(service, refusal, encoding, &fresh_request_id())
 }
 
 /// The answer to a request that is no call, in XML whatever the caller prefers.

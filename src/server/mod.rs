@@ -6,9 +6,11 @@
 
 pub mod assembly;
 pub mod bodies;
+pub mod browser;
 pub mod chaos;
 pub mod cors;
 pub mod declarations;
+mod forwarded;
 pub mod gateway;
 pub mod health;
 mod held;
@@ -44,10 +46,11 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
+use crate::domain::{Kind, Refusal};
 use crate::runtime::answers::{Answers, NO_ROOM};
 use crate::runtime::clock::SystemClock;
 use assembly::{Assembly, AssemblyError};
-use cors::Cors;
+use browser::BrowserRules;
 use gateway::Gateway;
 use init_hooks::{InitHooks, Stage};
 use listener::{BindError, Bound, Crowded, Limits};
@@ -123,9 +126,9 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     let local = Arc::new(LocalStack::new(&settings, Arc::clone(&hooks), end));
     let gateway = move |request| route(Arc::clone(&gateway), Arc::clone(&local), request);
     let (stop, stopped) = oneshot::channel::<()>();
-    let cors = Cors::new(&settings.cors_allowed_origins, is_localstack);
     let answers = Arc::clone(assembly.gateway.answers());
-    let service = shell(gateway, Arc::clone(&assembly.metrics), answers, cors);
+    let rules = BrowserRules::new(&settings);
+    let service = shell(gateway, Arc::clone(&assembly.metrics), answers, rules);
     let serving = bound.serve(service, limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
         let _ = stopped.await;
@@ -215,13 +218,13 @@ async fn route(
     gateway.handle(request).await
 }
 
-/// The service that each connection is served with: health, metrics, and the gateway, in which a
-/// panic ends one request and nothing else.
+/// The service that each connection is served with: the rules for browsers, health, metrics, and the
+/// gateway, in which a panic ends one request and nothing else.
 pub fn shell<G, F>(
     gateway: G,
     metrics: Arc<Metrics>,
     answers: Arc<Answers>,
-    cors: Cors,
+    rules: BrowserRules,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -230,7 +233,7 @@ where
     G: Fn(Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send,
 {
-    let shell = Arc::new(Shell { gateway, metrics, answers, cors });
+    let shell = Arc::new(Shell { gateway, metrics, answers, rules });
     service_fn(move |request| {
         let shell = Arc::clone(&shell);
         async move { Ok(shell.answer(request).await) }
@@ -241,7 +244,7 @@ struct Shell<G> {
     gateway: G,
     metrics: Arc<Metrics>,
     answers: Arc<Answers>,
-    cors: Cors,
+    rules: BrowserRules,
 }
 
 impl<G, F> Shell<G>
@@ -250,10 +253,15 @@ where
     F: Future<Output = Response<Body>>,
 {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let Some(origin) = self.cors.allowed(request.headers()) else {
+        let check = self.rules.check(request.method(), request.uri(), request.headers());
+        if let Err(rejection) = check {
+            let refusal = Refusal::new(Kind::AccessDenied, self.rules.sentence(&rejection));
+            return gateway::reject(&request.into_parts().0, &refusal);
+        }
+        let Some(origin) = self.rules.cors.allowed(request.headers()) else {
             return self.answer_anybody(request).await;
         };
-        if let Some(response) = self.cors.preflight(&request) {
+        if let Some(response) = self.rules.cors.preflight(&request) {
             return response;
         }
         let mut response = self.answer_anybody(request).await;
@@ -278,11 +286,11 @@ where
         if request.uri().path() == "/metrics" && request.method() == Method::GET {
             return match self.metrics.respond(self.answers.answer()).await {
                 Some(response) => response,
-                None => gateway::turn_away(&request.into_parts().0, NO_ROOM),
+                None => turn_away(request, NO_ROOM),
             };
         }
         if crowd {
-            return gateway::turn_away(&request.into_parts().0, NO_CONNECTIONS);
+            return turn_away(request, NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };
         unless_it_panics(answer).await.unwrap_or_else(|| {
@@ -290,6 +298,12 @@ where
             internal_failure()
         })
     }
+}
+
+/// The answer where there is no room for a request. Clients try again.
+fn turn_away(request: Request<Incoming>, sentence: &'static str) -> Response<Body> {
+    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
+    gateway::reject(&request.into_parts().0, &refusal)
 }
 
 /// The future's output, or `None` when it panics; the panic hook of [`logging`] has logged why.
@@ -390,7 +404,7 @@ pub(crate) mod tests {
         let limits =
             Limits { connections, header_timeout: Duration::from_secs(100), grace: Duration::ZERO };
         let answers = Answers::new(1024);
-        let service = shell(gateway, Arc::clone(&metrics), answers, Cors::default());
+        let service = shell(gateway, Arc::clone(&metrics), answers, BrowserRules::default());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
             let _ = stopped.await;
