@@ -38,6 +38,8 @@ pub(super) fn resolve(
     Ok(Settings {
         listen: addresses(options.listen, compat)?,
         storage,
+        disk_reserve: options.disk_reserve,
+        secure_delete: options.secure_delete.unwrap_or(false),
         auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
         credentials_file: options.credentials,
         access_key,

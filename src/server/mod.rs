@@ -45,7 +45,7 @@ use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
 use crate::runtime::answers::{Answers, NO_ROOM};
-use crate::runtime::clock::SystemClock;
+use crate::runtime::clock::ProcessClock;
 use assembly::{Assembly, AssemblyError};
 use cors::Cors;
 use gateway::Gateway;
@@ -100,7 +100,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         hooks.run(Stage::Boot, &[]).await;
         hooks.run(Stage::Start, &[]).await;
         let bound = Bound::bind(&settings.listen).await?;
-        let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
+        let assembly = Assembly::new(&settings, Arc::new(ProcessClock::start())).await?;
         Ok::<_, StartError>((bound, assembly))
     };
     let (bound, assembly) = tokio::select! {
@@ -206,6 +206,9 @@ async fn route(
     local: Arc<LocalStack>,
     request: Request<Body>,
 ) -> Response<Body> {
+    if health::asks_whether_ready(request.method(), request.uri().path()) {
+        return Box::pin(health::readiness(gateway.runtime())).await;
+    }
     if inspection::is_meant(request.uri().path()) {
         return Box::pin(inspection::handle(&gateway, request)).await;
     }
@@ -281,7 +284,7 @@ where
                 None => gateway::turn_away(&request.into_parts().0, NO_ROOM),
             };
         }
-        if crowd {
+        if crowd && !health::asks_whether_ready(request.method(), request.uri().path()) {
             return gateway::turn_away(&request.into_parts().0, NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };

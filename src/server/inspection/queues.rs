@@ -17,6 +17,7 @@ use crate::api::sqs::receive_message::{Message, Output, describe};
 use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
 use crate::engine::inspect::{self, Seen, Show};
+use crate::runtime::clock::Clock;
 use crate::server::gateway::{Gateway, header, refuse, respond};
 use crate::server::held;
 use crate::wire::form::Params;
@@ -194,7 +195,7 @@ async fn collect(
         for seen in page.seen {
             bytes += seen.delivery.content.body.len()
                 + seen.delivery.content.attributes.as_ref().map_or(0, Vec::len);
-            messages.push(shown(seen));
+            messages.push(shown(seen, gateway.runtime().clock().as_ref()));
         }
         let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
         match page.next {
@@ -204,8 +205,8 @@ async fn collect(
     }
 }
 
-fn shown(seen: Seen) -> Message {
-    let mut message = describe(seen.delivery);
+fn shown(seen: Seen, clock: &dyn Clock) -> Message {
+    let mut message = describe(seen.delivery, clock);
     RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
     message.attributes.insert("IsVisible", seen.visible.to_string());
     message.attributes.insert("IsDelayed", seen.delayed.to_string());
