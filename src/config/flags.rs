@@ -23,6 +23,9 @@ the credentials file.";
 pub(super) struct CommandLine {
     #[command(subcommand)]
     pub subcommand: Option<Subcommand>,
+    /// Check the database in the data directory, and exit with status 0 if it is sound, else 1
+    #[arg(long)]
+    pub check: bool,
     #[command(flatten)]
     pub sources: Sources,
 }
@@ -81,6 +84,15 @@ pub(super) struct Options {
     /// What an answer promises: to survive a power cut, or a crash of the program [default: full]
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
+
+    /// Bytes of the volume that no message may use [default: 64 MiB, or a tenth of a small volume]
+    #[arg(long, value_name = "BYTES")]
+    pub disk_reserve: Option<u64>,
+
+    /// Overwrite deleted messages in the database file, which costs time [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub secure_delete: Option<bool>,
 
     /// Which signatures are verified [default: strict when keys are configured, else off]
     #[arg(long, value_name = "MODE")]
@@ -239,6 +251,8 @@ impl Options {
             data: self.data.or(below.data),
             ephemeral: self.ephemeral.or(below.ephemeral),
             durability: self.durability.or(below.durability),
+            disk_reserve: self.disk_reserve.or(below.disk_reserve),
+            secure_delete: self.secure_delete.or(below.secure_delete),
             auth: self.auth.or(below.auth),
             credentials: self.credentials.or(below.credentials),
             region: self.region.or(below.region),

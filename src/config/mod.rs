@@ -50,6 +50,8 @@ const FAUXQS_INIT: &str = "FAUXQS_INIT";
 pub enum Action {
     /// Serve until told to stop.
     Serve,
+    /// Check the database and end.
+    Check,
     /// Ask a running server for its health.
     Health,
     /// Print something about the program.
@@ -117,6 +119,7 @@ pub fn load(
 ) -> Result<Invocation, ConfigError> {
     let command_line = CommandLine::try_parse_from(arguments)?;
     let (action, flags) = match command_line.subcommand {
+        None if command_line.check => (Action::Check, command_line.sources),
         None => (Action::Serve, command_line.sources),
         Some(Subcommand::Serve(sources)) => (Action::Serve, *sources),
         Some(Subcommand::Health(sources)) => (Action::Health, *sources),

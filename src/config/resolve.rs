@@ -42,6 +42,8 @@ pub(super) fn resolve(
         listen: addresses(options.listen, compat)?,
         allow_anonymous: options.allow_anonymous.unwrap_or(compat.is_some()),
         storage,
+        disk_reserve: options.disk_reserve,
+        secure_delete: options.secure_delete.unwrap_or(false),
         auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
         credentials_file: options.credentials,
         access_key,

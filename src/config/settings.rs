@@ -68,6 +68,10 @@ pub struct Settings {
     pub allow_anonymous: bool,
     /// Where the state lives; default the directory `./data`.
     pub storage: Storage,
+    /// Bytes of the volume that no message may use; default none: 64 MiB, or a tenth of a small volume.
+    pub disk_reserve: Option<u64>,
+    /// Whether deleted messages are overwritten in the database file; default false.
+    pub secure_delete: bool,
     /// Default [`AuthMode::Strict`] with a credentials file or a key in the environment, else
     /// [`AuthMode::Off`].
     pub auth: AuthMode,

@@ -123,6 +123,8 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         listen: vec!["0.0.0.0:1".to_owned(), "0.0.0.0:2".to_owned()],
         allow_anonymous: true,
         storage: Storage::Directory { path: "/d".into(), durability: Durability::Process },
+        disk_reserve: None,
+        secure_delete: false,
         auth: AuthMode::KnownKeys,
         credentials_file: Some("/c".into()),
         access_key: None,

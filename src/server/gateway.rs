@@ -192,6 +192,7 @@ impl Gateway {
         let index = known.ok_or_else(|| found.service.unknown_action(&action))?;
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
+        self.runtime.storage().admit(operation.stores())?;
         let cx = self.context(parts, caller, now_ms, room);
         if let Payload::Query(params) = &payload {
             check_address(operation, params, &cx)?;

@@ -48,7 +48,7 @@ use tracing::{info, warn};
 use crate::config::{Compat, Settings, Storage};
 use crate::domain::{Kind, Refusal};
 use crate::runtime::answers::{Answers, NO_ROOM};
-use crate::runtime::clock::SystemClock;
+use crate::runtime::clock::ProcessClock;
 use assembly::{Assembly, AssemblyError};
 use browser::BrowserRules;
 use gateway::Gateway;
@@ -103,7 +103,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         hooks.run(Stage::Boot, &[]).await;
         hooks.run(Stage::Start, &[]).await;
         let bound = Bound::bind(&settings.listen).await?;
-        let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
+        let assembly = Assembly::new(&settings, Arc::new(ProcessClock::start())).await?;
         Ok::<_, StartError>((bound, assembly))
     };
     let (bound, assembly) = tokio::select! {
@@ -209,6 +209,9 @@ async fn route(
     local: Arc<LocalStack>,
     request: Request<Body>,
 ) -> Response<Body> {
+    if health::asks_whether_ready(request.method(), request.uri().path()) {
+        return Box::pin(health::readiness(gateway.runtime())).await;
+    }
     if inspection::is_meant(request.uri().path()) {
         return Box::pin(inspection::handle(&gateway, request)).await;
     }
@@ -289,7 +292,7 @@ where
                 None => turn_away(request, NO_ROOM),
             };
         }
-        if crowd {
+        if crowd && !health::asks_whether_ready(request.method(), request.uri().path()) {
             return turn_away(request, NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };

@@ -7,6 +7,7 @@ use crate::domain::Refusal;
 use crate::engine::queues;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The input of GetQueueAttributes.
 #[derive(Debug, Deserialize)]
@@ -30,6 +31,7 @@ pub struct Output {
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input.attribute_names.unwrap_or_default();
+    let clock = Arc::clone(cx.runtime.clock());
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
@@ -44,8 +46,8 @@ pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, 
                 ("ApproximateNumberOfMessages", counts.ready.to_string()),
                 ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
                 ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
-                ("CreatedTimestamp", (queue.created_at / 1_000).to_string()),
-                ("LastModifiedTimestamp", (queue.modified_at / 1_000).to_string()),
+                ("CreatedTimestamp", (clock.shown(queue.created_at) / 1_000).to_string()),
+                ("LastModifiedTimestamp", (clock.shown(queue.modified_at) / 1_000).to_string()),
             ]);
             if !names.iter().any(|name| name == "All") {
                 attributes.retain(|name, _| names.iter().any(|asked| asked == name));

@@ -23,6 +23,7 @@ use crate::api::sqs::receive_message::{Message, Output, describe};
 use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
 use crate::engine::inspect::{self, Begin, Seen, Show};
+use crate::runtime::clock::Clock;
 use crate::server::gateway::{Gateway, header, refuse, respond};
 use crate::server::held;
 use crate::wire::form::Params;
@@ -227,7 +228,7 @@ async fn collect(
         for seen in page.seen {
             bytes += seen.delivery.content.body.len()
                 + seen.delivery.content.attributes.as_ref().map_or(0, Vec::len);
-            messages.push(shown(seen));
+            messages.push(shown(seen, gateway.runtime().clock().as_ref()));
         }
         let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
         match page.next {
@@ -239,8 +240,8 @@ async fn collect(
     }
 }
 
-fn shown(seen: Seen) -> Message {
-    let mut message = describe(seen.delivery);
+fn shown(seen: Seen, clock: &dyn Clock) -> Message {
+    let mut message = describe(seen.delivery, clock);
     RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
     message.attributes.entry("ApproximateFirstReceiveTimestamp").or_insert_with(|| "0".to_owned());
     message.attributes.insert("IsVisible", seen.visible.to_string());
