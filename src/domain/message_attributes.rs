@@ -427,8 +427,10 @@ fn no_value(name: &str, base: BaseType) -> Refusal {
 
 // Rule (SendMessage, SendMessageBatch): StringListValues or BinaryListValues, even an empty list, is
 //   UnsupportedOperation; the sentence names the operation. One such entry of a batch refuses the request.
-// Source: reported, ruby-shoryuken/shoryuken#769
-// Test: tests/scenarios/attributes_of_messages.txt#Lists of values are not supported even when they are empty.
+// Source: reported, ruby-shoryuken/shoryuken#769; in AWS Query aws/aws-sdk-js#3132
+// Test: tests/scenarios/attributes_of_messages.txt#Lists of values are not supported even when they are empty.,
+//   tests/recorded/sqs-attributes.jsonl#sqs-query-send-empty-list-values,
+//   src/api/sqs/dialect.rs::requests_of_both_protocols_are_one
 //
 /// The refusal of an attribute with a list of values in a request of this operation.
 pub fn lists_not_supported(operation: &str) -> Refusal {

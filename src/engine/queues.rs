@@ -103,6 +103,11 @@ pub fn create(
     Ok(Arc::new(queue))
 }
 
+// Rule (CreateQueue): a queue that is there must have the given tags, also if it has none; the refusal
+//   is QueueAlreadyExists.
+// Source: reported, Bogdanp/dramatiq_sqs#13
+// Test: tests/scenarios/queues.txt#To create a queue again finds it
+
 /// A queue that is to be made, and is there, must have the given attributes and tags. It may have
 /// others.
 fn check_same(

@@ -372,7 +372,8 @@ impl Taking<'_> {
     }
 }
 
-/// An attempt as it is remembered: for each message its sequence, receive and hidden-until.
+/// An attempt as it is remembered: for each message its sequence and receive, and until when it was
+/// hidden, which earlier versions of the program compared.
 const RECORD_BYTES: usize = 24;
 
 fn remember(
@@ -398,7 +399,7 @@ fn remember(
 enum Fate {
     /// It is in flight as it was given out.
     Unchanged(Box<Message>),
-    /// Its visibility timeout passed, or the receive was undone.
+    /// Its visibility timeout passed.
     TimedOut,
     /// It was deleted, or its visibility was changed.
     Changed,
@@ -412,7 +413,8 @@ enum Fate {
 // Rule (ReceiveMessage): once a message of the receive was deleted or its visibility was changed, its
 //   ReceiveRequestAttemptId is refused for the rest of the five minutes.
 // Source: reported, awslabs/amazon-sqs-java-messaging-lib#101
-// Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility
+// Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility,
+//   tests/scenarios/fifo_attempts.txt#A change counts, whatever becomes of the message
 
 // Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same
 //   ReceiveRequestAttemptId begins a new receive.
@@ -471,7 +473,7 @@ fn repeat(
 
 /// Reads one entry of a record, and what became of its message.
 fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> {
-    let [sequence, receive, hidden_until] = [0, 8, 16].map(|at| {
+    let [sequence, receive] = [0, 8].map(|at| {
         let mut number = [0; 8];
         number.copy_from_slice(&entry[at..at + 8]);
         i64::from_be_bytes(number)
@@ -482,15 +484,14 @@ fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> 
         // As if it had been swept.
         return Ok(Fate::Changed);
     }
-    if message.receive_count != receive {
-        return Ok(Fate::TimedOut);
+    if tx.is_changed_receive(queue.backlog, sequence, receive)? {
+        return Ok(Fate::Changed);
     }
-    let as_given_out = message.place == Place::InFlight && message.rank == hidden_until;
-    let has_timed_out = hidden_until <= now && (as_given_out || message.place != Place::InFlight);
-    Ok(match (as_given_out, has_timed_out) {
-        (_, true) => Fate::TimedOut,
-        (true, false) => Fate::Unchanged(Box::new(message)),
-        (false, false) => Fate::Changed,
+    let in_flight = message.place == Place::InFlight && message.rank > now;
+    Ok(if in_flight && message.receive_count == receive {
+        Fate::Unchanged(Box::new(message))
+    } else {
+        Fate::TimedOut
     })
 }
 

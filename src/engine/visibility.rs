@@ -3,7 +3,7 @@
 use super::delete::expired;
 use super::places;
 use crate::domain::Refusal;
-use crate::domain::limits::VISIBILITY_TIMEOUT;
+use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, VISIBILITY_TIMEOUT};
 use crate::domain::receipt::Receipt;
 use crate::store::{Place, Queue, Txn};
 
@@ -49,8 +49,8 @@ pub fn change_visibility(
     } else if is_too_old {
         return Err(not_available(handle));
     }
-    if timeout == 0 {
-        return if in_flight { places::release(tx, queue, &mut message) } else { Ok(()) };
+    if timeout == 0 && !in_flight {
+        return Ok(());
     }
     let until = now + timeout * 1_000;
     if until - message.received_at > VISIBILITY_TIMEOUT.end() * 1_000 {
@@ -59,6 +59,13 @@ pub fn change_visibility(
             "VisibilityTimeout",
             "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
         ));
+    }
+    if queue.attributes.fifo {
+        let expires_at = now + DEDUPLICATION_INTERVAL_MS;
+        tx.note_changed_receive(queue.backlog, receipt.sequence, receipt.receive, expires_at)?;
+    }
+    if timeout == 0 {
+        return places::release(tx, queue, &mut message);
     }
     places::hide(tx, queue, &mut message, until)
 }

@@ -1,5 +1,5 @@
-//! What a FIFO queue remembers of receive attempts. Its records go with its backlog: a purge forgets
-//! them.
+//! What a FIFO queue remembers of receive attempts: what they returned, and which of these receives
+//! can be repeated no more. The records go with the backlog: a purge forgets them.
 
 use super::{Error, Txn};
 
@@ -36,6 +36,37 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// Notes that this receive of a message can be repeated no more, until a time at which its attempt is
+    /// forgotten. A queue without attempts needs no note.
+    pub fn note_changed_receive(
+        &mut self,
+        backlog: i64,
+        sequence: i64,
+        receive: i64,
+        expires_at: i64,
+    ) -> Result<(), Error> {
+        let any = self.one(
+            "SELECT 1 FROM receive_attempts WHERE backlog = ?1 LIMIT 1",
+            &[backlog.into()],
+            |_| Ok(()),
+        )?;
+        if any.is_some() {
+            let key = changed_receive(sequence, receive);
+            self.remember_receive_attempt(backlog, &key, &[], expires_at)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether it was noted that this receive of a message can be repeated no more.
+    pub fn is_changed_receive(
+        &mut self,
+        backlog: i64,
+        sequence: i64,
+        receive: i64,
+    ) -> Result<bool, Error> {
+        Ok(self.receive_attempt(backlog, &changed_receive(sequence, receive))?.is_some())
+    }
+
     /// Forgets one attempt.
     pub fn forget_receive_attempt(&mut self, backlog: i64, attempt: &str) -> Result<(), Error> {
         self.execute(
@@ -62,4 +93,9 @@ impl Txn<'_> {
         }
         Ok(page.len())
     }
+}
+
+/// The key of a note among the attempts. The id of an attempt has no spaces.
+fn changed_receive(sequence: i64, receive: i64) -> String {
+    format!("{sequence} {receive}")
 }

@@ -48,6 +48,9 @@ pub struct Member {
     pub entry: Entry,
     /// The name in JSON answers of AWS Query, if it differs from the one in AWS JSON.
     pub in_query_json: Option<&'static str>,
+    /// Whether a request that has the name without a value, `Name=`, gives an empty list. Otherwise it
+    /// gives none, because some clients send that for each list that they do not have.
+    pub given_when_empty: bool,
 }
 
 /// What the two parts of a map's entry are called.
@@ -72,13 +75,19 @@ impl Member {
 
     /// A map, in all operations.
     pub const fn map(name: &'static str, called: &'static [&'static str], entry: Entry) -> Self {
-        Self { operation: None, name, called, entry, in_query_json: None }
+        Self { operation: None, name, called, entry, in_query_json: None, given_when_empty: false }
     }
 
     /// The same with this name in JSON answers of AWS Query.
     #[must_use]
     pub const fn in_query_json(self, name: &'static str) -> Self {
         Self { in_query_json: Some(name), ..self }
+    }
+
+    /// The same, and a request gives it with `Name=`, too.
+    #[must_use]
+    pub const fn given_when_empty(self) -> Self {
+        Self { given_when_empty: true, ..self }
     }
 
     /// The same in one operation only.

@@ -144,7 +144,7 @@ impl<'p> Node<'p> {
             .chain([name])
             .map(|called| Self { member, ..self.child(called) })
             .find(|node| match node.value() {
-                Some("") => member.is_none(),
+                Some("") => member.is_none_or(|member| member.given_when_empty),
                 _ => !node.pairs.is_empty(),
             })
     }

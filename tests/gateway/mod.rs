@@ -502,6 +502,8 @@ fn parameters(
                 parameters(operation, &path, member, value, pairs);
             }
         }
+        // So botocore and the AWS SDK for JavaScript write an empty list.
+        (Value::Array(items), _) if items.is_empty() => pairs.push((path, String::new())),
         (Value::Array(items), _) => {
             for (index, item) in (1..).zip(items) {
                 parameters(operation, &path, &index.to_string(), item, pairs);

@@ -55,12 +55,12 @@ pub struct Queue {
     pub elsewhere: usize,
 }
 
-/// What an attempt returned: message, handle, until when it is hidden.
+/// What an attempt returned: message, handle, and whether its visibility was changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Returned {
     id: String,
     handle: String,
-    until: i64,
+    is_changed: bool,
 }
 
 /// What a receive with the id of an earlier attempt must do.
@@ -430,8 +430,7 @@ impl Oracle {
         queue.attempts.insert(attempt.to_owned(), (now, returned));
     }
 
-    /// What a receive with this attempt id must do. After five minutes that is left open, and so is it
-    /// whether a change of visibility counts whose message is visible again after the first timeout.
+    /// What a receive with this attempt id must do. After five minutes that is left open.
     pub fn repeats(&mut self, name: &str, attempt: &str) -> Retry {
         let now = self.now;
         let queue = self.queue(name);
@@ -443,19 +442,16 @@ impl Oracle {
             let Some(message) = queue.messages.iter().find(|message| message.is(&one.id)) else {
                 return Retry::Refused;
             };
-            let was_received_again = message.handles.last() != Some(&one.handle);
-            let was_changed = message.hidden_until != one.until;
-            match (was_received_again, was_changed) {
-                (false, false) if one.until > now => Retry::Same,
-                (true, _) | (false, false) => Retry::Anew,
-                (false, true) if one.until <= now && !message.is_in_flight(now) => Retry::Open,
-                (false, true) => Retry::Refused,
+            let is_latest = message.handles.last() == Some(&one.handle);
+            match one.is_changed {
+                true => Retry::Refused,
+                false if is_latest && message.is_in_flight(now) => Retry::Same,
+                false => Retry::Anew,
             }
         };
         let all: Vec<_> = returned.iter().map(retry).collect();
         match all {
             _ if all.contains(&Retry::Refused) => Retry::Refused,
-            _ if all.contains(&Retry::Open) => Retry::Open,
             _ if all.contains(&Retry::Anew) || all.is_empty() => Retry::Anew,
             _ => Retry::Same,
         }
@@ -472,15 +468,12 @@ impl Oracle {
         let now = self.now;
         let queue = self.queue(name);
         let until = now + visibility.unwrap_or(queue.attributes.visibility) * 1_000;
-        let (_, first) = queue.attempts.get_mut(attempt).expect("an attempt");
+        let (_, first) = queue.attempts.get(attempt).expect("an attempt");
         let mut again: Vec<_> = messages.iter().map(|one| (&one.told.id, &one.handle)).collect();
         let mut wanted: Vec<_> = first.iter().map(|one| (&one.id, &one.handle)).collect();
         again.sort();
         wanted.sort();
         ensure(again == wanted, || format!("an attempt returned {again:?}, first {wanted:?}"))?;
-        for one in first {
-            one.until = until;
-        }
         for received in messages {
             let message = queue.find(&received.told.id).expect("a message that was returned");
             message.hidden_until = until;
@@ -542,6 +535,10 @@ impl Oracle {
             return REFUSED;
         }
         message.hidden_until = until;
+        let returned = queue.attempts.values_mut().flat_map(|(_, returned)| returned);
+        for one in returned.filter(|one| one.id == id && one.handle == handle) {
+            one.is_changed = true;
+        }
         Verdict::Succeeds
     }
 
@@ -639,7 +636,7 @@ impl Queue {
     fn returned(&self, id: &str) -> Option<Returned> {
         let message = self.messages.iter().find(|message| message.is(id))?;
         let handle = message.handles.last()?.clone();
-        Some(Returned { id: id.to_owned(), handle, until: message.hidden_until })
+        Some(Returned { id: id.to_owned(), handle, is_changed: false })
     }
 
     fn in_flight(&self, now: i64) -> usize {

@@ -19,8 +19,8 @@ pub static SQS: Dialect = Dialect {
         // Messages, in and out
         Member::map("MessageAttributes", &["MessageAttribute"], ATTRIBUTE),
         Member::map("MessageSystemAttributes", &["MessageSystemAttribute"], ATTRIBUTE),
-        Member::list("StringListValues", &["StringListValue"]),
-        Member::list("BinaryListValues", &["BinaryListValue"]),
+        Member::list("StringListValues", &["StringListValue"]).given_when_empty(),
+        Member::list("BinaryListValues", &["BinaryListValue"]).given_when_empty(),
         Member::list("Messages", &["Message"]).in_query_json("messages"),
         // Queues
         Member::map("Attributes", &["Attribute"], ATTRIBUTE),
@@ -185,6 +185,15 @@ mod tests {
                     &MessageAttribute.1.Value.BinaryListValue.1=AP8%3D",
                 json!({"MessageAttributes": {"a": {
                     "BinaryValue": "AP8=", "StringListValues": ["x"], "BinaryListValues": ["AP8="],
+                }}}),
+            ),
+            (
+                "SendMessage",
+                "MessageAttribute.1.Name=a&MessageAttribute.1.Value.StringValue=x\
+                    &MessageAttribute.1.Value.StringListValue=\
+                    &MessageAttribute.1.Value.BinaryListValue=",
+                json!({"MessageAttributes": {"a": {
+                    "StringValue": "x", "StringListValues": [], "BinaryListValues": [],
                 }}}),
             ),
             (
