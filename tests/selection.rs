@@ -126,6 +126,24 @@ async fn json_is_for_those_who_ask_for_it() {
 }
 
 #[tokio::test]
+async fn lists_in_json_show_that_there_is_no_next_page() {
+    let service = service_with_queue().await;
+    for (action, token) in [
+        ("ListTopics", "NextToken"),
+        ("ListSubscriptions", "NextToken"),
+        ("ListPlatformApplications", "NextToken"),
+        ("ListOriginationNumbers", "NextToken"),
+        ("ListSMSSandboxPhoneNumbers", "NextToken"),
+        ("ListPhoneNumbersOptedOut", "nextToken"),
+    ] {
+        let answer = post(&service, "/", &format!("Action={action}&ContentType=JSON")).await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let result = &body[format!("{action}Response")][format!("{action}Result")];
+        assert_eq!(result.get(token), Some(&Value::Null), "{action}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_queues_own_path_has_the_actions_of_a_queue_and_get_queue_url() {
     let service = service_with_queue().await;
     for path in ["/000000000000/q", "/000000000000/q/", "/queue/us-east-1/000000000000/q"] {

@@ -3,9 +3,11 @@
 //! AWS page: "Message archiving and replay for FIFO topics".
 
 use super::json_text;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+const MEMBERS: [&str; 3] = ["PointType", "StartingPoint", "EndingPoint"];
 
 /// Which part of an archive is to be replayed, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,29 +18,23 @@ pub struct ReplayPolicy {
     pub until: Option<i64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Document {
-    point_type: Option<String>,
-    starting_point: Option<String>,
-    ending_point: Option<String>,
-}
-
 impl ReplayPolicy {
+    // Rule (Subscribe, SetSubscriptionAttributes): a ReplayPolicy that is no object, or has a member that is
+    //   unknown, is refused with the sentences of a RedrivePolicy.
+    // Source: inferred, the sentence about an unknown member is AWS's for a RedrivePolicy
+    // Test: src/domain/replay_policy.rs::nonsense_is_refused
+
     /// Reads the attribute ReplayPolicy. The error is a reason.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document = json_text::parse(text).map_err(|malformed| malformed.to_string())?;
-        let document: Document = serde_json::from_value(document.into())
-            .map_err(|error| format!("invalid JSON. {error}"))?;
-        if document.point_type.as_deref() != Some("Timestamp") {
+        let members = json_text::object(text)?;
+        if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            return Err(format!("invalid JSON. Attribute {name} is unknown."));
+        }
+        if members.get("PointType").and_then(Value::as_str) != Some("Timestamp") {
             return Err("PointType must be Timestamp".to_owned());
         }
-        let starting_point = document.starting_point.ok_or("StartingPoint is required")?;
-        let from = moment("StartingPoint", &starting_point)?;
-        let until = match document.ending_point {
-            None => None,
-            Some(text) => Some(moment("EndingPoint", &text)?),
-        };
+        let from = moment(&members, "StartingPoint")?.ok_or("StartingPoint is required")?;
+        let until = moment(&members, "EndingPoint")?;
         if until.is_some_and(|until| until < from) {
             return Err("EndingPoint must not be before StartingPoint".to_owned());
         }
@@ -46,11 +42,15 @@ impl ReplayPolicy {
     }
 }
 
-/// A moment as ISO 8601 has it, in Unix milliseconds.
-fn moment(name: &str, text: &str) -> Result<i64, String> {
+/// A moment as ISO 8601 has it, in Unix milliseconds; none if the member is absent or null.
+fn moment(members: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
+    let text = match members.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value.as_str().unwrap_or_default(),
+    };
     let moment = OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| format!("{name} must be a timestamp like 2026-01-02T03:04:05.000Z"))?;
-    Ok((moment.unix_timestamp_nanos() / 1_000_000) as i64)
+    Ok(Some((moment.unix_timestamp_nanos() / 1_000_000) as i64))
 }
 
 #[cfg(test)]
@@ -68,7 +68,10 @@ mod tests {
     fn nonsense_is_refused() {
         for (text, reason) in [
             ("x", "failed to parse JSON. Unrecognized token 'x'"),
-            ("[]", "invalid JSON"),
+            ("[]", "invalid JSON. The policy must be an object."),
+            (r#"["Timestamp","2026-01-02T03:04:05Z",null]"#, "invalid JSON. The policy must be"),
+            (r#"{"PointType":5}"#, "PointType must be Timestamp"),
+            (r#"{"PointType":"Timestamp","StartingPoint":5}"#, "StartingPoint must be a timestamp"),
             (r#"{"PointType":"Sequence"}"#, "PointType must be Timestamp"),
             (r#"{"PointType":"Timestamp"}"#, "StartingPoint is required"),
             (r#"{"PointType":"Timestamp","StartingPoint":"yesterday"}"#, "StartingPoint must be"),
@@ -76,7 +79,10 @@ mod tests {
                 r#"{"PointType":"Timestamp","StartingPoint":"2026-01-02T03:04:05Z","EndingPoint":"2026-01-01T03:04:05Z"}"#,
                 "EndingPoint must not be before",
             ),
-            (r#"{"PointType":"Timestamp","Start":"2026-01-02T03:04:05Z"}"#, "invalid JSON"),
+            (
+                r#"{"PointType":"Timestamp","Start":"2026-01-02T03:04:05Z"}"#,
+                "invalid JSON. Attribute Start is unknown.",
+            ),
         ] {
             assert!(ReplayPolicy::parse(text).unwrap_err().starts_with(reason), "{text}");
         }

@@ -14,7 +14,7 @@ use super::topic_address::TopicAddress;
 use super::topic_attributes::{UNKNOWN_ATTRIBUTE, in_attributes, parse_bool};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The settable attributes of a subscription: those that were set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,7 +190,7 @@ impl SubscriptionAttributes {
 
     /// The queue for messages that cannot be delivered.
     pub fn dead_letter_queue(&self) -> Option<QueueAddress> {
-        let policy = redrive_policy(self.get("RedrivePolicy")?).ok()?;
+        let policy = json_text::object(self.get("RedrivePolicy")?).ok()?;
         QueueAddress::from_arn(policy.get("deadLetterTargetArn")?.as_str()?)
     }
 
@@ -237,15 +237,6 @@ fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusa
     FilterPolicy::parse(text, scope).map_err(Refusal::invalid_parameter)
 }
 
-/// The members of a redrive policy. The error is a reason.
-fn redrive_policy(text: &str) -> Result<Map<String, Value>, String> {
-    match json_text::parse(text).map(Value::from) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
-        Err(malformed) => Err(malformed.to_string()),
-    }
-}
-
 /// A redrive policy of a subscription names a queue of the topic's account and region: a FIFO queue
 /// when a FIFO queue subscribes, a standard one when the topic is. Whether it exists is not asked.
 // Rule (Subscribe, SetSubscriptionAttributes): a redrive policy has no member but deadLetterTargetArn; otherwise
@@ -258,7 +249,7 @@ fn redrive_policy(text: &str) -> Result<Map<String, Value>, String> {
 // Test: tests/scenarios/topic_dead_letters.txt
 fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
-    let policy = redrive_policy(text)?;
+    let policy = json_text::object(text)?;
     if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
         return Err(format!("invalid JSON. Attribute {name} is unknown."));
     }

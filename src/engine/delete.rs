@@ -7,7 +7,7 @@ use crate::store::{Place, Queue, Txn};
 
 // Rule (DeleteMessage, DeleteMessageBatch): on a standard queue any receipt handle of a message
 //   deletes it, also an older one after the message was received again.
-// Source: recorded
+// Source: inferred, other projects verified it at AWS; the documentation says that it may not
 // Test: tests/scenarios/visibility.txt#An older handle deletes
 
 // Rule (DeleteMessage, DeleteMessageBatch): on a FIFO queue a receipt handle is dead once its

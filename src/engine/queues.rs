@@ -242,8 +242,11 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
     Ok(Some(Retiming { cursor: Some(last), ..retiming }))
 }
 
-// Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included, and clears
-//   the memory of deduplication: an id that was used before is accepted.
+// Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
+// Test: tests/scenarios/purge.txt#A purge takes everything
+//
+// Rule (PurgeQueue): a purge clears the memory of deduplication: an id that was used before is accepted.
 // Source: recorded
 // Test: tests/scenarios/purge.txt#On a FIFO queue it unlocks the groups and forgets deduplication ids
 

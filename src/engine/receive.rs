@@ -414,7 +414,7 @@ enum Fate {
 //   ReceiveRequestAttemptId is refused for the rest of the five minutes.
 // Source: reported, awslabs/amazon-sqs-java-messaging-lib#101
 // Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility,
-//   tests/scenarios/fifo_attempts.txt#A change counts, whatever becomes of the message
+//   tests/scenarios/fifo_attempts.txt#A change counts
 
 // Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same
 //   ReceiveRequestAttemptId begins a new receive.

@@ -56,9 +56,13 @@ fn neighbour(
 }
 
 // Rule (SendMessage, SendMessageBatch): for five minutes the first message of a deduplication id
-//   wins, also after it was received and deleted; a duplicate does not extend that time.
+//   wins, also after it was received and deleted.
 // Source: recorded
 // Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
+
+// Rule (SendMessage, SendMessageBatch): a duplicate does not extend the five minutes.
+// Source: inferred
+// Test: tests/scenarios/fifo_deduplication.txt#The interval began at the first send
 
 // Rule (SendMessage, SendMessageBatch): a duplicate is answered with the MessageId and the SequenceNumber of the
 //   first message.

@@ -215,12 +215,15 @@ pub fn other_topic() -> Refusal {
 /// whether the call is signed; `protect`: whether ending the subscription must be signed as well.
 ///
 /// Refused with InvalidParameter.
-// Rule (ConfirmSubscription): a TopicArn that is no ARN, or one of another region than the token's, is "Topic"; any other
-//   topic of the region will do.
+// Rule (ConfirmSubscription): a TopicArn that is no ARN is "Topic".
 // Source: recorded
-// Test: tests/recorded/sns-topics.jsonl#sns-confirm-topic-is-no-arn, tests/scenarios/confirmations.txt#The token identifies the subscription
+// Test: tests/recorded/sns-topics.jsonl#sns-confirm-topic-is-no-arn
+// Rule (ConfirmSubscription): a TopicArn of another region than the token's is "Topic"; any other topic of the region
+//   will do.
+// Source: inferred
+// Test: tests/scenarios/confirmations.txt#The token identifies the subscription
 // Rule (ConfirmSubscription): a token that is not hexadecimal is "Invalid token"; an unknown one is "Token".
-// Source: recorded
+// Source: recorded, one token of each; that hexadecimal digits are the difference is inferred
 // Test: tests/recorded/sns-topics.jsonl#sns-confirm-token-is-not-hexadecimal, tests/recorded/sns-topics.jsonl#sns-confirm-token-is-unknown
 // Rule (ConfirmSubscription): confirming again with the same token succeeds and returns the same ARN.
 // Source: reported, localstack/localstack#8129

@@ -19,8 +19,11 @@ pub fn find(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Topic, Refusal> 
 // Rule (CreateTopic): creating a topic again with no attributes or with those that it has succeeds; others are refused.
 // Source: reported, MassTransit/MassTransit#3720
 // Test: tests/scenarios/topics.txt#Creating again
-// Rule (CreateTopic): creating a topic again with its tags, some of them or an empty list succeeds; other tags are
-//   refused.
+// Rule (CreateTopic): creating a topic again with other tags is refused: "Tags Reason: Topic already exists with
+//   different tags".
+// Source: reported, localstack/localstack#2405
+// Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic
+// Rule (CreateTopic): creating a topic again with its tags, some of them or an empty list succeeds.
 // Source: recorded
 // Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic, tests/recorded/sns-topics.jsonl#sns-create-again-with-a-subset-of-the-tags
 pub fn create(

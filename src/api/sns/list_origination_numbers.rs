@@ -1,6 +1,6 @@
 //! ListOriginationNumbers.
 //!
-//! AWS: API_ListOriginationNumbers. Nobody has any: there is no carrier to lease one from.
+//! AWS: API_ListOriginationNumbers. The list is empty: there is no carrier that leases numbers.
 
 use super::shapes::read_next_token;
 use crate::api::Context;
@@ -23,6 +23,7 @@ pub struct Input {
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub phone_numbers: Vec<String>,
+    pub next_token: Option<String>,
 }
 
 /// Lists the phone numbers that messages are sent from.
@@ -30,5 +31,5 @@ pub struct Output {
 pub async fn list_origination_numbers(_cx: &Context, input: Input) -> Result<Output, Refusal> {
     Constraints::default().range("maxResults", input.max_results, 1..=30).check()?;
     read_next_token(input.next_token.as_deref())?;
-    Ok(Output { phone_numbers: Vec::new() })
+    Ok(Output { phone_numbers: Vec::new(), next_token: None })
 }

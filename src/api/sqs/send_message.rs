@@ -82,8 +82,12 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
     Ok(prepared.output(None, sent, fifo))
 }
 
-// Rule (SendMessageBatch): an entry that is too long or has a bad attribute fails by itself; on a FIFO
-//   queue one entry without a group or a deduplication id refuses the request.
+// Rule (SendMessageBatch): an entry that has a bad attribute fails by itself.
+// Source: inferred, an entry that is too long does
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself
+//
+// Rule (SendMessageBatch): an entry that is too long fails by itself; on a FIFO queue one entry without a
+//   group or a deduplication id refuses the request.
 // Source: recorded
 // Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
 //

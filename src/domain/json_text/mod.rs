@@ -48,6 +48,15 @@ struct Place {
     column: usize,
 }
 
+/// Returns the members of a policy that must be an object. The error is a reason.
+pub fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match parse(text).map(Value::from) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
+        Err(malformed) => Err(malformed.to_string()),
+    }
+}
+
 /// Returns the first JSON value of the text. What follows it is ignored.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
 //   refused with Jackson's message and the place of the fault: "failed to parse JSON. Unexpected character ('i' (code
