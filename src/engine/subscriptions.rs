@@ -230,11 +230,16 @@ pub fn confirm(
     Ok(subscription)
 }
 
-/// Ends a subscription, if it is there. Without a signature its endpoint is told, and may restore
-/// it.
+// Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
+//   only their messages have a link that does it. Others answer AuthorizationError.
+// Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only
+// Test: tests/deliveries.rs::a_link_ends_no_subscription_without_links
+//
+/// Ends a subscription, if there is one. Without a signature the endpoint gets a message with which
+/// it can restore the subscription.
 ///
-/// Refused with InvalidParameter before it is confirmed, and with AccessDenied when only a signed call
-/// may do it: that of a queue, or one that was confirmed so.
+/// Rejected with InvalidParameter before the subscription is confirmed, and with AccessDenied when only
+/// a signed call may end it: one without links, or one that was confirmed so.
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
@@ -247,7 +252,7 @@ pub fn unsubscribe(
             "Cannot unsubscribe a subscription that is pending confirmation",
         ));
     }
-    let needs_signature = subscription.protected || subscription.protocol == Protocol::Sqs;
+    let needs_signature = subscription.protected || !subscription.protocol.needs_confirmation();
     if needs_signature && !signed {
         return Err(Refusal::new(
             Kind::AccessDenied,
@@ -259,7 +264,7 @@ pub fn unsubscribe(
         topic.deleted += 1;
         tx.update_topic(&topic)?;
     }
-    if signed || !subscription.protocol.needs_confirmation() {
+    if signed {
         return Ok(tx.delete_subscription(subscription.id)?);
     }
     subscription.state = SubscriptionState::Ended;

@@ -18,7 +18,7 @@ use crate::runtime::mail_sender::MailSender;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, Durability, Location, Sqlite};
+use crate::store::{self, Durability, Ids, Location, Sqlite};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +62,9 @@ pub enum AssemblyError {
     /// The key of the environment cannot be used.
     #[error("the access key in the environment: {0}")]
     AccessKey(String),
+    /// The operating system has no randomness for ids.
+    #[error("the operating system returns no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
     /// The mail relay cannot be used.
     #[error("mail_relay: {0}")]
     MailRelay(String),
@@ -88,7 +91,8 @@ impl Assembly {
         };
         let database = Box::new(Sqlite::open(&location, durability)?);
         let carrier = Arc::new(World::new(mail_sender(settings)?, settings.lambda_urls.clone()));
-        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
+        let ids = Ids::unpredictable()?;
+        let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }
