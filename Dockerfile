@@ -46,7 +46,9 @@ COPY --from=build /image/squab /usr/local/bin/squab
 COPY --from=build --chown=65532:65532 /image/data /data
 USER 65532:65532
 # To listen elsewhere set SQUAB_LISTEN rather than --listen: the health check reads it too.
+# Who reaches a container is decided by what is published: without keys, calls need no signature.
 ENV SQUAB_LISTEN=0.0.0.0:4566 \
+    SQUAB_ALLOW_ANONYMOUS=true \
     SQUAB_DATA=/data
 VOLUME /data
 EXPOSE 4566

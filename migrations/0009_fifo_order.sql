@@ -3,8 +3,10 @@
 -- that an index has these rows alone and other queues pay nothing for it.
 UPDATE messages SET place = place - 2
     WHERE backlog IN (SELECT backlog FROM queues WHERE fifo = 1) AND place IN (-2, -1);
+-- step
 CREATE INDEX messages_hidden ON messages (message_group) WHERE place < -2;
 
+-- step
 -- `first_hidden` is the sequence of the earliest hidden message of a group (FIFO), `head` the rank
 -- of the message that may be received next: the first of the line, unless that is later. `turn`
 -- orders groups: those of FIFO queues by when they were served last, others by their heads. Groups
@@ -24,6 +26,7 @@ UPDATE message_groups SET head =
 DROP INDEX message_groups_by_head;
 CREATE INDEX message_groups_by_turn ON message_groups (backlog, turn) WHERE head IS NOT NULL;
 
+-- step
 -- What a queue remembers goes with its backlog, so that a purge forgets it at no cost. Topics have
 -- records of deduplication, too, under their ids.
 ALTER TABLE deduplication RENAME COLUMN queue TO owner;
@@ -34,10 +37,12 @@ UPDATE receive_attempts
     SET backlog = (SELECT q.backlog FROM queues AS q WHERE q.id = receive_attempts.backlog)
     WHERE backlog IN (SELECT id FROM queues);
 
+-- step
 -- The DeduplicationScope at creation keeps applying when the attribute changes.
 ALTER TABLE queues ADD COLUMN created_deduplication_scope INTEGER NOT NULL DEFAULT 0;
 UPDATE queues SET created_deduplication_scope = deduplication_scope;
 
+-- step
 -- Receives in other queues, before a message came here as a dead letter: maxReceiveCount is about
 -- those of one queue.
 ALTER TABLE messages ADD COLUMN received_elsewhere INTEGER NOT NULL DEFAULT 0;

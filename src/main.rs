@@ -6,8 +6,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use squab::config::{self, Action, ConfigError, Settings};
+use squab::config::{self, Action, ConfigError, Settings, Storage};
 use squab::server::{self, End, health, logging};
+use squab::store::Sqlite;
 
 /// Requests allocate small and often, on several threads.
 #[global_allocator]
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     };
     match invocation.action {
         Action::Serve => serve(invocation.settings, &invocation.warnings),
+        Action::Check => check(&invocation.settings),
         Action::Health => ask_health(&invocation.settings),
         Action::Print(document) => match std::io::stdout().write_all(&document.bytes()) {
             Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +58,25 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
             Ok(End::Stop) => return ExitCode::SUCCESS,
             Err(error) => return fail(FAILURE, &error),
         }
+    }
+}
+
+fn check(settings: &Settings) -> ExitCode {
+    let Storage::Directory { path, .. } = &settings.storage else {
+        return fail(UNUSABLE_SETTINGS, &"there is nothing to check: the state is in memory only");
+    };
+    match Sqlite::check(path) {
+        Ok(faults) if faults.is_empty() => {
+            match writeln!(std::io::stdout(), "The database in {} is sound.", path.display()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(FAILURE, &error),
+            }
+        }
+        Ok(faults) => {
+            let faults = faults.join("\n");
+            fail(FAILURE, &format!("the database in {} is damaged:\n{faults}", path.display()))
+        }
+        Err(error) => fail(FAILURE, &error),
     }
 }
 

@@ -199,10 +199,7 @@ async fn a_failing_endpoint_is_tried_three_times_more_and_then_it_is_a_dead_lett
     assert_eq!(post(&sent[0]).message_id, id);
     let [dead] = &house.dead_letters().await[..] else { panic!("one dead letter") };
     assert_eq!(dead["Body"].as_str().unwrap().as_bytes(), post(&sent[0]).body);
-    let attribute = |name: &str| dead["MessageAttributes"][name]["StringValue"].as_str().unwrap();
-    assert_eq!(attribute("ErrorCode"), "ServerError");
-    assert_eq!(attribute("ErrorMessage"), "the endpoint answered with HTTP status 503");
-    assert!(!attribute("RequestID").is_empty());
+    assert_eq!(dead.get("MessageAttributes"), None);
     assert_eq!(house.pending().await, 0);
     let counts = house.service.runtime.deliveries().counts();
     assert_eq!(counts[&("http", false)], 1);
@@ -218,8 +215,7 @@ async fn an_endpoint_that_refuses_is_not_asked_again() {
     house.publish("hello", &[]).await;
     house.watch(100).await;
     assert_eq!(house.office.take().len(), 1);
-    let [dead] = &house.dead_letters().await[..] else { panic!("one dead letter") };
-    assert_eq!(dead["MessageAttributes"]["ErrorCode"]["StringValue"], "ClientError");
+    assert_eq!(house.dead_letters().await.len(), 1);
     // The subscription stays.
     house.office.plan(URL, Plan::Answer(200));
     house.publish("again", &[]).await;

@@ -435,24 +435,17 @@ async fn subscribed_devices_and_phones_get_messages_of_a_topic_or_its_dead_lette
         "MessageAttributeNames": ["All"],
     });
     let dead = service.ok("ReceiveMessage", receive).await;
-    let mut reasons: Vec<_> = dead["Messages"]
-        .as_array()
-        .unwrap()
+    let dead = dead["Messages"].as_array().unwrap();
+    let mut texts: Vec<_> = dead
         .iter()
         .map(|message| {
             let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
-            let reason = &message["MessageAttributes"]["ErrorMessage"]["StringValue"];
-            (body["Message"].as_str().unwrap().to_owned(), reason.as_str().unwrap().to_owned())
+            assert_eq!(message.get("MessageAttributes"), None);
+            body["Message"].as_str().unwrap().to_owned()
         })
         .collect();
-    reasons.sort();
-    assert_eq!(
-        reasons,
-        [
-            ("a".to_owned(), "Endpoint is disabled.".to_owned()),
-            ("s".to_owned(), "Phone number is opted out.".to_owned()),
-        ]
-    );
+    texts.sort();
+    assert_eq!(texts, ["a", "s"]);
 }
 
 #[tokio::test]

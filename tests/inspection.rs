@@ -133,17 +133,57 @@ async fn every_form_of_the_question_and_of_the_answer() {
     let request = Request::get(&by_path).header("accept", "application/json");
     let answer = house.inspect(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.header("content-type"), "application/json");
+    // What occurs once is no list.
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-    let message = &answer["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"][0];
+    let message = &answer["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"];
     assert_eq!(message["Body"], "ready");
-    assert!(
-        message["Attribute"]
-            .as_array()
-            .unwrap()
-            .contains(&json!({"Name": "IsVisible", "Value": "true"}))
-    );
-    assert_eq!(message["MessageAttribute"][0]["Name"], "a");
+    let attributes = message["Attribute"].as_array().unwrap();
+    for (name, value) in [("IsVisible", "true"), ("ApproximateFirstReceiveTimestamp", "0")] {
+        assert!(attributes.contains(&json!({"Name": name, "Value": value})), "{message}");
+    }
+    assert_eq!(message["MessageAttribute"]["Name"], "a");
     assert!(answer["ReceiveMessageResponse"]["ResponseMetadata"]["RequestId"].is_string());
+    let all = house.inspect(in_json(&format!("{by_path}?ShowInvisible=True"))).await;
+    let all: Value = serde_json::from_slice(&all.body).unwrap();
+    let messages = &all["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"];
+    assert_eq!(messages.as_array().unwrap().len(), 2);
+    house.service.ok("PurgeQueue", json!({"QueueUrl": url})).await;
+    let none = house.inspect(in_json(&by_path)).await;
+    let none: Value = serde_json::from_slice(&none.body).unwrap();
+    assert_eq!(none["ReceiveMessageResponse"]["ReceiveMessageResult"], Value::Null);
+}
+
+/// A question that wants JSON, and none of an SDK's.
+fn in_json(path: &str) -> Request<Body> {
+    Request::get(path).header("accept", "application/json").body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_an_earlier_one_of_their_group_are_invisible() {
+    let house = House::new();
+    let url = format!("{QUEUES}/q.fifo");
+    let fifo = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    house.service.ok("CreateQueue", json!({"QueueName": "q.fifo", "Attributes": fifo})).await;
+    for (body, group) in [("g1", "g"), ("h1", "h"), ("g2", "g"), ("h2", "h"), ("g3", "g")] {
+        let message = json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group});
+        house.service.ok("SendMessage", message).await;
+    }
+    let received = house.service.ok("ReceiveMessage", json!({"QueueUrl": url})).await;
+    assert_eq!(bodies(&received), ["g1"]);
+    let seen = async |query: &str| {
+        let mut request = call("ReceiveMessage", &json!({"QueueUrl": url}));
+        *request.uri_mut() = format!("{MESSAGES}?{query}").parse().unwrap();
+        let answer = house.inspect(request).await;
+        serde_json::from_slice::<Value>(&answer.body).unwrap()
+    };
+    assert_eq!(bodies(&seen("").await), ["h1", "h2"]);
+    assert_eq!(bodies(&seen("ShowInvisible=False").await), ["h1", "h2"]);
+    let all = seen("ShowInvisible=True").await;
+    assert_eq!(bodies(&all), ["g1", "h1", "g2", "h2", "g3"]);
+    let visible: Vec<_> = (0..5).map(|n| &all["Messages"][n]["Attributes"]["IsVisible"]).collect();
+    assert_eq!(visible, ["false", "true", "false", "true", "false"]);
+    house.service.clock.advance(30_000);
+    assert_eq!(bodies(&seen("").await), ["g1", "h1", "g2", "h2", "g3"]);
 }
 
 #[tokio::test]
@@ -167,7 +207,27 @@ async fn questions_about_no_queue_are_refused_as_calls_are() {
     }
     let (status, text) = refused(call("DeleteMessage", &input)).await;
     assert_eq!(status, 400);
-    assert!(text.contains("UnknownOperation"), "{text}");
+    let sentence = "This endpoint only accepts ReceiveMessage calls";
+    assert!(text.contains("#InvalidRequest") && text.contains(sentence), "{text}");
+    let wrong = format!("{MESSAGES}?Action=SendMessage&QueueUrl=q");
+    let (status, text) = refused(get(&wrong)).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("<Code>InvalidRequest</Code>") && text.contains(sentence), "{text}");
+    for (path, status, code) in [
+        (wrong.as_str(), 400, "InvalidRequest"),
+        (&format!("{MESSAGES}?QueueUrl=http://a/b/c/d/e/f"), 404, "InvalidAddress"),
+        (
+            &format!("{MESSAGES}?QueueUrl={QUEUES}/none"),
+            400,
+            "AWS.SimpleQueueService.NonExistentQueue",
+        ),
+    ] {
+        let (answered, text) = refused(in_json(path)).await;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((answered, &answer["ErrorResponse"]["Error"]["Code"]), (status, &json!(code)));
+        assert_eq!(answer["ErrorResponse"]["Error"]["Type"], "Sender");
+        assert!(answer["ErrorResponse"]["RequestId"].is_string());
+    }
     for path in ["/_aws/", "/_aws/sqs", "/_aws/sns/x", "/_aws/sqs/messagesx"] {
         assert_eq!(refused(get(path)).await.0, 404, "{path}");
     }
@@ -322,11 +382,15 @@ async fn tokens_confirm_subscriptions_of_endpoints_that_cannot_be_reached() {
     let confirmed = house.ok("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", token)]).await;
     assert_eq!(post_office::text_of(&confirmed, "SubscriptionArn"), arn);
     let unknown = format!("{TOPIC}:00000000-0000-0000-0000-000000000000");
-    for (arn, status) in [("nonsense", 400), (TOPIC, 400), (&unknown, 404)] {
+    for (arn, status, error) in [
+        ("nonsense", 400, "The provided SubscriptionARN is invalid"),
+        (TOPIC, 404, "The provided SubscriptionARN is not found"),
+        (&unknown, 404, "The provided SubscriptionARN is not found"),
+    ] {
         let answer = house.inspect(get(&format!("/_aws/sns/subscription-tokens/{arn}"))).await;
         assert_eq!(answer.status, status, "{arn}");
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(answer["error"].is_string());
+        assert_eq!(answer, json!({"error": error, "subscription_arn": arn}));
     }
 }
 

@@ -100,6 +100,46 @@ fn a_receive_may_ask_for_all_and_headers_win() {
     assert_eq!(connection.call("ReceiveMessage", &all).unwrap().0, 400);
 }
 
+/// A receive of three messages that waits for all of them.
+fn receive_three(connection: &mut Connection) {
+    let body = r#"{"QueueUrl": "q", "MaxNumberOfMessages": 3, "VisibilityTimeout": 600}"#;
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
+         X-Amz-Target: AmazonSQS.ReceiveMessage\r\n\
+         X-LocalStack-SQS-Override-Wait-Time-Seconds: 20\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write(request.as_bytes()).unwrap();
+}
+
+#[test]
+fn with_the_header_a_receive_waits_for_all_that_it_wants() {
+    let server = Server::start(&mut compat());
+    let mut others = server.connect();
+    others.ok("CreateQueue", &json!({"QueueName": "q"}));
+    let message = json!({"QueueUrl": "q", "MessageBody": "m"});
+    let in_flight = |others: &mut Connection, wanted: &str| {
+        const NAME: &str = "ApproximateNumberOfMessagesNotVisible";
+        let question = json!({"QueueUrl": "q", "AttributeNames": [NAME]});
+        while others.ok("GetQueueAttributes", &question)["Attributes"][NAME] != wanted {}
+    };
+    // Who leaves while it waits gives back what it has.
+    let mut leaving = server.connect();
+    others.ok("SendMessage", &message);
+    receive_three(&mut leaving);
+    in_flight(&mut others, "1");
+    drop(leaving);
+    in_flight(&mut others, "0");
+    let mut waiting = server.connect();
+    receive_three(&mut waiting);
+    in_flight(&mut others, "1");
+    others.ok("SendMessage", &message);
+    in_flight(&mut others, "2");
+    others.ok("SendMessage", &message);
+    let (status, body) = waiting.read().unwrap();
+    assert_eq!((status, body.matches("ReceiptHandle").count()), (200, 3), "{body}");
+}
+
 #[test]
 fn health_is_what_scripts_search_for_and_takes_more() {
     let server = Server::start(&mut compat());
@@ -384,7 +424,7 @@ fn pages_of_known_origins_may_call() {
     };
     assert_eq!(ask("https://shop.example"), 204);
     assert_eq!(ask("http://localhost:3000"), 204);
-    assert_eq!(ask("https://evil.example"), 404);
+    assert_eq!(ask("https://evil.example"), 403);
 }
 
 #[test]

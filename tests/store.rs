@@ -126,7 +126,8 @@ impl Alone {
         let published = Arc::new(Published::default());
         let ids = Ids::with_seed(1);
         let observer = Arc::clone(&published) as Arc<dyn Observer>;
-        let store = Store::start(Box::new(database), Box::new(|| START_MS), ids, observer).unwrap();
+        let store =
+            Store::start(Box::new(database), Box::new(|| START_MS.into()), ids, observer).unwrap();
         Self { store, published, transactions }
     }
 }
@@ -353,6 +354,7 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
 /// Makes of a file what the program before the order of FIFO groups would have written: a group with
 /// messages in flight has no head, whichever these are, and records go with the queue.
 const BACK_TO_VERSION_8: &str = "
+    DROP TABLE newest_time;
     DROP INDEX messages_hidden;
     UPDATE messages SET place = place + 2 WHERE place IN (-4, -3);
     ALTER TABLE messages DROP COLUMN received_elsewhere;
@@ -439,29 +441,24 @@ async fn a_file_with_fifo_messages_in_flight_goes_on_by_the_new_order() {
 #[tokio::test]
 async fn a_file_in_which_contents_stand_apart_keeps_its_messages() {
     let data = tempfile::tempdir().unwrap();
-    let service = service_on(data.path(), START_MS);
-    create(&service, "q", json!({})).await;
     let body = "long enough to stand apart ".repeat(100);
-    assert_eq!(send(&service, "q", &body).await.status, 200);
-    service.runtime.close().await;
-    drop(service);
+    // As the programs of schema version 2 left it.
     let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
-    by_hand.execute_batch(BACK_TO_VERSION_8).unwrap();
-    for column in ["body", "attributes", "sender_id", "trace_header", "deduplication_id"] {
-        by_hand.execute(&format!("ALTER TABLE messages DROP COLUMN {column}"), []).unwrap();
-    }
-    for column in ["copy_to", "move_to"] {
-        by_hand.execute(&format!("ALTER TABLE queues DROP COLUMN {column}"), []).unwrap();
-    }
-    for index in [
-        "CREATE INDEX deduplication_by_expiry ON deduplication (expires_at)",
-        "CREATE INDEX topics_with_archive ON topics (id) WHERE archive_since IS NOT NULL",
-        "DROP INDEX subscriptions_filtered",
-        "DROP INDEX subscriptions_pending",
-    ] {
-        by_hand.execute(index, []).unwrap();
-    }
-    by_hand.pragma_update(None, "user_version", 2).unwrap();
+    by_hand.execute_batch(include_str!("../migrations/0001_queues_and_messages.sql")).unwrap();
+    by_hand.execute_batch(include_str!("../migrations/0002_topics.sql")).unwrap();
+    by_hand
+        .execute_batch(&format!(
+            "INSERT INTO backlogs (id, ready) VALUES (1, 1);
+             INSERT INTO queues VALUES (1, '000000000000', 'us-east-1', 'q', 1, {START_MS}, {START_MS},
+                 NULL, 0, 30, 0, 1048576, 345600, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,
+                 NULL);
+             INSERT INTO contents (id, body, sender_id) VALUES (1, '{body}', '000000000000');
+             INSERT INTO messages (backlog, sequence, place, rank, message_group, content, message_id,
+                 sent_at, receive_count) VALUES (1, 1, 0, 1, 0, 1, zeroblob(16), {START_MS}, 0);
+             UPDATE sequence SET last = 1;
+             PRAGMA user_version = 2;"
+        ))
+        .unwrap();
     by_hand.close().unwrap();
 
     let service = service_on(data.path(), START_MS);

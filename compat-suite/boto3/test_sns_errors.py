@@ -54,8 +54,8 @@ def test_no_arn(sns, arn, parts):
 
 
 @pytest.mark.behaviour("snswire-01")
-def test_answer_on_the_wire(endpoint, sns):
-    answer = sns_call(f"{endpoint}/", Action="GetTopicAttributes", TopicArn=sns.topic().arn)
+def test_answer_on_the_wire(sns_endpoint, sns):
+    answer = sns_call(f"{sns_endpoint}/", Action="GetTopicAttributes", TopicArn=sns.topic().arn)
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/xml")
     assert answer.xml.tag == f"{{{SNS_NAMESPACE}}}GetTopicAttributesResponse"
@@ -65,9 +65,9 @@ def test_answer_on_the_wire(endpoint, sns):
 
 
 @pytest.mark.behaviour("snswire-02")
-def test_error_on_the_wire(endpoint, sns):
+def test_error_on_the_wire(sns_endpoint, sns):
     arn = sns.topic().arn + unique()
-    answer = sns_call(f"{endpoint}/", Action="GetTopicAttributes", TopicArn=arn)
+    answer = sns_call(f"{sns_endpoint}/", Action="GetTopicAttributes", TopicArn=arn)
     assert answer.status == 404
     assert answer.xml.tag == f"{{{SNS_NAMESPACE}}}ErrorResponse"
     found = [answer.element(f"Error/{name}", SNS_NAMESPACE) for name in ("Type", "Code", "Message")]
@@ -89,31 +89,31 @@ def test_missing_member(sns):
 
 
 @pytest.mark.behaviour("snswire-04")
-def test_empty_lists_are_there(endpoint, sns):
+def test_empty_lists_are_there(sns_endpoint, sns):
     topic = sns.topic()
-    answer = sns_call(f"{endpoint}/", Action="ListTagsForResource", ResourceArn=topic.arn)
+    answer = sns_call(f"{sns_endpoint}/", Action="ListTagsForResource", ResourceArn=topic.arn)
     assert answer.element("ListTagsForResourceResult/Tags", SNS_NAMESPACE) is not None
     assert topic.subscriptions() == []
     assert topic.publish_batch("m")["Failed"] == []
 
 
 @pytest.mark.behaviour("snswire-05")
-def test_parameters_in_the_url(endpoint, sns):
+def test_parameters_in_the_url(sns_endpoint, sns):
     inbox = (topic := sns.topic()).inbox()
-    url = f"{endpoint}/?Action=Publish&Version=2010-03-31&TopicArn={topic.arn}&Message=by+url"
+    url = f"{sns_endpoint}/?Action=Publish&Version=2010-03-31&TopicArn={topic.arn}&Message=by+url"
     assert send(signed("POST", url, service="sns")).status == 200
     assert inbox.one()["Body"] == "by url"
 
 
 @pytest.mark.behaviour("snswire-06")
-def test_unknown_action(endpoint):
-    answer = sns_call(f"{endpoint}/", Action="MakeTopic")
+def test_unknown_action(sns_endpoint):
+    answer = sns_call(f"{sns_endpoint}/", Action="MakeTopic")
     assert answer.status == 400
     assert answer.element("Error/Code", SNS_NAMESPACE) == "InvalidAction"
 
 
 @pytest.mark.behaviour("snswire-07")
-def test_the_signed_service_counts(endpoint, sns):
+def test_the_signed_service_counts(sns_endpoint, sns):
     """AddPermission is an action of both services; the signature's scope tells which."""
     topic = sns.topic()
     call = {
@@ -124,14 +124,14 @@ def test_the_signed_service_counts(endpoint, sns):
         "ActionName.member.1": "Publish",
         "Version": "2010-03-31",
     }
-    assert send(query_request(f"{endpoint}/", call, service="sns")).status == 200
+    assert send(query_request(f"{sns_endpoint}/", call, service="sns")).status == 200
     assert "label" in topic.attributes()["Policy"]
 
 
 @pytest.mark.behaviour("topics-11", "topics-01")
-def test_regions_are_apart(endpoint, sns):
-    elsewhere = boto_sns(endpoint, region=OTHER_REGION)
-    if ".amazonaws.com" in endpoint:
+def test_regions_are_apart(sns_endpoint, sns):
+    elsewhere = boto_sns(sns_endpoint, region=OTHER_REGION)
+    if ".amazonaws.com" in sns_endpoint:
         pytest.skip("an endpoint of AWS has one region")
     name = unique("t")
     here = sns.adopt(sns.create_topic(Name=name)["TopicArn"])

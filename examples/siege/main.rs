@@ -7,6 +7,14 @@
 //! cargo run --release --example siege -- --server target/release/squab --only slow-heads,idle
 //! ```
 //!
+//! Or attempts to break what the server promises, each with a verdict (`tests/attacks`); against a server
+//! that runs already, too. The exit status is 1 if a promise did not hold.
+//!
+//! ```sh
+//! cargo run --example siege -- --break-in --server target/debug/squab
+//! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
+//! ```
+//!
 //! Attackers, the client and the server share the machine, so an attack that keeps processors busy
 //! shows as what it takes of them. Needs 11,000 file descriptors (`ulimit -n`).
 
@@ -14,6 +22,8 @@
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
 
 mod attacks;
+#[path = "../../tests/attacks/mod.rs"]
+mod break_in;
 #[allow(dead_code, reason = "the load program uses all of it")]
 #[path = "../load/client.rs"]
 mod client;
@@ -23,9 +33,11 @@ mod process;
 mod visitor;
 
 use attacks::{ATTACKS, Siege};
+use break_in::{Started, Target, Verdict};
 use clap::Parser;
 use process::Server;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use visitor::{Seen, Visitor};
 
@@ -38,8 +50,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Parser)]
 struct Options {
     /// The program to attack
-    #[arg(long, value_name = "PROGRAM")]
-    server: PathBuf,
+    #[arg(long, value_name = "PROGRAM", required_unless_present = "url")]
+    server: Option<PathBuf>,
+    /// Try to break what the server promises, instead of measuring what others notice of load
+    #[arg(long)]
+    break_in: bool,
+    /// Try that with a server that runs already, such as http://localhost:4566
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    url: Option<String>,
+    /// Where that server writes its log
+    #[arg(long, value_name = "FILE", requires = "url")]
+    log: Option<PathBuf>,
+    /// A file with keys of that server, as its own --credentials takes
+    #[arg(long, value_name = "FILE", requires = "url")]
+    credentials: Option<PathBuf>,
     /// Attacks by name; all unless given
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -57,22 +81,63 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-fn main() -> Result<()> {
+impl Options {
+    /// Returns whether an attack of this name is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    let Some(program) = options.server.as_ref().filter(|_| !options.break_in) else {
+        return break_in(&options);
+    };
     println!(
         "| attack | attackers got | cycle p50 | cycle p99 | empty p50 | empty p99 | health, new connections | server MiB |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, attack) in ATTACKS {
-        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
-            println!("{}", besiege(&options, name, *attack)?);
+        if options.wants(name) {
+            println!("{}", besiege(&options, program, name, *attack)?);
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the attacks on promises, and says of each whether it held.
+fn break_in(options: &Options) -> Result<ExitCode> {
+    let data = options.data.join(format!("squab-break-in-{}", std::process::id()));
+    std::fs::create_dir_all(&data)?;
+    let log = data.join("log");
+    let mut status = ExitCode::SUCCESS;
+    let file = options.credentials.as_ref().map(std::fs::read_to_string).transpose()?;
+    let keys = break_in::keys(&file.unwrap_or_default())?;
+    for attack in break_in::ATTACKS.iter().filter(|attack| options.wants(attack.name)) {
+        let report = match (&options.url, &options.server) {
+            (Some(url), _) => attack.on(&Target::at(url, options.log.clone(), keys.clone())),
+            (None, Some(program)) => {
+                let started = Started::for_attack(program, &attack.server, &log)?;
+                attack.on(&started.target)
+            }
+            (None, None) => return Err("neither --server nor --url is given".into()),
+        };
+        println!("{}: {}\n    {report}", attack.name, attack.promise);
+        if report.verdict() == Verdict::DidNotHold {
+            status = ExitCode::FAILURE;
+        }
+    }
+    std::fs::remove_dir_all(&data)?;
+    Ok(status)
 }
 
 /// One attack on a fresh server, as a row of the table.
-fn besiege(options: &Options, name: &str, attack: attacks::Attack) -> Result<String> {
+fn besiege(
+    options: &Options,
+    program: &Path,
+    name: &str,
+    attack: attacks::Attack,
+) -> Result<String> {
     let data = options.data.join(format!("squab-siege-{}", std::process::id()));
     let path = data.to_string_lossy().into_owned();
     // A head has five seconds, so that its limit shows within an attack.
@@ -86,7 +151,7 @@ fn besiege(options: &Options, name: &str, attack: attacks::Attack) -> Result<Str
         "--shutdown-grace",
         "0",
     ];
-    let server = Server::start_squab(&options.server, &arguments)?;
+    let server = Server::start_squab(program, &arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let attackers =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

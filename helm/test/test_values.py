@@ -79,6 +79,19 @@ def test_off_is_understood_with_and_without_quotes():
         assert tomllib.loads(config)["auth"] == "off"
 
 
+def test_unsigned_calls_are_allowed_where_the_mode_lets_them_pass():
+    for mode, allowed in [("off", True), ("known-keys", True), ("strict", None)]:
+        config = template(f"--set=auth.mode={mode}").config()
+        assert tomllib.loads(config).get("allow_anonymous") is allowed
+
+
+def test_browsers_may_use_the_names_of_the_ingress():
+    assert "allowed_hosts" not in tomllib.loads(template().config())
+    assert tomllib.loads(rendered("platform").config())["allowed_hosts"] == ["queues.example.com"]
+    both = template("--set=ingress.enabled=true", *set_json(config={"allowed_hosts": ["squab"]}))
+    assert tomllib.loads(both.config())["allowed_hosts"] == ["squab", "squab.local"]
+
+
 def test_numbers_are_written_out():
     # Helm has them as floats, of which 1209600 is by nature 1.2096e+06: no setting and no attribute.
     config = rendered("declared").config()
@@ -110,7 +123,7 @@ def test_debug_wins_over_the_level():
 
 def test_the_schema_knows_every_setting_of_the_program():
     # Those that the chart itself gives.
-    given = {"listen", "data", "auth", "credentials", "config", "help", "version"}
+    given = {"listen", "data", "auth", "allow_anonymous", "credentials", "config", "help", "version"}
     # A pod has no files of other servers and no scripts, and stands in for nobody.
     given |= {"compat", "import", "init_dir", "latency", "relaxed_limits", "auto_create_queues", "account"}
     known = SCHEMA["properties"]["config"]["properties"].keys()

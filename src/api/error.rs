@@ -155,6 +155,8 @@ const fn common_row(kind: Kind) -> Row {
         Kind::AccessDenied => coral("AccessDeniedException", "AccessDenied", 403),
         Kind::InvalidAction => coral("UnknownOperationException", "InvalidAction", 400),
         Kind::MissingAction => coral("UnknownOperationException", "MissingAction", 400),
+        // AWS has no such error: the developer endpoints answer as those of LocalStack.
+        Kind::InvalidRequest => coral("InvalidRequest", "InvalidRequest", 400),
         Kind::MalformedInput => coral("SerializationException", "MalformedInput", 400),
         // AWS JSON has it, of which AWS Query knows nothing.
         Kind::Serialization => coral("SerializationException", "SerializationException", 400),

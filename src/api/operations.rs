@@ -134,6 +134,29 @@ impl std::fmt::Debug for Operation {
     }
 }
 
+/// Operations that store something, however little is stored: they are refused while a full disk leaves
+/// room only for what frees some. What changes a resource is not among them, because a shorter
+/// retention period, say, frees room too.
+const STORING: [&str; 10] = [
+    "CreateQueue",
+    "SendMessage",
+    "SendMessageBatch",
+    "CreatePlatformApplication",
+    "CreatePlatformEndpoint",
+    "CreateSMSSandboxPhoneNumber",
+    "CreateTopic",
+    "Publish",
+    "PublishBatch",
+    "Subscribe",
+];
+
+impl Operation {
+    /// Returns whether the operation needs more room than it frees.
+    pub fn stores(&self) -> bool {
+        STORING.contains(&self.name)
+    }
+}
+
 /// `Name => module::function` for an operation with output, `Name => module::function -> ()` for
 /// one without, which differ on the wire; before it, its [`Reach`] and whether it is administrative.
 macro_rules! operations {

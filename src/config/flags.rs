@@ -23,6 +23,9 @@ the credentials file.";
 pub(super) struct CommandLine {
     #[command(subcommand)]
     pub subcommand: Option<Subcommand>,
+    /// Check the database in the data directory, and exit with status 0 if it is sound, else 1
+    #[arg(long)]
+    pub check: bool,
     #[command(flatten)]
     pub sources: Sources,
 }
@@ -64,6 +67,11 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
 
+    /// Listen where other machines can call unsigned; implied by --compat [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_anonymous: Option<bool>,
+
     /// Directory that holds the state; made when it is missing [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -76,6 +84,15 @@ pub(super) struct Options {
     /// What an answer promises: to survive a power cut, or a crash of the program [default: full]
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
+
+    /// Bytes of the volume that no message may use [default: 64 MiB, or a tenth of a small volume]
+    #[arg(long, value_name = "BYTES")]
+    pub disk_reserve: Option<u64>,
+
+    /// Overwrite deleted messages in the database file, which costs time [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub secure_delete: Option<bool>,
 
     /// Which signatures are verified [default: strict when keys are configured, else off]
     #[arg(long, value_name = "MODE")]
@@ -127,7 +144,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
 
-    /// Believe X-Forwarded-Proto and X-Forwarded-Host of a proxy in front [default: false]
+    /// Believe X-Forwarded-Proto, X-Forwarded-Host and Forwarded of a proxy [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub trust_forwarded: Option<bool>,
@@ -195,6 +212,11 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub cors_allowed_origins: Option<Vec<String>>,
 
+    /// Name by which browsers may call this server, *.NAME, or *; repeatable [default: none]
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub allowed_hosts: Option<Vec<String>>,
+
     /// Let /_localstack/config show and change settings [default: false]
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -225,9 +247,12 @@ impl Options {
     pub fn over(self, below: Self) -> Self {
         Self {
             listen: self.listen.or(below.listen),
+            allow_anonymous: self.allow_anonymous.or(below.allow_anonymous),
             data: self.data.or(below.data),
             ephemeral: self.ephemeral.or(below.ephemeral),
             durability: self.durability.or(below.durability),
+            disk_reserve: self.disk_reserve.or(below.disk_reserve),
+            secure_delete: self.secure_delete.or(below.secure_delete),
             auth: self.auth.or(below.auth),
             credentials: self.credentials.or(below.credentials),
             region: self.region.or(below.region),
@@ -255,6 +280,7 @@ impl Options {
             one_region: self.one_region.or(below.one_region),
             parity_access_keys: self.parity_access_keys.or(below.parity_access_keys),
             cors_allowed_origins: self.cors_allowed_origins.or(below.cors_allowed_origins),
+            allowed_hosts: self.allowed_hosts.or(below.allowed_hosts),
             config_updates: self.config_updates.or(below.config_updates),
             diagnose: self.diagnose.or(below.diagnose),
             init_dir: self.init_dir.or(below.init_dir),

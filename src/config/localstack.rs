@@ -1,7 +1,8 @@
 //! LocalStack's variables of the environment, as settings of Squab.
 //!
-//! They are read with `--compat localstack` only: `DEBUG=1` on somebody's laptop is meant for
-//! another program. Squab's own variables and the flags win over them.
+//! Those whose names begin with `SQS_` or `SNS_` are always read. The others are read with `--compat
+//! localstack` only, because `DEBUG=1` may be meant for another program; without the mode a warning
+//! names those that are set. Squab's own variables and the flags win over all of them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,7 +32,7 @@ const WITHOUT_EFFECT: [&str; 8] = [
 ];
 
 /// The names that are read, for hints.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "SERVICES",
     "DEBUG",
     "LS_LOG",
@@ -47,6 +48,7 @@ const NAMES: [&str; 20] = [
     "SNS_SES_SENDER_ADDRESS",
     "PARITY_AWS_ACCESS_KEY_ID",
     "EXTRA_CORS_ALLOWED_ORIGINS",
+    "DISABLE_CORS_CHECKS",
     "ENABLE_CONFIG_UPDATES",
     "HOSTNAME_EXTERNAL",
     "DEFAULT_REGION",
@@ -54,22 +56,19 @@ const NAMES: [&str; 20] = [
     "DATA_DIR",
 ];
 
-/// What these variables say, and sentences to log.
+/// What the names of variables begin with that are read in every mode.
+const ALWAYS_READ: [&str; 2] = ["SQS_", "SNS_"];
+
+/// Returns what these variables say where Squab stands in for LocalStack, and sentences to log.
 pub(super) fn read(
     variables: &[(OsString, OsString)],
 ) -> Result<(Options, Vec<String>), ConfigError> {
     let given = Given::read(variables);
     let mut warnings = given.warnings();
+    warnings.extend(given.unknown_warnings(|_| true));
     let debug = given.flag("DEBUG")?.unwrap_or(false);
     let data = given.path("DATA_DIR");
     let persistent = given.flag("PERSISTENCE")?.or(data.is_some().then_some(true));
-    if given.flag("SQS_ENABLE_MESSAGE_RETENTION_PERIOD")? == Some(false) {
-        warnings.push(
-            "SQS_ENABLE_MESSAGE_RETENTION_PERIOD=0 has no effect: messages always end with their \
-             retention period"
-                .to_owned(),
-        );
-    }
     let options = Options {
         listen: given.names_address().then(|| given.listen()),
         data,
@@ -80,20 +79,40 @@ pub(super) fn read(
             warnings.push(format!("{error}; it is ignored"));
             None
         }),
-        delay_purge_retry: given.flag("SQS_DELAY_PURGE_RETRY")?,
-        delay_recently_deleted: given.flag("SQS_DELAY_RECENTLY_DELETED")?,
-        unlimited_receives: given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?,
-        sns_cert_url_host: given.text("SNS_CERT_URL_HOST"),
-        mail_from: given.text("SNS_SES_SENDER_ADDRESS"),
-        sqs_endpoint_strategy: given.strategy()?,
         external_host: given.host(),
         parity_access_keys: given.flag("PARITY_AWS_ACCESS_KEY_ID")?,
-        cors_allowed_origins: given.list("EXTRA_CORS_ALLOWED_ORIGINS"),
+        cors_allowed_origins: given.origins()?,
         config_updates: given.flag("ENABLE_CONFIG_UPDATES")?,
         diagnose: given.flag("DEBUG")?,
-        ..Options::default()
+        ..given.of_services(&mut warnings)?
     };
     Ok((options, warnings))
+}
+
+/// Returns what the variables say that are read in every mode, and sentences to log, where Squab
+/// does not stand in for LocalStack.
+pub(super) fn read_always(
+    variables: &[(OsString, OsString)],
+) -> Result<(Options, Vec<String>), ConfigError> {
+    let given = Given::read(variables);
+    // An application has variables of its own that begin so: only a likely mistake is worth a warning.
+    let mut warnings = given.unknown_warnings(|hint| !hint.is_empty());
+    let ignored: Vec<_> = NAMES
+        .into_iter()
+        .filter(|name| !is_always_read(name) && given.get(name).is_some())
+        .collect();
+    if !ignored.is_empty() {
+        warnings.push(format!(
+            "ignored, as they are LocalStack's and there is no --compat localstack: {}",
+            ignored.join(", ")
+        ));
+    }
+    let options = given.of_services(&mut warnings)?;
+    Ok((options, warnings))
+}
+
+fn is_always_read(name: &str) -> bool {
+    ALWAYS_READ.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Sets one of these variables while the server runs; an empty value unsets it. Tells whether it is
@@ -176,6 +195,14 @@ impl Given {
         }
     }
 
+    /// Origins beside those of this machine; all where the checks are switched off.
+    fn origins(&self) -> Result<Option<Vec<String>>, ConfigError> {
+        if self.flag("DISABLE_CORS_CHECKS")? == Some(true) {
+            return Ok(Some(vec!["*".to_owned()]));
+        }
+        Ok(self.list("EXTRA_CORS_ALLOWED_ORIGINS"))
+    }
+
     fn names_address(&self) -> bool {
         self.get("EDGE_PORT").or_else(|| self.get("GATEWAY_LISTEN")).is_some()
     }
@@ -240,6 +267,26 @@ impl Given {
         Ok(Some(level.to_owned()))
     }
 
+    /// What the variables say that are read in every mode.
+    fn of_services(&self, warnings: &mut Vec<String>) -> Result<Options, ConfigError> {
+        if self.flag("SQS_ENABLE_MESSAGE_RETENTION_PERIOD")? == Some(false) {
+            warnings.push(
+                "SQS_ENABLE_MESSAGE_RETENTION_PERIOD=0 has no effect: messages always end with \
+                 their retention period"
+                    .to_owned(),
+            );
+        }
+        Ok(Options {
+            delay_purge_retry: self.flag("SQS_DELAY_PURGE_RETRY")?,
+            delay_recently_deleted: self.flag("SQS_DELAY_RECENTLY_DELETED")?,
+            unlimited_receives: self.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?,
+            sns_cert_url_host: self.text("SNS_CERT_URL_HOST"),
+            mail_from: self.text("SNS_SES_SENDER_ADDRESS"),
+            sqs_endpoint_strategy: self.strategy()?,
+            ..Options::default()
+        })
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for service in self.list("SERVICES").into_iter().flatten() {
@@ -250,13 +297,21 @@ impl Given {
                 ));
             }
         }
-        let of_sqs_or_sns = |name: &str| name.starts_with("SQS_") || name.starts_with("SNS_");
-        let is_known = |name: &str| NAMES.contains(&name) || WITHOUT_EFFECT.contains(&name);
-        for name in self.0.keys().filter(|name| of_sqs_or_sns(name) && !is_known(name)) {
-            let hint = did_you_mean(name, NAMES);
-            warnings.push(format!("{name} in the environment is not known and is ignored{hint}"));
-        }
         warnings
+    }
+
+    /// Warns of unknown variables whose names begin with `SQS_` or `SNS_`, if the hint at what was
+    /// meant makes them worth it.
+    fn unknown_warnings(&self, is_worth_it: impl Fn(&str) -> bool) -> Vec<String> {
+        let is_known = |name: &str| NAMES.contains(&name) || WITHOUT_EFFECT.contains(&name);
+        let unknown = self.0.keys().filter(|name| is_always_read(name) && !is_known(name));
+        unknown
+            .map(|name| (name, did_you_mean(name, NAMES)))
+            .filter(|(_, hint)| is_worth_it(hint))
+            .map(|(name, hint)| {
+                format!("{name} in the environment is not known and is ignored{hint}")
+            })
+            .collect()
     }
 }
 
@@ -272,11 +327,57 @@ mod tests {
     const COMPAT: (&str, &str) = ("SQUAB_COMPAT", "localstack");
 
     #[test]
-    fn without_the_mode_they_are_somebody_elses() {
-        let stray = [("DEBUG", "1"), ("EDGE_PORT", "1"), ("LOCALSTACK_REGION", "x")];
-        let invocation = load_with(&[], &stray).unwrap();
-        assert_eq!(invocation.settings, settings(&[], &[]));
-        assert!(invocation.warnings.is_empty());
+    fn without_the_mode_most_are_ignored_and_a_warning_names_the_mode() {
+        let stray = [("DEBUG", "1"), ("EDGE_PORT", "1"), ("LOCALSTACK_DATA_DIR", "/d"), ("X", "y")];
+        for arguments in [&[][..], &["--compat", "moto"]] {
+            let invocation = load_with(arguments, &stray).unwrap();
+            assert_eq!(invocation.settings, settings(arguments, &[]));
+            assert_eq!(
+                invocation.warnings,
+                ["ignored, as they are LocalStack's and there is no --compat localstack: \
+                  DEBUG, EDGE_PORT, DATA_DIR"]
+            );
+        }
+        let harmless = [("LOCALSTACK_AUTH_TOKEN", "t"), ("API_KEY", "k"), ("LOCALSTACK_X", "x")];
+        assert!(load_with(&[], &harmless).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn those_of_sqs_and_sns_are_read_in_every_mode() {
+        let variables = [
+            ("SQS_ENDPOINT_STRATEGY", "path"),
+            ("SQS_DELAY_PURGE_RETRY", "1"),
+            ("LOCALSTACK_SQS_DELAY_RECENTLY_DELETED", "1"),
+            ("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT", "1"),
+            ("SNS_CERT_URL_HOST", "sns.us-east-1.amazonaws.com"),
+            ("SQS_DISABLE_CLOUDWATCH_METRICS", "1"),
+            // An application's own, and one that is misspelt.
+            ("SQS_QUEUE_URL", "http://localhost:4566/000000000000/q"),
+            ("SQS_ENDPOINT_STRATEGI", "off"),
+        ];
+        for arguments in [&[][..], &["--compat", "elasticmq"]] {
+            let invocation = load_with(arguments, &variables).unwrap();
+            let settings = invocation.settings;
+            assert_eq!(settings.sqs_endpoint_strategy, EndpointStrategy::Path);
+            assert!(settings.delay_purge_retry && settings.delay_recently_deleted);
+            assert!(settings.unlimited_receives);
+            assert_eq!(
+                settings.cert_base_url.as_deref(),
+                Some("https://sns.us-east-1.amazonaws.com")
+            );
+            assert_eq!(
+                invocation.warnings,
+                ["SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
+                     mean `SQS_ENDPOINT_STRATEGY`?"]
+            );
+        }
+        let own = [("SQS_ENDPOINT_STRATEGY", "path"), ("SQUAB_SQS_ENDPOINT_STRATEGY", "off")];
+        assert_eq!(settings(&[], &own).sqs_endpoint_strategy, EndpointStrategy::Off);
+        let refusal = load_with(&[], &[("SQS_DELAY_PURGE_RETRY", "maybe")]).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "SQS_DELAY_PURGE_RETRY in the environment: `maybe` is neither 1 nor 0"
+        );
     }
 
     #[test]
@@ -328,6 +429,13 @@ mod tests {
     }
 
     #[test]
+    fn without_the_checks_pages_of_all_origins_may_call() {
+        let checks = |value| settings(&[], &[COMPAT, ("DISABLE_CORS_CHECKS", value)]);
+        assert_eq!(checks("1").cors_allowed_origins, ["*"]);
+        assert!(checks("0").cors_allowed_origins.is_empty());
+    }
+
+    #[test]
     fn the_own_variables_win_and_flags_win_over_all() {
         let environment = [
             COMPAT,
@@ -363,6 +471,7 @@ mod tests {
                 ("SERVICES", "sqs,s3:4572"),
                 ("SQS_ENDPOINT_STRATEGI", "path"),
                 ("LS_LOG", "loud"),
+                ("GATEWAY_LISTEN", "127.0.0.1"),
             ],
         )
         .unwrap()

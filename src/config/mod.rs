@@ -21,7 +21,7 @@ mod resolve;
 mod settings;
 pub(crate) mod suggestion;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topics;
 
 use std::ffi::OsString;
@@ -50,6 +50,8 @@ const FAUXQS_INIT: &str = "FAUXQS_INIT";
 pub enum Action {
     /// Serve until told to stop.
     Serve,
+    /// Check the database and end.
+    Check,
     /// Ask a running server for its health.
     Health,
     /// Print something about the program.
@@ -117,6 +119,7 @@ pub fn load(
 ) -> Result<Invocation, ConfigError> {
     let command_line = CommandLine::try_parse_from(arguments)?;
     let (action, flags) = match command_line.subcommand {
+        None if command_line.check => (Action::Check, command_line.sources),
         None => (Action::Serve, command_line.sources),
         Some(Subcommand::Serve(sources)) => (Action::Serve, *sources),
         Some(Subcommand::Health(sources)) => (Action::Health, *sources),
@@ -135,13 +138,12 @@ pub fn load(
     let File { options, mut queues, mut topics } = file;
     let own = flags.options.over(environment.sources.options);
     let compat = own.compat.or(options.compat);
-    let theirs = if compat == Some(Compat::Localstack) {
-        let (theirs, mut warnings) = localstack::read(&variables)?;
-        environment.warnings.append(&mut warnings);
-        theirs
+    let (theirs, mut warnings) = if compat == Some(Compat::Localstack) {
+        localstack::read(&variables)?
     } else {
-        Options::default()
+        localstack::read_always(&variables)?
     };
+    environment.warnings.append(&mut warnings);
     let mut options = own.over(theirs).over(options);
     let mut template = IndexMap::new();
     for path in imports(&options, &variables) {
@@ -159,6 +161,9 @@ pub fn load(
         topics.append(&mut imported.topics);
     }
     let mut settings = Settings { queues, topics, ..resolve(options, environment.access_key)? };
+    if action == Action::Serve {
+        environment.warnings.extend(resolve::check_exposure(&settings)?);
+    }
     if let Some(attributes) = &mut settings.auto_create_queues {
         attributes.extend(template);
     }

@@ -1,5 +1,6 @@
 //! From options to settings: defaults, and what a value must be.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
 use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::address::is_account;
+use crate::domain::host::Authority;
+use crate::domain::sns_endpoint::without_secrets;
 
 /// Milliseconds by which answers can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
@@ -37,7 +40,10 @@ pub(super) fn resolve(
     };
     Ok(Settings {
         listen: addresses(options.listen, compat)?,
+        allow_anonymous: options.allow_anonymous.unwrap_or(compat.is_some()),
         storage,
+        disk_reserve: options.disk_reserve,
+        secure_delete: options.secure_delete.unwrap_or(false),
         auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
         credentials_file: options.credentials,
         access_key,
@@ -74,6 +80,7 @@ pub(super) fn resolve(
             .unwrap_or(matches!(compat, Some(Compat::Elasticmq | Compat::Goaws))),
         parity_access_keys: options.parity_access_keys.unwrap_or(false),
         cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
+        allowed_hosts: allowed_hosts(options.allowed_hosts.unwrap_or_default())?,
         config_updates: options.config_updates.unwrap_or(false),
         diagnose: options.diagnose.unwrap_or(false),
         init_dir: options.init_dir.or_else(|| {
@@ -147,6 +154,56 @@ fn addresses(
     Ok(addresses)
 }
 
+/// Returns what to log about addresses that other machines can reach while unsigned calls pass, if
+/// there are any. Refused where that is not allowed: it must be meant, because a mistake opens every
+/// queue to everyone on the network.
+pub(super) fn check_exposure(settings: &Settings) -> Result<Option<String>, ConfigError> {
+    let is_exposed =
+        |address: &&String| !Authority::parse(address).is_some_and(|address| address.is_loopback());
+    let exposed: Vec<_> = settings.listen.iter().filter(is_exposed).map(String::as_str).collect();
+    let who = match settings.auth {
+        AuthMode::Strict => return Ok(None),
+        _ if exposed.is_empty() => return Ok(None),
+        AuthMode::Off => "everyone who reaches it can do everything",
+        AuthMode::KnownKeys => {
+            "everyone who reaches it can call with an unknown key or without one"
+        }
+    };
+    let exposure = format!(
+        "other machines can reach {}, and with auth = {} {who}",
+        exposed.join(", "),
+        settings.auth
+    );
+    if settings.allow_anonymous {
+        return Ok(Some(exposure));
+    }
+    Err(ConfigError::Value {
+        setting: "listen",
+        message: format!(
+            "{exposure}. Configure keys and verify all signatures (--credentials FILE, or \
+             SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY, with --auth strict), or listen on \
+             127.0.0.1, or allow it with --allow-anonymous (SQUAB_ALLOW_ANONYMOUS=true)"
+        ),
+    })
+}
+
+/// Host names without ports, `*.example.com` for all names below one, or `*`.
+fn allowed_hosts(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let names = given.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let domain = name.strip_prefix("*.").unwrap_or(name);
+            if name == "*" || Authority::parse(domain).is_some_and(|host| host.host() == domain) {
+                return Ok(name.to_ascii_lowercase());
+            }
+            Err(ConfigError::Value {
+                setting: "allowed_hosts",
+                message: format!("`{name}` is not a host name such as queues.example.com"),
+            })
+        })
+        .collect()
+}
+
 fn log_level(given: Option<String>) -> Result<String, ConfigError> {
     let level = given.unwrap_or_else(|| "info".to_owned());
     match tracing_subscriber::EnvFilter::builder().parse(&level) {
@@ -216,10 +273,21 @@ fn lambda_urls(given: Vec<String>) -> Result<BTreeMap<String, String>, ConfigErr
             }
             _ => Err(ConfigError::Value {
                 setting: "lambda_url",
-                message: format!("`{pair}` is not a function and its URL, function=http://host"),
+                message: format!(
+                    "`{}` is not a function and its URL, function=http://host",
+                    quotable(&pair)
+                ),
             }),
         })
         .collect()
+}
+
+/// Returns a URL as an error may quote it: without password and query, also where it has no scheme.
+fn quotable(url: &str) -> Cow<'_, str> {
+    if !url.contains("://") && url.contains(['@', '?']) {
+        return "…".into();
+    }
+    without_secrets(url)
 }
 
 fn base_url(setting: &'static str, given: &str) -> Result<String, ConfigError> {
@@ -232,7 +300,10 @@ fn base_url(setting: &'static str, given: &str) -> Result<String, ConfigError> {
     if !is_base {
         return Err(ConfigError::Value {
             setting,
-            message: format!("`{given}` is not a base such as https://queues.example.com"),
+            message: format!(
+                "`{}` is not a base such as https://queues.example.com",
+                quotable(given)
+            ),
         });
     }
     Ok(url.to_owned())

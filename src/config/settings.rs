@@ -63,8 +63,15 @@ impl fmt::Debug for MailRelay {
 pub struct Settings {
     /// Each `HOST:PORT` to listen on; default `127.0.0.1:4566`. Port 0 lets the system choose.
     pub listen: Vec<String>,
+    /// Whether calls without a verified signature may come from other machines; default false, and
+    /// true in place of another server.
+    pub allow_anonymous: bool,
     /// Where the state lives; default the directory `./data`.
     pub storage: Storage,
+    /// Bytes of the volume that no message may use; default none: 64 MiB, or a tenth of a small volume.
+    pub disk_reserve: Option<u64>,
+    /// Whether deleted messages are overwritten in the database file; default false.
+    pub secure_delete: bool,
     /// Default [`AuthMode::Strict`] with a credentials file or a key in the environment, else
     /// [`AuthMode::Off`].
     pub auth: AuthMode,
@@ -98,7 +105,7 @@ pub struct Settings {
     /// Base of queue URLs and of links in messages, `http://host:port`, without a slash at the end; default none, which
     /// means the scheme and host of each request.
     pub public_url: Option<String>,
-    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed; default false.
+    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are believed; default false.
     pub trust_forwarded: bool,
     /// Base of the URL of the certificate, without a slash at the end; default none, which means
     /// the base of links.
@@ -130,6 +137,9 @@ pub struct Settings {
     pub parity_access_keys: bool,
     /// Origins whose pages may call from a browser; default none.
     pub cors_allowed_origins: Vec<String>,
+    /// Further names by which browsers may call this server, in small letters: host names without
+    /// ports, `*.example.com` for all names below one, or `*`; default none.
+    pub allowed_hosts: Vec<String>,
     /// Whether `/_localstack/config` is there; default false.
     pub config_updates: bool,
     /// Whether `/_localstack/diagnose` is there; default false.

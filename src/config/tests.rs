@@ -21,7 +21,7 @@ pub(in crate::config) fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String>
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-pub(in crate::config) fn load_with(
+pub(crate) fn load_with(
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Result<Invocation, ConfigError> {
@@ -31,7 +31,7 @@ pub(in crate::config) fn load_with(
     )
 }
 
-pub(in crate::config) fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Settings {
     load_with(arguments, environment).unwrap().settings
 }
 
@@ -59,7 +59,7 @@ fn bare_squab_serves_on_the_loopback_address_from_a_directory_without_verificati
 #[test]
 fn options_may_stand_with_or_without_the_serve_command() {
     let expected = ["0.0.0.0:1", "0.0.0.0:2", "[::]:3"];
-    let listen = ["--listen", "0.0.0.0:1", "--listen", "0.0.0.0:2,[::]:3"];
+    let listen = ["--listen", "0.0.0.0:1", "--listen", "0.0.0.0:2,[::]:3", "--allow-anonymous"];
     assert_eq!(settings(&listen, &[]).listen, expected);
     let mut served = vec!["serve"];
     served.extend(listen);
@@ -86,6 +86,8 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         &[],
         &[
             ("SQUAB_LISTEN", "0.0.0.0:1,0.0.0.0:2"),
+            ("SQUAB_ALLOW_ANONYMOUS", "1"),
+            ("SQUAB_ALLOWED_HOSTS", "Queues,*.example"),
             ("SQUAB_DATA", "/d"),
             ("SQUAB_EPHEMERAL", "0"),
             ("SQUAB_DURABILITY", "process"),
@@ -119,7 +121,10 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
     );
     let expected = Settings {
         listen: vec!["0.0.0.0:1".to_owned(), "0.0.0.0:2".to_owned()],
+        allow_anonymous: true,
         storage: Storage::Directory { path: "/d".into(), durability: Durability::Process },
+        disk_reserve: None,
+        secure_delete: false,
         auth: AuthMode::KnownKeys,
         credentials_file: Some("/c".into()),
         access_key: None,
@@ -144,6 +149,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         one_region: true,
         parity_access_keys: true,
         cors_allowed_origins: vec!["http://a".to_owned(), "http://b".to_owned()],
+        allowed_hosts: vec!["queues".to_owned(), "*.example".to_owned()],
         config_updates: true,
         diagnose: true,
         init_dir: Some("/i".into()),
@@ -167,7 +173,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
          config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n\
          relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n\
-         one_region = true\n",
+         one_region = true\nallow_anonymous = true\nallowed_hosts = ['Queues', '*.example']\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
 }
@@ -208,6 +214,52 @@ fn where_notifications_go_is_configured() {
 fn an_ephemeral_server_needs_no_directory_even_when_one_is_named() {
     let image = [("SQUAB_DATA", "/data"), ("SQUAB_DURABILITY", "full")];
     assert_eq!(settings(&["--ephemeral"], &image).storage, Storage::Ephemeral);
+}
+
+#[test]
+fn unsigned_calls_from_other_machines_must_be_allowed() {
+    let key = [("SQUAB_ACCESS_KEY_ID", "AKIA1"), ("SQUAB_SECRET_ACCESS_KEY", "hush")];
+    for listen in ["0.0.0.0:4566", "[::]:4566", "10.1.2.3:1", "queues.example:1", "0:1"] {
+        let listen = ["--listen", listen];
+        for (mode, who) in [
+            ("off", "everyone who reaches it can do everything"),
+            ("known-keys", "everyone who reaches it can call with an unknown key or without one"),
+        ] {
+            let mode = ["--auth", mode];
+            let said = refusal(&[listen, mode].concat(), &key);
+            let expected = format!(
+                "listen: other machines can reach {}, and with auth = {} {who}. ",
+                listen[1], mode[1]
+            );
+            assert!(said.starts_with(&expected), "{said}");
+            assert!(said.contains("--allow-anonymous (SQUAB_ALLOW_ANONYMOUS=true)"), "{said}");
+            for allowed in [&["--allow-anonymous"][..], &["--compat", "moto"]] {
+                let arguments = [&listen[..], &mode, allowed].concat();
+                let warnings = load_with(&arguments, &key).unwrap().warnings;
+                assert!(warnings[0].contains(who), "{warnings:?}");
+            }
+        }
+        assert!(load_with(&listen, &key).unwrap().warnings.is_empty());
+    }
+    let mixed = ["--listen", "127.0.0.1:1,0.0.0.0:2", "--compat", "goaws", "--allow-anonymous=0"];
+    assert!(refusal(&mixed, &[]).starts_with("listen: other machines can reach 0.0.0.0:2, "));
+    for listen in ["127.0.0.1:0", "127.1.2.3:1", "localhost:1", "[::1]:1", "queues.localhost:1"] {
+        assert!(load_with(&["--listen", listen], &[]).unwrap().warnings.is_empty(), "{listen}");
+    }
+}
+
+#[test]
+fn errors_do_not_quote_passwords_and_queries() {
+    for arguments in [
+        ["--lambda-url", "http://user:hush@host"],
+        ["--lambda-url", "f=http://host/?hush"],
+        ["--lambda-url", "f=user:hush@host"],
+        ["--public-url", "https://user:hush@host/?hush"],
+        ["--sns-cert-url-host", "user:hush@host?hush"],
+    ] {
+        let said = refusal(&arguments, &[]);
+        assert!(!said.contains("hush"), "{said}");
+    }
 }
 
 #[test]
@@ -296,6 +348,10 @@ fn values_without_sense_are_refused_with_a_reason() {
         (
             ["--public-url", "queues.example"],
             "public_url: `queues.example` is not a base such as https://queues.example.com",
+        ),
+        (
+            ["--allowed-hosts", "queues.example:80"],
+            "allowed_hosts: `queues.example:80` is not a host name such as queues.example.com",
         ),
     ] {
         assert_eq!(refusal(&arguments, &[]), expected);

@@ -6,6 +6,21 @@ use super::address::is_name_byte;
 use super::limits::BATCH_ENTRY_ID_LENGTH;
 use super::{Kind, Refusal};
 
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): a batch has one to ten
+//   entries, else it is refused with EmptyBatchRequest or TooManyEntriesInBatchRequest.
+// Source: reported, localstack/localstack#7106
+// Test: tests/scenarios/batches.txt#What refuses the whole request.
+//
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): the Id of an entry has 1
+//   to 80 letters, digits, hyphens and underscores, else the batch is refused with InvalidBatchEntryId.
+// Source: recorded
+// Test: tests/scenarios/batches.txt#What refuses the whole request.
+//
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): an Id that repeats refuses
+//   the batch with BatchEntryIdsNotDistinct.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+// Test: tests/scenarios/batches.txt#What refuses the whole request.
+//
 /// Checks the number of entries and their Ids: 1 to `most` entries, all with a well-formed Id, no Id
 /// twice.
 ///
@@ -58,6 +73,11 @@ pub fn require_in_entries<'a>(
         .collect()
 }
 
+// Rule (SendMessageBatch): the sum of all entries is limited to 1 MiB, not to the MaximumMessageSize of
+//   the queue, which holds for each entry.
+// Source: recorded
+// Test: tests/scenarios/batches.txt#The sum is limited by itself
+//
 /// Checks the sum in bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize
 /// does not matter here; it holds for each entry.
 pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
@@ -71,7 +91,7 @@ pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
 }
 
 /// Whether a text may be the Id of an entry.
-pub(super) fn is_entry_id(id: &str) -> bool {
+fn is_entry_id(id: &str) -> bool {
     BATCH_ENTRY_ID_LENGTH.contains(&id.len()) && id.bytes().all(is_name_byte)
 }
 

@@ -32,6 +32,12 @@ impl Outcome {
     /// By the status of an HTTP answer: 2xx is delivered; 4xx is the client's error, but for 429,
     /// which asks for patience; everything else is tried again. A redirect is not followed and
     /// counts as a failure that may pass, as those of a site under maintenance do.
+    // Rule (deliveries): 5xx and 429 are tried again; other 4xx are permanent.
+    // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+    // Test: src/domain/delivery_outcome.rs::only_the_clients_own_errors_are_final, tests/scenarios/endpoints.txt#What will never succeed is not tried again
+    // Rule (deliveries): a redirect is not followed, and is tried again.
+    // Source: inferred
+    // Test: src/runtime/http_sender.rs::the_status_decides_and_redirects_are_not_followed
     pub fn of_http_status(status: u16) -> Self {
         let reason = format!("the endpoint answered with HTTP status {status}");
         match status {

@@ -99,6 +99,9 @@ impl<'a> MessageTexts<'a> {
     /// receiver, of a protocol or platform: its own or the `default`, of which one will do.
     ///
     /// Refused with InvalidParameter.
+    // Rule (Publish): a structured message for one device or phone needs a text for it or a `default`.
+    // Source: reported, evanshortiss/sns-mobile#6
+    // Test: src/domain/message_structure.rs::a_single_receiver_gets_its_own_text_or_the_default_and_needs_but_one
     pub fn of_one(message: &str, key: &str) -> Result<String, Refusal> {
         let Ok(mut texts) = serde_json::from_str::<HashMap<String, Text>>(message) else {
             return Err(refuse("JSON message body failed to parse"));

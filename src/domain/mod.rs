@@ -8,6 +8,7 @@ pub mod digest;
 pub mod fairness;
 pub mod fifo;
 pub mod filter_policy;
+pub mod host;
 pub mod json_text;
 pub mod limits;
 pub mod message_attributes;

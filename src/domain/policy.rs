@@ -12,6 +12,11 @@ use super::limits::{
 };
 use super::{Kind, Refusal};
 
+// Rule (CreateQueue, SetQueueAttributes): a Policy is a JSON document of 8,192 bytes with 20
+//   statements, 50 principals and 10 conditions at most; anything else is InvalidAttributeValue.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
+// Test: src/domain/policy.rs::a_policy_must_be_a_document_within_limits
+//
 /// Checks a Policy that is to be set: a JSON document with statements that allow or deny, within
 /// the limits of a policy. Refused with InvalidAttributeValue; with OverLimit or
 /// InvalidParameterValue for the actions of a statement.
@@ -94,6 +99,16 @@ fn one_or_many(value: &Value) -> &[Value] {
     }
 }
 
+// Rule (sqs.AddPermission): the first permission makes a policy of Version 2008-10-17 with the Id
+//   QUEUE-ARN/SQSDefaultPolicy; several accounts or actions become arrays.
+// Source: recorded, for the Version; the rest is inferred
+// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy.rs::the_first_permission_makes_the_default_policy
+//
+// Rule (sqs.AddPermission): a label that a statement has already is InvalidParameterValue, "Value l for
+//   parameter Label is invalid. Reason: Already exists."
+// Source: inferred
+// Test: tests/scenarios/permissions.txt#Permissions are statements
+//
 /// The policy with one more statement, which allows these accounts these actions on the queue.
 ///
 /// Actions are the names of operations or `*`. Refused with InvalidParameterValue,
@@ -109,7 +124,7 @@ pub fn add_permission(
     let mut document = match policy {
         Some(policy) => read(policy)?,
         None => Map::from_iter([
-            ("Version".to_owned(), json!("2012-10-17")),
+            ("Version".to_owned(), json!("2008-10-17")),
             ("Id".to_owned(), json!(format!("{queue_arn}/SQSDefaultPolicy"))),
         ]),
     };
@@ -145,6 +160,11 @@ pub fn add_permission(
     Ok(text)
 }
 
+// Rule (sqs.RemovePermission): an unknown label is InvalidParameterValue; with its last statement the
+//   policy goes.
+// Source: inferred
+// Test: tests/scenarios/permissions.txt#Permissions are statements
+//
 /// The policy without the statement of this label; none when no statement is left.
 ///
 /// Refused with InvalidParameterValue when there is no such statement. AWS page:
@@ -160,6 +180,15 @@ pub fn remove_permission(policy: Option<&str>, label: &str) -> Result<Option<Str
     Ok((!statements.is_empty()).then(|| with_statements(document, statements)))
 }
 
+// Rule (sqs.AddPermission): a permission names at most seven actions; more are OverLimit.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
+// Test: src/domain/policy.rs::refusals_of_permissions
+//
+// Rule (sqs.AddPermission): actions that only the owner of a queue can call are refused, and so are
+//   batch forms: their single form stands for both.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
+// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy.rs::refusals_of_permissions
+//
 fn check_permission(
     label: &str,
     account_ids: &[String],
@@ -287,7 +316,7 @@ mod tests {
         assert_eq!(
             policy,
             concat!(
-                r#"{"Version":"2012-10-17","#,
+                r#"{"Version":"2008-10-17","#,
                 r#""Id":"arn:aws:sqs:eu-west-1:000000000000:q/SQSDefaultPolicy","#,
                 r#""Statement":[{"Sid":"one","Effect":"Allow","#,
                 r#""Principal":{"AWS":"arn:aws:iam::111111111111:root"},"#,

@@ -140,16 +140,34 @@ impl AttributeName {
     }
 }
 
-/// Whether GetQueueAttributes may be asked for this name: an attribute's, or `All`.
+/// Returns whether this is the name of an attribute of some queue, or `All`.
 pub fn is_known_name(name: &str) -> bool {
     name == "All" || AttributeName::parse(name).is_some()
 }
 
+/// The attributes that a standard queue does not have.
+const ONLY_OF_FIFO: [AttributeName; 4] = [
+    AttributeName::FifoQueue,
+    AttributeName::ContentBasedDeduplication,
+    AttributeName::DeduplicationScope,
+    AttributeName::FifoThroughputLimit,
+];
+
+// Rule (CreateQueue, SetQueueAttributes, GetQueueAttributes): an unknown name, or a read-only one in a
+//   request that sets attributes, is InvalidAttributeName, "Unknown Attribute Foo."
+// Source: reported, aws/aws-sdk-ruby#1350
+// Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown, tests/scenarios/queues.txt#What a new queue shows
+//
 /// The refusal of a name that is unknown, or has no place where it was given.
 pub fn unknown_attribute(name: &str) -> Refusal {
     Refusal::new(Kind::InvalidAttributeName, format!("Unknown Attribute {name}."))
 }
 
+// Rule (CreateQueue): FifoQueue can only be true, in any case of its letters; FifoQueue=false is
+//   InvalidAttributeName, "Unknown Attribute FifoQueue."
+// Source: recorded
+// Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown
+//
 /// Whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
 /// in any case of its letters; a standard queue has no such attribute.
 pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
@@ -163,6 +181,11 @@ pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> 
 }
 
 impl QueueAttributes {
+    // Rule (CreateQueue): a new queue hides messages for 30 seconds, delays none, takes messages of 1
+    //   MiB, keeps them for four days, and has SSE-SQS switched on.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::new_queues_show_what_aws_shows
+    //
     /// The attributes of a queue that was created without any.
     pub fn defaults(fifo: bool) -> Self {
         Self {
@@ -195,14 +218,21 @@ impl QueueAttributes {
         }
         let mut attributes = Self::defaults(fifo);
         for (name, value) in given {
-            if name != AttributeName::FifoQueue.as_str() {
-                attributes.assign(name, value)?;
-            }
+            attributes.assign(name, value)?;
         }
         attributes.settle(given)?;
         Ok(attributes)
     }
 
+    // Rule (SetQueueAttributes): all attributes of a request are set, or none when one is refused.
+    // Source: inferred
+    // Test: tests/scenarios/queues.txt#All or nothing
+    //
+    // Rule (SetQueueAttributes): an empty text removes KmsMasterKeyId, Policy, RedrivePolicy or
+    //   RedriveAllowPolicy.
+    // Source: inferred, recorded for KmsMasterKeyId
+    // Test: src/domain/queue_attributes.rs::documents_are_shown_and_removed_by_an_empty_text
+    //
     /// Sets all of these attributes, or none of them when one is refused. An empty text removes
     /// KmsMasterKeyId, Policy, RedrivePolicy or RedriveAllowPolicy.
     ///
@@ -220,6 +250,11 @@ impl QueueAttributes {
         Ok(())
     }
 
+    // Rule (CreateQueue): of a queue that exists only the attributes given are compared, with their
+    //   current values; a difference is QueueAlreadyExists.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::only_given_attributes_are_compared_with_current_values
+    //
     /// The first of the given attributes whose value is not the current one. Attributes that were
     /// not given do not matter, nor does the spelling of numbers and JSON. A value that no queue can
     /// have is a difference.
@@ -259,6 +294,11 @@ impl QueueAttributes {
         }
     }
 
+    // Rule (GetQueueAttributes): attributes without a value are left out, whether they are asked for by
+    //   name or with All.
+    // Source: recorded
+    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: a key
+    //
     /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
     /// Those that have no value, or none for this type of queue, are left out. A queue created
     /// with what is shown has the same attributes.
@@ -267,6 +307,24 @@ impl QueueAttributes {
             .into_iter()
             .filter_map(|name| self.value(name).map(|value| (name.as_str(), value)))
             .collect()
+    }
+
+    // Rule (GetQueueAttributes): a standard queue asked by name for an attribute of FIFO queues answers
+    //   InvalidAttributeName, "Unknown Attribute FifoQueue."
+    // Source: reported, aws/aws-sdk-ruby#1350
+    // Test: tests/scenarios/queues.txt#The type of a queue never changes.
+    //
+    /// Checks the names that GetQueueAttributes asks for. Refused with InvalidAttributeName when the
+    /// queue cannot have the attribute.
+    pub fn check_names<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
+        let is_known = |name: &str| match AttributeName::parse(name) {
+            Some(attribute) => self.fifo || !ONLY_OF_FIFO.contains(&attribute),
+            None => name == "All",
+        };
+        match names.into_iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => Err(unknown_attribute(name)),
+        }
     }
 
     /// The value of one settable attribute as it is shown; none for the read-only ones.
@@ -383,10 +441,12 @@ impl QueueAttributes {
                     _ => return Err(invalid(attribute)),
                 };
             }
+            AttributeName::FifoQueue if self.fifo => keep_fifo(value)?,
+            AttributeName::DeduplicationScope | AttributeName::FifoThroughputLimit => {
+                return Err(only_for_fifo(attribute));
+            }
             AttributeName::FifoQueue
             | AttributeName::ContentBasedDeduplication
-            | AttributeName::DeduplicationScope
-            | AttributeName::FifoThroughputLimit
             | AttributeName::QueueArn
             | AttributeName::CreatedTimestamp
             | AttributeName::LastModifiedTimestamp
@@ -399,6 +459,21 @@ impl QueueAttributes {
         Ok(())
     }
 
+    // Rule (CreateQueue, SetQueueAttributes): FifoThroughputLimit=perMessageGroupId needs
+    //   DeduplicationScope=messageGroup.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    // Test: src/domain/queue_attributes.rs::throughput_per_group_needs_deduplication_per_group
+    //
+    // Rule (CreateQueue, SetQueueAttributes): a KMS key switches SSE-SQS off, and its removal does not
+    //   switch it on.
+    // Source: recorded
+    // Test: src/domain/queue_attributes.rs::a_kms_key_replaces_the_managed_encryption
+    //
+    // Rule (CreateQueue, SetQueueAttributes): a KMS key together with SqsManagedSseEnabled=true is
+    //   refused.
+    // Source: inferred
+    // Test: src/domain/queue_attributes.rs::two_kinds_of_encryption_at_once_are_refused
+    //
     /// Applies the rules between attributes, after all given values were taken over.
     fn settle(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
         if self.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId
@@ -431,6 +506,31 @@ impl QueueAttributes {
 
 const DEFAULT_KEY_REUSE_SECONDS: u32 = 300;
 
+// Rule (SetQueueAttributes): FifoQueue=true changes nothing on a FIFO queue, FifoQueue=false is InvalidAttributeValue,
+//   "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported."
+// Source: recorded
+// Test: tests/scenarios/queues.txt#The type of a queue never changes.
+fn keep_fifo(value: &str) -> Result<(), Refusal> {
+    if boolean(AttributeName::FifoQueue, value)? {
+        return Ok(());
+    }
+    let mut refusal = invalid(AttributeName::FifoQueue);
+    refusal.message.to_mut().push_str(" Reason: Modifying queue type is not supported.");
+    Err(refusal)
+}
+
+// Rule (CreateQueue, SetQueueAttributes): DeduplicationScope and FifoThroughputLimit of a standard queue are
+//   InvalidAttributeName, "You can specify the DeduplicationScope only when FifoQueue is set to true."
+// Source: recorded
+// Test: tests/scenarios/queues.txt#The type of a queue never changes.
+fn only_for_fifo(attribute: AttributeName) -> Refusal {
+    let name = attribute.as_str();
+    Refusal::new(
+        Kind::InvalidAttributeName,
+        format!("You can specify the {name} only when FifoQueue is set to true."),
+    )
+}
+
 fn invalid(attribute: AttributeName) -> Refusal {
     Refusal::new(
         Kind::InvalidAttributeValue,
@@ -438,6 +538,11 @@ fn invalid(attribute: AttributeName) -> Refusal {
     )
 }
 
+// Rule (CreateQueue, SetQueueAttributes): a number outside the range of its attribute is
+//   InvalidAttributeValue.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+// Test: src/domain/queue_attributes.rs::values_must_be_within_their_range
+//
 fn integer(
     attribute: AttributeName,
     value: &str,
@@ -621,12 +726,10 @@ mod tests {
             "ApproximateNumberOfMessages",
             "FifoQueue",
             "ContentBasedDeduplication",
-            "DeduplicationScope",
-            "FifoThroughputLimit",
         ] {
             assert_eq!(refused(&standard(), [(name, "true")]), unknown(name));
         }
-        assert_eq!(refused(&fifo(), [("FifoQueue", "true")]), unknown("FifoQueue"));
+        assert_eq!(refused(&fifo(), [("FifoQueue", "x")]).0, Kind::InvalidAttributeValue);
         let refusal = QueueAttributes::create(false, &given([("FifoQueue", "false")])).unwrap_err();
         assert_eq!((refusal.kind, refusal.message.into_owned()), unknown("FifoQueue"));
         assert!(QueueAttributes::create(false, &given([("FifoQueue", "x")])).is_err());
@@ -767,10 +870,8 @@ mod tests {
                 prop_assert_eq!(&QueueAttributes::create(fifo, &shown)?, &created);
                 prop_assert_eq!(created.first_difference(&shown), None);
                 let mut set = QueueAttributes::defaults(fifo);
-                let settable: IndexMap<_, _> =
-                    given.into_iter().filter(|(name, _)| name != "FifoQueue").collect();
-                if !settable.is_empty() {
-                    prop_assert_eq!(set.set(&settable), Ok(()));
+                if !given.is_empty() {
+                    prop_assert_eq!(set.set(&given), Ok(()));
                     prop_assert_eq!(set, created);
                 }
             }

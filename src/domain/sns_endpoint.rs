@@ -1,9 +1,11 @@
 //! Where a subscription sends its messages: the protocols, and what an endpoint of each looks like.
 
 use super::address::QueueAddress;
+use super::host::Authority;
 use super::limits::ENDPOINT_BYTES;
 use super::topic_address::elements;
 use super::{Kind, Refusal};
+use std::borrow::Cow;
 
 /// The protocols of SNS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +64,7 @@ impl Protocol {
         matches!(self, Self::Http | Self::Https)
     }
 
-    /// Whether whoever owns the endpoint must confirm a subscription.
+    /// Whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
     }
@@ -92,7 +94,17 @@ impl Protocol {
     /// Checks the endpoint of a subscription to a topic that is FIFO or not.
     ///
     /// Refused with InvalidParameter. AWS page: API_Subscribe. Whether the endpoint exists is not
-    /// asked.
+    /// checked here.
+    // Rule (Subscribe): a queue is named by its ARN, and need not exist.
+    // Source: recorded
+    // Test: tests/recorded/sns.jsonl#sns-subscribe-missing-queue-is-fine, tests/recorded/sns.jsonl#sns-subscribe-sqs-queue-url, tests/recorded/sns.jsonl#sns-subscribe-sqs-not-an-arn
+    // Rule (Subscribe): a phone number may have single separators between its digits; the refusal has no "Invalid
+    //   parameter:".
+    // Source: recorded
+    // Test: tests/recorded/sns.jsonl#sns-subscribe-sms-odd-separators-accepted, tests/recorded/sns.jsonl#sns-subscribe-sms-bad-word
+    // Rule (Subscribe): a FIFO topic has queues only, of both kinds, and a standard topic no FIFO queues.
+    // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
+    // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
     pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
         if fifo_topic && self != Self::Sqs {
             return Err(Refusal::invalid_parameter(format_args!(
@@ -140,6 +152,22 @@ impl Protocol {
     }
 }
 
+/// Returns an endpoint as lists and logs show it: the password of a URL becomes four asterisks.
+// Rule (ListSubscriptions, ListSubscriptionsByTopic): the password of a URL is shown as ****; only
+//   GetSubscriptionAttributes shows it.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+// Test: tests/scenarios/confirmations.txt#Lists do not show the password of a URL
+pub fn without_password(endpoint: &str) -> Cow<'_, str> {
+    let hide = || {
+        let (scheme, rest) = endpoint.split_once("://")?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user_info, host) = authority.rsplit_once('@')?;
+        let (user, _) = user_info.split_once(':')?;
+        Some(format!("{scheme}://{user}:****@{host}{path}"))
+    };
+    hide().map_or(Cow::Borrowed(endpoint), Cow::Owned)
+}
+
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
     let fits = elements("Endpoint", endpoint).is_ok_and(|[arn, _, of, _, _, resource]| {
         arn == "arn" && of == service && !resource.is_empty()
@@ -157,6 +185,20 @@ fn check_url(protocol: Protocol, endpoint: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::invalid_parameter("Endpoint must match the specified protocol"))
+}
+
+/// Returns an endpoint or another URL as logs may show it: without user and password, and without the
+/// query and the fragment, which often carry a token. Other endpoints are returned as they are.
+pub fn without_secrets(endpoint: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.into() };
+    let shown = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+    let (authority, path) = shown.split_at(shown.find('/').unwrap_or(shown.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // A slash in a password that is not escaped ends the host too early; then nothing is certain.
+    if path.contains('@') && Authority::parse(host).is_none() {
+        return format!("{scheme}://…").into();
+    }
+    format!("{scheme}://{host}{path}").into()
 }
 
 fn check_email(endpoint: &str) -> Result<(), Refusal> {
@@ -239,6 +281,36 @@ mod tests {
             ),
         ] {
             assert_eq!(check(protocol, endpoint), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        for (endpoint, shown) in [
+            ("https://user:password@host/a:b@c", "https://user:****@host/a:b@c"),
+            ("http://us:e@r:x@host:80?u:p@x", "http://us:****@host:80?u:p@x"),
+            ("https://user:@host", "https://user:****@host"),
+            ("https://user@host/", "https://user@host/"),
+            ("https://host:443/x@y", "https://host:443/x@y"),
+            ("a:b@example.com", "a:b@example.com"),
+        ] {
+            assert_eq!(without_password(endpoint), shown);
+        }
+    }
+
+    #[test]
+    fn logs_show_no_password_and_no_query() {
+        for (endpoint, shown) in [
+            ("https://user:secret@host:1/path?token=secret#secret", "https://host:1/path"),
+            ("http://secret@host", "http://host"),
+            ("http://host?secret", "http://host"),
+            ("http://user:a@secret@host/", "http://host/"),
+            ("http://user:sec/ret@host/", "http://…"),
+            ("http://host/@path", "http://host/@path"),
+            ("a@example.com", "a@example.com"),
+            ("arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sqs:us-east-1:000000000000:q"),
+        ] {
+            assert_eq!(without_secrets(endpoint), shown);
         }
     }
 

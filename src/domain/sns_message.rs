@@ -2,8 +2,10 @@
 //!
 //! AWS pages: API_Publish, API_PublishBatch, "Message attributes" of the developer guide.
 
-use super::batch::is_entry_id;
-use super::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH};
+use super::address::is_name_byte;
+use super::limits::{
+    BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH,
+};
 use super::message_attributes::{
     AttributeValue, Given, MessageAttribute, MessageAttributes, is_number,
 };
@@ -63,6 +65,12 @@ impl Published {
 }
 
 /// Checks Subject: 1 to 100 characters, no control characters.
+// Rule (Publish, PublishBatch): an empty subject is refused.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-publish-empty-subject
+// Rule (Publish, PublishBatch): a subject has at most 100 characters, no line breaks and no control characters.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+// Test: tests/scenarios/publishing.txt#Refusals
 pub fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
     let fits = subject.is_none_or(|subject| {
         SUBJECT_LENGTH.contains(&subject.chars().count()) && !subject.chars().any(char::is_control)
@@ -71,6 +79,9 @@ pub fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// Checks a group and a deduplication id against the type of the topic.
+// Rule (Publish, PublishBatch): a standard topic refuses a MessageDeduplicationId and takes a MessageGroupId.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, in words that are inferred
+// Test: tests/scenarios/publishing.txt#Refusals
 pub fn check_for_topic(topic: &TopicAttributes, message: &Published) -> Result<(), Refusal> {
     if !topic.is_fifo() {
         return match message.deduplication_id {
@@ -86,7 +97,10 @@ pub fn check_for_topic(topic: &TopicAttributes, message: &Published) -> Result<(
     check_deduplication_id(topic, message)
 }
 
-/// A FIFO topic wants a message group.
+/// Refuses a message without a message group, for a FIFO topic.
+// Rule (Publish, PublishBatch): a FIFO topic requires a MessageGroupId.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-group-id, tests/scenarios/fifo_topics.txt#By content
 pub fn check_group(message: &Published) -> Result<(), Refusal> {
     match message.group {
         Some(_) => Ok(()),
@@ -96,7 +110,10 @@ pub fn check_group(message: &Published) -> Result<(), Refusal> {
     }
 }
 
-/// A FIFO topic wants to tell duplicates.
+/// Refuses a message of which a FIFO topic cannot recognise duplicates.
+// Rule (Publish, PublishBatch): a FIFO topic without content-based deduplication requires a MessageDeduplicationId.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-dedup-id
 pub fn check_deduplication_id(topic: &TopicAttributes, message: &Published) -> Result<(), Refusal> {
     if message.deduplication_id.is_some() || topic.content_based_deduplication() {
         return Ok(());
@@ -125,20 +142,32 @@ pub fn check_ids(group: Option<&str>, deduplication_id: Option<&str>) -> Result<
     Ok(())
 }
 
-/// Checks the size of a message, equal to the maximum is allowed.
+/// Checks the size of a message in bytes; the maximum itself is allowed.
+// Rule (Publish): the body, and the names, types and values of the attributes together have at most 262,144 bytes.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-publish-too-long, tests/recorded/sns.jsonl#sns-publish-too-long-with-attributes, tests/recorded/sns.jsonl#sns-publish-exactly-262144-with-attributes
 pub fn check_size(bytes: usize, maximum: usize) -> Result<(), Refusal> {
     if bytes <= maximum { Ok(()) } else { Err(Refusal::invalid_parameter("Message too long")) }
 }
 
-/// A batch whose messages are too long together.
+/// Returned for a batch whose messages are too long together.
+// Rule (PublishBatch): the messages of a batch together have at most the bytes of one message.
+// Source: recorded
+// Test: tests/scenarios/publishing.txt#Sizes count the body and the attributes
 pub fn batch_too_long() -> Refusal {
     Refusal::new(
         Kind::BatchRequestTooLong,
-        "The length of all the batch messages put together is more than the limit.",
+        "The length of all the messages put together is more than the limit.",
     )
 }
 
 /// Checks the entries of a PublishBatch as a whole: how many, and their Ids.
+// Rule (PublishBatch): a batch has one to ten entries; the number is checked first, then whether the Ids are distinct.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-batch-11-entries, tests/recorded/sns.jsonl#sns-batch-same-id
+// Rule (PublishBatch): an Id has at most 80 letters, digits, hyphens and underscores; a refusal quotes it.
+// Source: recorded
+// Test: tests/recorded/sns-topics.jsonl#sns-batch-id-too-long, tests/recorded/sns-topics.jsonl#sns-batch-id-with-a-bad-character
 pub fn check_batch(ids: &[Option<String>]) -> Result<(), Refusal> {
     let refuse = |kind, message: &'static str| Err(Refusal::new(kind, message));
     if ids.is_empty() {
@@ -157,19 +186,30 @@ pub fn check_batch(ids: &[Option<String>]) -> Result<(), Refusal> {
             "Two or more batch entries in the request have the same Id.",
         );
     }
-    if !ids.iter().all(|id| id.as_deref().is_some_and(is_entry_id)) {
-        return refuse(
-            Kind::InvalidBatchEntryId,
-            "The Id of a batch entry in a batch request doesn't abide by the specification.",
-        );
-    }
-    Ok(())
+    ids.iter().flatten().try_for_each(|id| check_entry_id(id))
+}
+
+fn check_entry_id(id: &str) -> Result<(), Refusal> {
+    let fault = if id.chars().count() > *BATCH_ENTRY_ID_LENGTH.end() {
+        "is too long"
+    } else if id.is_empty() || !id.bytes().all(is_name_byte) {
+        "contains an impermissible character"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        Kind::InvalidBatchEntryId,
+        format!("The Id of a batch entry in the batch request {fault}: {id}"),
+    ))
 }
 
 /// Checks MessageAttributes.
 ///
 /// Refused with ParameterValueInvalid. Unlike SQS, SNS has no limit of ten. A String.Array that is no
 /// JSON array is accepted; no filter matches it.
+// Rule (Publish, PublishBatch): a malformed attribute is ParameterValueInvalid.
+// Source: documented, service model InvalidParameterValueException, in words that are partly inferred
+// Test: src/domain/sns_message.rs::refusals_of_attributes_name_what_is_wrong
 pub fn check_attributes(
     given: impl IntoIterator<Item = (String, Given)>,
 ) -> Result<MessageAttributes, Refusal> {
@@ -191,6 +231,10 @@ fn invalid_value(message: String) -> Refusal {
 /// others that begin with `AWS.` are reserved, as in SQS.
 const OWN_ATTRIBUTES: [&str; 3] = ["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBILE."];
 
+// Rule (Publish, PublishBatch): the name of an attribute has letters, digits, hyphens, underscores and dots; the refusal
+//   has the first other character in hexadecimal.
+// Source: reported, falcosecurity/falcosidekick#419
+// Test: src/domain/sns_message.rs::refusals_of_attributes_name_what_is_wrong, tests/scenarios/publishing.txt#Refusals
 fn check_attribute_name(name: &str) -> Result<(), Refusal> {
     let own = OWN_ATTRIBUTES.iter().find_map(|beginning| name.strip_prefix(beginning));
     let rest = own.unwrap_or(name);
@@ -224,13 +268,21 @@ fn check_attribute_name(name: &str) -> Result<(), Refusal> {
     Err(invalid_value(reason))
 }
 
+// Rule (Publish, PublishBatch): a data type is String, Number or Binary, alone or followed by a dot and something else.
+// Source: recorded
+// Test: tests/recorded/sns-topics.jsonl#sns-attribute-type-ends-with-its-dot, tests/scenarios/publishing.txt#Refusals
 fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
     let data_type = given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| {
         invalid_value(format!(
             "The message attribute '{name}' must contain non-empty message attribute type."
         ))
     })?;
-    let base = data_type.split('.').next().unwrap_or_default();
+    // A custom type has something after its dot.
+    let base = match data_type.split_once('.') {
+        Some((_, "")) => "",
+        Some((base, _)) => base,
+        None => data_type.as_str(),
+    };
     let (text, bytes) = (given.string_value, given.binary_value);
     let (field, other_is_there, value) = match base {
         "Binary" => {
@@ -299,7 +351,6 @@ mod tests {
                 data_type: Some(data_type.to_owned()),
                 string_value: text.map(str::to_owned),
                 binary_value: bytes.map(<[u8]>::to_vec),
-                ..Given::default()
             };
             check_attributes([(name.to_owned(), given)]).map_err(|refusal| refusal.message)
         };

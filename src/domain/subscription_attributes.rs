@@ -100,7 +100,7 @@ impl SubscriptionAttributes {
                     parse_filter(policy, scope)?;
                 }
             }
-            "FilterPolicy" | "DeliveryPolicy" | "RedrivePolicy" if value.is_empty() => {}
+            "FilterPolicy" | "DeliveryPolicy" if value.is_empty() => {}
             // Rule (Subscribe, SetSubscriptionAttributes): the filter policy {} removes the policy, as the empty text does;
             //   empty objects within a policy are refused.
             // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/message-filtering-apply.html
@@ -111,10 +111,11 @@ impl SubscriptionAttributes {
                     return Ok(());
                 }
             }
+            // Rule (Subscribe, SetSubscriptionAttributes): a delivery policy is checked, kept and returned whatever the
+            //   protocol; only deliveries to http and https go by it.
+            // Source: reported, hashicorp/terraform-provider-aws#3289
+            // Test: tests/scenarios/subscriptions.txt#A delivery policy is kept whatever the protocol
             "DeliveryPolicy" => {
-                if !subscribed.protocol.is_http() {
-                    return Err(refuse("only http and https subscriptions have a delivery policy"));
-                }
                 SubscriptionDeliveryPolicy::parse(value).map_err(|reason| refuse(&reason))?;
             }
             "RedrivePolicy" => {
@@ -130,6 +131,20 @@ impl SubscriptionAttributes {
             self.0.insert(name.to_owned(), value.to_owned());
         }
         Ok(())
+    }
+
+    /// Removes one attribute, where SetSubscriptionAttributes was given no value.
+    ///
+    /// Refused as the empty value is, but for RedrivePolicy.
+    // Rule (SetSubscriptionAttributes): a redrive policy is removed by a call without a value; the empty text is refused.
+    // Source: reported, https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/sns/topic_subscription.go
+    // Test: tests/scenarios/subscriptions.txt#A redrive policy is removed by no value
+    pub fn clear(&mut self, subscribed: Subscribed<'_>, name: &str) -> Result<(), Refusal> {
+        if name == "RedrivePolicy" {
+            self.0.shift_remove(name);
+            return Ok(());
+        }
+        self.set(subscribed, name, "")
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -2,15 +2,18 @@
 
 use super::Refusal;
 use super::limits::{TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
+use super::message_body::forbidden_character;
 
-/// Checks tags that were given: lengths in characters, and no key that AWS keeps for itself.
+// Rule (TagQueue, CreateQueue): keys of tags have 1 to 128 characters and values up to 256, and no key
+//   begins with aws:.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+// Test: src/domain/tags.rs::lengths_count_characters, src/domain/tags.rs::keys_of_aws_are_refused_in_any_case
+//
+/// Checks tags that were given: lengths in characters, no key that AWS keeps for itself, and no
+/// characters that an answer could not hold. Refused with InvalidParameterValue.
 pub fn check<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), Refusal> {
     for (key, value) in given {
-        if !TAG_KEY_LENGTH.contains(&key.chars().count()) {
-            return Err(Refusal::invalid(
-                "Tag keys must be between 1 and 128 characters in length.",
-            ));
-        }
+        check_key(key)?;
         if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
             return Err(Refusal::invalid(
                 "Tag keys can't start with 'aws:'. This prefix is reserved for AWS use.",
@@ -21,10 +24,47 @@ pub fn check<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<
                 "Tag values must be between 0 and 256 characters in length.",
             ));
         }
+        check_characters("keys", key)?;
+        check_characters("values", value)?;
     }
     Ok(())
 }
 
+// Rule (UntagQueue): a request without keys is InvalidParameterValue, "Tag keys must be between 1 and 128
+//   characters in length."
+// Source: reported, getmoto/moto#1686
+// Test: tests/scenarios/queues.txt#Tags.
+//
+/// Checks the keys of tags that are to be removed; keys that no tag can have are refused too.
+pub fn check_removed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
+    let mut keys = keys.into_iter();
+    check_key(keys.next().unwrap_or_default())?;
+    keys.try_for_each(check_key)
+}
+
+fn check_key(key: &str) -> Result<(), Refusal> {
+    if TAG_KEY_LENGTH.contains(&key.chars().count()) {
+        return Ok(());
+    }
+    Err(Refusal::invalid("Tag keys must be between 1 and 128 characters in length."))
+}
+
+// Rule (TagQueue, CreateQueue): characters that XML cannot hold are refused in the key and the value of a tag with
+//   InvalidParameterValue; any other character is allowed, tabs and line ends included.
+// Source: inferred, AWS shows tags in XML and calls them character strings without a meaning; the sentence is ours
+// Test: tests/scenarios/queues.txt#Tags.
+fn check_characters(part: &str, text: &str) -> Result<(), Refusal> {
+    let Some(character) = forbidden_character(text) else { return Ok(()) };
+    Err(Refusal::invalid(format!(
+        "Tag {part} can't contain the character '#x{:X}'.",
+        u32::from(character)
+    )))
+}
+
+// Rule (TagQueue, CreateQueue): a queue has at most 50 tags, old and new together.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+// Test: src/domain/tags.rs::a_queue_has_at_most_fifty
+//
 /// Checks how many tags a queue would have, old and new together.
 pub fn check_count(queue_name: &str, count: usize) -> Result<(), Refusal> {
     if count <= TAGS {
@@ -51,6 +91,26 @@ mod tests {
         assert!(check([("aws:x", "v")]).is_err());
         assert!(check([("AWS:x", "v")]).is_err());
         assert_eq!(check([("awsx", "v"), ("aüü", "v")]), Ok(()));
+    }
+
+    #[test]
+    fn characters_that_xml_cannot_hold_are_refused() {
+        for (character, name) in [("\u{0}", "#x0"), ("\u{1b}", "#x1B"), ("\u{fffe}", "#xFFFE")] {
+            let refusal = check([(format!("k{character}").as_str(), "v")]).unwrap_err();
+            let sentence = format!("Tag keys can't contain the character '{name}'.");
+            assert_eq!(refusal.message, sentence);
+            let refusal = check([("k", format!("v{character}").as_str())]).unwrap_err();
+            assert_eq!(refusal.message, sentence.replace("keys", "values"));
+        }
+        assert_eq!(check([("ключ +-=._:/@", "{\"a\":\t[1]}\r\n🕊")]), Ok(()));
+    }
+
+    #[test]
+    fn keys_to_remove_are_there_and_are_keys() {
+        assert!(check_removed([]).is_err());
+        assert!(check_removed(["k", ""]).is_err());
+        assert!(check_removed(["k".repeat(129).as_str()]).is_err());
+        assert_eq!(check_removed(["k", "unknown"]), Ok(()));
     }
 
     #[test]

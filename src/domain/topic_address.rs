@@ -31,6 +31,9 @@ impl TopicAddress {
     /// The topic that a parameter of this name gives as an ARN, for a caller in this region.
     ///
     /// Refused with InvalidParameter when it is no ARN, or one of another region or service.
+    // Rule (every SNS operation): a topic of another region is InvalidParameter, not NotFound.
+    // Source: recorded
+    // Test: tests/recorded/sns.jsonl#sns-other-region-Publish, tests/recorded/sns.jsonl#sns-other-region-GetTopicAttributes
     pub fn from_arn(parameter: &str, arn: &str, region: &str) -> Result<Self, Refusal> {
         let [_, _, service, of_region, account, name] = elements(parameter, arn)?;
         let fits = service == "sns" && of_region == region && is_account(account);
@@ -96,6 +99,10 @@ impl SubscriptionArn {
 /// Checks the name that CreateTopic was given; `fifo` says whether FifoTopic is true.
 ///
 /// AWS page: API_CreateTopic.
+// Rule (CreateTopic): the name of a FIFO topic must end in .fifo, and that of another must not; the refusal is the one of
+//   any bad name.
+// Source: reported, aws/aws-cdk#12386
+// Test: tests/recorded/sns-topics.jsonl#sns-fifo-topic-without-the-suffix, tests/scenarios/topics.txt#Names
 pub fn check_topic_name(name: &str, fifo: bool) -> Result<(), Refusal> {
     let stem = if fifo { name.strip_suffix(FIFO_SUFFIX).unwrap_or_default() } else { name };
     let fits = TOPIC_NAME_LENGTH.contains(&name.len())

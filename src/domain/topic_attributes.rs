@@ -253,6 +253,10 @@ pub const UNKNOWN_ATTRIBUTE: &str = "AttributeName";
 
 /// What CreateTopic and Subscribe say of a refused attribute of this name: they have something to put
 /// before the reason, and words of their own for attributes that they do not know.
+// Rule (CreateTopic, Subscribe): a refused attribute is "Attributes Reason: …", an unknown one "Attributes Reason: Unknown
+//   attribute NAME".
+// Source: reported, hashicorp/terraform-provider-aws#22282
+// Test: tests/scenarios/topics.txt#Attributes are set one by one
 pub fn in_attributes(name: &str, refusal: Refusal) -> Refusal {
     match refusal.message.strip_prefix("Invalid parameter: ") {
         Some(UNKNOWN_ATTRIBUTE) => Refusal::invalid_parameter_because(

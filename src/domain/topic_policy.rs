@@ -51,6 +51,12 @@ pub fn default_text(address: &TopicAddress) -> String {
 /// Checks a Policy that is to be set; the empty text brings the default one back.
 ///
 /// Refused with InvalidParameter.
+// Rule (CreateTopic, SetTopicAttributes): a policy that cannot be read is "Policy Error: null".
+// Source: reported, aws/serverless-application-model#1591
+// Test: src/domain/topic_policy.rs::what_is_no_policy_is_refused
+// Rule (CreateTopic, SetTopicAttributes): a policy with an action that is none of a topic's is refused.
+// Source: reported, hashicorp/terraform#12740
+// Test: tests/scenarios/topics.txt#Permissions become statements of the policy
 pub fn check(text: &str) -> Result<(), Refusal> {
     if text.is_empty() {
         return Ok(());
@@ -102,6 +108,9 @@ fn out_of_scope() -> Refusal {
 /// The policy with one more statement, which allows these accounts these actions on the topic.
 ///
 /// Refused with InvalidParameter. AWS page: API_AddPermission.
+// Rule (sns.AddPermission): a label that the policy has, and an action that is none of a topic's, are refused.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-add-permission-duplicate-label, tests/recorded/sns.jsonl#sns-add-permission-unknown-action
 pub fn add_permission(
     policy: &str,
     topic_arn: &str,

@@ -1,6 +1,6 @@
 //! The outbox: what is due, and what becomes of it.
 //!
-//! Whoever delivers claims the outbox of a subscription, loads what is due, attempts it outside of
+//! The courier claims the outbox of a subscription, loads what is due, attempts it outside of
 //! any transaction, and notes each outcome. An outbox that is claimed is nobody else's; claims die
 //! with the process, deliveries do not.
 
@@ -10,6 +10,7 @@ use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
+use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
@@ -128,6 +129,10 @@ fn is_wanted(
 
 /// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
 /// queue.
+// Rule (deliveries): a failed attempt is repeated by the delivery policy, by default three times, 20 seconds apart. After
+//   the last, or at once if the failure is permanent, the message goes to the dead-letter queue.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+// Test: tests/scenarios/endpoints.txt#By the default policy, tests/scenarios/endpoints.txt#What will never succeed is not tried again
 pub fn finish(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
@@ -152,9 +157,9 @@ pub fn finish(
                 let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
                 Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
             }
-            None => fail(tx, outbox, parcel, reason, "ServerError", body),
+            None => fail(tx, outbox, parcel, reason, body),
         },
-        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, "ClientError", body),
+        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, body),
     }
 }
 
@@ -182,7 +187,7 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
-    // Of confirmations nothing is told: they are no messages of the topic.
+    // Confirmations are not logged: they are no messages of the topic.
     let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
     if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
         tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
@@ -238,13 +243,17 @@ fn fail(
     outbox: &Outbox,
     parcel: &Parcel,
     reason: &str,
-    code: &str,
     body: &str,
 ) -> Result<(), Refusal> {
     tx.remove_delivery(&parcel.delivery)?;
     let subscription = &outbox.subscription;
-    // Confirmations are not dead letters: nobody has subscribed yet, or any more.
+    // A confirmation is no dead letter: the endpoint is not subscribed.
     let publication = parcel.publication.as_ref();
+    // A queue takes so many attributes; the body matters more than they do.
+    let beside = publication
+        .filter(|_| subscription.attributes.is_raw())
+        .map(|publication| &publication.published.attributes)
+        .filter(|attributes| attributes.len() <= MESSAGE_ATTRIBUTES);
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
@@ -257,9 +266,8 @@ fn fail(
         group: None,
         deduplication_id: None,
         body: body.to_owned(),
-        attributes: MessageAttributes::new(),
+        attributes: beside.cloned().unwrap_or_default(),
         reason,
-        code,
         attempts: parcel.delivery.attempts + 1,
     };
     give_up(tx, &destination, undelivered)

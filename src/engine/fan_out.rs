@@ -9,7 +9,7 @@
 //! Filters are compiled once for each version of a topic and kept in [`Fanouts`]. A topic's version
 //! is another random number after each change, so what is kept can be old, but never wrong.
 //!
-//! A long message may take filters longer than everybody else should wait. Then they are asked before
+//! A long message may take filters longer than other jobs should wait. Then they are asked before
 //! the transaction, and what they said ([`Audience`]) holds if the topic has not changed meanwhile.
 
 use super::capture::{Captured, capture};
@@ -17,9 +17,7 @@ use super::send::{Outgoing, send};
 use crate::domain::address::QueueAddress;
 use crate::domain::filter_policy::{Candidate, FilterPolicy};
 use crate::domain::limits::MESSAGE_ATTRIBUTES;
-use crate::domain::message_attributes::{
-    self, AttributeValue, MessageAttribute, MessageAttributes,
-};
+use crate::domain::message_attributes::{self, MessageAttributes};
 use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::{Notification, unsubscribe_url};
 use crate::domain::platform::EndpointAddress;
@@ -275,8 +273,8 @@ fn texts(subscription: &Subscription) -> usize {
     subscription.endpoint.len() + subscription.attributes.bytes()
 }
 
-/// Those who get what is published now. Whoever has a replay going on does not: the replay comes to it,
-/// in its order. Without an archive it would not.
+/// Returns those who get what is published now. A subscription with a replay going on does not: the replay brings
+/// the message in its order. Without an archive it would not.
 fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
     let has_archive = topic.archive_days().is_some();
     let waits = |one: &&Subscription| one.replay.as_ref().is_some_and(Replay::is_going_on);
@@ -296,7 +294,7 @@ impl Fanout {
                     .any(|(index, one)| one.needs_signature() && offer.is_wanted_by(index, one)))
     }
 
-    /// Whether its filters would take longer over these messages than everybody else should wait.
+    /// Whether its filters would take longer over these messages than other jobs should wait.
     pub fn takes_long(&self, messages: &[Published]) -> bool {
         self.filters > 0 && take_long(self.filters, messages)
     }
@@ -477,7 +475,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Serves subscriptions in their order. Tells after which one it stopped, if there is more to
+    /// Serves subscriptions in their order. Returns after which one it stopped, if there is more to
     /// do than one transaction should. FIFO topics have few subscriptions, and are served at once:
     /// the next message must not come before this one.
     fn serve(
@@ -569,7 +567,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// What no attempt can bring to a subscriber. Only queues know groups.
+    /// What no attempt can bring to a subscriber.
     fn give_up(
         &self,
         tx: &mut Txn<'_>,
@@ -578,24 +576,34 @@ impl<'w> Work<'w> {
         body: String,
         attributes: MessageAttributes,
     ) -> Result<(), Refusal> {
-        let published = Some(&self.publication.published).filter(|_| to.protocol == Protocol::Sqs);
+        let dead_letter_queue = to.dead_letter_queue.as_ref();
+        let of_queue = Some(&self.publication.published).filter(|_| to.protocol == Protocol::Sqs);
         let undelivered = Undelivered {
             message_id: Some(self.publication.message_id),
-            group: published.and_then(|published| published.group.as_deref()),
-            deduplication_id: published.and_then(|published| published.deduplication_id.as_deref()),
+            group: of_queue.and(dead_letter_queue).and_then(|queue| self.group_for(queue)),
+            deduplication_id: of_queue.and_then(|published| published.deduplication_id.as_deref()),
             body,
             attributes,
             reason,
-            code: "ClientError",
             attempts: 1,
         };
         let destination = Destination {
             arn: &to.arn,
             protocol: to.protocol,
             endpoint: &to.endpoint,
-            dead_letter_queue: to.dead_letter_queue.as_ref(),
+            dead_letter_queue,
         };
         give_up(tx, &destination, undelivered)
+    }
+
+    /// The MessageGroupId that a queue gets with the message.
+    // Rule (Publish, PublishBatch): a standard queue gets the MessageGroupId from a standard topic, but not from a
+    //   FIFO topic.
+    // Source: recorded
+    // Test: tests/scenarios/fifo_topics.txt#A standard queue gets neither group nor deduplication id
+    fn group_for(&self, queue: &QueueAddress) -> Option<&str> {
+        let group = self.publication.published.group.as_deref();
+        group.filter(|_| !self.fifo || queue.is_fifo())
     }
 
     /// Puts a message into a queue. The inner error says why that cannot be.
@@ -612,7 +620,7 @@ impl<'w> Work<'w> {
             queue,
             body,
             attributes,
-            published.group.as_deref(),
+            self.group_for(queue),
             published.deduplication_id.as_deref(),
             self.publication.trace_header.as_deref(),
         )
@@ -661,7 +669,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Tells what arrived.
+    /// Reports what arrived.
     fn tell(&self, tx: &mut Txn<'_>) {
         for (protocol, count) in &self.delivered {
             tx.effect(Effect::Delivered { protocol: *protocol, success: true, count: *count });
@@ -669,8 +677,8 @@ impl<'w> Work<'w> {
     }
 }
 
-/// Whether the log is to tell of this success, one of so many in a hundred. Ids are random, and the
-/// same message is told of for all of its subscriptions or for none.
+/// Whether this success is to be logged, one of so many in a hundred. Ids are random, and the same message is logged
+/// for all of its subscriptions or for none.
 pub fn is_sampled(message_id: Uuid, rate: u8) -> bool {
     message_id.as_u128() % 100 < u128::from(rate)
 }
@@ -699,17 +707,19 @@ pub struct Undelivered<'u> {
     pub deduplication_id: Option<&'u str>,
     /// What the endpoint would have got.
     pub body: String,
-    /// Attributes, if the endpoint would have got them beside the body.
+    /// What was published beside a raw body; none beside an envelope.
     pub attributes: MessageAttributes,
     /// Why it does not arrive.
     pub reason: &'u str,
-    /// The class of the failure.
-    pub code: &'u str,
     /// Attempts that were made.
     pub attempts: u32,
 }
 
-/// Puts a message that does not arrive into the dead-letter queue, if there is one, and tells.
+/// Puts a message that does not arrive into the dead-letter queue, if there is one, and reports it.
+// Rule (deliveries): the copy in a dead-letter queue is what the endpoint would have got. It has only the
+//   attributes that the publisher sent, and in an envelope none.
+// Source: recorded
+// Test: tests/scenarios/topic_dead_letters.txt#The dead letter is what the endpoint would have got
 pub fn give_up(
     tx: &mut Txn<'_>,
     to: &Destination<'_>,
@@ -718,24 +728,8 @@ pub fn give_up(
     let mut dead_letter_queue = None;
     let mut failure = undelivered.reason.to_owned();
     if let Some(queue) = to.dead_letter_queue {
-        let mut told = undelivered.attributes.clone();
-        let request_id = tx.fresh_id().to_string();
-        for (name, value) in [
-            ("RequestID", request_id.as_str()),
-            ("ErrorCode", undelivered.code),
-            ("ErrorMessage", undelivered.reason),
-        ] {
-            told.entry(name.to_owned()).or_insert_with(|| text_attribute(value));
-        }
-        let (group, id) = (undelivered.group, undelivered.deduplication_id);
-        let mut put_with = |attributes, body| put(tx, queue, body, attributes, group, id, None);
-        let mut put = put_with(&told, undelivered.body.clone())?;
-        if put.is_err() {
-            // The message matters more than what is told of it: a queue takes ten attributes, and
-            // so many bytes.
-            put = put_with(&undelivered.attributes, undelivered.body)?;
-        }
-        match put {
+        let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
+        match put(tx, queue, body, &attributes, group, deduplication_id, None)? {
             Ok(()) => dead_letter_queue = Some(queue.arn()),
             Err(reason) => failure = format!("{failure} And the dead-letter queue: {reason}"),
         }
@@ -751,13 +745,6 @@ pub fn give_up(
         dead_letter_queue,
     })));
     Ok(())
-}
-
-fn text_attribute(text: &str) -> MessageAttribute {
-    MessageAttribute {
-        data_type: "String".to_owned(),
-        value: AttributeValue::Text(text.to_owned()),
-    }
 }
 
 /// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.

@@ -7,7 +7,8 @@ use crate::domain::address::QueueAddress;
 use crate::domain::receipt::Receipt;
 use crate::domain::topic_address::SubscriptionArn;
 use crate::engine::receive::Delivery;
-use crate::store::{CapturedMessage, Place, Txn};
+use crate::store::{CapturedMessage, Message, Place, Queue, Txn};
+use std::collections::HashMap;
 
 /// Messages of a queue that one transaction looks at, shown or not.
 const LOOKED_AT: i64 = 200;
@@ -17,7 +18,8 @@ const CAPTURED: i64 = 20;
 /// Which messages are asked for, beyond those that a receive could return.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Show {
-    /// Those that were received and neither deleted nor became visible again.
+    /// Those that were received and neither deleted nor became visible again, and those of a FIFO
+    /// queue that have to wait for an earlier message of their group.
     pub invisible: bool,
     /// Those whose delay has not passed.
     pub delayed: bool,
@@ -43,19 +45,63 @@ pub struct Page {
     pub next: Option<i64>,
     /// How many were looked at.
     pub looked_at: usize,
+    /// What the next page has to know of the groups of this one.
+    pub groups: Groups,
 }
 
-/// Looks at messages of a queue after a sequence, until their contents are `bytes` long or there
-/// are `limit` of them.
+/// Groups of a FIFO queue, each with whether its further messages have to wait for an earlier one.
+#[derive(Debug, Clone, Default)]
+pub struct Groups(HashMap<i64, bool>);
+
+impl Groups {
+    /// Returns whether a message, which is hidden itself or not, has to wait for an earlier one of
+    /// its group. Messages come in the order of their sequences, after some that were not looked at
+    /// if `begins_late`: what these do is taken from the group's row.
+    fn is_blocked(
+        &mut self,
+        tx: &mut Txn<'_>,
+        queue: &Queue,
+        message: &Message,
+        hidden: bool,
+        begins_late: bool,
+    ) -> Result<bool, Refusal> {
+        if !queue.attributes.fifo {
+            return Ok(false);
+        }
+        let is_blocked = match self.0.get(&message.group) {
+            Some(is_blocked) => *is_blocked,
+            None if !begins_late => false,
+            None => {
+                places::group_of(tx, message)?.is_some_and(|group| group.blocks(message.sequence))
+            }
+        };
+        self.0.insert(message.group, is_blocked || hidden);
+        Ok(is_blocked)
+    }
+}
+
+/// From where a look at a queue goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Begin {
+    /// The sequence after which the messages are meant.
+    pub after: i64,
+    /// Whether there are messages before these that this look has not seen.
+    pub begins_late: bool,
+    /// What the page before has found.
+    pub groups: Groups,
+}
+
+/// Looks at messages of a queue, until their contents are `bytes` long or there are `limit` of them.
 pub fn peek(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
-    after: i64,
+    begin: Begin,
     show: Show,
     limit: usize,
     bytes: usize,
 ) -> Result<Page, Refusal> {
     let queue = queues::find(tx, address)?;
+    let Begin { after, begins_late, mut groups } = begin;
     let (mut page, mut left, now) = (Page::default(), bytes, tx.now());
     let messages = tx.messages_between(queue.backlog, after, i64::MAX, LOOKED_AT)?;
     let all_read = (messages.len() as i64) < LOOKED_AT;
@@ -63,16 +109,22 @@ pub fn peek(
     for message in messages {
         if page.seen.len() == limit || left == 0 {
             page.next = Some(last);
+            page.groups = groups;
             return Ok(page);
         }
         last = message.sequence;
         page.looked_at += 1;
-        // What is due is ready, whether or not somebody has come by to put it into its line.
+        if places::is_expired(&queue, &message, now) {
+            continue;
+        }
+        // What is due is ready, whether or not it has been put into its line.
         let waits = message.rank > now;
         let delayed = message.place == Place::Delayed && waits;
-        let invisible = message.place == Place::InFlight && waits;
-        let hidden = (delayed && !show.delayed) || (invisible && !show.invisible);
-        if hidden || places::is_expired(&queue, &message, now) {
+        let in_flight = message.place == Place::InFlight && waits;
+        let hidden = delayed || in_flight;
+        let blocked = groups.is_blocked(tx, &queue, &message, hidden, begins_late)?;
+        let invisible = in_flight || (blocked && !delayed);
+        if (delayed && !show.delayed) || (invisible && !show.invisible) {
             continue;
         }
         let content = tx.content(queue.backlog, &message)?;
@@ -89,6 +141,7 @@ pub fn peek(
         page.seen.push(Seen { delivery, visible: !delayed && !invisible, delayed });
     }
     page.next = (!all_read).then_some(last);
+    page.groups = groups;
     Ok(page)
 }
 

@@ -18,11 +18,37 @@ pub struct Start {
     pub max_per_second: Option<i64>,
 }
 
+// Rule (StartMessageMoveTask): the source is the dead-letter queue of some queue, else
+//   InvalidParameterValue, "Source queue must be configured as a Dead Letter Queue."
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot start.
+//
+// Rule (StartMessageMoveTask): a source has one active task; a second one is InvalidParameterValue.
+// Source: reported, floci-io/floci#910
+// Test: tests/scenarios/move_tasks.txt#Somewhere else
+//
+// Rule (StartMessageMoveTask): a source or destination that does not exist is
+//   ResourceNotFoundException.
+// Source: inferred, recorded for CancelMessageMoveTask
+// Test: tests/scenarios/move_tasks.txt#What cannot start.
+//
+// Rule (StartMessageMoveTask): the destination is of the same type as the source.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+// Test: tests/scenarios/move_tasks.txt#A queue of another type
+//
 /// Begins to move what a dead-letter queue shows now.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
     if let Some(destination) = &start.destination {
         let destination = tx.queue(destination)?.ok_or_else(|| not_found("DestinationArn"))?;
+        // Rule (StartMessageMoveTask): the destination must not be the source queue.
+        // Source: inferred, the service model says that messages are "moved to another queue"; the sentence is ours
+        // Test: tests/scenarios/move_tasks.txt#What cannot start.
+        if destination.id == source.id {
+            let reason = "The destination queue must be another queue than the source queue.";
+            let arn = destination.address.arn();
+            return Err(Refusal::invalid_value(arn, "DestinationArn", reason));
+        }
         // FIFO queues give out groups, standard queues keep no order: neither could be kept.
         if destination.attributes.fifo != source.attributes.fifo {
             return Err(Refusal::new(
@@ -73,9 +99,16 @@ pub fn not_found(parameter: &str) -> Refusal {
     )
 }
 
-/// Asks a task to stop. Returns how many messages it has moved.
-pub fn cancel(tx: &mut Txn<'_>, id: Uuid) -> Result<i64, Refusal> {
-    let Some(mut task) = tx.move_task(&id)? else {
+// Rule (CancelMessageMoveTask): a handle whose source queue does not exist is ResourceNotFoundException,
+//   "The resource that you specified for the SourceArn parameter doesn't exist.", before the task is looked for.
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
+//
+/// Asks a task of a source queue to stop. Returns how many messages it has moved.
+pub fn cancel(tx: &mut Txn<'_>, source: &QueueAddress, id: Uuid) -> Result<i64, Refusal> {
+    let source = tx.queue(source)?.ok_or_else(|| not_found("SourceArn"))?;
+    let found = tx.move_task(&id)?.filter(|task| task.source_arn == source.address.arn());
+    let Some(mut task) = found else {
         return Err(Refusal::new(Kind::ResourceNotFound, "Task does not exist."));
     };
     if task.status != MoveTaskStatus::Running {
@@ -154,6 +187,11 @@ fn fail(task: &mut MoveTask, reason: &str) {
     task.failure_reason = Some(reason.to_owned());
 }
 
+// Rule (StartMessageMoveTask): a moved message is a new one, with a new MessageId and a new time of its
+//   send.
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+// Test: tests/scenarios/move_tasks.txt#Messages of a dead-letter queue
+//
 /// AWS: a moved message is a new one, with a new id and a new time of its send.
 fn move_message(
     tx: &mut Txn<'_>,

@@ -117,6 +117,11 @@ pub fn find_endpoint(
     found.map(|(_, endpoint)| endpoint).ok_or_else(|| Refusal::not_found("Endpoint"))
 }
 
+/// Whether there is an endpoint at an address.
+pub fn exists(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<bool, Refusal> {
+    Ok(existing(tx, address)?.is_some())
+}
+
 fn existing(
     tx: &mut Txn<'_>,
     address: &EndpointAddress,

@@ -144,7 +144,7 @@ fn signed_well_enough(topic: &Fanout, signed: &[Signed], offers: &[Offer<'_>]) -
 }
 
 fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_>) -> Draft {
-    let (id, published_at) = (tx.fresh_id(), tx.now());
+    let (id, published_at) = (tx.fresh_id(), tx.wall_now());
     let text = topic.needs_signature(offer).then(|| {
         let texts = message.texts();
         let notification = Notification {
@@ -163,6 +163,10 @@ fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_
     Draft { id, published_at, version: topic.attributes.signature_version(), text }
 }
 
+// Rule (Publish, PublishBatch): a duplicate within five minutes is answered with the MessageId and the SequenceNumber of
+//   the first message, and is not delivered.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-fifo-republish-within-window-id, tests/recorded/sns.jsonl#sns-fifo-batch-republished-same-ids-and-numbers-id, tests/scenarios/fifo_topics.txt#A duplicate within five minutes
 fn publish_one(
     tx: &mut Txn<'_>,
     topic: &Fanout,
@@ -174,7 +178,7 @@ fn publish_one(
     let sequence = tx.next_sequence()?;
     let (id, published_at) = match signed {
         Some(signed) => (signed.draft.id, signed.draft.published_at),
-        None => (tx.fresh_id(), tx.now()),
+        None => (tx.fresh_id(), tx.wall_now()),
     };
     let mut published = message.clone();
     if topic.attributes.is_fifo() {

@@ -1,10 +1,11 @@
 //! Subscriptions: subscribe, confirm, change, end.
 
-use super::{replay, topics};
+use super::{platform, replay, topics};
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::{
     FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
 };
+use crate::domain::platform::EndpointAddress;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::subscription_attributes::{Subscribed, SubscriptionAttributes};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
@@ -37,6 +38,9 @@ pub struct Request {
 pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Refusal> {
     let mut topic = topics::find(tx, &request.topic)?;
     request.protocol.check_endpoint(&request.endpoint, topic.attributes.is_fifo())?;
+    if request.protocol == Protocol::Application {
+        check_device(tx, &request.endpoint)?;
+    }
     let subscribed = Subscribed {
         topic: &request.topic,
         protocol: request.protocol,
@@ -93,6 +97,22 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
         ask(tx, &subscription, &request.base_url)?;
     }
     Ok(subscription)
+}
+
+/// Refused with InvalidParameter unless the platform endpoint exists.
+// Rule (Subscribe): a platform endpoint must exist, and nothing separates the words of the refusal from its ARN.
+// Source: reported, getmoto/moto#7518
+// Test: tests/scenarios/subscriptions.txt#A platform endpoint must exist
+fn check_device(tx: &mut Txn<'_>, endpoint: &str) -> Result<(), Refusal> {
+    if let Some(address) = EndpointAddress::read(endpoint)
+        && platform::exists(tx, &address)?
+    {
+        return Ok(());
+    }
+    Err(Refusal::invalid_parameter_because(
+        "Endpoint",
+        format_args!("Endpoint does not exist for endpoint arn{endpoint}"),
+    ))
 }
 
 /// Whether whoever owns the endpoint is asked first. The owner of a queue is, unless he is the one who
@@ -186,10 +206,28 @@ fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -
     }
 }
 
-/// Confirms the subscription of a token, or restores it. `region`: where its topic is said to be;
-/// `signed`: whether somebody known does so; `protect`: whether ending it must be signed as well.
+/// Returned when a confirmation names another topic than that of its token, or none.
+pub fn other_topic() -> Refusal {
+    Refusal::invalid_parameter("Topic")
+}
+
+/// Confirms the subscription of a token, or restores it. `region`: that of the topic in the call; `signed`:
+/// whether the call is signed; `protect`: whether ending the subscription must be signed as well.
 ///
 /// Refused with InvalidParameter.
+// Rule (ConfirmSubscription): a TopicArn that is no ARN, or one of another region than the token's, is "Topic"; any other
+//   topic of the region will do.
+// Source: recorded
+// Test: tests/recorded/sns-topics.jsonl#sns-confirm-topic-is-no-arn, tests/scenarios/confirmations.txt#The token identifies the subscription
+// Rule (ConfirmSubscription): a token that is not hexadecimal is "Invalid token"; an unknown one is "Token".
+// Source: recorded
+// Test: tests/recorded/sns-topics.jsonl#sns-confirm-token-is-not-hexadecimal, tests/recorded/sns-topics.jsonl#sns-confirm-token-is-unknown
+// Rule (ConfirmSubscription): confirming again with the same token succeeds and returns the same ARN.
+// Source: reported, localstack/localstack#8129
+// Test: tests/scenarios/confirmations.txt#An endpoint is asked
+// Rule (ConfirmSubscription): a token is valid for two days.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html
+// Test: tests/scenarios/confirmations.txt#A token is good for two days
 pub fn confirm(
     tx: &mut Txn<'_>,
     region: &str,
@@ -197,11 +235,14 @@ pub fn confirm(
     signed: bool,
     protect: bool,
 ) -> Result<Subscription, Refusal> {
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Refusal::new(Kind::InvalidParameter, "Invalid token"));
+    }
     let Some(mut subscription) = tx.subscription_of_token(token)? else {
         return Err(Refusal::invalid_parameter("Token"));
     };
     if subscription.region != region {
-        return Err(Refusal::invalid_parameter("Topic"));
+        return Err(other_topic());
     }
     // A topic that is being deleted has no row any more.
     let Some(mut topic) = tx.topic_by_id(subscription.topic)? else {
@@ -230,16 +271,20 @@ pub fn confirm(
     Ok(subscription)
 }
 
+/// Ends a subscription, if it exists. Without a signature its endpoint is notified, and may restore it.
+///
+/// Rejected with InvalidParameter before the subscription is confirmed, and with AccessDenied when only
+/// a signed call may end it: one without links, or one that was confirmed so.
+// Rule (Unsubscribe): ending a subscription that does not exist succeeds.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
+// Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
 // Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
 //   only their messages have a link that does it. Others answer AuthorizationError.
 // Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only
 // Test: tests/deliveries.rs::a_link_ends_no_subscription_without_links
-//
-/// Ends a subscription, if there is one. Without a signature the endpoint gets a message with which
-/// it can restore the subscription.
-///
-/// Rejected with InvalidParameter before the subscription is confirmed, and with AccessDenied when only
-/// a signed call may end it: one without links, or one that was confirmed so.
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
@@ -298,12 +343,12 @@ pub fn find(tx: &mut Txn<'_>, arn: &SubscriptionArn) -> Result<Subscription, Ref
         .ok_or_else(|| Refusal::not_found("Subscription"))
 }
 
-/// Changes one attribute.
+/// Changes one attribute; without a value removes it.
 pub fn set_attribute(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
     name: &str,
-    value: &str,
+    value: Option<&str>,
 ) -> Result<(), Refusal> {
     let mut subscription = find(tx, arn)?;
     let had_filter = subscription.attributes.has_filter();
@@ -312,7 +357,10 @@ pub fn set_attribute(
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
     };
-    subscription.attributes.set(subscribed, name, value)?;
+    match value {
+        Some(value) => subscription.attributes.set(subscribed, name, value)?,
+        None => subscription.attributes.clear(subscribed, name)?,
+    }
     // A topic that is being deleted has no row any more.
     let Some(topic) = tx.topic_by_id(subscription.topic)? else {
         return Err(Refusal::not_found("Subscription"));
@@ -344,11 +392,12 @@ pub fn shown(
         ("ConfirmationWasAuthenticated".to_owned(), subscription.authenticated.to_string()),
     ]);
     shown.extend(subscription.attributes.shown());
-    if subscription.protocol.is_http() {
+    let own = subscription.attributes.delivery_policy();
+    if subscription.protocol.is_http() || own.is_some() {
         let topic = tx.topic_by_id(subscription.topic)?;
         let of_topic = topic.and_then(|topic| topic.attributes.delivery_policy());
-        let own = subscription.attributes.delivery_policy().unwrap_or_default();
-        shown.insert("EffectiveDeliveryPolicy".to_owned(), own.effective_text(of_topic.as_ref()));
+        let effective = own.unwrap_or_default().effective_text(of_topic.as_ref());
+        shown.insert("EffectiveDeliveryPolicy".to_owned(), effective);
     }
     if let Some(replay) = &subscription.replay {
         shown.insert("ReplayStatus".to_owned(), replay.status.clone());

@@ -13,7 +13,16 @@ pub fn find(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Topic, Refusal> 
     tx.topic(address)?.ok_or_else(|| Refusal::not_found("Topic"))
 }
 
-/// Makes a topic, or finds the one that is already there and does not contradict what is given.
+/// Creates a topic, or finds the existing one if what is given does not contradict it.
+///
+/// Refused with InvalidParameter when an attribute or a tag differs.
+// Rule (CreateTopic): creating a topic again with no attributes or with those that it has succeeds; others are refused.
+// Source: reported, MassTransit/MassTransit#3720
+// Test: tests/scenarios/topics.txt#Creating again
+// Rule (CreateTopic): creating a topic again with its tags, some of them or an empty list succeeds; other tags are
+//   refused.
+// Source: recorded
+// Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic, tests/recorded/sns-topics.jsonl#sns-create-again-with-a-subset-of-the-tags
 pub fn create(
     tx: &mut Txn<'_>,
     address: &TopicAddress,
@@ -33,7 +42,8 @@ pub fn create(
         if existing.attributes.differ_from_given(given, address) {
             return Err(differs("Attributes"));
         }
-        if !tags.is_empty() && tx.resource_tags(&arn)? != *tags {
+        let has = tx.resource_tags(&arn)?;
+        if tags.iter().any(|(key, value)| has.get(key) != Some(value)) {
             return Err(differs("Tags"));
         }
         return Ok(());
@@ -100,9 +110,12 @@ pub fn change_policy(
     Ok(tx.update_topic(&topic)?)
 }
 
-/// Deletes a topic, if it is there; its subscriptions go in pages.
+/// Deletes a topic, if it exists; its subscriptions go in pages.
 ///
 /// Refused with InvalidState while it has an archive.
+// Rule (DeleteTopic): deleting a topic that does not exist succeeds.
+// Source: recorded
+// Test: tests/recorded/sns.jsonl#sns-delete-topic-again
 pub fn delete(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<(), Refusal> {
     let Some(topic) = tx.topic(address)? else { return Ok(()) };
     if topic.attributes.archive_days().is_some() {
@@ -118,7 +131,7 @@ pub fn delete(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Removes a page of what belonged to a deleted topic. Tells whether there is more to do.
+/// Removes a page of what belonged to a deleted topic. Returns whether there is more to do.
 pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let Some(topic) = tx.discarded_topic()? else { return Ok(false) };
     let page = PAGE * 5;

@@ -1,29 +1,58 @@
-//! The one clock of the process, and its double that tests set by hand.
+//! The clocks of the process, and the one that tests set by hand.
+//!
+//! Deadlines follow the time that has passed since boot, suspension included, so that setting the
+//! wall clock moves none of them. Times that clients see follow the wall clock.
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
-/// Tells the time and waits for it. Every deadline in the process is computed from one clock.
+/// A difference between the wall clock and the time that has passed that is called a step. A smaller
+/// one is drift, which is followed.
+const STEP_US: i64 = 500_000;
+/// Differences below this are the inaccuracy of reading two clocks one after the other.
+const NOISE_US: i64 = 500;
+/// The wall clock is compared with the time that has passed at most this often.
+const COMPARISON_US: i64 = 100_000;
+/// Longest time between two readings of the clocks that still belong together.
+const READING_US: i64 = 100;
+/// Longest sleep without a look at the clock: timers stand still while the machine is suspended.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// A source of time that can also be waited for. Every deadline in the process is computed from
+/// one clock.
 pub trait Clock: Debug + Send + Sync {
-    /// Unix milliseconds.
+    /// Returns the time that deadlines follow, in Unix milliseconds.
     fn now_ms(&self) -> i64;
+
     /// Completes when it is `at` or later.
     fn sleep_until(&self, at: i64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Returns the time that clients see for a time of this clock, in Unix milliseconds: what the
+    /// wall clock, as it is set now, says of that moment.
+    fn shown(&self, at: i64) -> i64 {
+        at
+    }
+
+    /// Makes the clock go on from `newest`, in Unix milliseconds, if it would show less.
+    fn continue_from(&self, newest: i64) {
+        let _ = newest;
+    }
 }
 
-/// The time of the machine.
+/// The wall clock of the machine, which can be set: signatures are checked against it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
     fn now_ms(&self) -> i64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+        wall_us() / 1_000
     }
 
     fn sleep_until(&self, at: i64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -32,12 +61,153 @@ impl Clock for SystemClock {
     }
 }
 
+/// The clock of deadlines: the wall clock at the start of the process, and the time that has passed
+/// since then, suspension included.
+///
+/// Linux slews both clocks alike, so drift that a time daemon corrects slowly is followed by itself.
+/// What a daemon corrects in small steps is followed here.
+#[derive(Debug, Clone)]
+pub struct ProcessClock(Arc<Timeline>);
+
+impl ProcessClock {
+    /// Returns a clock that shows what the wall clock shows now.
+    pub fn start() -> Self {
+        Self(Arc::new(Timeline::beginning(wall_us(), boot_us())))
+    }
+}
+
+impl Clock for ProcessClock {
+    fn now_ms(&self) -> i64 {
+        let boot = boot_us();
+        if self.0.is_comparison_due(boot) {
+            compare(&self.0);
+        }
+        self.0.at(boot) / 1_000
+    }
+
+    fn sleep_until(&self, at: i64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.clone();
+        Box::pin(async move {
+            loop {
+                let wait = Duration::from_millis(u64::try_from(at - clock.now_ms()).unwrap_or(0));
+                tokio::time::sleep(wait.min(LONGEST_SLEEP)).await;
+                if clock.now_ms() >= at {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn shown(&self, at: i64) -> i64 {
+        at + self.0.ahead_us.load(Ordering::Relaxed) / 1_000
+    }
+
+    fn continue_from(&self, newest: i64) {
+        let behind = newest * 1_000 - self.0.at(boot_us());
+        if behind >= STEP_US {
+            self.0.skip(behind);
+            tracing::warn!(
+                seconds = behind / 1_000_000,
+                "the wall clock is behind the newest time in the database: deadlines go on from there"
+            );
+        }
+    }
+}
+
+/// Compares the clocks, if they can be read together.
+fn compare(timeline: &Timeline) {
+    let boot = boot_us();
+    let wall = wall_us();
+    if boot_us() - boot > READING_US {
+        return;
+    }
+    if let Some(step) = timeline.compare(wall, boot) {
+        tracing::warn!(
+            seconds = step / 1_000_000,
+            "the wall clock was set: deadlines keep to the time that has passed"
+        );
+    }
+}
+
+/// How times of deadlines come from the time since boot. All values are microseconds.
+#[derive(Debug)]
+struct Timeline {
+    /// The time that deadlines follow, less the time since boot.
+    offset_us: AtomicI64,
+    /// How far the wall clock is ahead of the time that deadlines follow.
+    ahead_us: AtomicI64,
+    /// Time since boot at which the clocks were compared last.
+    compared_at: AtomicI64,
+}
+
+impl Timeline {
+    fn beginning(wall: i64, boot: i64) -> Self {
+        Self {
+            offset_us: AtomicI64::new(wall - boot),
+            ahead_us: AtomicI64::new(0),
+            compared_at: AtomicI64::new(boot),
+        }
+    }
+
+    fn at(&self, boot: i64) -> i64 {
+        boot + self.offset_us.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the caller is to compare the clocks; of several callers one.
+    fn is_comparison_due(&self, boot: i64) -> bool {
+        let last = self.compared_at.load(Ordering::Relaxed);
+        boot - last >= COMPARISON_US
+            && self
+                .compared_at
+                .compare_exchange(last, boot, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Follows drift, and returns by how much the wall clock was set if it was.
+    fn compare(&self, wall: i64, boot: i64) -> Option<i64> {
+        let expected = self.at(boot) + self.ahead_us.load(Ordering::Relaxed);
+        let difference = wall - expected;
+        if difference.abs() >= STEP_US {
+            self.ahead_us.fetch_add(difference, Ordering::Relaxed);
+            return Some(difference);
+        }
+        if difference.abs() >= NOISE_US {
+            self.offset_us.fetch_add(difference, Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Moves the time that deadlines follow, and not the times that clients see.
+    fn skip(&self, us: i64) {
+        self.offset_us.fetch_add(us, Ordering::Relaxed);
+        self.ahead_us.fetch_sub(us, Ordering::Relaxed);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
+fn wall_us() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Microseconds since boot, suspension included.
+fn boot_us() -> i64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = ClockId::Boottime;
+    // Elsewhere this clock goes on while the machine is suspended, or there is no better one.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = ClockId::Monotonic;
+    let time = clock_gettime(clock);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
 /// A clock that stands still until it is advanced.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<i64>);
 
 impl ManualClock {
-    /// A clock that shows `now`, in Unix milliseconds.
+    /// Returns a clock that shows `now`, in Unix milliseconds.
     pub fn at(now: i64) -> Self {
         Self(watch::Sender::new(now))
     }
@@ -61,5 +231,49 @@ impl Clock for ManualClock {
                 std::future::pending::<()>().await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALL: i64 = 1_800_000_000_000_000;
+    const SECOND: i64 = 1_000_000;
+    const HOUR: i64 = 3_600 * SECOND;
+
+    fn ahead(timeline: &Timeline) -> i64 {
+        timeline.ahead_us.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_changes_what_is_shown_and_no_deadline() {
+        for step in [HOUR, -HOUR, 400 * 24 * HOUR, -SECOND] {
+            let timeline = Timeline::beginning(WALL, 77 * SECOND);
+            let boot = 80 * SECOND;
+            assert_eq!(timeline.compare(WALL + 3 * SECOND + step, boot), Some(step));
+            assert_eq!(timeline.at(boot), WALL + 3 * SECOND);
+            assert_eq!(ahead(&timeline), step);
+            // It is reported once.
+            assert_eq!(timeline.compare(WALL + 4 * SECOND + step, boot + SECOND), None);
+        }
+    }
+
+    #[test]
+    fn drift_is_followed_and_noise_is_not() {
+        let timeline = Timeline::beginning(WALL, 0);
+        assert_eq!(timeline.compare(WALL + SECOND + 20_000, SECOND), None);
+        assert_eq!((timeline.at(SECOND), ahead(&timeline)), (WALL + SECOND + 20_000, 0));
+        assert_eq!(timeline.compare(WALL + 2 * SECOND + 20_100, 2 * SECOND), None);
+        assert_eq!(timeline.at(2 * SECOND), WALL + 2 * SECOND + 20_000);
+    }
+
+    #[test]
+    fn time_that_goes_on_from_the_newest_stored_one_is_shown_by_the_wall_clock() {
+        let timeline = Timeline::beginning(WALL, 0);
+        timeline.skip(HOUR);
+        assert_eq!(timeline.at(SECOND), WALL + HOUR + SECOND);
+        assert_eq!(timeline.at(SECOND) + ahead(&timeline), WALL + SECOND);
+        assert_eq!(timeline.compare(WALL + SECOND, SECOND), None);
     }
 }

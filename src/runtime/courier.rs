@@ -245,7 +245,7 @@ async fn confirmation_text(
         topic_arn: &subscription.topic_arn,
         subscription_arn: &arn,
         subscribe_url: &subscribe_url(&asked.base_url, &subscription.topic_arn, &asked.token),
-        sent_at: parcel.delivery.created_at,
+        sent_at: runtime.clock.shown(parcel.delivery.created_at),
     };
     if subscription.protocol == Protocol::Email {
         return Ok(confirmation.email_text());

@@ -1,7 +1,7 @@
 //! What became of deliveries: counted for the metrics, and told in the log where a topic asks for
 //! delivery status logging or a message did not arrive.
 
-use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::store::{DeliveryStatus, Effect, Observer};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl Observer for DeliveryLog {
 fn tell(status: &DeliveryStatus) {
     let message_id = status.message_id.map(|id| id.to_string()).unwrap_or_default();
     let DeliveryStatus { subscription_arn, protocol, endpoint, attempts, .. } = status;
-    let protocol = protocol.name();
+    let (protocol, endpoint) = (protocol.name(), &*without_secrets(endpoint));
     match &status.failure {
         None => {
             tracing::info!(subscription_arn, message_id, protocol, endpoint, attempts, "delivered");

@@ -6,7 +6,7 @@ use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
 use crate::engine::receive::{self, Delivery, Received, Request};
-use crate::store::{GiveBack, Txn};
+use crate::store::{GiveBack, Store, Txn};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -63,6 +63,44 @@ impl Runtime {
                 () = self.stopped() => return Ok(Vec::new()),
             }
         }
+    }
+
+    /// Receives until there are as many messages as the request wants, or `wait_seconds` have passed.
+    /// If the caller is gone before, all of them become visible again.
+    pub async fn collect(
+        &self,
+        address: QueueAddress,
+        mut request: Request,
+        wait_seconds: i64,
+        room: &Arc<Room>,
+    ) -> Result<Vec<Delivery>, Refusal> {
+        let mut timeout = self.clock.sleep_until(self.clock.now_ms() + wait_seconds * 1_000);
+        let wanted = request.max;
+        let first =
+            self.receive(address.clone(), request.clone(), Some(wait_seconds), room).await?;
+        let mut collected = Collected {
+            store: self.store.clone(),
+            deliveries: first,
+            // The id of an attempt stands for what its first receive has found.
+            attempt_id: request.attempt_id.take(),
+        };
+        while !collected.deliveries.is_empty() && collected.deliveries.len() < wanted {
+            request.max = wanted - collected.deliveries.len();
+            let receive = self.receive(address.clone(), request.clone(), Some(wait_seconds), room);
+            let received = tokio::select! {
+                biased;
+                received = receive => received,
+                () = &mut timeout => break,
+            };
+            match received {
+                Ok(mut received) if !received.is_empty() => {
+                    collected.deliveries.append(&mut received);
+                }
+                // What is there is answered, although there will be no more.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(std::mem::take(&mut collected.deliveries))
     }
 
     /// Receives once, over as many transactions as it takes to look at everything. `joined` is
@@ -183,6 +221,35 @@ impl Attempt {
         }
         let attempt_id = request.attempt_id;
         Ok(Found { queue: queue.id, wait_seconds, received, attempt_id })
+    }
+}
+
+/// Messages that wait for others. They become visible again if they are dropped with this.
+struct Collected {
+    store: Store,
+    deliveries: Vec<Delivery>,
+    attempt_id: Option<String>,
+}
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        let mut messages = std::mem::take(&mut self.deliveries);
+        if messages.is_empty() {
+            return;
+        }
+        // The first receive is undone last: a group gets the turn that it had before all of them.
+        messages.reverse();
+        let (store, attempt_id) = (self.store.clone(), self.attempt_id.take());
+        if let Ok(executor) = tokio::runtime::Handle::try_current() {
+            executor.spawn(async move {
+                let give_back = move |tx: &mut Txn<'_>| {
+                    receive::give_back(tx, &messages, attempt_id.as_deref())
+                };
+                if let Err(refusal) = store.run(give_back).await {
+                    tracing::warn!(%refusal, "messages stay in flight that no caller has got");
+                }
+            });
+        }
     }
 }
 

@@ -88,12 +88,12 @@ fn relay(url: &str) -> Result<lettre::transport::smtp::AsyncSmtpTransportBuilder
     let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(uri.port_u16().unwrap_or(default_port))
         .tls(tls);
-    let Some((user, password)) = credentials else { return Ok(builder) };
+    let Some(credentials) = credentials else { return Ok(builder) };
     let text = |bytes| {
         String::from_utf8(bytes)
             .map_err(|_| "the relay's URL has a user that is no text".to_owned())
     };
-    Ok(builder.credentials(Credentials::new(text(user)?, text(password)?)))
+    Ok(builder.credentials(Credentials::new(text(credentials.user)?, text(credentials.password)?)))
 }
 
 fn tls_to(host: &str) -> Result<TlsParameters, String> {

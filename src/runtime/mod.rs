@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod clock;
 mod courier;
 pub mod delivery_log;
+mod http_authorization;
 pub mod http_sender;
 mod janitor;
 mod long_poll;
@@ -14,13 +15,14 @@ pub mod mail_sender;
 pub mod notary;
 pub mod signer;
 pub mod signing_key;
+pub mod storage_watch;
 pub mod trust;
 pub mod waiters;
 
 use crate::domain::Refusal;
 use crate::engine::fan_out::Fanouts;
 use crate::engine::queues::{self, Retiming};
-use crate::store::{Database, Effect, Error, Ids, Observer, Store, Txn};
+use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
 use aside::Aside;
 use carrier::Carrier;
 use clock::Clock;
@@ -28,6 +30,7 @@ use delivery_log::DeliveryLog;
 use long_poll::Expectations;
 use notary::Notary;
 use std::sync::Arc;
+use storage_watch::{Place, StorageWatch};
 use tokio::sync::watch;
 use waiters::Waiters;
 
@@ -43,6 +46,7 @@ pub struct Runtime {
     notary: Arc<Notary>,
     carrier: Arc<dyn Carrier>,
     clock: Arc<dyn Clock>,
+    storage: Arc<StorageWatch>,
     stopping: watch::Sender<bool>,
 }
 
@@ -72,11 +76,18 @@ impl Runtime {
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());
         let deliveries = Arc::new(DeliveryLog::default());
-        let observers =
-            Observers { waiters: Arc::clone(&waiters), deliveries: Arc::clone(&deliveries) };
-        let now = Arc::clone(&clock);
-        let store =
-            Store::start(database, Box::new(move || now.now_ms()), ids, Arc::new(observers))?;
+        let storage = Arc::new(StorageWatch::default());
+        let observers = Observers {
+            waiters: Arc::clone(&waiters),
+            deliveries: Arc::clone(&deliveries),
+            storage: Arc::clone(&storage),
+        };
+        let times = Arc::clone(&clock);
+        let moment = move || {
+            let now = times.now_ms();
+            Moment { now, shown: times.shown(now) }
+        };
+        let store = Store::start(database, Box::new(moment), ids, Arc::new(observers))?;
         let notary = Arc::new(Notary::new(store.clone()));
         let fanouts = Arc::default();
         let aside = Aside::on_half_the_processors();
@@ -92,6 +103,7 @@ impl Runtime {
             notary,
             carrier,
             clock,
+            storage,
             stopping,
         })
     }
@@ -137,6 +149,18 @@ impl Runtime {
         &self.clock
     }
 
+    /// What the storage can take.
+    pub fn storage(&self) -> &StorageWatch {
+        &self.storage
+    }
+
+    /// Looks at the storage now, and keeps looking on the current tokio runtime.
+    pub async fn watch_storage(&self, place: Place) {
+        if let Some(place) = storage_watch::look(self, Some(place)).await {
+            tokio::spawn(storage_watch::keep_watch(self.clone(), place));
+        }
+    }
+
     /// Answers everybody who waits, and lets nobody wait from now on.
     pub fn stop_waiting(&self) {
         self.stopping.send_replace(true);
@@ -166,15 +190,20 @@ impl Runtime {
     }
 }
 
-/// Everybody who hears of effects.
+/// All observers of the store.
 struct Observers {
     waiters: Arc<Waiters>,
     deliveries: Arc<DeliveryLog>,
+    storage: Arc<StorageWatch>,
 }
 
 impl Observer for Observers {
     fn committed(&self, effects: &[Effect]) {
         self.waiters.committed(effects);
         self.deliveries.committed(effects);
+    }
+
+    fn full(&self) {
+        self.storage.note_full();
     }
 }

@@ -15,10 +15,11 @@ use crate::runtime::Runtime;
 use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
 use crate::runtime::mail_sender::MailSender;
+use crate::runtime::storage_watch::Place;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, Durability, Ids, Location, Sqlite};
+use crate::store::{self, Durability, Ids, Location, OpenFiles, Sqlite};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -89,14 +90,18 @@ impl Assembly {
                 },
             ),
         };
-        let database = Box::new(Sqlite::open(&location, durability)?);
+        let database = open(location.clone(), durability).await?;
+        database.overwrite_deleted(settings.secure_delete)?;
+        clock.continue_from(database.newest_time()?);
         let carrier = Arc::new(World::new(mail_sender(settings)?, settings.lambda_urls.clone()));
+        let database = Box::new(database);
         let ids = Ids::unpredictable()?;
         let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }
         declarations::make(&runtime, settings).await?;
+        runtime.watch_storage(place(&location, settings.disk_reserve)?).await;
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
         let depths_of = Arc::clone(&runtime);
@@ -129,6 +134,26 @@ impl Assembly {
             Arc::clone(&metrics),
         );
         Ok(Self { runtime, gateway: Arc::new(gateway), metrics, keys })
+    }
+}
+
+/// Opens the database on a thread of its own, which ends with the process: an upgrade may take
+/// minutes, and whoever stops the server meanwhile does not wait for it.
+async fn open(location: Location, durability: Durability) -> Result<Sqlite, store::Error> {
+    let (done, opened) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("squab-open".into())
+        .spawn(move || done.send(Sqlite::open(&location, durability)).map_err(drop))
+        .map_err(|error| store::Error::Unavailable(error.to_string()))?;
+    opened.await.map_err(|_| store::Error::Closed)?
+}
+
+fn place(location: &Location, reserve: Option<u64>) -> Result<Place, store::Error> {
+    match location {
+        Location::Memory => Ok(Place::Memory),
+        Location::Directory(directory) => OpenFiles::of(directory)
+            .map(|files| Place::Files(files, reserve))
+            .map_err(|error| store::Error::Unavailable(error.to_string())),
     }
 }
 
@@ -174,6 +199,13 @@ fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
         Some(path) => {
             let refuse = |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+            if store::is_readable_by_others(path) {
+                let path = path.display();
+                tracing::warn!(
+                    "other users of this machine can read the keys in {path}; `chmod o= {path}` \
+                     closes it"
+                );
+            }
             Credentials::parse_in(&text, &accounts).map_err(|error| refuse(error.to_string()))?
         }
     };

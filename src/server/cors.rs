@@ -7,7 +7,9 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::domain::host::{Authority, is_or_is_below};
 
 const METHODS: HeaderValue = HeaderValue::from_static("HEAD,GET,PUT,POST,DELETE,OPTIONS,PATCH");
 /// What the SDKs for browsers send, where a preflight does not name it.
@@ -52,16 +54,25 @@ impl Cors {
         Some(response)
     }
 
-    /// The origin of a request, if it may read the answer.
+    /// Returns the origin of a request whose page may read the answer.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         if self.origins.is_empty() && !self.local {
             return None;
         }
         let origin = headers.get(ORIGIN)?;
-        let text = origin.to_str().ok()?;
-        let may = self.origins.iter().any(|known| known == "*" || known == text)
-            || self.local && is_local(text);
-        may.then(|| origin.clone())
+        self.allows(origin.to_str().ok()?).then(|| origin.clone())
+    }
+
+    /// Returns whether pages of this origin may call.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.allows_all()
+            || self.origins.iter().any(|known| known == origin)
+            || self.local && is_local(origin)
+    }
+
+    /// Returns whether pages of all origins may call.
+    pub fn allows_all(&self) -> bool {
+        self.origins.iter().any(|known| known == "*")
     }
 }
 
@@ -75,10 +86,10 @@ pub fn admit(answer: &mut HeaderMap, origin: HeaderValue) {
 
 /// Whether an origin is served from this machine.
 fn is_local(origin: &str) -> bool {
-    let Ok(origin) = origin.parse::<Uri>() else { return false };
-    let host = origin.host().unwrap_or_default();
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "localhost.localstack.cloud")
-        || host.ends_with(".localhost.localstack.cloud")
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    host.and_then(Authority::parse).is_some_and(|host| {
+        host.is_loopback() || is_or_is_below(host.host(), "localhost.localstack.cloud")
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +121,9 @@ mod tests {
             ("http://localhost:3000", true),
             ("https://app.localhost.localstack.cloud", true),
             ("http://127.0.0.1", true),
+            ("http://[::1]:3000", true),
+            ("ftp://localhost", false),
+            ("http://localhost/", false),
             ("http://localhost.evil.example", false),
             ("null", false),
         ] {

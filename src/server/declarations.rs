@@ -6,7 +6,7 @@
 use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Settings, Target};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, QueueName};
-use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
 use crate::domain::{queue_attributes, topic_attributes};
 use crate::engine::queues::Retiming;
@@ -196,7 +196,7 @@ async fn make_subscription(
             (protocol, endpoint.clone(), None)
         }
     };
-    let of = format!("the subscription of {endpoint}");
+    let of = format!("the subscription of {}", without_secrets(&endpoint));
     if let Some(queue) = queue {
         let name = queue.name.clone();
         let found = runtime.run(move |tx| Ok(tx.queue(&queue)?)).await;
@@ -239,7 +239,7 @@ fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> 
         let shown = existing.attributes.shown();
         for (name, value) in scope_where_it_fits(&request.attributes) {
             if shown.get(name) != Some(value) {
-                subscriptions::set_attribute(tx, &arn, name, value)?;
+                subscriptions::set_attribute(tx, &arn, name, Some(value))?;
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::runtime::clock::{Clock, SystemClock};
 use crate::server::audit::{self, Audit, Entry, Who};
 use crate::server::bodies::{self, Bodies, Failure, Received};
 use crate::server::chaos::{self, Chaos};
+use crate::server::forwarded;
 use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::server::selection::{self, Selection};
@@ -49,8 +50,6 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
-/// Bytes of a host, with its port, that links and queue URLs repeat: names have 253 at most.
-const LONGEST_HOST: usize = 300;
 /// Bytes of the body of a call that is made without a signature where others need one: links have
 /// their parameters in the URL.
 const LINK_BYTES: usize = 8 * 1024;
@@ -78,7 +77,7 @@ pub struct GatewaySettings {
     pub one_region: bool,
     /// Where callers belong whose key is not known.
     pub accounts: Arc<Accounts>,
-    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
+    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are believed.
     pub trust_forwarded: bool,
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
@@ -243,6 +242,7 @@ impl Gateway {
             let operation = format!("{}:{}", operation.service.name(), operation.name);
             Box::new(Entry { who, operation, resource })
         });
+        self.runtime.storage().admit(operation.stores())?;
         if let Payload::Query(params) = &payload {
             check_address(operation, params, &cx)?;
         }
@@ -478,18 +478,7 @@ impl Gateway {
         if let Some(url) = &self.settings.public_url {
             return url.trim_end_matches('/').to_owned();
         }
-        let forwarded = |name| {
-            let value = header(&parts.headers, name).filter(|_| self.settings.trust_forwarded)?;
-            value.split(',').next().map(str::trim)
-        };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let scheme = if scheme.len() <= LONGEST_HOST { scheme } else { "http" };
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| header(&parts.headers, HOST.as_str()))
-            .or_else(|| parts.uri.authority().map(hyper::http::uri::Authority::as_str))
-            .filter(|host| host.len() <= LONGEST_HOST)
-            .unwrap_or("localhost");
-        format!("{scheme}://{host}")
+        forwarded::base_url(&parts.headers, &parts.uri, self.settings.trust_forwarded)
     }
 }
 
@@ -809,15 +798,14 @@ fn respond_with_error(
     response
 }
 
-/// The answer to a request for which there is no room, in the encoding and of the service that its
-/// head selects. Clients try again.
-pub(super) fn turn_away(parts: &Parts, sentence: &'static str) -> Response<Body> {
+/// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
+/// encoding and of the service that the head selects.
+pub(super) fn reject(parts: &Parts, refusal: &Refusal) -> Response<Body> {
     let selection = selection::select(parts, |_| true);
     let service =
         selection.as_ref().map_or(Service::Sqs, |selection| service_of_head(parts, selection));
     let encoding = selection.map_or(Encoding::AwsJson, |selection| selection.encoding());
-    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
-    refuse(service, &refusal, encoding, &fresh_request_id())
+    refuse(service, refusal, encoding, &fresh_request_id())
 }
 
 /// The answer to a request that is no call, in XML whatever the caller prefers.

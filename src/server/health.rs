@@ -1,20 +1,62 @@
-//! Is the server there: its own `/health`, and who asks it.
+//! Whether the server is alive, `/health`, and whether it can serve, `/ready`; and the client of both.
 //!
-//! Nothing is served before the state is open and the declared queues exist, so an answer at all
-//! means that the server is there.
+//! Requests are answered only once the state is open and the declared queues exist, so that any answer
+//! to `/health` means that the process is alive. It asks nothing of the store: to restart a server
+//! whose disk fails helps nobody. `/ready` asks the store.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use serde_json::json;
+
+use crate::runtime::Runtime;
+use crate::runtime::storage_watch::Condition;
 
 /// How long [`ask`] waits to connect, and again for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the store may take for the answer to `/ready`: less than probes wait.
+const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// The answer to a request that asks for health, or `None` when the gateway is meant.
+/// Returns whether a request asks for `/ready`.
+pub fn asks_whether_ready(method: &Method, path: &str) -> bool {
+    // A queue may have this path in the forms without an account; calls of queues are POSTs.
+    path == "/ready" && (*method == Method::GET || *method == Method::HEAD)
+}
+
+/// Returns the answer to `/ready`, with a status, and a reason if it is not `ready`: 200 `ready`; 200
+/// `degraded` while messages are not accepted but can be received and deleted; 503 `unavailable`
+/// when the store cannot serve.
+pub async fn readiness(runtime: &Runtime) -> Response<Body> {
+    let asked = runtime.run(|tx| Ok(tx.free_space()?));
+    let answered = tokio::time::timeout(STORE_PATIENCE, asked).await;
+    let (code, status, reason) = match (runtime.storage().condition(), answered) {
+        (Condition::Gone(reason), _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason),
+        (_, Err(_)) => {
+            let reason = format!("the store has not answered within {STORE_PATIENCE:?}");
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
+        }
+        (_, Ok(Err(refusal))) => {
+            let reason = refusal.internal.unwrap_or_else(|| refusal.message.into_owned());
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
+        }
+        (Condition::Full(reason), Ok(Ok(_))) => (StatusCode::OK, "degraded", reason),
+        (Condition::Good, Ok(Ok(_))) => (StatusCode::OK, "ready", String::new()),
+    };
+    let said = if reason.is_empty() {
+        json!({"status": status})
+    } else {
+        json!({"status": status, "reason": reason})
+    };
+    let mut response = answer(code, "application/json", format!("{said}\n"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Returns the answer to a request that asks for health, or `None` when the gateway is meant.
 ///
 /// Calls of AWS operations pass with two comparisons.
 pub fn respond(method: &Method, path: &str) -> Option<Response<Body>> {
@@ -26,8 +68,8 @@ pub fn respond(method: &Method, path: &str) -> Option<Response<Body>> {
     None
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

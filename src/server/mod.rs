@@ -7,9 +7,11 @@
 pub mod assembly;
 pub mod audit;
 pub mod bodies;
+pub mod browser;
 pub mod chaos;
 pub mod cors;
 pub mod declarations;
+mod forwarded;
 pub mod gateway;
 pub mod health;
 mod held;
@@ -45,10 +47,11 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::{Compat, Settings, Storage};
+use crate::domain::{Kind, Refusal};
 use crate::runtime::answers::{Answers, NO_ROOM};
-use crate::runtime::clock::SystemClock;
+use crate::runtime::clock::ProcessClock;
 use assembly::{Assembly, AssemblyError};
-use cors::Cors;
+use browser::BrowserRules;
 use gateway::Gateway;
 use init_hooks::{InitHooks, Stage};
 use listener::{BindError, Bound, Crowded, Limits};
@@ -101,7 +104,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         hooks.run(Stage::Boot, &[]).await;
         hooks.run(Stage::Start, &[]).await;
         let bound = Bound::bind(&settings.listen).await?;
-        let assembly = Assembly::new(&settings, Arc::new(SystemClock)).await?;
+        let assembly = Assembly::new(&settings, Arc::new(ProcessClock::start())).await?;
         Ok::<_, StartError>((bound, assembly))
     };
     let (bound, assembly) = tokio::select! {
@@ -124,9 +127,9 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     let local = Arc::new(LocalStack::new(&settings, Arc::clone(&hooks), end));
     let gateway = move |request| route(Arc::clone(&gateway), Arc::clone(&local), request);
     let (stop, stopped) = oneshot::channel::<()>();
-    let cors = Cors::new(&settings.cors_allowed_origins, is_localstack);
     let answers = Arc::clone(assembly.gateway.answers());
-    let service = shell(gateway, Arc::clone(&assembly.metrics), answers, cors);
+    let rules = BrowserRules::new(&settings);
+    let service = shell(gateway, Arc::clone(&assembly.metrics), answers, rules);
     let serving = bound.serve(service, limits, open, async {
         // An error means that the sender is gone, which is as good a reason to stop.
         let _ = stopped.await;
@@ -207,6 +210,9 @@ async fn route(
     local: Arc<LocalStack>,
     request: Request<Body>,
 ) -> Response<Body> {
+    if health::asks_whether_ready(request.method(), request.uri().path()) {
+        return Box::pin(health::readiness(gateway.runtime())).await;
+    }
     if inspection::is_meant(request.uri().path()) {
         return Box::pin(inspection::handle(&gateway, request)).await;
     }
@@ -216,13 +222,13 @@ async fn route(
     gateway.handle(request).await
 }
 
-/// The service that each connection is served with: health, metrics, and the gateway, in which a
-/// panic ends one request and nothing else.
+/// The service that each connection is served with: the rules for browsers, health, metrics, and the
+/// gateway, in which a panic ends one request and nothing else.
 pub fn shell<G, F>(
     gateway: G,
     metrics: Arc<Metrics>,
     answers: Arc<Answers>,
-    cors: Cors,
+    rules: BrowserRules,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -231,7 +237,7 @@ where
     G: Fn(Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send,
 {
-    let shell = Arc::new(Shell { gateway, metrics, answers, cors });
+    let shell = Arc::new(Shell { gateway, metrics, answers, rules });
     service_fn(move |request| {
         let shell = Arc::clone(&shell);
         async move { Ok(shell.answer(request).await) }
@@ -242,7 +248,7 @@ struct Shell<G> {
     gateway: G,
     metrics: Arc<Metrics>,
     answers: Arc<Answers>,
-    cors: Cors,
+    rules: BrowserRules,
 }
 
 impl<G, F> Shell<G>
@@ -251,10 +257,15 @@ where
     F: Future<Output = Response<Body>>,
 {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let Some(origin) = self.cors.allowed(request.headers()) else {
+        let check = self.rules.check(request.method(), request.uri(), request.headers());
+        if let Err(rejection) = check {
+            let refusal = Refusal::new(Kind::AccessDenied, self.rules.sentence(&rejection));
+            return gateway::reject(&request.into_parts().0, &refusal);
+        }
+        let Some(origin) = self.rules.cors.allowed(request.headers()) else {
             return self.answer_anybody(request).await;
         };
-        if let Some(response) = self.cors.preflight(&request) {
+        if let Some(response) = self.rules.cors.preflight(&request) {
             return response;
         }
         let mut response = self.answer_anybody(request).await;
@@ -279,11 +290,11 @@ where
         if request.uri().path() == "/metrics" && request.method() == Method::GET {
             return match self.metrics.respond(self.answers.answer()).await {
                 Some(response) => response,
-                None => gateway::turn_away(&request.into_parts().0, NO_ROOM),
+                None => turn_away(request, NO_ROOM),
             };
         }
-        if crowd {
-            return gateway::turn_away(&request.into_parts().0, NO_CONNECTIONS);
+        if crowd && !health::asks_whether_ready(request.method(), request.uri().path()) {
+            return turn_away(request, NO_CONNECTIONS);
         }
         let answer = async { (self.gateway)(request.map(Body::new)).await };
         unless_it_panics(answer).await.unwrap_or_else(|| {
@@ -291,6 +302,12 @@ where
             internal_failure()
         })
     }
+}
+
+/// The answer where there is no room for a request. Clients try again.
+fn turn_away(request: Request<Incoming>, sentence: &'static str) -> Response<Body> {
+    let refusal = Refusal::new(Kind::ServiceUnavailable, sentence);
+    gateway::reject(&request.into_parts().0, &refusal)
 }
 
 /// The future's output, or `None` when it panics; the panic hook of [`logging`] has logged why.
@@ -391,7 +408,7 @@ pub(crate) mod tests {
         let limits =
             Limits { connections, header_timeout: Duration::from_secs(100), grace: Duration::ZERO };
         let answers = Answers::new(1024);
-        let service = shell(gateway, Arc::clone(&metrics), answers, Cors::default());
+        let service = shell(gateway, Arc::clone(&metrics), answers, BrowserRules::default());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(bound.serve(service, limits, Gauge::default(), async {
             let _ = stopped.await;

@@ -1,8 +1,12 @@
-//! Does the data directory outlive the container: a warning for whoever forgot the volume.
+//! A warning when the data directory ends with the container: a volume was forgotten.
 //!
 //! A container starts with a file system of its own and loses it at its end. The kernel's table of
-//! mounts, `/proc/self/mountinfo`, tells whether the data directory is there or on a volume. Where
+//! mounts, `/proc/self/mountinfo`, shows whether the data directory is there or on a volume. Where
 //! there is no such table, nothing is said.
+//!
+//! A machine can look like a container: its root may be an overlay (live systems, read-only roots), or
+//! it was made from an image and kept the engine's mark. But only what runs in a container has a PID
+//! namespace other than the first one of the kernel.
 
 use std::path::{Path, PathBuf};
 
@@ -15,20 +19,28 @@ const LAYERED: [&str; 3] = ["overlay", "fuse-overlayfs", "aufs"];
 /// Files with which engines mark containers, whatever their file system.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
+/// The first PID namespace of a kernel, in which machines run; the number is part of the kernel's
+/// interface (PROC_PID_INIT_INO).
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
 /// Logs a warning if what is in the data directory ends with the container.
 pub fn warn_of_loss(settings: &Settings) {
     let Storage::Directory { path, .. } = &settings.storage else { return };
     let Ok(data) = std::fs::canonicalize(path) else { return };
     let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return };
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok();
     let is_marked = MARKS.iter().any(|mark| Path::new(mark).exists());
-    if let Some(warning) = warning(&mounts, is_marked, &data) {
+    if let Some(warning) = warning(&mounts, namespace.as_deref(), is_marked, &data) {
         warn!("{warning}");
     }
 }
 
-/// What to say of this directory, given the table of mounts and whether an engine has marked the
-/// root as that of a container.
-fn warning(mounts: &str, is_marked: bool, data: &Path) -> Option<String> {
+/// Returns what to say of this directory, given the table of mounts, the PID namespace of the process,
+/// and whether an engine has marked the root as that of a container.
+fn warning(mounts: &str, namespace: Option<&Path>, is_marked: bool, data: &Path) -> Option<String> {
+    if namespace == Some(Path::new(FIRST_PID_NAMESPACE)) {
+        return None;
+    }
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
     let root = holder(&mounts, Path::new("/"))?;
     if !is_marked && !LAYERED.contains(&root.kind) {
@@ -104,7 +116,17 @@ mod tests {
     const MACHINE: &str = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n";
 
     fn said(mounts: &str, is_marked: bool, data: &str) -> Option<String> {
-        warning(mounts, is_marked, Path::new(data))
+        warning(mounts, Some(Path::new("pid:[4026532281]")), is_marked, Path::new(data))
+    }
+
+    #[test]
+    fn a_machine_that_looks_like_a_container_is_none() {
+        let machine = Some(Path::new(FIRST_PID_NAMESPACE));
+        for (mounts, is_marked) in [(CONTAINER, false), (CONTAINER, true), (MACHINE, true)] {
+            let data = Path::new("/srv/squab");
+            assert!(warning(mounts, None, is_marked, data).is_some());
+            assert_eq!(warning(mounts, machine, is_marked, data), None);
+        }
     }
 
     #[test]

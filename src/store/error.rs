@@ -1,13 +1,19 @@
-//! What can go wrong with rows, and how the engine hears of it.
+//! What can go wrong with rows, and what the engine is given then.
 
 use crate::domain::{Kind, Refusal};
 
 /// A failure of the database, never of the caller.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The database cannot do it now: the disk is full, a read or write failed.
+    /// The database cannot do it now: a read or write failed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// There is no room: the disk is full, or the largest size of a database in memory is reached.
+    #[error("the database is unavailable: {0}")]
+    Full(String),
+    /// The file is not one that this program can use.
+    #[error("the database is not one that this program can use: {0}")]
+    Foreign(String),
     /// A row does not have the shape that this program gives it.
     #[error("the database holds something unexpected: {0}")]
     Corrupt(String),
@@ -34,8 +40,10 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let cause = error.to_string();
         let kind = match error {
-            Error::Unavailable(_) | Error::Closed => Kind::ServiceUnavailable,
-            Error::Corrupt(_) | Error::InUse(_) | Error::Newer { .. } => Kind::InternalFailure,
+            Error::Unavailable(_) | Error::Full(_) | Error::Closed => Kind::ServiceUnavailable,
+            Error::Corrupt(_) | Error::InUse(_) | Error::Foreign(_) | Error::Newer { .. } => {
+                Kind::InternalFailure
+            }
         };
         Refusal { kind, ..Refusal::internal(cause) }
     }

@@ -2,26 +2,22 @@
 
 use super::checkpoints::{Checkpoints, PAGES, write_anew};
 use super::driver::{Database, Driver, EachRow, Row, Value};
+use super::files::{FILE, LOG, exposure, make_directory, make_file};
 use super::{Error, migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
     CachedStatement, Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, Statement, ToSql,
 };
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Name of the database file in the data directory, and of its write-ahead log.
-const FILE: &str = "squab.db";
-const LOG: &str = "squab.db-wal";
 /// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
 /// The same in memory, where reading a page again costs next to nothing, and walking the cache more.
 const MEMORY_CACHE_KIB: i64 = 4 * 1024;
 /// Bytes of a file in memory, which is one allocation: SQLite makes none that is much larger.
-const MEMORY_BYTES: i64 = i32::MAX as i64 + 1 - 64 * 1024;
+pub const MEMORY_BYTES: i64 = i32::MAX as i64 + 1 - 64 * 1024;
 /// Statements that stay prepared: more than there are.
 const STATEMENTS: usize = 256;
 
@@ -59,8 +55,18 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database and brings its schema up to date. That may take minutes where the file is
+    /// large and of an early version.
     pub fn open(location: &Location, durability: Durability) -> Result<Self, Error> {
+        match location {
+            Location::Memory => Self::open_here(location, durability),
+            Location::Directory(directory) => {
+                Self::open_here(location, durability).map_err(|error| of_file(error, directory))
+            }
+        }
+    }
+
+    fn open_here(location: &Location, durability: Durability) -> Result<Self, Error> {
         let mut connection = match location {
             Location::Memory => open_in_memory().map_err(|error| failure(&error))?,
             Location::Directory(directory) => open_file(directory)?,
@@ -71,13 +77,10 @@ impl Sqlite {
             (_, Durability::Full) => ("WAL", "FULL", CACHE_KIB),
             (_, Durability::Process) => ("WAL", "NORMAL", CACHE_KIB),
         };
-        let configured = configure(&connection, journal, synchronous, cache_kib);
-        configured.map_err(|error| match (failure(&error), location) {
-            (Error::InUse(_), Location::Directory(directory)) => {
-                Error::InUse(directory.display().to_string())
-            }
-            (other, _) => other,
-        })?;
+        hold(&connection).map_err(|error| failure(&error))?;
+        // Before anything is changed: the file may be another program's.
+        migrations::examine(&connection)?;
+        configure(&connection, journal, synchronous, cache_kib).map_err(|error| failure(&error))?;
         let mut checkpoints = None;
         if let Location::Directory(directory) = location {
             let log = directory.join(LOG);
@@ -94,6 +97,50 @@ impl Sqlite {
         migrations::apply(&mut connection)?;
         Ok(Self { connection, in_memory: *location == Location::Memory, checkpoints })
     }
+}
+
+/// The faults that a check of a database has found; none if it is sound.
+pub type Faults = Vec<String>;
+
+impl Sqlite {
+    /// Returns the newest time that a transaction has seen, to within a second, in Unix milliseconds.
+    pub fn newest_time(&self) -> Result<i64, Error> {
+        let sql = "SELECT at FROM newest_time WHERE id = 1";
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| failure(&error))
+    }
+
+    /// Sets whether rows that are deleted from now on are overwritten with zeros. Until it is copied into
+    /// the file, and written over, the log has what it had.
+    pub fn overwrite_deleted(&self, overwrite: bool) -> Result<(), Error> {
+        let sql =
+            if overwrite { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
+        self.connection.query_row(sql, [], |_| Ok(())).map_err(|error| failure(&error))
+    }
+
+    /// Checks the database in a directory, without upgrading it, and returns what is wrong with it.
+    /// The error says why it cannot be checked.
+    pub fn check(directory: &Path) -> Result<Faults, Error> {
+        let path = directory.join(FILE);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(|error| {
+            Error::Unavailable(format!("cannot open {}: {error}", path.display()))
+        })?;
+        hold(&connection)
+            .map_err(|error| failure(&error))
+            .and_then(|()| migrations::examine(&connection).map(drop))
+            .map_err(|error| of_file(error, directory))?;
+        faults(&connection).or_else(|error| match failure(&error) {
+            // A fault so bad that the check itself stops at it.
+            Error::Corrupt(fault) => Ok(vec![fault]),
+            other => Err(other),
+        })
+    }
+}
+
+fn faults(connection: &Connection) -> rusqlite::Result<Faults> {
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.filter(|row| row.as_deref() != Ok("ok")).collect()
 }
 
 impl Drop for Sqlite {
@@ -122,32 +169,33 @@ fn open_file(directory: &Path) -> Result<Connection, Error> {
         Error::Unavailable(format!("cannot make the directory {}: {error}", directory.display()))
     })?;
     let path = directory.join(FILE);
+    make_file(&path)
+        .map_err(|error| Error::Unavailable(format!("cannot make {}: {error}", path.display())))?;
+    if let Some(warning) = exposure(directory) {
+        tracing::warn!("{warning}");
+    }
     Connection::open_with_flags(&path, FLAGS)
         .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
 }
 
-/// Makes a directory, and those above it, so that they are on the disk before anything is put into
-/// them: SQLite syncs what is in the directory, but a loss of power could take the directory itself,
-/// and everything that was acknowledged since.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
+/// Names the file in errors that are about the whole of it.
+fn of_file(error: Error, directory: &Path) -> Error {
+    match error {
+        Error::InUse(_) => Error::InUse(directory.display().to_string()),
+        Error::Foreign(reason) => {
+            Error::Foreign(format!("{}: {reason}", directory.join(FILE).display()))
+        }
+        other => other,
     }
-    let above = match directory.parent() {
-        Some(above) if above != Path::new("") => above,
-        _ => Path::new("."),
-    };
-    make_directory(above)?;
-    match std::fs::create_dir(directory) {
-        Err(error) if !directory.is_dir() => return Err(error),
-        _ => {}
-    }
-    if let Err(error) = File::open(above).and_then(|above| above.sync_all()) {
-        // Some file systems cannot. SQLite does not insist on it either.
-        let path = directory.display();
-        tracing::warn!(%error, "a loss of power may take {path}: cannot sync the directory above");
-    }
-    Ok(())
+}
+
+/// Takes the database for this process alone.
+fn hold(connection: &Connection) -> rusqlite::Result<()> {
+    // Another process that has the file keeps it: waiting would only delay the refusal.
+    connection.busy_timeout(Duration::ZERO)?;
+    // Exclusive: a second server on the same file is refused at its first read, and the index of
+    // the write-ahead log stays in our own memory.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
 }
 
 fn configure(
@@ -157,14 +205,9 @@ fn configure(
     cache_kib: i64,
 ) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Whoever else has the file keeps it: waiting for it would only delay the refusal.
-    connection.busy_timeout(Duration::ZERO)?;
     // Plans must not depend on the values of parameters: where they do, SQLite prepares a
     // statement anew whenever a value changes, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Exclusive: a second server on the same file is refused at its first read, and the index of
-    // the write-ahead log stays in our own memory.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", journal)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
@@ -181,6 +224,7 @@ pub(super) fn failure(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
             Error::Corrupt(error.to_string())
         }
+        Some(ErrorCode::DiskFull) => Error::Full(error.to_string()),
         Some(_) => Error::Unavailable(error.to_string()),
         None => Error::Corrupt(error.to_string()),
     }

@@ -158,6 +158,7 @@ pub struct Txn<'t> {
     pub(super) ledger: &'t mut Ledger,
     ids: &'t mut Ids,
     now: i64,
+    shown: i64,
     effects: Vec<Effect>,
     wrote: bool,
 }
@@ -170,12 +171,23 @@ impl<'t> Txn<'t> {
         ids: &'t mut Ids,
         now: i64,
     ) -> Self {
-        Self { driver, ledger, ids, now, effects: Vec::new(), wrote: false }
+        Self { driver, ledger, ids, now, shown: now, effects: Vec::new(), wrote: false }
+    }
+
+    /// The same, while the wall clock shows another time.
+    pub(super) fn shown_at(self, shown: i64) -> Self {
+        Self { shown, ..self }
     }
 
     /// The time, in Unix milliseconds: the only clock of the rules.
     pub fn now(&self) -> i64 {
         self.now
+    }
+
+    /// Returns what the wall clock shows, in Unix milliseconds: for times that clients see and that no
+    /// deadline is computed from.
+    pub fn wall_now(&self) -> i64 {
+        self.shown
     }
 
     /// A fresh random id: the only randomness of the rules.

@@ -27,10 +27,32 @@ const JOBS_PER_COMMIT: usize = 256;
 /// How often the writer thread yields to others before it sleeps; some ten microseconds in all.
 const TURNS_BEFORE_SLEEP: usize = 50;
 
-/// Hears of effects once they are true.
+/// The newest time is written down so often at most, in milliseconds.
+const NOTED_EVERY_MS: i64 = 1_000;
+
+/// Learns of what transactions came to. Both are called before the next transaction begins: they must
+/// be quick.
 pub trait Observer: Send + Sync {
-    /// Called after a commit, before the next one begins: it must be quick.
+    /// Called after a commit.
     fn committed(&self, effects: &[Effect]);
+
+    /// Called after a transaction that failed because there is no room for it.
+    fn full(&self) {}
+}
+
+/// A time, as rules and as clients see it, in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The time that deadlines follow.
+    pub now: i64,
+    /// What the wall clock shows.
+    pub shown: i64,
+}
+
+impl From<i64> for Moment {
+    fn from(now: i64) -> Self {
+        Self { now, shown: now }
+    }
 }
 
 /// A handle on the writer and its thread. The thread ends with the last handle, or when told to.
@@ -52,11 +74,10 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Starts the writer thread. `now` returns the time in Unix milliseconds; [`Txn::fresh_id`] draws
-    /// from `ids`.
+    /// Starts the writer thread. `now` returns the time; [`Txn::fresh_id`] draws from `ids`.
     pub fn start(
         database: Box<dyn Database>,
-        now: Box<dyn Fn() -> i64 + Send>,
+        now: Box<dyn Fn() -> Moment + Send>,
         ids: Ids,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
@@ -66,6 +87,8 @@ impl Store {
             ids,
             observer,
             latest: i64::MIN,
+            noted: i64::MIN,
+            wrote: false,
             ledger: Ledger::default(),
             effects: Vec::new(),
         };
@@ -361,11 +384,15 @@ impl Writer {
 
 /// What the writer keeps from one transaction to the next.
 struct State {
-    now: Box<dyn Fn() -> i64 + Send>,
+    now: Box<dyn Fn() -> Moment + Send>,
     ids: Ids,
     observer: Arc<dyn Observer>,
     /// The latest time that a transaction has seen: time never runs backwards.
     latest: i64,
+    /// The time that was written down last.
+    noted: i64,
+    /// Whether a job of the open transaction has changed something.
+    wrote: bool,
     ledger: Ledger,
     /// Of the jobs that have been committed, and of those in the transaction that is open.
     effects: Vec<Effect>,
@@ -383,6 +410,9 @@ impl State {
             Ok(()) | Err(Spoiled::Job) => {}
             Err(Spoiled::Store(error)) => {
                 tracing::error!(%error, "a transaction failed");
+                if matches!(error, Error::Full(_)) {
+                    self.observer.full();
+                }
                 for job in jobs {
                     job.fail(error.clone().into());
                 }
@@ -413,17 +443,35 @@ impl State {
         jobs: &mut [J],
     ) -> Result<(), Spoiled> {
         driver.begin().map_err(Spoiled::Store)?;
+        self.wrote = false;
         for job in jobs {
             self.run_one(driver, job)?;
         }
-        self.ledger.settle(driver).and_then(|()| driver.commit()).map_err(Spoiled::Store)
+        self.ledger.settle(driver).map_err(Spoiled::Store)?;
+        let noted = self.note_time(driver).map_err(Spoiled::Store)?;
+        driver.commit().map_err(Spoiled::Store)?;
+        self.noted = noted;
+        Ok(())
+    }
+
+    /// Writes down the time of a transaction that changes something, now and then, so that the next
+    /// process does not begin before it. Returns the time that is written down then.
+    fn note_time(&self, driver: &mut dyn Driver) -> Result<i64, Error> {
+        if !self.wrote || self.latest.saturating_sub(self.noted) < NOTED_EVERY_MS {
+            return Ok(self.noted);
+        }
+        driver.execute("UPDATE newest_time SET at = max(at, ?1)", &[self.latest.into()])?;
+        Ok(self.latest)
     }
 
     fn run_one(&mut self, driver: &mut dyn Driver, job: &mut impl Job) -> Result<(), Spoiled> {
-        self.latest = self.latest.max((self.now)());
-        let mut txn = Txn::new(driver, &mut self.ledger, &mut self.ids, self.latest);
+        let moment = (self.now)();
+        self.latest = self.latest.max(moment.now);
+        let mut txn = Txn::new(driver, &mut self.ledger, &mut self.ids, self.latest)
+            .shown_at(moment.shown + (self.latest - moment.now));
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut txn)));
         let wrote = txn.wrote();
+        self.wrote |= wrote;
         match outcome {
             Ok(true) => {
                 self.effects.extend(txn.into_effects());

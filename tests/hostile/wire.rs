@@ -5,7 +5,7 @@ use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
 use serde_json::json;
 use squab::runtime::answers::Answers;
-use squab::server::cors::Cors;
+use squab::server::browser::BrowserRules;
 use squab::server::gateway::GatewaySettings;
 use squab::server::listener::{Bound, Limits};
 use squab::server::metrics::Metrics;
@@ -280,7 +280,7 @@ fn serve(settings: GatewaySettings) -> (String, oneshot::Sender<()>) {
                 let gateway = Arc::clone(&gateway);
                 async move { gateway.handle(request).await }
             };
-            let service = shell(handle, Arc::new(metrics), of_metrics, Cors::default());
+            let service = shell(handle, Arc::new(metrics), of_metrics, BrowserRules::default());
             bound.serve(service, limits, open, async { drop(stopped.await) }).await;
         });
     });

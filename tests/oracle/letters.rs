@@ -241,7 +241,7 @@ impl Oracle {
         }
         letter.states = vec![State::Arrived];
         let arriving = Message::arriving(letter.body.clone(), now, 0);
-        // Its attributes tell what was wrong.
+        // A letter does not keep the attributes that were published: they are not compared.
         self.arrive(target, arriving);
     }
 

@@ -6,6 +6,7 @@ use super::queues::{Message, Sent};
 use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use squab::domain::address::has_fifo_suffix;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Debug, Default)]
@@ -255,12 +256,18 @@ impl Oracle {
             deduplication_id: message.deduplication_id.clone(),
             ..Message::arriving(body, self.now, 0)
         };
-        if self.arrive(&to.endpoint, arriving.clone()) {
+        // A FIFO topic gives its message groups to FIFO queues only.
+        let topic_is_fifo = message.deduplication_id.is_some();
+        let ungrouped = |name: &str| topic_is_fifo && !has_fifo_suffix(name);
+        let to_queue = |name: &str| {
+            let group = arriving.group.clone().filter(|_| !ungrouped(name));
+            Message { group, ..arriving.clone() }
+        };
+        if self.arrive(&to.endpoint, to_queue(&to.endpoint)) {
             return;
         }
         if let Some(dead) = &to.dead_letters {
-            // Attributes there tell what was wrong.
-            self.arrive(dead, Message { attributes: None, ..arriving });
+            self.arrive(dead, to_queue(dead));
         }
     }
 }

@@ -326,7 +326,11 @@ impl World {
     }
 
     pub async fn set_subscription(&mut self, arn: &str, name: &str, value: &str) -> Step {
-        let input = json!({"SubscriptionArn": arn, "AttributeName": name, "AttributeValue": value});
+        let mut input = json!({"SubscriptionArn": arn, "AttributeName": name});
+        // A redrive policy is removed by no value.
+        if name != "RedrivePolicy" || !value.is_empty() {
+            input["AttributeValue"] = value.into();
+        }
         self.must_sns("SetSubscriptionAttributes", &input).await.map(drop)
     }
 

@@ -12,6 +12,8 @@ LIST = SUITE / "behaviours.md"
 SOURCES = {".py", ".js", ".mjs", ".ts", ".go", ".java", ".kt", ".rb", ".php", ".cs", ".rs", ".sh"}
 # Folders that are no clients: what was installed, and what clients of a language share.
 FOREIGN = {"node_modules", ".venv", ".cache", "__pycache__", "python", "node"}
+# Folders that try a tool of the suite: what they name, they do not check.
+TOOLS = {"comparison"}
 
 
 def listed():
@@ -32,7 +34,7 @@ def checked():
     named = re.compile(rf"""["'`\s\[(]((?:{themes})-\d{{2}})\b""")
     found = {}
     for folder in sorted(SUITE.iterdir()):
-        if not folder.is_dir() or folder.name in FOREIGN:
+        if not folder.is_dir() or folder.name in FOREIGN | TOOLS:
             continue
         for file in folder.rglob("*"):
             inside = file.relative_to(folder).parts

@@ -14,7 +14,7 @@ from suite import behaviours, clients
 from suite.conductor import OUR_OWN
 from suite.endpoint import HttpEndpoint
 from suite.service import Service
-from suite.topics import Sns
+from suite.topics import OPEN_TO_SNS, Sns
 
 LISTED = behaviours.listed()
 CLIENT = Path.cwd().name
@@ -76,6 +76,18 @@ def endpoint():
 
 
 @pytest.fixture(scope="session")
+def sns_endpoint(endpoint):
+    """The URL of SNS: that of the server, unless SNS has its own, as at AWS."""
+    return os.environ.get("SQUAB_SNS_ENDPOINT", endpoint).rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def sts_endpoint(endpoint):
+    """The URL of STS: that of the server, unless STS has its own, as at AWS."""
+    return os.environ.get("SQUAB_STS_ENDPOINT", endpoint).rstrip("/")
+
+
+@pytest.fixture(scope="session")
 def own_program():
     """For tests that start their own server: skipped when somebody else's server is tested."""
     if OUR_OWN not in os.environ:
@@ -126,14 +138,16 @@ def query_sqs(boto_query):
 
 
 @pytest.fixture(scope="session")
-def boto_sns(endpoint):
+def boto_sns(sns_endpoint):
     """The boto3 client of SNS."""
-    return clients.boto_sns(endpoint)
+    return clients.boto_sns(sns_endpoint)
 
 
 @pytest.fixture
-def sns(boto_sns, json_sqs):
-    """SNS, with queues for what it delivers."""
+def sns(endpoint, boto_sns, json_sqs):
+    """SNS, with queues for what it delivers. AWS delivers only where the queue's policy allows it."""
+    if ".amazonaws.com" in endpoint or "SQUAB_COMPAT_OPEN_TO_SNS" in os.environ:
+        json_sqs.given["Policy"] = OPEN_TO_SNS
     service = Sns(boto_sns, json_sqs)
     yield service
     service.clean_up()

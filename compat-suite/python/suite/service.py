@@ -16,9 +16,18 @@ UNTYPED = {
 }
 
 
+def random_suffix():
+    """Sixteen random characters."""
+    return uuid.uuid4().hex[:16]
+
+
+# How names differ from each other. A comparison of two servers needs the same names on both.
+suffix = random_suffix
+
+
 def unique(name="q"):
     """A queue name that no other test has."""
-    return f"compat-{name}-{uuid.uuid4().hex[:16]}"
+    return f"compat-{name}-{suffix()}"
 
 
 def text(value):
@@ -71,10 +80,12 @@ class Service(Caller):
     def __init__(self, client):
         super().__init__(client)
         self._made = []
+        self.given = {}  # attributes of every queue that is made here
 
     def queue(self, name="q", fifo=False, tags=None, **attributes):
         """A new queue with these attributes (values of any type are turned into text)."""
         name = unique(name) + (".fifo" if fifo else "")
+        attributes = self.given | attributes
         if fifo:
             attributes["FifoQueue"] = "true"
         members = {"QueueName": name}

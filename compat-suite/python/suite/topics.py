@@ -25,6 +25,20 @@ SIGNED = {
     ),
 }
 SIGNED["UnsubscribeConfirmation"] = SIGNED["SubscriptionConfirmation"]
+# A queue's policy, without which AWS delivers nothing to it.
+OPEN_TO_SNS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": "*",
+            }
+        ],
+    }
+)
 HASHES = {"1": hashes.SHA1(), "2": hashes.SHA256()}
 
 

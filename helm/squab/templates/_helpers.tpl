@@ -140,10 +140,24 @@ with an exponent; an object is a policy, which is text of JSON.
 
 {{/* The program's file. */}}
 {{- define "squab.config" -}}
-{{- $config := omit .Values.config "log_level" -}}
+{{- $config := omit .Values.config "log_level" "allowed_hosts" -}}
+{{- $hosts := .Values.config.allowed_hosts | default list -}}
+{{- if .Values.ingress.enabled -}}
+{{- range .Values.ingress.hosts -}}
+{{- with .host -}}
+{{- $hosts = append $hosts . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $level := ternary "debug" (.Values.config.log_level | default "info") .Values.debug -}}
 # Made from the values of the Helm chart.
 auth = {{ include "squab.authMode" . | toJson }}
+{{- if ne (include "squab.authMode" .) "strict" }}
+allow_anonymous = true
+{{- end }}
+{{- with uniq $hosts }}
+allowed_hosts = {{ include "squab.toml" . }}
+{{- end }}
 log_level = {{ toJson $level }}
 {{- if and (ne (include "squab.authMode" .) "off") (include "squab.credentialsEntry" .) }}
 credentials = "/etc/squab/keys/credentials"

@@ -1,7 +1,7 @@
 //! ConfirmSubscription: a call, or the link in a message.
 //!
-//! AWS: API_ConfirmSubscription. The token alone says which subscription is meant: of the TopicArn only
-//! the region matters.
+//! AWS: API_ConfirmSubscription. The token alone identifies the subscription: of the TopicArn only the region
+//! matters.
 
 use super::shapes::require;
 use crate::api::Context;
@@ -31,7 +31,8 @@ pub struct Output {
 /// Confirms the subscription of a token, or restores one that a link has ended.
 pub async fn confirm_subscription(cx: &Context, input: Input) -> Result<Output, Refusal> {
     require([("topicArn", input.topic_arn.is_some()), ("token", input.token.is_some())])?;
-    let topic = cx.topic("Topic", &input.topic_arn.unwrap_or_default())?;
+    let arn = input.topic_arn.unwrap_or_default();
+    let topic = cx.topic("TopicArn", &arn).map_err(|_| subscriptions::other_topic())?;
     let token = input.token.unwrap_or_default();
     let protect = input.authenticate_on_unsubscribe.as_deref().and_then(parse_bool);
     let signed = cx.signed;

@@ -33,7 +33,7 @@ pub struct Output {
     pub topic_arn: String,
 }
 
-/// Creates a topic, or finds the one that is there.
+/// Creates a topic, or finds the existing one.
 pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let constraints = Constraints::default().present("name", input.name.is_some());
     tags_fit(constraints, input.tags.as_deref().unwrap_or_default()).check()?;
@@ -50,7 +50,7 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
             topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
         })
         .await?;
-    // Whoever makes a topic may soon publish to it; a key takes a moment to be made.
+    // Publications may follow soon, and a signing key takes a moment to be made.
     cx.runtime.notary().prepare();
     Ok(Output { topic_arn })
 }

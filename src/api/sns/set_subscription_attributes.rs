@@ -18,7 +18,7 @@ pub struct Input {
     pub attribute_value: Option<String>,
 }
 
-/// Changes one attribute of a subscription. No value is the empty one.
+/// Changes one attribute of a subscription, or without a value removes it.
 pub async fn set_subscription_attributes(cx: &Context, input: Input) -> Result<(), Refusal> {
     require([
         ("subscriptionArn", input.subscription_arn.is_some()),
@@ -27,6 +27,6 @@ pub async fn set_subscription_attributes(cx: &Context, input: Input) -> Result<(
     let arn = cx.subscription(&input.subscription_arn.unwrap_or_default())?;
     let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let name = input.attribute_name.unwrap_or_default();
-    let value = input.attribute_value.unwrap_or_default();
-    cx.runtime.run(move |tx| subscriptions::set_attribute(tx, &arn, &name, &value)).await
+    let value = input.attribute_value;
+    cx.runtime.run(move |tx| subscriptions::set_attribute(tx, &arn, &name, value.as_deref())).await
 }

@@ -4,6 +4,7 @@ use crate::api::Context;
 use crate::api::constraints::Constraints;
 use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
+use crate::domain::sns_endpoint::without_password;
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
 use crate::domain::{Kind, Refusal};
 use crate::store::{Subscription, SubscriptionState};
@@ -145,7 +146,7 @@ impl From<Subscription> for SubscriptionElement {
             },
             owner: subscription.account,
             protocol: subscription.protocol.name(),
-            endpoint: subscription.endpoint,
+            endpoint: without_password(&subscription.endpoint).into_owned(),
             topic_arn: subscription.topic_arn,
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! AWS: API_Unsubscribe. A subscription that is not there is no error.
 
-use super::shapes::required;
 use crate::api::Context;
 use crate::domain::Refusal;
 use crate::engine::subscriptions;
@@ -17,8 +16,14 @@ pub struct Input {
 }
 
 /// Ends a subscription.
+// Rule (Unsubscribe): a missing SubscriptionArn is InvalidParameter, not the ValidationError of other operations.
+// Source: recorded
+// Test: tests/recorded/sns-topics.jsonl#sns-unsubscribe-without-parameter
 pub async fn unsubscribe(cx: &Context, input: Input) -> Result<(), Refusal> {
-    let arn = required(input.subscription_arn, "subscriptionArn")?;
+    let arn = input.subscription_arn.ok_or_else(|| {
+        let reason = "no value for required parameter";
+        Refusal::invalid_parameter_because("SubscriptionArn", reason)
+    })?;
     let Some(arn) = cx.subscription(&arn)? else { return Ok(()) };
     let (signed, base_url) = (cx.signed, cx.base_url.clone());
     cx.runtime.run(move |tx| subscriptions::unsubscribe(tx, &arn, signed, &base_url)).await

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_CancelMessageMoveTask.
 
-use super::start_message_move_task::TaskHandle;
+use super::start_message_move_task::{TaskHandle, owned};
 use crate::api::{Context, required};
 use crate::domain::Refusal;
 use crate::engine::move_tasks::cancel;
@@ -24,11 +24,18 @@ pub struct Output {
     pub approximate_number_of_messages_moved: i64,
 }
 
+// Rule (CancelMessageMoveTask): a text that is no handle is InvalidParameterValue, "Value for parameter
+//   TaskHandle is invalid."; a task that does not exist is ResourceNotFoundException, "Task does not
+//   exist."
+// Source: recorded
+// Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
+//
 /// Asks a task to stop; what it has moved stays moved.
 pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let handle = required(input.task_handle.as_deref(), "TaskHandle")?;
-    let id = TaskHandle::parse(handle)
+    let (id, source_arn) = TaskHandle::parse(handle)
         .ok_or_else(|| Refusal::invalid("Value for parameter TaskHandle is invalid."))?;
-    let moved = cx.runtime.run(move |tx| cancel(tx, id)).await?;
+    let source = owned(cx, &source_arn, "SourceArn")?;
+    let moved = cx.runtime.run(move |tx| cancel(tx, &source, id)).await?;
     Ok(Output { approximate_number_of_messages_moved: moved })
 }

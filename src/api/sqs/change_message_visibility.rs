@@ -37,13 +37,11 @@ const ENTRY: &str = "ChangeMessageVisibilityBatchRequestEntry";
 pub async fn change_message_visibility(cx: &Context, input: Change) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     required(input.receipt_handle.as_deref(), "ReceiptHandle")?;
-    if input.visibility_timeout.is_none() {
-        return Err(Refusal::missing("VisibilityTimeout"));
-    }
+    let timeout = input.visibility_timeout.ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
-            change(tx, &queue, &input)
+            change(tx, &queue, &input, timeout)
         })
         .await
 }
@@ -63,9 +61,10 @@ pub async fn change_message_visibility_batch(
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
             let mut outcomes = Vec::with_capacity(entries.len());
-            for entry in &entries {
+            for (entry, number) in entries.iter().zip(1..) {
                 let id = entry.id.as_deref().unwrap_or_default();
-                let outcome = change(tx, &queue, entry);
+                let outcome = required_in_entry(entry.visibility_timeout, number)
+                    .and_then(|timeout| change(tx, &queue, entry, timeout));
                 outcomes.push((id.to_owned(), outcome_of(id, outcome)?));
             }
             Ok(BatchOutput::new(outcomes))
@@ -73,10 +72,16 @@ pub async fn change_message_visibility_batch(
         .await
 }
 
-fn change(tx: &mut Txn<'_>, queue: &Queue, change: &Change) -> Result<(), Refusal> {
+// Rule (ChangeMessageVisibilityBatch): an entry without VisibilityTimeout fails by itself with MissingParameter,
+//   "The request must contain the parameter ChangeMessageVisibilityBatchRequestEntry.1.VisibilityTimeout."
+// Source: reported, aws/aws-sdk-go-v2#2250
+// Test: tests/scenarios/batches.txt#An entry without a timeout fails by itself.
+fn required_in_entry(timeout: Option<i64>, number: usize) -> Result<i64, Refusal> {
+    timeout.ok_or_else(|| Refusal::missing(&format!("{ENTRY}.{number}.VisibilityTimeout")))
+}
+
+fn change(tx: &mut Txn<'_>, queue: &Queue, change: &Change, timeout: i64) -> Result<(), Refusal> {
     let handle = change.receipt_handle.as_deref().unwrap_or_default();
-    let timeout =
-        change.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     if !VISIBILITY_TIMEOUT.contains(&timeout) {
         let reason = "Must be between 0 and 43200, if provided.";
         return Err(Refusal::invalid_value(timeout, "VisibilityTimeout", reason));

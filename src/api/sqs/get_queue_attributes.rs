@@ -4,10 +4,10 @@
 
 use crate::api::Context;
 use crate::domain::Refusal;
-use crate::domain::queue_attributes::{is_known_name, unknown_attribute};
 use crate::engine::queues;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The input of GetQueueAttributes.
 #[derive(Debug, Deserialize)]
@@ -27,16 +27,15 @@ pub struct Output {
     pub attributes: IndexMap<&'static str, String>,
 }
 
-/// Tells those attributes of a queue that are asked for and have a value.
+/// Returns those attributes of a queue that were asked for and have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input.attribute_names.unwrap_or_default();
+    let clock = Arc::clone(cx.runtime.clock());
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
-            if let Some(name) = names.iter().find(|name| *name != "All" && !is_known_name(name)) {
-                return Err(unknown_attribute(name));
-            }
+            queue.attributes.check_names(names.iter().map(String::as_str))?;
             if names.is_empty() {
                 return Ok(Output { attributes: IndexMap::new() });
             }
@@ -47,8 +46,8 @@ pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, 
                 ("ApproximateNumberOfMessages", counts.ready.to_string()),
                 ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
                 ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
-                ("CreatedTimestamp", (queue.created_at / 1_000).to_string()),
-                ("LastModifiedTimestamp", (queue.modified_at / 1_000).to_string()),
+                ("CreatedTimestamp", (clock.shown(queue.created_at) / 1_000).to_string()),
+                ("LastModifiedTimestamp", (clock.shown(queue.modified_at) / 1_000).to_string()),
             ]);
             if !names.iter().any(|name| name == "All") {
                 attributes.retain(|name, _| names.iter().any(|asked| asked == name));

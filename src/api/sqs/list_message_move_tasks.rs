@@ -61,10 +61,10 @@ pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Outpu
             Ok(tx.move_tasks(&source.arn(), limit)?)
         })
         .await?;
-    Ok(Output { results: tasks.into_iter().map(entry).collect() })
+    Ok(Output { results: tasks.into_iter().map(|task| entry(cx, task)).collect() })
 }
 
-fn entry(task: MoveTask) -> Entry {
+fn entry(cx: &Context, task: MoveTask) -> Entry {
     Entry {
         task_handle: (task.status == MoveTaskStatus::Running)
             .then(|| TaskHandle::of(&task).encode()),
@@ -75,6 +75,6 @@ fn entry(task: MoveTask) -> Entry {
         approximate_number_of_messages_moved: task.moved,
         approximate_number_of_messages_to_move: task.to_move,
         failure_reason: task.failure_reason,
-        started_timestamp: task.started_at,
+        started_timestamp: cx.runtime.clock().shown(task.started_at),
     }
 }

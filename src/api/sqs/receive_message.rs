@@ -8,6 +8,7 @@ use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBI
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Refusal, fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
+use crate::runtime::clock::Clock;
 use crate::store::Content;
 use crate::wire::longest_encoded;
 use indexmap::IndexMap;
@@ -69,7 +70,7 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         .and_then(|()| SystemAttributes::named(names));
     let asked = match checked {
         Ok(asked) => asked,
-        // A queue that does not exist is told before a bad parameter.
+        // That the queue does not exist is answered before a bad parameter is.
         Err(refusal) => {
             cx.runtime.run(move |tx| crate::engine::queues::find(tx, &address)).await?;
             return Err(refusal);
@@ -85,9 +86,14 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         weigh,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
-    let wait_seconds = cx.receive_overrides.wait_time_seconds.or(input.wait_time_seconds);
-    let deliveries = cx.runtime.receive(address, request, wait_seconds, &cx.room).await?;
-    let messages = deliveries.into_iter().map(|delivery| shape(delivery, &asked, &filter));
+    let deliveries = match cx.receive_overrides.wait_time_seconds {
+        // With LocalStack's header a receive waits for all messages that it wants.
+        Some(seconds) => cx.runtime.collect(address, request, seconds, &cx.room).await?,
+        None => cx.runtime.receive(address, request, input.wait_time_seconds, &cx.room).await?,
+    };
+    let clock = cx.runtime.clock().as_ref();
+    let messages =
+        deliveries.into_iter().map(|delivery| shape(shown(delivery, clock), &asked, &filter));
     Ok(Output { messages: messages.collect() })
 }
 
@@ -194,9 +200,17 @@ impl SystemAttributes {
     }
 }
 
-/// All that a receive could tell of a message.
-pub fn describe(delivery: Delivery) -> Message {
-    shape(delivery, &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
+/// Returns the message with the times that clients see.
+fn shown(mut delivery: Delivery, clock: &dyn Clock) -> Delivery {
+    let message = &mut delivery.message;
+    message.sent_at = clock.shown(message.sent_at);
+    message.first_received_at = clock.shown(message.first_received_at);
+    delivery
+}
+
+/// Returns all that a receive could say of a message.
+pub fn describe(delivery: Delivery, clock: &dyn Clock) -> Message {
+    shape(shown(delivery, clock), &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
 }
 
 fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> Message {
@@ -239,6 +253,7 @@ mod tests {
     use crate::api::sqs::dialect::SQS;
     use crate::domain::message_attributes::{AttributeValue, MessageAttribute, encode};
     use crate::domain::receipt::Receipt;
+    use crate::runtime::clock::ManualClock;
     use crate::store::Place;
     use crate::wire::{json, xml};
     use proptest::prelude::*;
@@ -298,7 +313,7 @@ mod tests {
             deliveries in prop::collection::vec(deliveries(), 1..4),
         ) {
             let weight: usize = deliveries.iter().map(|one| weigh(&one.content)).sum();
-            let output = Output { messages: deliveries.into_iter().map(describe).collect() };
+            let output = Output { messages: deliveries.into_iter().map(|it| describe(it, &ManualClock::at(0))).collect() };
             prop_assert!(json::encode(&output).len() <= weight);
             let xml = xml::response("ReceiveMessage", "id", &SQS, Some(&output));
             prop_assert!(xml.len() <= weight, "{} of {weight}", xml.len());

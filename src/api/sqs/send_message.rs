@@ -66,7 +66,7 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
     if input.message_body.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal::missing("MessageBody"));
     }
-    let mut prepared = Prepared::new(cx, input);
+    let mut prepared = refuse_lists("SendMessage", &input).and_then(|()| Prepared::new(cx, input));
     let (sent, fifo, prepared) = cx
         .runtime
         .run(move |tx| {
@@ -82,6 +82,11 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
     Ok(prepared.output(None, sent, fifo))
 }
 
+// Rule (SendMessageBatch): an entry that is too long or has a bad attribute fails by itself; on a FIFO
+//   queue one entry without a group or a deduplication id refuses the request.
+// Source: recorded
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
+//
 /// Sends up to ten messages; each succeeds or fails by itself, but for what is missing: one entry
 /// without its Id, body, or what a FIFO queue asks for refuses all of them.
 pub async fn send_message_batch(
@@ -96,6 +101,7 @@ pub async fn send_message_batch(
     let bodies =
         entries.iter().map(|entry| entry.message_body.as_deref().filter(|body| !body.is_empty()));
     batch::require_in_entries(ENTRY, "MessageBody", bodies)?;
+    entries.iter().try_for_each(|entry| refuse_lists("SendMessageBatch", entry))?;
     let total = entries.iter().map(size_as_given).sum();
     let ids: Vec<String> =
         entries.iter().map(|entry| entry.id.clone().unwrap_or_default()).collect();
@@ -187,8 +193,10 @@ impl Prepared {
         if let Some(id) = &message.message_deduplication_id {
             fifo::check_message_deduplication_id(id)?;
         }
-        let attributes = given(message.message_attributes, message_attributes::check)?;
-        let system = given(message.message_system_attributes, message_attributes::check_system)?;
+        let attributes = given(message.message_attributes);
+        let attributes = message_attributes::check(attributes)?;
+        let system = given(message.message_system_attributes);
+        let system = message_attributes::check_system(system)?;
         let sum = |attributes: &MessageAttributes| {
             let encoded = message_attributes::encode(attributes);
             (!attributes.is_empty()).then_some(encoded)
@@ -272,12 +280,21 @@ impl Prepared {
     }
 }
 
+/// Refuses lists of values in the attributes of a message.
+fn refuse_lists(operation: &str, message: &Message) -> Result<(), Refusal> {
+    let own = message.message_attributes.iter().flatten();
+    let mut all = own.chain(message.message_system_attributes.iter().flatten());
+    if all.any(|(_, value)| value.has_list_values()) {
+        return Err(message_attributes::lists_not_supported(operation));
+    }
+    Ok(())
+}
+
+/// Returns attributes as the rules read them.
 fn given(
     attributes: Option<BTreeMap<String, MessageAttributeValue>>,
-    check: impl FnOnce(Vec<(String, message_attributes::Given)>) -> Result<MessageAttributes, Refusal>,
-) -> Result<MessageAttributes, Refusal> {
-    let Some(attributes) = attributes else { return Ok(MessageAttributes::new()) };
-    check(attributes.into_iter().map(|(name, value)| (name, value.into())).collect())
+) -> impl Iterator<Item = (String, message_attributes::Given)> {
+    attributes.into_iter().flatten().map(|(name, value)| (name, value.into()))
 }
 
 /// In a batch AWS calls what is missing for a FIFO queue an invalid value.

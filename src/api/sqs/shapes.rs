@@ -27,14 +27,19 @@ pub struct MessageAttributeValue {
     pub data_type: Option<String>,
 }
 
+impl MessageAttributeValue {
+    /// Returns whether StringListValues or BinaryListValues is given, even without an element.
+    pub fn has_list_values(&self) -> bool {
+        self.string_list_values.is_some() || self.binary_list_values.is_some()
+    }
+}
+
 impl From<MessageAttributeValue> for Given {
     fn from(value: MessageAttributeValue) -> Self {
         Self {
             data_type: value.data_type,
             string_value: value.string_value,
             binary_value: value.binary_value.map(|blob| blob.0),
-            has_list_values: value.string_list_values.is_some_and(|list| !list.is_empty())
-                || value.binary_list_values.is_some_and(|list| !list.is_empty()),
         }
     }
 }

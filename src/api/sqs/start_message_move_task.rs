@@ -79,9 +79,9 @@ impl TaskHandle {
         STANDARD.encode(json::encode(self))
     }
 
-    /// The id of the task that a handle names.
-    pub fn parse(handle: &str) -> Option<Uuid> {
+    /// Returns the id of the task and the ARN of the source queue that a handle names.
+    pub fn parse(handle: &str) -> Option<(Uuid, String)> {
         let handle: Self = json::decode(&STANDARD.decode(handle).ok()?).ok()?;
-        handle.task_id.parse().ok()
+        Some((handle.task_id.parse().ok()?, handle.source_arn))
     }
 }

@@ -3,7 +3,7 @@
 //! AWS: API_UntagQueue.
 
 use crate::api::Context;
-use crate::domain::Refusal;
+use crate::domain::{Refusal, tags};
 use crate::engine::queues;
 use serde::Deserialize;
 
@@ -20,12 +20,10 @@ pub struct Input {
 pub async fn untag_queue(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
     let keys = input.tag_keys.unwrap_or_default();
-    if keys.is_empty() {
-        return Err(Refusal::missing("TagKeys"));
-    }
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &address)?;
+            tags::check_removed(keys.iter().map(String::as_str))?;
             for key in &keys {
                 tx.delete_tag(queue.id, key)?;
             }

@@ -314,6 +314,13 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// AWS demands the two delays and the number of retries, though its documentation has defaults
     /// for them: those are for policies that are absent as a whole.
+    // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): a retry policy must have minDelayTarget,
+    //   maxDelayTarget and numRetries.
+    // Source: reported, triggermesh/aws-event-sources#220
+    // Test: src/domain/delivery_policy/tests.rs::refusals_name_the_member
+    // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): minDelayTarget is at least one second.
+    // Source: reported, awsdocs/amazon-sns-developer-guide#5
+    // Test: tests/recorded/sns-topics.jsonl#sns-delivery-policy-without-delay
     fn read(mut members: Members) -> Result<Self, String> {
         let path = members.path.clone();
         let required = |name: &str, value: Option<u32>| {

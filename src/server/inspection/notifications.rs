@@ -181,18 +181,25 @@ async fn remove(
 
 async fn token(gateway: &Gateway, arn: &str) -> Result<Response<Body>, Refusal> {
     let arn = percent_decode_str(arn).decode_utf8_lossy().into_owned();
-    let region = arn.split(':').nth(3).unwrap_or_default();
-    let Ok(parsed) = SubscriptionArn::parse(&arn, region) else {
-        let sentence = "This is no ARN of a subscription.";
-        return Ok(failure(StatusCode::BAD_REQUEST, sentence));
+    let failure = |status, sentence: &str| {
+        let mut response = ok(&json!({ "error": sentence, "subscription_arn": arn }));
+        *response.status_mut() = status;
+        response
     };
-    let token = match parsed {
-        None => None,
-        Some(of) => gateway.runtime().run(move |tx| inspect::subscription_token(tx, &of)).await?,
+    let is_arn = arn.starts_with("arn:") && arn.split(':').count() >= 6;
+    if !is_arn {
+        return Ok(failure(StatusCode::BAD_REQUEST, "The provided SubscriptionARN is invalid"));
+    }
+    let region = arn.split(':').nth(3).unwrap_or_default();
+    let token = match SubscriptionArn::parse(&arn, region) {
+        Ok(Some(of)) => {
+            gateway.runtime().run(move |tx| inspect::subscription_token(tx, &of)).await?
+        }
+        Ok(None) | Err(_) => None,
     };
     Ok(match token {
         Some(token) => ok(&json!({ "subscription_token": token, "subscription_arn": arn })),
-        None => failure(StatusCode::NOT_FOUND, "There is no token of this subscription."),
+        None => failure(StatusCode::NOT_FOUND, "The provided SubscriptionARN is not found"),
     })
 }
 

@@ -1,22 +1,29 @@
-//! `/_aws/sqs/messages`: the messages of a queue, as ReceiveMessage would tell of them, without
-//! receiving them.
+//! `/_aws/sqs/messages`: the messages of a queue as ReceiveMessage shows them, without receiving
+//! them.
 //!
 //! The queue is named by the path (`/_aws/sqs/messages/<region>/<account>/<queue>`) or by QueueUrl
 //! in a query, a form or a JSON body, so an SDK may have `/_aws/sqs/messages` as its endpoint URL
 //! and call ReceiveMessage. All other parameters of that call are ignored; `ShowInvisible` and
-//! `ShowDelayed` add messages in flight and delayed ones.
+//! `ShowDelayed` add messages in flight and delayed ones. Messages of a FIFO queue that wait for an
+//! earlier one of their group count as messages in flight.
+//!
+//! Shapes and errors are LocalStack's, as its documentation and its SDK have them. Its JSON, which
+//! `Accept: application/json` asks for, is made from the XML: an element that occurs once is no list,
+//! and an element without content is null.
 //!
 //! An answer has the oldest messages first, 1,000 of them or 8 MiB at most, out of 10,000 that are
 //! looked at. If there may be more, the header `x-squab-next-after` is what the parameter `After`
 //! of the next request takes.
 
 use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER};
+use crate::api::error::{message, row};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
 use crate::api::sqs::receive_message::{Message, Output, describe};
 use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
-use crate::engine::inspect::{self, Seen, Show};
+use crate::engine::inspect::{self, Begin, Seen, Show};
+use crate::runtime::clock::Clock;
 use crate::server::gateway::{Gateway, header, refuse, respond};
 use crate::server::held;
 use crate::wire::form::Params;
@@ -26,7 +33,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What every message shows as its receipt handle, and no other call takes.
 const RECEIPT_HANDLE: &str = "SQS/BACKDOOR/ACCESS";
@@ -56,7 +63,7 @@ pub(super) async fn answer(
     };
     let (room, (messages, next)) = match looked.await {
         Ok(looked) => looked,
-        Err(refusal) => return refuse(Service::Sqs, &refusal, form.protocol(), request_id),
+        Err(refusal) => return refused(form, &refusal, request_id),
     };
     let output = Output { messages };
     let body = match form {
@@ -70,6 +77,29 @@ pub(super) async fn answer(
     }
     super::tell_next(&mut response, NEXT, next);
     held::response(room, response)
+}
+
+/// Answers a refusal in the form of the answer.
+fn refused(form: Form, refusal: &Refusal, request_id: &str) -> Response<Body> {
+    let response = refuse(Service::Sqs, refusal, form.protocol(), request_id);
+    if form != Form::Json {
+        return response;
+    }
+    let row = row(Service::Sqs, refusal.kind);
+    let body = json!({
+        "ErrorResponse": {
+            "Error": {
+                "Type": if row.sender { "Sender" } else { "Receiver" },
+                "Code": row.query_code,
+                "Message": message(refusal, Protocol::Query),
+                "Detail": null,
+            },
+            "RequestId": request_id,
+        },
+    });
+    let mut response = response.map(|_| Body::from(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
 }
 
 /// How an answer is written.
@@ -142,19 +172,13 @@ async fn look(
         return Err(only_receive());
     }
     let region = caller.region.as_deref().unwrap_or(gateway.region());
-    let address_of = |url: &str| {
-        QueueAddress::from_url(url, &caller.account, region).ok_or_else(|| match url {
-            "" => Refusal::missing("QueueUrl"),
-            _ => invalid_address(url),
-        })
-    };
     let mut address = match queue {
         "" => {
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
-            address_of(url)?
+            address_of(url, &caller.account, region)?
         }
         // As after `/queue`: a region, an account, a name.
-        _ => address_of(&format!("/queue/{queue}"))?,
+        _ => address_of(&format!("/queue/{queue}"), &caller.account, region)?,
     };
     if gateway.has_one_region() {
         gateway.region().clone_into(&mut address.region);
@@ -172,69 +196,100 @@ async fn look(
 }
 
 fn only_receive() -> Refusal {
-    Refusal::new(Kind::InvalidAction, "This endpoint serves the action ReceiveMessage only.")
+    Refusal::new(Kind::InvalidRequest, "This endpoint only accepts ReceiveMessage calls")
+}
+
+/// Reads the URL of a queue. What names no queue is refused with InvalidAddress, whatever calls of
+/// SQS answer.
+fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Refusal> {
+    if url.is_empty() {
+        return Err(Refusal::missing("QueueUrl"));
+    }
+    QueueAddress::from_url(url, account, region).ok_or_else(|| invalid_address(url))
 }
 
 /// Reads in transactions of their own, so that callers are served in between.
 async fn collect(
     gateway: &Gateway,
     address: &QueueAddress,
-    mut after: i64,
+    after: i64,
     show: Show,
 ) -> Result<(Vec<Message>, Option<i64>), Refusal> {
     let (mut messages, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
+    let mut begin = Begin { after, begins_late: after > 0, ..Begin::default() };
     loop {
         let (limit, left) = (ANSWER_MESSAGES - messages.len(), ANSWER_BYTES - bytes);
-        let of = address.clone();
+        let (of, from) = (address.clone(), begin.clone());
         let page = gateway
             .runtime()
-            .run(move |tx| inspect::peek(tx, &of, after, show, limit, left))
+            .run(move |tx| inspect::peek(tx, &of, from.clone(), show, limit, left))
             .await?;
         looked_at += page.looked_at;
         for seen in page.seen {
             bytes += seen.delivery.content.body.len()
                 + seen.delivery.content.attributes.as_ref().map_or(0, Vec::len);
-            messages.push(shown(seen));
+            messages.push(shown(seen, gateway.runtime().clock().as_ref()));
         }
         let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
         match page.next {
-            Some(next) if !full && looked_at < LOOKED_AT => after = next,
+            Some(next) if !full && looked_at < LOOKED_AT => {
+                (begin.after, begin.groups) = (next, page.groups);
+            }
             next => return Ok((messages, next)),
         }
     }
 }
 
-fn shown(seen: Seen) -> Message {
-    let mut message = describe(seen.delivery);
+fn shown(seen: Seen, clock: &dyn Clock) -> Message {
+    let mut message = describe(seen.delivery, clock);
     RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
+    message.attributes.entry("ApproximateFirstReceiveTimestamp").or_insert_with(|| "0".to_owned());
     message.attributes.insert("IsVisible", seen.visible.to_string());
     message.attributes.insert("IsDelayed", seen.delayed.to_string());
     message
 }
 
-/// Lists are always lists here, with one element or none too.
+/// Returns the XML of an answer, element for element, as JSON.
 fn xml_as_json(output: &Output, request_id: &str) -> Value {
-    let pairs = |name: &str, value: Value| json!({ "Name": name, "Value": value });
+    let pair = |name: &str, value: Value| json!({ "Name": name, "Value": value });
     let messages = output.messages.iter().map(|message| {
-        let system = message.attributes.iter().map(|(name, value)| pairs(name, json!(value)));
-        let own = message.message_attributes.iter().map(|(name, value)| pairs(name, json!(value)));
-        let mut shown = json!({
-            "MessageId": message.message_id,
-            "ReceiptHandle": message.receipt_handle,
-            "MD5OfBody": message.md5_of_body,
-            "Body": message.body,
-            "Attribute": system.collect::<Vec<_>>(),
-        });
+        let system = message.attributes.iter().map(|(name, value)| pair(name, json!(value)));
+        let own = message.message_attributes.iter().map(|(name, value)| pair(name, json!(value)));
+        let mut shown = Map::from_iter([
+            ("MessageId".to_owned(), json!(message.message_id)),
+            ("ReceiptHandle".to_owned(), json!(message.receipt_handle)),
+            ("MD5OfBody".to_owned(), json!(message.md5_of_body)),
+            ("Body".to_owned(), json!(message.body)),
+        ]);
+        put_elements(&mut shown, "Attribute", system);
         if let Some(sum) = &message.md5_of_message_attributes {
-            shown["MD5OfMessageAttributes"] = json!(sum);
-            shown["MessageAttribute"] = own.collect();
+            shown.insert("MD5OfMessageAttributes".to_owned(), json!(sum));
         }
-        shown
+        put_elements(&mut shown, "MessageAttribute", own);
+        Value::Object(shown)
     });
+    let mut result = Map::new();
+    put_elements(&mut result, "Message", messages);
+    let result = if result.is_empty() { Value::Null } else { Value::Object(result) };
     json!({
         "ReceiveMessageResponse": {
-            "ReceiveMessageResult": { "Message": messages.collect::<Vec<_>>() },
+            "ReceiveMessageResult": result,
             "ResponseMetadata": { "RequestId": request_id },
         },
     })
+}
+
+/// Puts elements of one name where their parent is: none, the only one by itself, or a list.
+fn put_elements(
+    parent: &mut Map<String, Value>,
+    name: &str,
+    elements: impl Iterator<Item = Value>,
+) {
+    let mut elements: Vec<_> = elements.collect();
+    let value = match elements.len() {
+        0 => return,
+        1 => elements.swap_remove(0),
+        _ => Value::Array(elements),
+    };
+    parent.insert(name.to_owned(), value);
 }

@@ -1,0 +1,119 @@
+//! The address by which a caller reached the server: queue URLs and links in messages begin with it.
+//!
+//! A proxy in front says it in `X-Forwarded-Proto` and `X-Forwarded-Host`, or in `Forwarded`
+//! (RFC 7239). Callers can send these headers too, and any `Host`. What is not exactly a scheme or a
+//! host with an optional port is ignored, so that no request puts anything else into a link.
+
+use hyper::Uri;
+use hyper::header::{FORWARDED, HOST, HeaderMap};
+
+use super::gateway::header;
+use crate::domain::host::Authority;
+
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// Returns `scheme://host[:port]`: what the proxy says if it is trusted and says it well-formed, else
+/// http and the host of the request, else `localhost`.
+pub(super) fn base_url(headers: &HeaderMap, uri: &Uri, trust_forwarded: bool) -> String {
+    let (scheme, host) = if trust_forwarded { told_by_proxy(headers) } else { (None, None) };
+    let own_host = || {
+        let authority = uri.authority().map(hyper::http::uri::Authority::as_str);
+        header(headers, HOST.as_str()).or(authority).filter(|host| Authority::parse(host).is_some())
+    };
+    let host = host.or_else(own_host).unwrap_or("localhost");
+    format!("{}://{host}", scheme.unwrap_or("http"))
+}
+
+/// Returns scheme and host from the headers of a proxy, each only if it is well-formed.
+///
+/// `Forwarded` counts only where neither of the other two is: a proxy that sets those may pass on a
+/// `Forwarded` that its client made up.
+fn told_by_proxy(headers: &HeaderMap) -> (Option<&'static str>, Option<&str>) {
+    let (proto, host) =
+        if headers.contains_key(FORWARDED_PROTO) || headers.contains_key(FORWARDED_HOST) {
+            let first = |name| header(headers, name).and_then(|list| list.split(',').next());
+            (first(FORWARDED_PROTO), first(FORWARDED_HOST))
+        } else {
+            let first = header(headers, FORWARDED.as_str()).and_then(|list| list.split(',').next());
+            (
+                first.and_then(|pairs| parameter(pairs, "proto")),
+                first.and_then(|pairs| parameter(pairs, "host")),
+            )
+        };
+    let host = host.map(str::trim).filter(|host| Authority::parse(host).is_some());
+    (proto.and_then(scheme), host)
+}
+
+fn scheme(text: &str) -> Option<&'static str> {
+    ["http", "https"].into_iter().find(|scheme| text.trim().eq_ignore_ascii_case(scheme))
+}
+
+/// Returns the value of a parameter in `for=10.0.0.1;proto=https;host="queues.example:443"`. Neither
+/// a scheme nor a host has a comma, a semicolon or an escape, so quoted values need no more than this.
+fn parameter<'t>(pairs: &'t str, name: &str) -> Option<&'t str> {
+    let mut pairs = pairs.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+    let value = value.trim();
+    Some(value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn base(trust: bool, given: &[(&str, &str)]) -> String {
+        let headers = given.iter().map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        });
+        base_url(&headers.collect(), &Uri::from_static("/"), trust)
+    }
+
+    const HERE: (&str, &str) = ("host", "here:4566");
+
+    #[test]
+    fn a_trusted_proxy_tells_scheme_and_host_in_either_form() {
+        for (told, expected) in [
+            (&[("x-forwarded-proto", "https")][..], "https://here:4566"),
+            (
+                &[("x-forwarded-proto", "HTTPS, http"), ("x-forwarded-host", "q.example , p")],
+                "https://q.example",
+            ),
+            (&[("x-forwarded-host", "[::1]:80")], "http://[::1]:80"),
+            (
+                &[("forwarded", "for=10.0.0.1;Proto=https;host=\"q.example:443\", for=x;host=y")],
+                "https://q.example:443",
+            ),
+            (&[("forwarded", "host=q.example")], "http://q.example"),
+            (&[("x-forwarded-proto", "https"), ("forwarded", "host=made.up")], "https://here:4566"),
+        ] {
+            let given: Vec<_> = [HERE].iter().chain(told).copied().collect();
+            assert_eq!(base(true, &given), expected);
+            assert_eq!(base(false, &given), "http://here:4566");
+        }
+    }
+
+    #[test]
+    fn what_is_no_scheme_and_no_host_is_ignored() {
+        for (name, value) in [
+            ("x-forwarded-proto", "javascript"),
+            ("x-forwarded-proto", "https://evil.example/?"),
+            ("x-forwarded-proto", ""),
+            ("x-forwarded-host", "user@evil.example"),
+            ("x-forwarded-host", "evil.example/path"),
+            ("x-forwarded-host", "evil.example:99999"),
+            ("x-forwarded-host", "a b"),
+            ("x-forwarded-host", "\"><script>"),
+            ("forwarded", "proto=gopher;host=evil.example/path"),
+            ("forwarded", "host=\"evil.example"),
+            ("forwarded", "evil.example"),
+        ] {
+            assert_eq!(base(true, &[HERE, (name, value)]), "http://here:4566", "{name}: {value}");
+        }
+        for host in ["user@evil.example", "evil.example/path", "a b", "\"><script>", "x:y"] {
+            assert_eq!(base(false, &[("host", host)]), "http://localhost", "{host}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Attacks on a server, each on one promise of docs/security.md.
+//!
+//! `tests/attacks.rs` starts a server for each attack; `examples/siege` runs them against any server:
+//!
+//! ```sh
+//! cargo run --example siege -- --break-in --server target/debug/squab
+//! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
+//! ```
+//!
+//! To add an attack: a file here with a function `run(&Target, &mut Report)`, and an entry of
+//! [`ATTACKS`], which says how a server is started for it, keys included ([`Target::signed`]). An attack makes attempts, each with a verdict, and compares them with a control: the
+//! same request without what is hostile about it, which must succeed, or the attempt says nothing.
+//! Attacks create queues and topics whose names begin with `attack-`, delete them, and change
+//! nothing else, so that anyone can run them against a server in use.
+
+#![allow(dead_code, reason = "the test and the example each use a part")]
+
+mod foreign_hosts;
+mod foreign_pages;
+mod forwarded_headers;
+mod frame;
+mod secrets_in_logs;
+mod start;
+
+pub use frame::{Attack, Target, Verdict, keys};
+use frame::{OPEN, Setup};
+pub use start::Started;
+
+const ONE_KEY: &str =
+    "[[credential]]\naccess_key_id = \"AKIAATTACK\"\nsecret_access_key = \"attack\"\n";
+
+/// All attacks, in the order in which they are run.
+pub const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "foreign-pages",
+        promise: "A web page of another site cannot send a request that the server carries out.",
+        server: OPEN,
+        run: foreign_pages::run,
+    },
+    Attack {
+        name: "foreign-pages-signed",
+        promise: "A web page of another site cannot use a request that someone else has signed.",
+        server: Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN },
+        run: foreign_pages::run_signed,
+    },
+    Attack {
+        name: "foreign-hosts",
+        promise: "A browser cannot call the server by a name that is not the server's own.",
+        server: OPEN,
+        run: foreign_hosts::run,
+    },
+    Attack {
+        name: "forwarded-headers",
+        promise: "Only a scheme and a host with an optional port get from a request into URLs.",
+        server: Setup { arguments: &["--trust-forwarded"], ..OPEN },
+        run: forwarded_headers::run,
+    },
+    Attack {
+        name: "secrets-in-logs",
+        promise: "No password and no query of an endpoint's URL reaches the log.",
+        server: Setup { arguments: &["--log-level", "trace"], ..OPEN },
+        run: secrets_in_logs::run,
+    },
+];
