@@ -110,7 +110,7 @@ pub fn plain_path(path: &str) -> Cow<'_, str> {
                 _ => true,
             })
     };
-    if is_plain(path) { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, |it| it.into())) }
+    if is_plain(path) { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, Cow::Borrowed)) }
 }
 
 /// The path without `.`, `..` and empty segments, and encoded once more than it was sent.

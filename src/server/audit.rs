@@ -162,26 +162,26 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 /// The ARN or name of what a call is about, as far as its parameters name it; empty otherwise.
 pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: &str) -> String {
     let arn = |url: &str| QueueAddress::from_url(url, account, region).map(|queue| queue.arn());
-    let names = match payload {
+    let given = match payload {
         Payload::Json(body) => serde_json::from_slice(body).unwrap_or_default(),
         Payload::Query(params) => Names::of_params(|name| params.get(name).map(Cow::Borrowed)),
     };
-    if let Some(url) = names.queue_url.as_deref().filter(|url| !url.is_empty()) {
+    if let Some(url) = given.queue_url.as_deref().filter(|url| !url.is_empty()) {
         return arn(url).unwrap_or_default();
     }
-    if let Some(subscription) = &names.subscription_arn {
+    if let Some(subscription) = &given.subscription_arn {
         return subscription.rsplit_once(':').map_or("", |(topic, _)| topic).to_owned();
     }
-    let Names { queue_name, topic_arn, resource_arn, source_arn, .. } = names;
-    let Names { endpoint_arn, platform_application_arn, role_arn, name, .. } = names;
-    let named = [queue_name, topic_arn, resource_arn, source_arn, endpoint_arn]
+    let Names { queue_name, topic_arn, resource_arn, source_arn, .. } = given;
+    let Names { endpoint_arn, platform_application_arn, role_arn, name, .. } = given;
+    let first = [queue_name, topic_arn, resource_arn, source_arn, endpoint_arn]
         .into_iter()
         .chain([platform_application_arn, role_arn, name])
         .flatten()
         .next();
     let by_path = || QueueAddress::from_path(path, account, region).map(|queue| queue.arn());
-    match (named, payload) {
-        (Some(named), _) => named.into_owned(),
+    match (first, payload) {
+        (Some(text), _) => text.into_owned(),
         (None, Payload::Query(_)) => by_path().unwrap_or_default(),
         (None, Payload::Json(_)) => String::new(),
     }

@@ -33,7 +33,9 @@ use crate::store::Ids;
 use crate::wire::form::Params;
 use crate::wire::{Encoding, json, query_json, xml};
 use axum::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use std::borrow::Cow;
@@ -196,7 +198,7 @@ impl Gateway {
             }
             Ok(recognized) => recognized,
             Err(refusal) => {
-                bodies::discard(announced_length(parts), body);
+                discard(parts, body);
                 found.service = service_of_head(parts, &selection);
                 self.reject(parts, presented, None, &refusal);
                 return Err(refusal.into());
@@ -330,7 +332,7 @@ impl Gateway {
         {
             let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
             if let Err(refusal) = self.recognize_beside(&presented, SystemClock.now_ms()) {
-                bodies::discard(announced_length(parts), body);
+                discard(parts, body);
                 self.reject(parts, &presented, None, &refusal);
                 return Err(refusal);
             }
@@ -542,6 +544,14 @@ fn check_beside(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Resu
         return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
     }
     Ok(())
+}
+
+/// Throws away the body of a request that is answered without it. A client that waits to be asked for
+/// its body is not asked.
+fn discard(parts: &Parts, body: Body) {
+    if !parts.headers.contains_key(EXPECT) {
+        bodies::discard(announced_length(parts), body);
+    }
 }
 
 /// The length of the body in bytes, as the head announces it.
