@@ -233,7 +233,7 @@ pub fn everything(connection: &mut Connection) -> Vec<Found> {
             let name = format!("ApproximateNumberOfMessages{which}");
             attributes["Attributes"][name].as_str().unwrap().parse().unwrap()
         });
-        if queue.ends_with(".fifo") {
+        if is_fifo(queue) {
             // Messages that wait for earlier ones of their group are shown as invisible, and are
             // counted as visible.
             let hidden = |of: [usize; 3]| (of[0] + of[1], of[2]);
