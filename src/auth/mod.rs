@@ -22,6 +22,5 @@ pub use canonical_request::{in_signed_order, plain_path};
 pub use credentials::{Credential, Credentials, CredentialsError, Secret};
 pub use principal::Principal;
 pub use verify::{
-    Caller, Mode, Presented, Recognized, Request, claims_signature, identify, recognize,
-    scope_service,
+    Caller, Mode, Presented, Recognized, Request, identify, recognize, scope_service,
 };

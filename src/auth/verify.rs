@@ -321,11 +321,6 @@ pub fn scope_service(headers: &header::HeaderMap, query: &str) -> Option<String>
     (!named.service.is_empty()).then(|| named.service.into_owned())
 }
 
-/// Whether a request claims to be signed, well or not.
-pub fn claims_signature(request: &Request<'_>) -> bool {
-    request.headers.contains_key(header::AUTHORIZATION) || presigned::is_presigned(request.query)
-}
-
 /// The key, region and service that a request names, read as leniently as possible.
 struct Named<'a> {
     access_key_id: Cow<'a, str>,
