@@ -18,6 +18,6 @@ pub mod principal;
 pub mod signing_keys;
 pub mod verify;
 
-pub use credentials::{Credential, Credentials, CredentialsError, Secret};
+pub use credentials::{Credential, Credentials, CredentialsError, Role, Secret};
 pub use principal::Principal;
 pub use verify::{Caller, Mode, Request, claims_signature, identify, scope_service};

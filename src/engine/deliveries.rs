@@ -177,7 +177,8 @@ pub fn ask_in_queue(
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
     let none = MessageAttributes::new();
-    Ok(match put(tx, &queue, body.to_owned(), &none, fifo_id, fifo_id, None)? {
+    let account = &outbox.subscription.account;
+    Ok(match put(tx, account, &queue, body.to_owned(), &none, fifo_id, fifo_id, None)? {
         Ok(()) => Outcome::Delivered { status: 200 },
         Err(reason) => Outcome::permanent(reason),
     })
@@ -257,6 +258,7 @@ fn fail(
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
+        account: &subscription.account,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),

@@ -14,10 +14,11 @@ use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
-use crate::auth::{self, Caller, Credentials, Mode};
+use crate::auth::{self, Caller, Credentials, Mode, Principal, Role};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
+use crate::engine::access::{Access, Call, not_permitted};
 use crate::runtime::Runtime;
 use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
@@ -193,7 +194,8 @@ impl Gateway {
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
         self.runtime.storage().admit(operation.stores())?;
-        let cx = self.context(parts, caller, now_ms, room);
+        let cx = self.context(parts, caller, operation, now_ms, room);
+        check_role(operation, &cx)?;
         if let Payload::Query(params) = &payload {
             check_address(operation, params, &cx)?;
         }
@@ -201,6 +203,7 @@ impl Gateway {
             service: found.service.name(),
             region: &cx.region,
             operation: operation.name,
+            account: &cx.account,
         };
         if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
             return Err(Unanswered::Struck(fault));
@@ -244,17 +247,37 @@ impl Gateway {
         &self.settings.region
     }
 
-    /// Who asks for something that is no operation. Only the mode `strict` wants a signature there,
-    /// for SQS or for SNS.
-    pub(super) fn admit(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+    /// Returns the caller of a request that is no operation, which is signed for SQS or for SNS. Refused
+    /// with AccessDenied unless the caller has this role.
+    pub(super) fn admit(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        role: Role,
+    ) -> Result<Admitted, Refusal> {
         let named = auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default());
         let named = named.and_then(|name| Service::named(&name));
         let service = if named == Some(Service::Sns) { Service::Sns } else { Service::Sqs };
-        let mode = match self.settings.mode {
-            Mode::Strict => Mode::Strict,
-            Mode::KnownKeys | Mode::Off => Mode::Off,
+        let mode = self.settings.mode;
+        let caller = self.identify_in(mode, parts, body, service, SystemClock.now_ms())?;
+        let admitted = Admitted {
+            role: if self.isolates_accounts() { self.role_of(&caller) } else { Role::Admin },
+            is_isolated: self.isolates_accounts(),
+            caller,
         };
-        self.identify_in(mode, parts, body, service, SystemClock.now_ms())
+        admitted.check(role)?;
+        Ok(admitted)
+    }
+
+    /// Returns whether accounts are isolated from each other: where keys are verified.
+    pub(super) fn isolates_accounts(&self) -> bool {
+        self.settings.mode != Mode::Off
+    }
+
+    /// The role of the caller's key; that of callers whose key is not known is the usual one.
+    fn role_of(&self, caller: &Caller) -> Role {
+        let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
+        key.map_or_else(Role::default, |key| key.role)
     }
 
     /// The whole body, within the limits that there are for bodies.
@@ -308,6 +331,9 @@ impl Gateway {
         if accounts.parity || accounts.default != DEFAULT_ACCOUNT {
             self.place(&mut caller);
         }
+        if mode == Mode::KnownKeys {
+            self.check_account(&caller)?;
+        }
         if self.settings.one_region {
             caller.region = Some(self.settings.region.clone());
         }
@@ -320,6 +346,25 @@ impl Gateway {
         if self.credentials.get(id).is_none() {
             caller.account = self.settings.accounts.of(id);
         }
+    }
+
+    /// Refuses a caller that has proved nothing and names an account to which a configured key belongs.
+    fn check_account(&self, caller: &Caller) -> Result<(), Refusal> {
+        let key = caller.access_key_id.as_deref();
+        let is_verified = key.is_some_and(|id| self.credentials.get(id).is_some());
+        if is_verified || !self.credentials.has_account(&caller.account) {
+            return Ok(());
+        }
+        Err(match key {
+            None => Refusal::new(
+                Kind::MissingAuthenticationToken,
+                "Request is missing Authentication Token",
+            ),
+            Some(_) => Refusal::new(
+                Kind::InvalidClientTokenId,
+                "The security token included in the request is invalid.",
+            ),
+        })
     }
 
     /// Account of callers whose access key id names none.
@@ -336,9 +381,20 @@ impl Gateway {
         &self,
         parts: &Parts,
         mut caller: Caller,
+        operation: &Operation,
         received_at_ms: i64,
         room: &Arc<Room>,
     ) -> Context {
+        let caller_arn =
+            caller.arn().unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account));
+        let role = self.role_of(&caller);
+        // A link in a message is called by nobody in particular: what it names is what it may use.
+        let is_link = operation.reach == Reach::Link && caller.principal == Principal::Anonymous;
+        let access = if is_link || !self.isolates_accounts() {
+            Access::everything()
+        } else {
+            operation.access(&caller.account, &caller_arn, role)
+        };
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
         // Whoever does not sign may still have said the region, in the host of a queue URL.
         let region = caller.region.take().or_else(|| {
@@ -357,9 +413,9 @@ impl Gateway {
             runtime: Arc::clone(&self.runtime),
             cool_downs,
             conventions,
-            caller_arn: caller
-                .arn()
-                .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
+            caller_arn,
+            role,
+            access,
             signed: caller.access_key_id.is_some(),
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
@@ -381,6 +437,80 @@ impl Gateway {
         }
         forwarded::base_url(&parts.headers, &parts.uri, self.settings.trust_forwarded)
     }
+}
+
+/// The caller of a request that is no operation.
+pub(super) struct Admitted {
+    caller: Caller,
+    /// What it may do: everything where accounts are not isolated.
+    role: Role,
+    is_isolated: bool,
+}
+
+impl Admitted {
+    /// The region that the request is signed for.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.caller.region.as_deref()
+    }
+
+    /// The caller's account.
+    pub(super) fn account(&self) -> &str {
+        &self.caller.account
+    }
+
+    /// Returns the caller's account where that is all that the caller may use.
+    pub(super) fn only_account(&self) -> Option<&str> {
+        (self.role != Role::Admin).then_some(self.account())
+    }
+
+    /// Returns the account whose things are meant where the request names none: the caller's own, or
+    /// `usual` where accounts are not isolated.
+    pub(super) fn account_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        if self.is_isolated { self.account() } else { usual }
+    }
+
+    /// Returns which queues the caller may look into, by the rules of ReceiveMessage.
+    pub(super) fn access(&self) -> Access {
+        if self.role == Role::Admin {
+            return Access::everything();
+        }
+        Access::of(Call {
+            account: self.caller.account.clone(),
+            arn: self.caller.arn().unwrap_or_default(),
+            service: Service::Sqs.name(),
+            action: "ReceiveMessage",
+            is_shareable: false,
+            is_exempt: false,
+        })
+    }
+
+    /// Refuses what needs a role that the caller has not.
+    pub(super) fn check(&self, role: Role) -> Result<(), Refusal> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let needed = if role == Role::Admin { "admin" } else { "operate" };
+        let message = format!("This needs a key with the role {needed}.");
+        Err(Refusal::new(Kind::AccessDenied, message))
+    }
+
+    /// Refuses what belongs to another account, unless the caller is an admin.
+    pub(super) fn check_account(&self, account: &str) -> Result<(), Refusal> {
+        if self.only_account().is_none_or(|own| own == account) {
+            return Ok(());
+        }
+        Err(Refusal::new(Kind::AccessDenied, "That belongs to another account."))
+    }
+}
+
+/// Refuses an operation for which the caller's key has not the role, where accounts are isolated.
+fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
+    if !cx.access.is_limited() || cx.role >= operation.role() {
+        return Ok(());
+    }
+    let service = operation.service.name();
+    let all = format!("arn:aws:{service}:{}:{}:*", cx.region, cx.account);
+    Err(not_permitted(&cx.caller_arn, service, operation.action(), &all))
 }
 
 fn receive_overrides(conventions: &Conventions, parts: &Parts) -> ReceiveOverrides {
