@@ -298,14 +298,16 @@ fn inputs(
     let queue = url(queue);
     let topic = format!("arn:aws:sns:us-east-1:111111111111:{topic}");
     let application = "arn:aws:sns:us-east-1:111111111111:app/GCM/a";
-    let q = |operation, more: Value| (operation, Api::Sqs, with("QueueUrl", &queue, more));
-    let t = |operation, more: Value| (operation, Api::Sns, with("TopicArn", &topic, more));
-    let r = |operation, more: Value| (operation, Api::Sns, with("ResourceArn", &topic, more));
-    let e = |operation, more: Value| (operation, Api::Sns, with("EndpointArn", endpoint, more));
-    let a = |operation, more: Value| {
+    let queue_call = |operation, more: Value| (operation, Api::Sqs, with("QueueUrl", &queue, more));
+    let topic_call = |operation, more: Value| (operation, Api::Sns, with("TopicArn", &topic, more));
+    let resource_call =
+        |operation, more: Value| (operation, Api::Sns, with("ResourceArn", &topic, more));
+    let endpoint_call =
+        |operation, more: Value| (operation, Api::Sns, with("EndpointArn", endpoint, more));
+    let application_call = |operation, more: Value| {
         (operation, Api::Sns, with("PlatformApplicationArn", application, more))
     };
-    let s =
+    let subscription_call =
         |operation, more: Value| (operation, Api::Sns, with("SubscriptionArn", subscription, more));
     let entry = |more: Value| json!({"Entries": [with("Id", "1", more)]});
     let receipt = json!({"ReceiptHandle": "x", "VisibilityTimeout": 1});
@@ -313,58 +315,67 @@ fn inputs(
     let of_topic =
         json!({"Label": "l", "AWSAccountId": ["222222222222"], "ActionName": ["Publish"]});
     vec![
-        q("AddPermission", permission),
-        q("ChangeMessageVisibility", receipt.clone()),
-        q("ChangeMessageVisibilityBatch", entry(receipt.clone())),
-        q("DeleteMessage", receipt.clone()),
-        q("DeleteMessageBatch", entry(receipt)),
-        q("DeleteQueue", json!({})),
-        q("GetQueueAttributes", json!({"AttributeNames": ["All"]})),
+        queue_call("AddPermission", permission),
+        queue_call("ChangeMessageVisibility", receipt.clone()),
+        queue_call("ChangeMessageVisibilityBatch", entry(receipt.clone())),
+        queue_call("DeleteMessage", receipt.clone()),
+        queue_call("DeleteMessageBatch", entry(receipt)),
+        queue_call("DeleteQueue", json!({})),
+        queue_call("GetQueueAttributes", json!({"AttributeNames": ["All"]})),
         (
             "GetQueueUrl",
             Api::Sqs,
             json!({"QueueName": queue.rsplit('/').next(), "QueueOwnerAWSAccountId": "111111111111"}),
         ),
-        q("ListDeadLetterSourceQueues", json!({})),
-        q("ListQueueTags", json!({})),
-        q("PurgeQueue", json!({})),
-        q("ReceiveMessage", json!({})),
-        q("RemovePermission", json!({"Label": "l"})),
-        q("SendMessage", json!({"MessageBody": "m"})),
-        q("SendMessageBatch", entry(json!({"MessageBody": "m"}))),
-        q("SetQueueAttributes", json!({"Attributes": {"DelaySeconds": "9"}})),
-        q("TagQueue", json!({"Tags": {"k": "v"}})),
-        q("UntagQueue", json!({"TagKeys": ["k"]})),
-        t("AddPermission", of_topic),
-        a("CreatePlatformEndpoint", json!({"Token": "x"})),
-        e("DeleteEndpoint", json!({})),
-        a("DeletePlatformApplication", json!({})),
-        t("DeleteTopic", json!({})),
-        r("GetDataProtectionPolicy", json!({})),
-        e("GetEndpointAttributes", json!({})),
-        a("GetPlatformApplicationAttributes", json!({})),
-        s("GetSubscriptionAttributes", json!({})),
-        t("GetTopicAttributes", json!({})),
-        a("ListEndpointsByPlatformApplication", json!({})),
-        t("ListSubscriptionsByTopic", json!({})),
-        r("ListTagsForResource", json!({})),
-        t("Publish", json!({"Message": "m"})),
+        queue_call("ListDeadLetterSourceQueues", json!({})),
+        queue_call("ListQueueTags", json!({})),
+        queue_call("PurgeQueue", json!({})),
+        queue_call("ReceiveMessage", json!({})),
+        queue_call("RemovePermission", json!({"Label": "l"})),
+        queue_call("SendMessage", json!({"MessageBody": "m"})),
+        queue_call("SendMessageBatch", entry(json!({"MessageBody": "m"}))),
+        queue_call("SetQueueAttributes", json!({"Attributes": {"DelaySeconds": "9"}})),
+        queue_call("TagQueue", json!({"Tags": {"k": "v"}})),
+        queue_call("UntagQueue", json!({"TagKeys": ["k"]})),
+        topic_call("AddPermission", of_topic),
+        application_call("CreatePlatformEndpoint", json!({"Token": "x"})),
+        endpoint_call("DeleteEndpoint", json!({})),
+        application_call("DeletePlatformApplication", json!({})),
+        topic_call("DeleteTopic", json!({})),
+        resource_call("GetDataProtectionPolicy", json!({})),
+        endpoint_call("GetEndpointAttributes", json!({})),
+        application_call("GetPlatformApplicationAttributes", json!({})),
+        subscription_call("GetSubscriptionAttributes", json!({})),
+        topic_call("GetTopicAttributes", json!({})),
+        application_call("ListEndpointsByPlatformApplication", json!({})),
+        topic_call("ListSubscriptionsByTopic", json!({})),
+        resource_call("ListTagsForResource", json!({})),
+        topic_call("Publish", json!({"Message": "m"})),
         ("Publish", Api::Sns, json!({"TargetArn": topic, "Message": "m"})),
         ("Publish", Api::Sns, json!({"TargetArn": endpoint, "Message": "m"})),
-        t("PublishBatch", json!({"PublishBatchRequestEntries": [{"Id": "1", "Message": "m"}]})),
-        r("PutDataProtectionPolicy", json!({"DataProtectionPolicy": "{}"})),
-        t("RemovePermission", json!({"Label": "l"})),
-        e("SetEndpointAttributes", json!({"Attributes": {"Enabled": "false"}})),
-        a("SetPlatformApplicationAttributes", json!({"Attributes": {"PlatformCredential": "y"}})),
-        s(
+        topic_call(
+            "PublishBatch",
+            json!({"PublishBatchRequestEntries": [{"Id": "1", "Message": "m"}]}),
+        ),
+        resource_call("PutDataProtectionPolicy", json!({"DataProtectionPolicy": "{}"})),
+        topic_call("RemovePermission", json!({"Label": "l"})),
+        endpoint_call("SetEndpointAttributes", json!({"Attributes": {"Enabled": "false"}})),
+        application_call(
+            "SetPlatformApplicationAttributes",
+            json!({"Attributes": {"PlatformCredential": "y"}}),
+        ),
+        subscription_call(
             "SetSubscriptionAttributes",
             json!({"AttributeName": "RawMessageDelivery", "AttributeValue": "true"}),
         ),
-        t("SetTopicAttributes", json!({"AttributeName": "DisplayName", "AttributeValue": "x"})),
-        t("Subscribe", json!({"Protocol": "email", "Endpoint": "eve@example.com"})),
-        r("TagResource", json!({"Tags": [{"Key": "k", "Value": "v"}]})),
-        s("Unsubscribe", json!({})),
-        r("UntagResource", json!({"TagKeys": ["k"]})),
+        topic_call(
+            "SetTopicAttributes",
+            json!({"AttributeName": "DisplayName", "AttributeValue": "x"}),
+        ),
+        topic_call("Subscribe", json!({"Protocol": "email", "Endpoint": "eve@example.com"})),
+        resource_call("TagResource", json!({"Tags": [{"Key": "k", "Value": "v"}]})),
+        subscription_call("Unsubscribe", json!({})),
+        resource_call("UntagResource", json!({"TagKeys": ["k"]})),
         (
             "AssumeRole",
             Api::Sts,
@@ -505,31 +516,33 @@ async fn the_default_policy_of_a_topic_opens_it_to_its_owner_alone() {
     assert!(is_denied(&to.publish(OTHER).await));
 }
 
+/// Actions that no policy can share.
+const OWNERS: [&str; 17] = [
+    "AddPermission",
+    "DeleteQueue",
+    "ListQueueTags",
+    "RemovePermission",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+    "CreatePlatformEndpoint",
+    "DeleteEndpoint",
+    "DeletePlatformApplication",
+    "GetEndpointAttributes",
+    "GetPlatformApplicationAttributes",
+    "ListEndpointsByPlatformApplication",
+    "SetEndpointAttributes",
+    "SetPlatformApplicationAttributes",
+    "AssumeRole",
+    "GetSubscriptionAttributes",
+];
+
 #[tokio::test]
 async fn actions_of_the_owner_cannot_be_shared() {
     let to = Server::new(Mode::Strict).await;
     let (subscription, endpoint) = to.furnish().await;
     to.set_policy(OWNER, allow(json!("*"), "*")).await.unwrap();
     to.set_topic_policy(OWNER, allow(json!("*"), "sns:*")).await.unwrap();
-    const OWNERS: [&str; 17] = [
-        "AddPermission",
-        "DeleteQueue",
-        "ListQueueTags",
-        "RemovePermission",
-        "SetQueueAttributes",
-        "TagQueue",
-        "UntagQueue",
-        "CreatePlatformEndpoint",
-        "DeleteEndpoint",
-        "DeletePlatformApplication",
-        "GetEndpointAttributes",
-        "GetPlatformApplicationAttributes",
-        "ListEndpointsByPlatformApplication",
-        "SetEndpointAttributes",
-        "SetPlatformApplicationAttributes",
-        "AssumeRole",
-        "GetSubscriptionAttributes",
-    ];
     for (operation, api, input) in inputs("q", "t", &subscription, &endpoint) {
         let is_owners = OWNERS.contains(&operation)
             || input["TargetArn"] == json!(endpoint)

@@ -121,10 +121,11 @@ impl Call {
     // Test: tests/isolation.rs::another_account_is_denied_every_operation
     fn denied(&self, resource: &str, explicitly: bool) -> Refusal {
         let action = self.shown_action();
-        let reason = if explicitly {
-            "with an explicit deny in a resource-based policy".to_owned()
-        } else {
-            format!("because no resource-based policy allows the {action} action")
+        let reason = match self.service {
+            // STS gives none.
+            "sts" => String::new(),
+            _ if explicitly => " with an explicit deny in a resource-based policy".to_owned(),
+            _ => format!(" because no resource-based policy allows the {action} action"),
         };
         not_authorized(&self.arn, &action, resource, &reason)
     }
@@ -137,7 +138,7 @@ impl Call {
 /// Returns the refusal of an action for which the caller's key has not the role.
 pub fn not_permitted(arn: &str, service: &str, action: &str, resource: &str) -> Refusal {
     let action = shown_action(service, action);
-    let reason = format!("because no identity-based policy allows the {action} action");
+    let reason = format!(" because no identity-based policy allows the {action} action");
     not_authorized(arn, &action, resource, &reason)
 }
 
@@ -153,7 +154,7 @@ fn not_authorized(arn: &str, action: &str, resource: &str, reason: &str) -> Refu
     Refusal::new(
         Kind::AccessDenied,
         format!(
-            "User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}"
+            "User: {arn} is not authorized to perform: {action} on resource: {resource}{reason}"
         ),
     )
 }

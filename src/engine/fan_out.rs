@@ -636,16 +636,15 @@ impl<'w> Work<'w> {
         attributes: &MessageAttributes,
     ) -> Result<Result<(), String>, Refusal> {
         let published = &self.publication.published;
-        put(
-            tx,
+        let message = ForQueue {
             account,
-            queue,
             body,
             attributes,
-            self.group_for(queue),
-            published.deduplication_id.as_deref(),
-            self.publication.trace_header.as_deref(),
-        )
+            group: self.group_for(queue),
+            deduplication_id: published.deduplication_id.as_deref(),
+            trace_header: self.publication.trace_header.as_deref(),
+        };
+        put(tx, queue, message)
     }
 
     /// Keeps what would have left for a phone, a device, a mailbox or a stream.
@@ -753,7 +752,15 @@ pub fn give_up(
     let mut failure = undelivered.reason.to_owned();
     if let Some(queue) = to.dead_letter_queue {
         let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
-        match put(tx, to.account, queue, body, &attributes, group, deduplication_id, None)? {
+        let message = ForQueue {
+            account: to.account,
+            body,
+            attributes: &attributes,
+            group,
+            deduplication_id,
+            trace_header: None,
+        };
+        match put(tx, queue, message)? {
             Ok(()) => dead_letter_queue = Some(queue.arn()),
             Err(reason) => failure = format!("{failure} And the dead-letter queue: {reason}"),
         }
@@ -771,18 +778,30 @@ pub fn give_up(
     Ok(())
 }
 
-/// Puts a message into a queue by the rules of SQS, on behalf of the account of a subscription. The inner
-/// error says why that cannot be.
+/// A message for a queue.
+#[derive(Debug)]
+pub(super) struct ForQueue<'m> {
+    /// The account of the subscription, on whose behalf it comes.
+    pub account: &'m str,
+    /// MessageBody
+    pub body: String,
+    /// MessageAttributes
+    pub attributes: &'m MessageAttributes,
+    /// MessageGroupId
+    pub group: Option<&'m str>,
+    /// MessageDeduplicationId, for a FIFO queue.
+    pub deduplication_id: Option<&'m str>,
+    /// X-Ray's header.
+    pub trace_header: Option<&'m str>,
+}
+
+/// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.
 pub(super) fn put(
     tx: &mut Txn<'_>,
-    account: &str,
     address: &QueueAddress,
-    body: String,
-    attributes: &MessageAttributes,
-    group: Option<&str>,
-    deduplication_id: Option<&str>,
-    trace_header: Option<&str>,
+    message: ForQueue<'_>,
 ) -> Result<Result<(), String>, Refusal> {
+    let ForQueue { account, body, attributes, group, deduplication_id, trace_header } = message;
     let Some(queue) = tx.queue(address)? else {
         return Ok(Err(format!("The queue {} does not exist.", address.arn())));
     };

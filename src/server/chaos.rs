@@ -203,7 +203,9 @@ impl Chaos {
         let (mut own, mut faults): (Vec<_>, Vec<_>) = all.partition(|fault| is_of(fault, account));
         change(&mut own);
         if let Some(account) = account {
-            own.iter_mut().for_each(|fault| fault.account = Some(account.to_owned()));
+            for fault in &mut own {
+                fault.account = Some(account.to_owned());
+            }
         }
         faults.extend(own.iter().cloned());
         if faults.len() > RULES {

@@ -302,7 +302,9 @@ fn faults(
             return failure(StatusCode::BAD_REQUEST, &reason);
         }
     };
-    given.iter_mut().for_each(|fault| fault.account = account.map(str::to_owned));
+    for fault in &mut given {
+        fault.account = account.map(str::to_owned);
+    }
     let changed = match method.as_str() {
         "POST" => gateway.chaos().change_faults(account, |faults| *faults = given),
         "PATCH" => gateway.chaos().change_faults(account, |faults| faults.extend(given)),
