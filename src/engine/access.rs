@@ -61,16 +61,16 @@ impl Access {
         self.0.as_deref().is_none_or(|call| call.account == account)
     }
 
-    // Rule (every operation with a queue or a topic): a caller of another account needs an Allow of the resource's policy.
+    // Rule (every operation): a caller of another account needs an Allow of the resource's policy.
     // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
     // Test: tests/isolation.rs::another_account_is_denied_every_operation, tests/isolation.rs::a_policy_opens_what_it_names
     //
-    // Rule (every operation with a queue or a topic): a Deny of the policy binds callers of the owner too.
+    // Rule (every operation): a Deny of the policy binds callers of the owner too.
     // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
     // Test: tests/isolation.rs::a_deny_binds_the_owner_and_an_admin_can_take_it_away
     //
-    // Rule (AddPermission, CancelMessageMoveTask, CreateQueue, DeleteQueue, ListMessageMoveTasks, ListQueues,
-    //   ListQueueTags, RemovePermission, SetQueueAttributes, StartMessageMoveTask, TagQueue, UntagQueue): only the owner of
+    // Rule (sqs.AddPermission, CancelMessageMoveTask, CreateQueue, DeleteQueue, ListMessageMoveTasks, ListQueues,
+    //   ListQueueTags, sqs.RemovePermission, SetQueueAttributes, StartMessageMoveTask, TagQueue, UntagQueue): only the owner of
     //   a queue can do this, whatever its policy says.
     // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-customer-managed-policy-examples.html
     // Test: tests/isolation.rs::actions_of_the_owner_cannot_be_shared
@@ -108,13 +108,13 @@ impl Access {
 }
 
 impl Call {
-    // Rule (every operation with a queue or a topic): a call that may not be made is refused with AccessDenied,
+    // Rule (every operation): a call that may not be made is refused with AccessDenied,
     //   status 403, in SNS AuthorizationError: "User: ARN is not authorized to perform: sqs:sendmessage on resource: ARN
     //   because no resource-based policy allows the sqs:sendmessage action". SQS writes the action in lower case.
     // Source: reported, microsoft/aspire#3333
     // Test: tests/isolation.rs::the_sentences_of_refusals
     //
-    // Rule (every operation with a queue or a topic): whether a queue or topic of another account exists is not said: the
+    // Rule (every operation): whether a queue or topic of another account exists is not said: the
     //   refusal is the same.
     // Source: inferred, GetQueueUrl of such a queue was reported as "does not exist or you do not have access to it"
     //   (fluent/fluent-plugin-s3#342)

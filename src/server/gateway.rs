@@ -331,8 +331,8 @@ impl Gateway {
         if accounts.parity || accounts.default != DEFAULT_ACCOUNT {
             self.place(&mut caller);
         }
-        if mode == Mode::KnownKeys {
-            self.check_account(&caller)?;
+        if mode == Mode::KnownKeys && !self.may_be_believed(&caller) {
+            return auth::identify(Mode::Strict, &self.credentials, &request, now_ms);
         }
         if self.settings.one_region {
             caller.region = Some(self.settings.region.clone());
@@ -348,23 +348,11 @@ impl Gateway {
         }
     }
 
-    /// Refuses a caller that has proved nothing and names an account to which a configured key belongs.
-    fn check_account(&self, caller: &Caller) -> Result<(), Refusal> {
-        let key = caller.access_key_id.as_deref();
-        let is_verified = key.is_some_and(|id| self.credentials.get(id).is_some());
-        if is_verified || !self.credentials.has_account(&caller.account) {
-            return Ok(());
-        }
-        Err(match key {
-            None => Refusal::new(
-                Kind::MissingAuthenticationToken,
-                "Request is missing Authentication Token",
-            ),
-            Some(_) => Refusal::new(
-                Kind::InvalidClientTokenId,
-                "The security token included in the request is invalid.",
-            ),
-        })
+    /// Returns whether a caller has proved who it is, or names an account to which no configured key
+    /// belongs.
+    fn may_be_believed(&self, caller: &Caller) -> bool {
+        let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
+        key.is_some() || !self.credentials.has_account(&caller.account)
     }
 
     /// Account of callers whose access key id names none.

@@ -62,12 +62,12 @@ impl PartialEq for Policy {
 
 impl Eq for Policy {}
 
-// Rule (SendMessage, Publish, every operation with a resource): an explicit Deny of the resource's policy overrides every
+// Rule (every operation): an explicit Deny of the resource's policy overrides every
 //   Allow.
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 // Test: src/domain/policy/decision.rs::a_deny_overrides_an_allow
 //
-// Rule (every operation with a resource): an Allow with conditions does not apply, a Deny with conditions does.
+// Rule (every operation): an Allow with conditions does not apply, a Deny with conditions does.
 // Source: inferred, conditions are not evaluated yet
 // Test: src/domain/policy/decision.rs::what_is_not_evaluated_counts_against_the_request
 //
@@ -216,7 +216,7 @@ enum Principal {
 }
 
 impl Principal {
-    // Rule (every operation with a resource): a principal is `*`, an account id, the ARN of an account's root, which
+    // Rule (every operation): a principal is `*`, an account id, the ARN of an account's root, which
     //   both mean the whole account, or the ARN of a user, a role or a session.
     // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     // Test: src/domain/policy/decision.rs::principals
@@ -293,7 +293,7 @@ enum Token {
 }
 
 impl Pattern {
-    // Rule (every operation with a resource): in a policy of Version 2012-10-17 `${*}`, `${?}` and `${$}` stand for these
+    // Rule (every operation): in a policy of Version 2012-10-17 `${*}`, `${?}` and `${$}` stand for these
     //   characters; in an older one, `${` has no meaning.
     // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     // Test: src/domain/policy/decision.rs::resources_and_their_wildcards
