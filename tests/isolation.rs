@@ -585,7 +585,7 @@ async fn a_deny_binds_the_owner_and_an_admin_can_take_it_away() {
     assert!(is_denied(&to.set_topic_policy(OWNER, allow(json!("*"), "sns:Publish")).await));
     to.set_topic_policy(ADMIN, allow(json!("*"), "sns:Publish")).await.unwrap();
     assert!(to.publish(OWNER).await.is_ok());
-    // An Allow that names somebody else takes nothing from the owner.
+    // An Allow for another account takes nothing from the owner.
     to.set_policy(OWNER, allow(json!({"AWS": "222222222222"}), "sqs:SendMessage")).await.unwrap();
     assert!(to.send(OWNER).await.is_ok());
 }

@@ -181,7 +181,7 @@ impl TopicAttributes {
     }
 
     /// The access policy, if another than the default one is set. The default one opens the topic to
-    /// nobody but its owner.
+    /// its owner alone.
     pub fn own_policy(&self) -> Option<&str> {
         self.get("Policy")
     }

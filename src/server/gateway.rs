@@ -376,7 +376,7 @@ impl Gateway {
         let caller_arn =
             caller.arn().unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account));
         let role = self.role_of(&caller);
-        // A link in a message is called by nobody in particular: what it names is what it may use.
+        // A link in a message has no caller: what it names is what it may use.
         let is_link = operation.reach == Reach::Link && caller.principal == Principal::Anonymous;
         let access = if is_link || !self.isolates_accounts() {
             Access::everything()

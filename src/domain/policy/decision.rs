@@ -203,7 +203,7 @@ enum Principal {
     Everyone,
     /// An account with all that is in it.
     Account(String),
-    /// Somebody of an account, or a session of a role.
+    /// A user or another principal of an account, or one session of a role.
     Arn(String),
     /// All sessions of a role.
     Role {

@@ -62,7 +62,7 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
     answer.await.unwrap_or_else(|refusal| error(&refusal))
 }
 
-/// A request of somebody who may ask.
+/// A request of a caller who may ask.
 struct Asked {
     parts: Parts,
     /// Those of the URL.
