@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::chaos::Fault;
-use super::gateway::{Admitted, Gateway};
+use super::gateway::Gateway;
 use super::init_hooks::{InitHooks, Stage};
 use super::{End, assembly, logging};
 use crate::api::error::row;
@@ -88,29 +88,45 @@ impl LocalStack {
         if !self.has(&path, looks) {
             return empty(StatusCode::NOT_FOUND);
         }
-        let received = match gateway.read_body(&parts, body).await {
-            Ok(received) => received,
+        let Some(role) = needed_role(&path, looks) else {
+            return self.answer(gateway, None, &path, &method, &[]).await;
+        };
+        let received = gateway.read_body(&parts, body).await;
+        let admitted = received
+            .and_then(|received| Ok((gateway.admit(&parts, &received.bytes, role)?, received)));
+        let (caller, received) = match admitted {
+            Ok(admitted) => admitted,
             Err(refusal) => return refused(&refusal),
         };
-        let body = received.bytes.clone();
-        let admitted = needed_role(&path, looks).map(|role| gateway.admit(&parts, &body, role));
-        let caller = match admitted.transpose() {
-            Ok(caller) => caller,
-            Err(refusal) => return refused(&refusal),
-        };
-        let account = caller.as_ref().and_then(Admitted::only_account);
-        match (path.as_str(), method.as_str()) {
+        let account = caller.only_account();
+        let response = self.answer(gateway, account, &path, &method, &received.bytes).await;
+        if !looks {
+            gateway.log_change(&parts, caller.caller(), response.status());
+        }
+        response
+    }
+
+    /// Answers a request of a caller who has been admitted. `account`: the only one that it concerns.
+    async fn answer(
+        &self,
+        gateway: &Gateway,
+        account: Option<&str>,
+        path: &str,
+        method: &Method,
+        body: &[u8],
+    ) -> Response<Body> {
+        match (path, method.as_str()) {
             ("health", "GET") => ok(&self.health()),
-            ("health", "PUT") => self.add(&body),
-            ("health", "POST") => self.act(&body),
+            ("health", "PUT") => self.add(body),
+            ("health", "POST") => self.act(body),
             ("health", _) => not_allowed("GET, HEAD, POST, PUT"),
             ("info", "GET") => ok(&info()),
             ("plugins", "GET") => ok(&json!({})),
             ("init", "GET") => ok(&self.init()),
             ("diagnose", "GET") => ok(&self.diagnose()),
-            ("config", _) => self.config(gateway, &method, &body),
-            ("chaos/faults", _) => faults(gateway, account, &method, &body),
-            ("chaos/effects", _) => effects(gateway, &method, &body),
+            ("config", _) => self.config(gateway, method, body),
+            ("chaos/faults", _) => faults(gateway, account, method, body),
+            ("chaos/effects", _) => effects(gateway, method, body),
             ("state/reset", "POST") => done(reset_all(gateway, account).await),
             (MOTO_RESET, "POST") => {
                 let reset = reset_all(gateway, account).await;
@@ -127,7 +143,7 @@ impl LocalStack {
                     };
                 }
                 match path.strip_prefix("init/").and_then(stage_named) {
-                    Some(stage) if looks => ok(&self.stage(stage)),
+                    Some(stage) if method == Method::GET => ok(&self.stage(stage)),
                     Some(_) => not_allowed("GET, HEAD"),
                     None => empty(StatusCode::NOT_FOUND),
                 }

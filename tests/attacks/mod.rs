@@ -15,6 +15,7 @@
 
 #![allow(dead_code, reason = "the test and the example each use a part")]
 
+mod early_rejection;
 mod foreign_hosts;
 mod foreign_pages;
 mod forwarded_headers;
@@ -22,6 +23,9 @@ mod frame;
 mod other_accounts;
 mod secrets_in_logs;
 mod start;
+mod traces;
+mod unsigned_parts;
+mod unsigned_unsubscribe;
 mod whole_server;
 
 pub use frame::{Attack, Target, Verdict, keys};
@@ -54,6 +58,9 @@ access_key_id = "AKIAVIEWER"
 secret_access_key = "attack"
 role = "view"
 "#;
+
+/// A server that verifies every request.
+const STRICT: Setup = Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN };
 
 /// All attacks, in the order in which they are run.
 pub const ATTACKS: &[Attack] = &[
@@ -112,5 +119,29 @@ pub const ATTACKS: &[Attack] = &[
             ..OPEN
         },
         run: whole_server::run,
+    },
+    Attack {
+        name: "unsigned-parts",
+        promise: "No unsigned part of a request selects what it does.",
+        server: STRICT,
+        run: unsigned_parts::run,
+    },
+    Attack {
+        name: "unsigned-unsubscribe",
+        promise: "Without a signature only subscriptions end whose messages have a link for it.",
+        server: STRICT,
+        run: unsigned_unsubscribe::run,
+    },
+    Attack {
+        name: "early-rejection",
+        promise: "With `strict`, a request that cannot be verified is answered before its body.",
+        server: STRICT,
+        run: early_rejection::run,
+    },
+    Attack {
+        name: "traces",
+        promise: "Changes and rejected signatures are logged, within limits and without secrets.",
+        server: STRICT,
+        run: traces::run,
     },
 ];

@@ -57,18 +57,24 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
         return queues::answer(gateway, &parts, body, queue, &request_id).await;
     }
     let Some(path) = path.strip_prefix("sns/") else { return not_found() };
-    let answer =
-        async { notifications::answer(gateway, &Asked::read(gateway, parts, body?)?, path).await };
-    answer.await.unwrap_or_else(|refusal| error(&refusal))
+    let answer = async {
+        let asked = Asked::read(gateway, parts, body?)?;
+        let response = notifications::answer(gateway, &asked, path).await?;
+        if *asked.method() != Method::GET {
+            gateway.log_change(&asked.parts, asked.caller.caller(), response.status());
+        }
+        Ok(response)
+    };
+    answer.await.unwrap_or_else(|refusal: Refusal| error(&refusal))
 }
 
-/// A request of a caller who may ask.
+/// A request of a caller who has been admitted.
 struct Asked {
     parts: Parts,
+    caller: Admitted,
     /// Those of the URL.
     params: Params,
     body: Bytes,
-    caller: Admitted,
 }
 
 impl Asked {
