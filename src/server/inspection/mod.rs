@@ -84,7 +84,7 @@ impl Asked {
         let caller = gateway.admit(&parts, &body, role)?;
         let params = Params::parse(parts.uri.query(), &[])
             .map_err(|malformed| Refusal::new(Kind::MalformedQueryString, malformed.to_string()))?;
-        Ok(Self { parts, params, body, caller })
+        Ok(Self { parts, caller, params, body })
     }
 
     fn method(&self) -> &Method {
