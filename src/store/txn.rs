@@ -3,7 +3,7 @@
 
 use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
-use super::{Counts, Error, Queue};
+use super::{Counts, Error, Ids, Queue};
 use crate::domain::address::QueueAddress;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::TopicAddress;
@@ -86,6 +86,8 @@ pub struct Ledger {
     /// Id and version of topics.
     pub(super) topics: HashMap<TopicAddress, (i64, i64)>,
     pub(super) groups: KnownGroups,
+    /// Whether accounts reach each other's queues only where policies say so.
+    isolates_accounts: bool,
 }
 
 /// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
@@ -148,7 +150,9 @@ impl Ledger {
     /// The transaction has been rolled back.
     pub fn rolled_back(&mut self) {
         let sequence = self.committed_sequence;
-        *self = Self { sequence, committed_sequence: sequence, ..Self::default() };
+        let isolates_accounts = self.isolates_accounts;
+        *self =
+            Self { sequence, committed_sequence: sequence, isolates_accounts, ..Self::default() };
     }
 }
 
@@ -156,7 +160,7 @@ impl Ledger {
 pub struct Txn<'t> {
     driver: &'t mut dyn Driver,
     pub(super) ledger: &'t mut Ledger,
-    ids: &'t mut fastrand::Rng,
+    ids: &'t mut Ids,
     now: i64,
     shown: i64,
     effects: Vec<Effect>,
@@ -168,7 +172,7 @@ impl<'t> Txn<'t> {
     pub fn new(
         driver: &'t mut dyn Driver,
         ledger: &'t mut Ledger,
-        ids: &'t mut fastrand::Rng,
+        ids: &'t mut Ids,
         now: i64,
     ) -> Self {
         Self { driver, ledger, ids, now, shown: now, effects: Vec::new(), wrote: false }
@@ -190,9 +194,20 @@ impl<'t> Txn<'t> {
         self.shown
     }
 
+    /// Has accounts reach each other's queues only where policies say so, in this transaction and later
+    /// ones. Calls are checked where they arrive; this is for what runs without a caller.
+    pub fn isolate_accounts(&mut self) {
+        self.ledger.isolates_accounts = true;
+    }
+
+    /// Returns whether accounts reach each other's queues only where policies say so.
+    pub fn isolates_accounts(&self) -> bool {
+        self.ledger.isolates_accounts
+    }
+
     /// A fresh random id: the only randomness of the rules.
     pub fn fresh_id(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.ids.u128(..).to_be_bytes()).into_uuid()
+        self.ids.fresh()
     }
 
     /// The next sequence: greater than every one before it, in this transaction or another.
