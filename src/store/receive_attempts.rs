@@ -46,7 +46,7 @@ impl Txn<'_> {
         expires_at: i64,
     ) -> Result<(), Error> {
         let any = self.one(
-            "SELECT 1 FROM receive_attempts WHERE backlog = ?1 LIMIT 1",
+            "SELECT 1 FROM receive_attempts WHERE backlog = ?1 AND attempt >= '!' LIMIT 1",
             &[backlog.into()],
             |_| Ok(()),
         )?;
@@ -95,7 +95,8 @@ impl Txn<'_> {
     }
 }
 
-/// The key of a note among the attempts. The id of an attempt has no spaces.
+/// The key of a note among the attempts. It begins with a space, which comes before all characters that the id
+/// of an attempt may have.
 fn changed_receive(sequence: i64, receive: i64) -> String {
-    format!("{sequence} {receive}")
+    format!(" {sequence} {receive}")
 }
