@@ -10,6 +10,7 @@ use gateway::sns::visit;
 use gateway::{ARNS, Caller, Service, settings};
 use post_office::{House, Plan, Sent, TOPIC, text_of};
 use serde_json::{Value, json};
+use squab::domain::endpoint_rules::EndpointRules;
 use squab::runtime::carrier::{Letter, World};
 use squab::runtime::http_sender::Post;
 use squab::store::Location;
@@ -531,7 +532,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
 
 #[tokio::test]
 async fn without_a_relay_mail_is_kept_and_that_is_all() {
-    let house = House::with(Arc::new(World::new(None, BTreeMap::new())));
+    let house = House::with(Arc::new(World::new(None, BTreeMap::new(), EndpointRules::default())));
     house.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {

@@ -78,6 +78,8 @@ pub struct Context {
     pub caller_arn: String,
     /// Who of the account calls.
     pub principal: Principal,
+    /// The access key id that the caller signs with, known or not.
+    pub key_id: Option<String>,
     /// Whether the caller's key is a temporary one that this server has issued.
     pub in_session: bool,
     /// Where callers belong whose key is not known.

@@ -4,6 +4,8 @@ pub mod address;
 pub mod batch;
 pub mod delivery_outcome;
 pub mod delivery_policy;
+pub mod delivery_shares;
+pub mod endpoint_rules;
 pub mod digest;
 pub mod fairness;
 pub mod fifo;

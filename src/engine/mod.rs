@@ -14,6 +14,7 @@ pub mod fan_out;
 pub mod inspect;
 pub mod move_tasks;
 pub mod places;
+pub mod outbox;
 pub mod platform;
 pub mod publish;
 pub mod queues;

@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod clock;
 mod courier;
 pub mod delivery_log;
+pub mod guarded_connector;
 mod http_authorization;
 pub mod http_sender;
 mod janitor;
@@ -142,6 +143,17 @@ impl Runtime {
     /// What became of deliveries.
     pub fn deliveries(&self) -> &Arc<DeliveryLog> {
         &self.deliveries
+    }
+
+    /// Refused with a sentence where deliveries to an http or https endpoint are known to be denied,
+    /// without resolving its name.
+    pub fn check_endpoint(&self, url: &str) -> Result<(), String> {
+        self.carrier.check_endpoint(url)
+    }
+
+    /// Whether mail really leaves, by way of a relay.
+    pub fn sends_mail(&self) -> bool {
+        self.carrier.sends_mail()
     }
 
     /// The clock that everything here goes by.

@@ -9,6 +9,7 @@
 //! an answer is sent only after the transaction that it speaks of has been committed.
 
 mod backlogs;
+mod account_usage;
 mod captured_messages;
 mod checkpoints;
 mod deduplication;
@@ -35,9 +36,12 @@ mod txn;
 mod worker;
 
 pub use backlogs::Counts;
+pub use account_usage::{AccountLimits, Usage};
 pub use captured_messages::CapturedMessage;
 pub use deduplication::{DeduplicationKey, Duplicate};
-pub use deliveries::{Confirmation, Delivery, Payload};
+pub use deliveries::{
+    CONFIRMATION_BYTES, Confirmation, DELIVERY_BYTES, Delivery, Payload, ReadyOutbox, Recipient,
+};
 pub use driver::{Database, Driver, Row, Value};
 pub use error::Error;
 pub use files::{OpenFiles, is_readable_by_others};
@@ -46,7 +50,7 @@ pub use message_groups::MessageGroup;
 pub use messages::{Content, Message, Place};
 pub use move_tasks::{MoveTask, MoveTaskStatus};
 pub use platforms::{PlatformApplication, PlatformEndpoint};
-pub use publications::Publication;
+pub use publications::{Payer, Publication, outbox_bytes};
 pub use queues::{Forwards, Queue};
 pub use signing_key::KeyAndCertificate;
 pub use sms::{OptOut, SandboxNumber};

@@ -31,12 +31,16 @@ impl Txn<'_> {
 
     /// Removes a page of what was captured, and tells whether there was any.
     pub fn forget_captured(&mut self, limit: i64) -> Result<bool, Error> {
-        let removed = self.execute(
+        let removed = self.all(
             "DELETE FROM captured_messages WHERE id IN \
-             (SELECT id FROM captured_messages ORDER BY id LIMIT ?1)",
+             (SELECT id FROM captured_messages ORDER BY id LIMIT ?1) \
+             RETURNING account, octet_length(target) + octet_length(message)",
             &[limit.into()],
+            |row| Ok((row.string(0)?, row.i64(1)?)),
         )?;
-        Ok(removed > 0)
+        self.note_write();
+        self.count_forgotten(&removed);
+        Ok(!removed.is_empty())
     }
 
     /// Forgets what accounts have set for SMS.

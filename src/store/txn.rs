@@ -2,6 +2,7 @@
 //! it has been committed.
 
 use super::driver::{Driver, EachRow, Row, Value};
+use super::account_usage::{AccountLimits, KnownUsage};
 use super::message_groups::KnownGroups;
 use super::{Counts, Error, Queue};
 use crate::domain::address::QueueAddress;
@@ -86,6 +87,12 @@ pub struct Ledger {
     /// Id and version of topics.
     pub(super) topics: HashMap<TopicAddress, (i64, i64)>,
     pub(super) groups: KnownGroups,
+    /// By account.
+    pub(super) usage: HashMap<String, KnownUsage>,
+    /// Accounts whose usage this transaction has changed; one may be named twice.
+    pub(super) changed_usage: Vec<String>,
+    /// Set when the server starts.
+    pub(super) limits: AccountLimits,
 }
 
 /// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
@@ -119,6 +126,13 @@ impl Ledger {
                 counters.change.add_to(driver, *backlog)?;
             }
         }
+        self.changed_usage.sort_unstable();
+        self.changed_usage.dedup();
+        for account in &self.changed_usage {
+            if let Some(known) = self.usage.get(account) {
+                known.change.add_to(driver, account)?;
+            }
+        }
         Ok(())
     }
 
@@ -130,6 +144,15 @@ impl Ledger {
                 let change = std::mem::take(&mut counters.change);
                 counters.stored = counters.stored.map(|stored| stored.plus(change));
             }
+        }
+        for account in self.changed_usage.drain(..) {
+            if let Some(known) = self.usage.get_mut(&account) {
+                let change = std::mem::take(&mut known.change);
+                known.stored = known.stored.map(|stored| stored.plus(change));
+            }
+        }
+        if self.usage.len() > KNOWN {
+            self.usage.clear();
         }
         if self.counters.len() > KNOWN {
             self.counters.clear();
@@ -147,8 +170,8 @@ impl Ledger {
 
     /// The transaction has been rolled back.
     pub fn rolled_back(&mut self) {
-        let sequence = self.committed_sequence;
-        *self = Self { sequence, committed_sequence: sequence, ..Self::default() };
+        let (sequence, limits) = (self.committed_sequence, self.limits);
+        *self = Self { sequence, committed_sequence: sequence, limits, ..Self::default() };
     }
 }
 

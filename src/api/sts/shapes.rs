@@ -44,7 +44,10 @@ pub(super) fn issue(
 ) -> Result<Credentials, Refusal> {
     // What is told is told in whole seconds, and must be true.
     let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
-    let key = cx.credentials.issue(account, principal, expires_at_ms).map_err(Refusal::internal)?;
+    let key = cx
+        .credentials
+        .issue(cx.key_id.as_deref(), account, principal, expires_at_ms)
+        .map_err(Refusal::internal)?;
     Ok(Credentials::from(&*key))
 }
 
