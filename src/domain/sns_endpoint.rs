@@ -64,6 +64,11 @@ impl Protocol {
         matches!(self, Self::Http | Self::Https)
     }
 
+    /// Whether messages are sent to a mailbox.
+    pub const fn is_mail(self) -> bool {
+        matches!(self, Self::Email | Self::EmailJson)
+    }
+
     /// Whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)

@@ -208,7 +208,7 @@ fn is_wanted(
 }
 
 /// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
-/// queue.
+/// queue. `mail_is_private`: whether confirmations of mailboxes are seen by their owners only.
 // Rule (deliveries): a failed attempt is repeated by the delivery policy, by default three times, 20 seconds apart. After
 //   the last, or at once if the failure is permanent, the message goes to the dead-letter queue.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
@@ -219,11 +219,12 @@ pub fn finish(
     parcel: &Parcel,
     outcome: &Outcome,
     body: &str,
+    mail_is_private: bool,
 ) -> Result<(), Refusal> {
     let delivery = &parcel.delivery;
     let attempts = delivery.attempts + 1;
-    let is_mail = matches!(outbox.subscription.protocol, Protocol::Email | Protocol::EmailJson);
-    if is_mail && attempts == 1 {
+    let is_shown = parcel.publication.is_some() || !mail_is_private;
+    if outbox.subscription.protocol.is_mail() && is_shown && attempts == 1 {
         keep_mail(tx, outbox, parcel, body)?;
     }
     match outcome {

@@ -157,11 +157,14 @@ pub fn captured(
     Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
 }
 
-/// What confirms a subscription, confirmed or not; none if there never was such a question.
+/// Returns what confirms a subscription, confirmed or not; none if there never was such a question, or if
+/// it went to a mailbox and mail is private.
 pub fn subscription_token(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
+    mail_is_private: bool,
 ) -> Result<Option<String>, Refusal> {
     let found = tx.subscription(&arn.id)?.filter(|found| found.topic_arn == arn.topic.arn());
+    let found = found.filter(|found| !(mail_is_private && found.protocol.is_mail()));
     Ok(found.and_then(|found| found.token))
 }

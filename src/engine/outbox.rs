@@ -8,7 +8,7 @@ use crate::store::Txn;
 // Rule (Publish, PublishBatch, Subscribe, Unsubscribe): a call that would put more into the outbox of an account than
 //   it may hold is refused with Throttled before anything is written.
 // Source: inferred, AWS throttles accounts and does not say by which bytes
-// Test: tests/bounds.rs::a_full_outbox_throttles_its_account_only
+// Test: tests/deliveries.rs::a_full_outbox_throttles_its_account_only
 pub fn check(tx: &mut Txn<'_>, account: &str, bytes: i64) -> Result<(), Refusal> {
     let (used, most) = (tx.usage(account)?.outbox, tx.account_limits().outbox);
     if used == 0 || used.saturating_add(bytes) <= most {

@@ -56,8 +56,9 @@ pub trait Carrier: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether mail really leaves.
-    fn sends_mail(&self) -> bool {
+    /// Whether mail reaches mailboxes of people who are not the server's callers: then only the mail
+    /// itself shows what confirms a subscription.
+    fn keeps_mail_private(&self) -> bool {
         false
     }
 }
@@ -72,6 +73,7 @@ pub struct World {
     rules: Arc<EndpointRules>,
     mail: Option<MailSender>,
     functions: BTreeMap<String, String>,
+    callers_are_known: bool,
 }
 
 impl World {
@@ -89,7 +91,13 @@ impl World {
             rules,
             mail,
             functions,
+            callers_are_known: false,
         }
+    }
+
+    /// The same for a server with keys, whose callers are not its operators.
+    pub fn for_callers_with_keys(self) -> Self {
+        Self { callers_are_known: true, ..self }
     }
 
     fn function_url(&self, arn: &str) -> Option<&str> {
@@ -130,8 +138,8 @@ impl Carrier for World {
         guarded_connector::check(&self.rules, &host[..end]).map_err(|denied| denied.to_string())
     }
 
-    fn sends_mail(&self) -> bool {
-        self.mail.is_some()
+    fn keeps_mail_private(&self) -> bool {
+        self.mail.is_some() && self.callers_are_known
     }
 }
 

@@ -161,12 +161,13 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
         let rest_ms = (outcomes.len() as u64 * 1_000).div_ceil(u64::from(rate));
         began_at + rest_ms as i64
     });
+    let mail_is_private = runtime.keeps_mail_private();
     runtime
         .store
         .run(move |tx| {
             for (parcel, attempted) in outbox.parcels.iter().zip(&outcomes) {
                 if let Some((outcome, body)) = attempted {
-                    deliveries::finish(tx, &outbox, parcel, outcome, body)?;
+                    deliveries::finish(tx, &outbox, parcel, outcome, body, mail_is_private)?;
                 }
             }
             deliveries::release(tx, subscription, rest_until)

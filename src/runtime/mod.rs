@@ -151,9 +151,9 @@ impl Runtime {
         self.carrier.check_endpoint(url)
     }
 
-    /// Whether mail really leaves, by way of a relay.
-    pub fn sends_mail(&self) -> bool {
-        self.carrier.sends_mail()
+    /// Whether only the owner of a mailbox may see what confirms its subscriptions.
+    pub fn keeps_mail_private(&self) -> bool {
+        self.carrier.keeps_mail_private()
     }
 
     /// The clock that everything here goes by.

@@ -90,11 +90,14 @@ impl Assembly {
         let database = open(location.clone(), durability).await?;
         database.overwrite_deleted(settings.secure_delete)?;
         clock.continue_from(database.newest_time()?);
-        let carrier = Arc::new(World::new(
+        let world = World::new(
             mail_sender(settings)?,
             settings.lambda_urls.clone(),
             settings.endpoint_rules.clone(),
-        ));
+        );
+        let has_keys = keys > 0;
+        let carrier =
+            Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
         let database = Box::new(database);
         let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
         let limits = AccountLimits {

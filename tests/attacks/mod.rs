@@ -19,6 +19,9 @@ mod foreign_hosts;
 mod foreign_pages;
 mod forwarded_headers;
 mod frame;
+mod hanging_endpoints;
+mod metadata_endpoints;
+mod own_deliveries;
 mod secrets_in_logs;
 mod start;
 
@@ -60,5 +63,23 @@ pub const ATTACKS: &[Attack] = &[
         promise: "No password and no query of an endpoint's URL reaches the log.",
         server: Setup { arguments: &["--log-level", "trace"], ..OPEN },
         run: secrets_in_logs::run,
+    },
+    Attack {
+        name: "own-deliveries",
+        promise: "A delivery of SNS to the server itself is not carried out.",
+        server: OPEN,
+        run: own_deliveries::run,
+    },
+    Attack {
+        name: "hanging-endpoints",
+        promise: "Endpoints of one account that hang do not delay deliveries of another.",
+        server: OPEN,
+        run: hanging_endpoints::run,
+    },
+    Attack {
+        name: "metadata-endpoints",
+        promise: "With keys, no subscription makes the server call a metadata service.",
+        server: Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN },
+        run: metadata_endpoints::run,
     },
 ];

@@ -305,6 +305,18 @@ const INVARIANTS: [(&str, &str); 8] = [
          SELECT id FROM publications p WHERE archived = 0 AND cursor IS NULL
              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = p.id)",
     ),
+    (
+        "what accounts have is counted",
+        "SELECT account FROM account_usage u
+         WHERE captured <> (
+             SELECT coalesce(sum(octet_length(target) + octet_length(message) + 128), 0)
+             FROM captured_messages WHERE account = u.account)
+         OR outbox <> (
+             SELECT coalesce(sum(iif(kind = 0, 256, 1024)), 0)
+             FROM deliveries WHERE account = u.account) + (
+             SELECT coalesce(sum(bytes + reserved), 0)
+             FROM publications WHERE account = u.account)",
+    ),
 ];
 
 /// What does not hold in the database of a data directory. The server has ended.
