@@ -6,6 +6,7 @@
 mod gateway;
 mod post_office;
 
+use axum::body::Body;
 use gateway::sns::visit;
 use gateway::{ARNS, Caller, QUEUES, Service, settings};
 use post_office::{House, Plan, Sent, TOPIC, text_of};
@@ -458,7 +459,7 @@ fn function(name: &str) -> String {
 
 /// Fails instead of waiting for ever. The time is real, and the clock of the server stands still.
 async fn in_time<T>(done: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), done).await.unwrap()
+    tokio::time::timeout(Duration::from_mins(1), done).await.unwrap()
 }
 
 /// 2,500 endpoints of one account do not answer. That of another account gets its message, while the
@@ -513,7 +514,8 @@ async fn a_full_outbox_throttles_its_account_only() {
     house.office.plan(URL, Plan::Answer(503));
     limit(&house, 1, 10_000).await;
     let message = "x".repeat(1_000);
-    let publish = async || house.call("Publish", &[("TopicArn", TOPIC), ("Message", &message)]).await;
+    let publish =
+        async || house.call("Publish", &[("TopicArn", TOPIC), ("Message", &message)]).await;
     let mut published = 0;
     let throttled = loop {
         let answer = publish().await;
@@ -579,7 +581,7 @@ async fn captured_messages_of_an_account_are_bounded_in_bytes() {
     assert!((8_000..=10_000).contains(&used), "{used}");
     let seen = house.seen("/_aws/sns/sms-messages?accountId=111122223333").await;
     assert_eq!(seen["sms_messages"].as_object().unwrap().len(), 1);
-    let forgotten = hyper::Request::delete("/_aws/sns/sms-messages").body(Default::default());
+    let forgotten = hyper::Request::delete("/_aws/sns/sms-messages").body(Body::default());
     house.inspect(forgotten.unwrap()).await;
     assert_eq!(usage(&house, "000000000000").await.captured, 0);
 }
@@ -601,7 +603,7 @@ async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
         let arn = text_of(&house.ok("Subscribe", &parameters).await, "SubscriptionArn");
         house.work().await;
         let path = format!("/_aws/sns/subscription-tokens/{arn}");
-        let request = hyper::Request::get(path).body(Default::default()).unwrap();
+        let request = hyper::Request::get(path).body(Body::default()).unwrap();
         assert_eq!(house.inspect(request).await.status, 404);
     }
     let seen = house.seen("/_aws/sns/email-messages").await;

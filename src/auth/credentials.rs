@@ -193,7 +193,11 @@ struct Known {
 
 impl Known {
     fn new(credential: Credential, issuer: String) -> Arc<Self> {
-        Arc::new(Self { credential: Arc::new(credential), issuer, reported: AtomicBool::new(false) })
+        Arc::new(Self {
+            credential: Arc::new(credential),
+            issuer,
+            reported: AtomicBool::new(false),
+        })
     }
 }
 

@@ -14,8 +14,8 @@ use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
 use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::address::is_account;
-use crate::domain::host::Authority;
 use crate::domain::endpoint_rules::{EndpointRules, Rule};
+use crate::domain::host::Authority;
 use crate::domain::sns_endpoint::without_secrets;
 use crate::store::AccountLimits;
 
@@ -67,11 +67,7 @@ pub(super) fn resolve(
         trust_forwarded: options.trust_forwarded.unwrap_or(false),
         cert_base_url: options.sns_cert_url_host.map(cert_base_url).transpose()?,
         lambda_urls: lambda_urls(options.lambda_url.unwrap_or_default())?,
-        endpoint_rules: endpoint_rules(
-            options.allow_endpoints,
-            options.deny_endpoints,
-            has_keys,
-        )?,
+        endpoint_rules: endpoint_rules(options.allow_endpoints, options.deny_endpoints, has_keys)?,
         max_captured_bytes: at_least_one(
             "max_captured_bytes",
             options.max_captured_bytes,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use indexmap::IndexMap;
 
-use crate::domain::endpoint_rules::EndpointRules;
 use super::environment::{ENVIRONMENT_PREFIX, shouted};
 use super::flags::Sources;
 use super::*;
+use crate::domain::endpoint_rules::EndpointRules;
 
 /// The line and the sentence with which a file is refused.
 pub(in crate::config) fn fault(text: &str) -> (usize, String) {

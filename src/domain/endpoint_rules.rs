@@ -149,6 +149,7 @@ pub struct EndpointRules {
 impl EndpointRules {
     /// Returns these rules, and with them the denial of metadata addresses, unless they are allowed by
     /// name: a server with keys has callers who are not its operators.
+    #[must_use]
     pub fn for_callers(mut self) -> Self {
         let metadata = Rule::Kind(Kind::Metadata);
         if !self.allow.contains(&metadata) && !self.deny.contains(&metadata) {
@@ -164,9 +165,8 @@ impl EndpointRules {
         let is_denied = self.deny.iter().any(|rule| {
             rule.names_host(host) || forms.iter().flatten().any(|form| rule.names_address(*form))
         });
-        let allows = |rule: &Rule| {
-            rule.names_host(host) || rule.names_address(address.to_canonical())
-        };
+        let allows =
+            |rule: &Rule| rule.names_host(host) || rule.names_address(address.to_canonical());
         !is_denied && (self.allow.is_empty() || self.allow.iter().any(allows))
     }
 
@@ -215,7 +215,10 @@ mod tests {
     #[test]
     fn kinds_have_their_addresses_in_every_form() {
         for (kind, addresses) in [
-            ("loopback", &["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"][..]),
+            (
+                "loopback",
+                &["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"][..],
+            ),
             ("private", &["10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd12::1"]),
             (
                 "metadata",
@@ -250,7 +253,8 @@ mod tests {
 
     #[test]
     fn denial_wins_and_what_is_not_among_the_allowed_is_denied() {
-        let only = rules(&["public", "10.1.0.0/16", "*.hooks.example"], &["10.1.9.0/24", "bad.example"]);
+        let only =
+            rules(&["public", "10.1.0.0/16", "*.hooks.example"], &["10.1.9.0/24", "bad.example"]);
         for (host, address, is_allowed) in [
             ("a.example", "8.8.8.8", true),
             ("a.example", "10.1.2.3", true),

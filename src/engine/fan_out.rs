@@ -120,9 +120,8 @@ impl Subscriber {
             region: subscription.region.clone(),
             protocol: subscription.protocol,
             endpoint: subscription.endpoint.clone(),
-            destination: leaves(subscription.protocol).then(|| {
-                subscription.protocol.destination(&subscription.endpoint).into_owned()
-            }),
+            destination: leaves(subscription.protocol)
+                .then(|| subscription.protocol.destination(&subscription.endpoint).into_owned()),
             queue,
             platform: device.map(|device| device.application.platform),
             raw: subscription.attributes.is_raw(),

@@ -205,11 +205,7 @@ fn ask(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Result<
 }
 
 /// Puts a confirmation into the outbox.
-fn send(
-    tx: &mut Txn<'_>,
-    subscription: &Subscription,
-    payload: &Payload,
-) -> Result<(), Refusal> {
+fn send(tx: &mut Txn<'_>, subscription: &Subscription, payload: &Payload) -> Result<(), Refusal> {
     let recipient = Recipient {
         subscription: subscription.id,
         account: &subscription.account,

@@ -96,6 +96,7 @@ impl World {
     }
 
     /// The same for a server with keys, whose callers are not its operators.
+    #[must_use]
     pub fn for_callers_with_keys(self) -> Self {
         Self { callers_are_known: true, ..self }
     }

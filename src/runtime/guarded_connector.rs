@@ -4,6 +4,7 @@
 //! each address that it resolves to, at the moment of the connection. So a name that resolves to another
 //! address the second time (DNS rebinding) gains nothing, and no proxy is used.
 
+use super::lookups::Lookups;
 use crate::domain::endpoint_rules::EndpointRules;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -65,9 +66,10 @@ pub struct GuardedConnector {
 }
 
 impl GuardedConnector {
-    /// A connector with these rules.
-    pub fn new(rules: Arc<EndpointRules>) -> Self {
-        let resolver = GuardedResolver { rules: Arc::clone(&rules), inner: GaiResolver::new() };
+    /// A connector with these rules, whose lookups are among these.
+    pub fn new(rules: Arc<EndpointRules>, lookups: Lookups) -> Self {
+        let inner = GaiResolver::new();
+        let resolver = GuardedResolver { rules: Arc::clone(&rules), lookups, inner };
         let mut inner = HttpConnector::new_with_resolver(resolver);
         // What wraps this speaks TLS where the URL is https.
         inner.enforce_http(false);
@@ -98,6 +100,7 @@ impl Service<Uri> for GuardedConnector {
 #[derive(Debug, Clone)]
 pub struct GuardedResolver {
     rules: Arc<EndpointRules>,
+    lookups: Lookups,
     inner: GaiResolver,
 }
 
@@ -111,10 +114,15 @@ impl Service<Name> for GuardedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (rules, resolving) = (Arc::clone(&self.rules), self.inner.call(name.clone()));
+        let (rules, lookups) = (Arc::clone(&self.rules), self.lookups.clone());
+        let (mut inner, looked_up) = (self.inner.clone(), name.clone());
+        let lookup = async move {
+            let found = inner.call(looked_up).await.map_err(|error| error.to_string())?;
+            Ok(found.collect())
+        };
         Box::pin(async move {
             let host = name.as_str();
-            let found: Vec<SocketAddr> = resolving.await?.collect();
+            let found = lookups.join(host, lookup).await?;
             let is_allowed = |address: &SocketAddr| rules.allows(host, address.ip());
             let allowed: Vec<_> = found.iter().copied().filter(is_allowed).collect();
             if allowed.is_empty() && !found.is_empty() {

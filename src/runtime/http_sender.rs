@@ -9,8 +9,9 @@
 //! The client and the authorities that it trusts are made for the first attempt: a server that
 //! delivers nothing does not pay for them.
 
-use super::http_authorization::{Asked, Credentials, authorization};
 use super::guarded_connector::{Denied, GuardedConnector};
+use super::http_authorization::{Asked, Credentials, authorization};
+use super::lookups::Lookups;
 use super::trust::Authorities;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::endpoint_rules::EndpointRules;
@@ -82,6 +83,7 @@ type HttpClient = Client<HttpsConnector<GuardedConnector>, Full<Bytes>>;
 pub struct HttpSender {
     timeout: Duration,
     rules: Arc<EndpointRules>,
+    lookups: Lookups,
     client: OnceLock<Result<HttpClient, String>>,
 }
 
@@ -113,7 +115,7 @@ impl HttpSender {
     /// A sender that gives an endpoint this long for one attempt in all, in real time, and connects
     /// as far as these rules allow.
     pub fn new(timeout: Duration, rules: Arc<EndpointRules>) -> Self {
-        Self { timeout, rules, client: OnceLock::new() }
+        Self { timeout, rules, lookups: Lookups::default(), client: OnceLock::new() }
     }
 
     /// Makes one attempt to deliver.
@@ -175,7 +177,10 @@ impl HttpSender {
         request: Request<Full<Bytes>>,
         deadline: &Deadline,
     ) -> Result<Response<()>, Failure> {
-        let client = self.client.get_or_init(|| client(Authorities::find(), &self.rules));
+        let client = self.client.get_or_init(|| {
+            client(Authorities::find(), Arc::clone(&self.rules), self.lookups.clone())
+        });
+        let host = request.uri().host().unwrap_or_default().to_owned();
         let client = client.as_ref().map_err(Clone::clone)?;
         let answer = match timeout_at(deadline.at, client.request(request)).await {
             Ok(Ok(answer)) => answer,
@@ -186,6 +191,7 @@ impl HttpSender {
                 });
             }
             Err(_) => {
+                self.lookups.ended(&host).await;
                 let reason = format!("no answer within {} ms", deadline.timeout.as_millis());
                 return Err(Failure::Passing(reason));
             }
@@ -216,13 +222,17 @@ fn client_nonce() -> Result<String, String> {
     Ok(STANDARD.encode(bytes))
 }
 
-fn client(authorities: Authorities, rules: &Arc<EndpointRules>) -> Result<HttpClient, String> {
+fn client(
+    authorities: Authorities,
+    rules: Arc<EndpointRules>,
+    lookups: Lookups,
+) -> Result<HttpClient, String> {
     let tls = authorities.client_config()?;
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(GuardedConnector::new(Arc::clone(rules)));
+        .wrap_connector(GuardedConnector::new(rules, lookups));
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -453,7 +463,8 @@ mod tests {
     async fn denied_endpoints_are_not_connected_to() {
         let (host, mut received) = endpoint(|_| with_status(200)).await;
         let port = host.rsplit_once(':').unwrap().1;
-        let rules = |text: &str| EndpointRules { allow: Vec::new(), deny: vec![text.parse().unwrap()] };
+        let rules =
+            |text: &str| EndpointRules { allow: Vec::new(), deny: vec![text.parse().unwrap()] };
         // Every spelling that leads to this machine, by a name and by addresses.
         for name in ["localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "0.0.0.0"]
             .into_iter()
@@ -707,7 +718,8 @@ mod tests {
         let trusting = |authorities| HttpSender {
             timeout: TIMEOUT,
             rules: Arc::default(),
-            client: OnceLock::from(client(authorities, &Arc::default())),
+            lookups: Lookups::default(),
+            client: OnceLock::from(client(authorities, Arc::default(), Lookups::default())),
         };
         let with = Authorities { certificates: vec![certificate], bundled: false };
         assert_eq!(trusting(with).post(&post_to(&url)).await, Outcome::Delivered { status: 200 });

@@ -12,6 +12,7 @@ mod http_authorization;
 pub mod http_sender;
 mod janitor;
 mod long_poll;
+pub mod lookups;
 pub mod mail_sender;
 pub mod notary;
 pub mod signer;

@@ -96,8 +96,7 @@ impl Assembly {
             settings.endpoint_rules.clone(),
         );
         let has_keys = keys > 0;
-        let carrier =
-            Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
+        let carrier = Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
         let database = Box::new(database);
         let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
         let limits = AccountLimits {

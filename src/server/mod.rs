@@ -498,11 +498,17 @@ pub(crate) mod tests {
             ("POST /", "User-Agent: Amazon Simple Notification Service Agent", 403),
             ("PUT /_aws/sns/sms-messages", "x-amz-sns-message-id: i", 403),
             ("POST /health", "x-amz-sns-rawdelivery: true", 403),
-            ("GET /?Action=ConfirmSubscription", "x-amz-sns-message-type: SubscriptionConfirmation", 200),
+            (
+                "GET /?Action=ConfirmSubscription",
+                "x-amz-sns-message-type: SubscriptionConfirmation",
+                200,
+            ),
             ("POST /", "User-Agent: Boto3/1.0", 200),
         ] {
             // The announced body never comes.
-            let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\nContent-Length: 9\r\n\r\n");
+            let request = format!(
+                "{line} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+            );
             let answer = talk(address, &request).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{line} {header}: {answer}");
         }

@@ -106,11 +106,7 @@ fn read(row: &dyn Row) -> Result<Delivery, Error> {
 
 impl Txn<'_> {
     /// Puts a message for a subscription into the outbox, to be delivered at once.
-    pub fn insert_delivery(
-        &mut self,
-        to: &Recipient<'_>,
-        payload: &Payload,
-    ) -> Result<(), Error> {
+    pub fn insert_delivery(&mut self, to: &Recipient<'_>, payload: &Payload) -> Result<(), Error> {
         let (kind, publication, confirmation) = match payload {
             Payload::Notification(publication) => (NOTIFICATION, Some(*publication), None),
             Payload::SubscriptionConfirmation(it) => (SUBSCRIPTION_CONFIRMATION, None, Some(it)),

@@ -8,8 +8,8 @@
 //! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
 //! an answer is sent only after the transaction that it speaks of has been committed.
 
-mod backlogs;
 mod account_usage;
+mod backlogs;
 mod captured_messages;
 mod checkpoints;
 mod deduplication;
@@ -35,8 +35,8 @@ mod topics;
 mod txn;
 mod worker;
 
-pub use backlogs::Counts;
 pub use account_usage::{AccountLimits, Usage};
+pub use backlogs::Counts;
 pub use captured_messages::CapturedMessage;
 pub use deduplication::{DeduplicationKey, Duplicate};
 pub use deliveries::{

@@ -1,7 +1,7 @@
 //! What was published, for as long as a delivery, a fan-out or an archive needs it.
 
-use super::driver::Row;
 use super::deliveries::{DELIVERY_BYTES, NO_ACCOUNT};
+use super::driver::Row;
 use super::{Error, Txn, Usage};
 use crate::domain::message_attributes::{MessageAttributes, decode, encode};
 use crate::domain::notification::{Signature, SignatureVersion};

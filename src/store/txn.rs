@@ -1,8 +1,8 @@
 //! One caller's view of a transaction: rows, the time, fresh ids, and effects to carry out once
 //! it has been committed.
 
-use super::driver::{Driver, EachRow, Row, Value};
 use super::account_usage::{AccountLimits, KnownUsage};
+use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
 use super::{Counts, Error, Queue};
 use crate::domain::address::QueueAddress;

@@ -15,13 +15,13 @@ const PATIENCE: Duration = Duration::from_secs(7);
 pub fn run(target: &Target, report: &mut Report) -> io::Result<()> {
     let hanging = TcpListener::bind("127.0.0.1:0")?;
     let hangs_at = hanging.local_addr()?;
-    let (began, begun) = channel();
+    let (begins, connected) = channel();
     std::thread::spawn(move || {
         // Connections stay open as long as this does.
         let mut open = Vec::new();
         while let Ok((stream, _)) = hanging.accept() {
             open.push(stream);
-            if began.send(()).is_err() {
+            if begins.send(()).is_err() {
                 return;
             }
         }
@@ -35,7 +35,7 @@ pub fn run(target: &Target, report: &mut Report) -> io::Result<()> {
     for number in 0..ENDPOINTS {
         subscribe(target, "111111111111", &hostile, &format!("http://{hangs_at}/{number}"))?;
     }
-    if begun.recv_timeout(PATIENCE).is_err() {
+    if connected.recv_timeout(PATIENCE).is_err() {
         report.untried("the server does not reach an endpoint on this machine");
     }
     let answering = TcpListener::bind("127.0.0.1:0")?;

@@ -32,7 +32,10 @@ pub fn run(target: &Target, report: &mut Report) -> io::Result<()> {
     for mark in MARKS {
         let waits = target.send_head("POST /", &[FORM, mark]);
         let is_rejected = waits.is_ok_and(|answer| answer.status == 403);
-        report.attempt(format!("a delivery with {mark} makes the server wait for its body"), is_rejected);
+        report.attempt(
+            format!("a delivery with {mark} makes the server wait for its body"),
+            is_rejected,
+        );
     }
     Ok(())
 }
