@@ -113,8 +113,10 @@ def test_unknown_action(endpoint):
 
 @pytest.mark.behaviour("errors-07")
 def test_missing_queue_url(sqs):
+    json = ("MissingParameter", 400)
+    code, status = ("InvalidAddress", 404) if sqs.protocol == "query" else json
     for call in (sqs.receive_message, sqs.purge_queue, sqs.list_queue_tags):
-        with sqs.refuses("MissingParameter"):
+        with sqs.refuses(code, status):
             call()
 
 

@@ -129,11 +129,17 @@ def test_number_of_attributes(sqs):
 
 @pytest.mark.behaviour("attributes-13")
 @pytest.mark.parametrize(
-    "name", ["AWS.x", "aws.x", "Amazon.x", ".x", "x.", "a..b", "a b", "ä", "n" * 257, ""]
+    "name", ["AWS.x", "aws.x", "Amazon.x", ".x", "x.", "a..b", "a b", "a§", "n" * 257, ""]
 )
 def test_bad_names(json_sqs, name):
     with json_sqs.refuses("InvalidParameterValue"):
         sent(json_sqs, {name: text("x")})
+
+
+@pytest.mark.behaviour("attributes-18")
+def test_names_of_any_script(sqs):
+    given = {"attr.1øßä": text("x")}
+    assert sent(sqs, given).one(MessageAttributeNames=["All"])["MessageAttributes"] == given
 
 
 @pytest.mark.behaviour("attributes-13")

@@ -100,7 +100,8 @@ def test_mail(endpoint, sns):
         mails = shown["email_messages"].get(address, [])
     assert mails[-1]["Subject"] == "s"
     assert mails[-1]["Message"].startswith("a mail")
-    assert get(f"{endpoint}/_aws/sns/subscription-tokens/{topic.arn}").status == 400
+    assert get(f"{endpoint}/_aws/sns/subscription-tokens/{topic.arn}").status == 404
+    assert get(f"{endpoint}/_aws/sns/subscription-tokens/no-arn").status == 400
     assert get(f"{endpoint}/_aws/sns/subscription-tokens/{arn[:-4]}0000").status == 404
 
 

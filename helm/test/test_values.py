@@ -124,8 +124,8 @@ def test_debug_wins_over_the_level():
 def test_the_schema_knows_every_setting_of_the_program():
     # Those that the chart itself gives.
     given = {"listen", "data", "auth", "allow_anonymous", "credentials", "config", "help", "version"}
-    # A pod has no files of other servers and no scripts, and stands in for nobody.
-    given |= {"compat", "import", "init_dir", "latency", "relaxed_limits", "auto_create_queues", "account"}
+    # A pod has no files of other servers and no scripts, replaces no other server and checks no file.
+    given |= {"check", "compat", "import", "init_dir", "latency", "relaxed_limits", "auto_create_queues", "account"}
     known = SCHEMA["properties"]["config"]["properties"].keys()
     missing, gone = flags() - given - known, known - flags()
     assert not missing, "squab --help has settings that values.schema.json lacks under config"

@@ -366,9 +366,9 @@ mod tests {
                 Some("https://sns.us-east-1.amazonaws.com")
             );
             assert_eq!(
-                invocation.warnings,
-                ["SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
-                     mean `SQS_ENDPOINT_STRATEGY`?"]
+                invocation.warnings[0],
+                "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
+                 mean `SQS_ENDPOINT_STRATEGY`?"
             );
         }
         let own = [("SQS_ENDPOINT_STRATEGY", "path"), ("SQUAB_SQS_ENDPOINT_STRATEGY", "off")];

@@ -19,7 +19,7 @@ use crate::runtime::storage_watch::Place;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, AccountLimits, Durability, Location, OpenFiles, Sqlite};
+use crate::store::{self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,6 +63,9 @@ pub enum AssemblyError {
     /// The key of the environment cannot be used.
     #[error("the access key in the environment: {0}")]
     AccessKey(String),
+    /// The operating system has no randomness for ids.
+    #[error("the operating system returns no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
     /// The mail relay cannot be used.
     #[error("mail_relay: {0}")]
     MailRelay(String),
@@ -98,7 +101,8 @@ impl Assembly {
         let has_keys = keys > 0;
         let carrier = Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
         let database = Box::new(database);
-        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
+        let ids = Ids::unpredictable()?;
+        let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
         let limits = AccountLimits {
             captured: i64::try_from(settings.max_captured_bytes).unwrap_or(i64::MAX),
             outbox: i64::try_from(settings.max_outbox_bytes).unwrap_or(i64::MAX),

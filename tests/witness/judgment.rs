@@ -233,6 +233,17 @@ pub fn everything(connection: &mut Connection) -> Vec<Found> {
             let name = format!("ApproximateNumberOfMessages{which}");
             attributes["Attributes"][name].as_str().unwrap().parse().unwrap()
         });
+        if is_fifo(queue) {
+            // Messages that wait for earlier ones of their group are shown as invisible, and are
+            // counted as visible.
+            let hidden = |of: [usize; 3]| (of[0] + of[1], of[2]);
+            assert_eq!(
+                hidden(counted),
+                hidden(shown),
+                "the counters of {queue}, and what it shows"
+            );
+            continue;
+        }
         assert_eq!(counted, shown, "the counters of {queue}, and what it shows");
     }
     all
@@ -265,8 +276,8 @@ const INVARIANTS: [(&str, &str); 9] = [
         "counters count what is there",
         "SELECT id || ': ' || ready || ' ' || in_flight || ' ' || delayed FROM backlogs b
          WHERE discarded = 0 AND (ready, in_flight, delayed) <> (
-             SELECT count(*) FILTER (WHERE place >= 0), count(*) FILTER (WHERE place = -1),
-                    count(*) FILTER (WHERE place = -2)
+             SELECT count(*) FILTER (WHERE place >= 0), count(*) FILTER (WHERE place IN (-3, -1)),
+                    count(*) FILTER (WHERE place IN (-4, -2))
              FROM messages WHERE backlog = b.id)",
     ),
     (
@@ -277,7 +288,7 @@ const INVARIANTS: [(&str, &str); 9] = [
         "message groups count what is there",
         "SELECT name || ': ' || size || ' ' || in_flight FROM message_groups g
          WHERE (size, in_flight) <> (
-             SELECT count(*), count(*) FILTER (WHERE place = -1)
+             SELECT count(*), count(*) FILTER (WHERE place IN (-3, -1))
              FROM messages WHERE backlog = g.backlog AND message_group = g.id)",
     ),
     (

@@ -83,23 +83,87 @@ impl fmt::Display for Place {
 
 const SOURCE: &str = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
 
-impl From<Json> for Value {
-    fn from(json: Json) -> Self {
-        match json {
-            Json::Null => Self::Null,
-            Json::Boolean(value) => Self::Bool(value),
-            Json::Integer(digits) => match digits.parse::<i64>() {
-                Ok(number) => number.into(),
-                Err(_) => digits.parse::<u64>().map_or_else(|_| real(&digits), Self::from),
-            },
-            Json::Real(number) => number.into(),
-            Json::Text(text) => text.into(),
-            Json::Array(elements) => elements.into_iter().map(Self::from).collect(),
-            Json::Object(members) => {
-                let members = members.into_iter().map(|(name, value)| (name, value.into()));
-                Self::Object(members.collect::<Map<_, _>>())
+/// A container whose values are being converted.
+enum Converting {
+    Array(std::vec::IntoIter<Json>, Vec<Value>),
+    /// The name is that of the member whose value comes next.
+    Object(indexmap::map::IntoIter<String, Json>, Map<String, Value>, String),
+}
+
+impl Converting {
+    /// Takes the next value out of the container.
+    fn next(&mut self) -> Option<Json> {
+        match self {
+            Self::Array(rest, _) => rest.next(),
+            Self::Object(rest, _, name) => {
+                let (next, value) = rest.next()?;
+                *name = next;
+                Some(value)
             }
         }
+    }
+
+    /// Adds the converted form of the value that was taken last.
+    fn add(&mut self, value: Value) {
+        match self {
+            Self::Array(_, values) => values.push(value),
+            Self::Object(_, members, name) => {
+                members.insert(std::mem::take(name), value);
+            }
+        }
+    }
+}
+
+impl From<Converting> for Value {
+    fn from(converted: Converting) -> Self {
+        match converted {
+            Converting::Array(_, values) => Self::Array(values),
+            Converting::Object(_, members, _) => Self::Object(members),
+        }
+    }
+}
+
+impl From<Json> for Value {
+    /// Keeps the containers around the current value in a list, because a document may be a thousand levels deep.
+    fn from(json: Json) -> Self {
+        let mut open: Vec<Converting> = Vec::new();
+        let mut next = Some(json);
+        loop {
+            let value = match next {
+                Some(Json::Array(elements)) => {
+                    open.push(Converting::Array(elements.into_iter(), Vec::new()));
+                    next = open.last_mut().and_then(Converting::next);
+                    continue;
+                }
+                Some(Json::Object(members)) => {
+                    open.push(Converting::Object(members.into_iter(), Map::new(), String::new()));
+                    next = open.last_mut().and_then(Converting::next);
+                    continue;
+                }
+                Some(simple) => simple_value(simple),
+                None => match open.pop() {
+                    Some(complete) => complete.into(),
+                    None => return Self::Null,
+                },
+            };
+            let Some(container) = open.last_mut() else { return value };
+            container.add(value);
+            next = container.next();
+        }
+    }
+}
+
+/// Converts a value that is no container.
+fn simple_value(json: Json) -> Value {
+    match json {
+        Json::Boolean(value) => Value::Bool(value),
+        Json::Integer(digits) => match digits.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => digits.parse::<u64>().map_or_else(|_| real(&digits), Value::from),
+        },
+        Json::Real(number) => number.into(),
+        Json::Text(text) => text.into(),
+        Json::Null | Json::Array(_) | Json::Object(_) => Value::Null,
     }
 }
 

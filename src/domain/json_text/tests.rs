@@ -223,3 +223,15 @@ proptest! {
         let _ = parse(&text).map_err(|malformed| malformed.to_string());
     }
 }
+
+#[test]
+fn the_deepest_document_fits_into_half_of_the_stack_of_a_thread() {
+    let deepest = |begin: &str, end: &str| format!("{}1{}", begin.repeat(1_000), end.repeat(1_000));
+    for text in [deepest("[", "]"), deepest("{\"a\":", "}")] {
+        let converted = std::thread::Builder::new()
+            .stack_size(1024 * 1024)
+            .spawn(move || drop(Value::from(parse(&text).unwrap())))
+            .unwrap();
+        converted.join().unwrap();
+    }
+}
