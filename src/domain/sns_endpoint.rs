@@ -64,6 +64,11 @@ impl Protocol {
         matches!(self, Self::Http | Self::Https)
     }
 
+    /// Whether messages are sent to a mailbox.
+    pub const fn is_mail(self) -> bool {
+        matches!(self, Self::Email | Self::EmailJson)
+    }
+
     /// Whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
@@ -77,6 +82,22 @@ impl Protocol {
     /// Whether messages of more than 256 KiB can be delivered.
     pub const fn takes_large_messages(self) -> bool {
         matches!(self, Self::Sqs | Self::Lambda | Self::Firehose)
+    }
+
+    /// Returns where an endpoint is, as far as deliveries to it share slots: the host of a URL, the
+    /// function, and one place for all mail, which a relay takes.
+    pub fn destination(self, endpoint: &str) -> Cow<'_, str> {
+        match self {
+            Self::Http | Self::Https => {
+                let host = host_of(endpoint).map_or("", |host| {
+                    Authority::parse(host).map_or(host, |authority| authority.host())
+                });
+                Cow::Owned(format!("http:{}", host.to_ascii_lowercase()))
+            }
+            Self::Email | Self::EmailJson => Cow::Borrowed("mail"),
+            Self::Lambda => Cow::Owned(endpoint.to_owned()),
+            Self::Sms | Self::Sqs | Self::Application | Self::Firehose => Cow::Borrowed("here"),
+        }
     }
 
     /// What the attributes of delivery status logging call it; e-mail and SMS have none.
@@ -166,6 +187,13 @@ pub fn without_password(endpoint: &str) -> Cow<'_, str> {
         Some(format!("{scheme}://{user}:****@{host}{path}"))
     };
     hide().map_or(Cow::Borrowed(endpoint), Cow::Owned)
+}
+
+/// Returns the host of a URL, with its port, without a user and a password.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
@@ -282,6 +310,18 @@ mod tests {
         ] {
             assert_eq!(check(protocol, endpoint), Err(message.to_owned()));
         }
+    }
+
+    #[test]
+    fn deliveries_to_one_host_share_a_destination() {
+        for endpoint in ["http://u:p@Host:80/a", "https://host", "http://host:8080?q=http://x"] {
+            assert_eq!(Protocol::Http.destination(endpoint), "http:host");
+        }
+        assert_eq!(Protocol::Https.destination("https://[::1]:1/"), "http:::1");
+        assert_eq!(
+            Protocol::Email.destination("a@example.com"),
+            Protocol::EmailJson.destination("b@example.org")
+        );
     }
 
     #[test]

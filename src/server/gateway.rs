@@ -506,6 +506,7 @@ impl Gateway {
             role,
             access,
             signed: caller.access_key_id.is_some(),
+            key_id: caller.access_key_id,
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
             account: caller.account,
