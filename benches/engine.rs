@@ -19,7 +19,9 @@ use squab::domain::address::QueueAddress;
 use squab::engine::receive::Request;
 use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
-use squab::store::{Content, Database, Driver, Durability, Ledger, Location, Queue, Sqlite, Txn};
+use squab::store::{
+    Content, Database, Driver, Durability, Ids, Ledger, Location, Queue, Sqlite, Txn,
+};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +38,7 @@ const START: i64 = 1_700_000_000_000;
 struct Bench<'d> {
     driver: &'d mut dyn Driver,
     ledger: Ledger,
-    ids: fastrand::Rng,
+    ids: Ids,
     queue: Arc<Queue>,
     groups: u64,
     sent: u64,
@@ -46,7 +48,7 @@ impl<'d> Bench<'d> {
     /// `groups`: 0 for messages without a group.
     fn new(driver: &'d mut dyn Driver, fifo: bool, groups: u64) -> Self {
         let mut ledger = Ledger::default();
-        let mut ids = fastrand::Rng::with_seed(1);
+        let mut ids = Ids::with_seed(1);
         let mut given = IndexMap::new();
         if fifo {
             given.insert("FifoQueue".to_owned(), "true".to_owned());
@@ -178,7 +180,7 @@ fn request(max: usize) -> Request {
 fn commit<T>(
     driver: &mut dyn Driver,
     ledger: &mut Ledger,
-    ids: &mut fastrand::Rng,
+    ids: &mut Ids,
     work: impl FnOnce(&mut Txn<'_>) -> Result<T, Refusal>,
 ) -> T {
     driver.begin().unwrap();

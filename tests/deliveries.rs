@@ -313,20 +313,28 @@ async fn who_leaves_by_the_link_is_told_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn nobody_leaves_for_a_queue_by_a_link() {
+async fn a_link_ends_no_subscription_without_links() {
     let service = Service::new(settings()).with_key().await;
     service.sns_ok("CreateTopic", json!({"Name": "t"})).await;
-    let queue = json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": format!("{ARNS}:q")});
-    let arn = service.sns_ok("Subscribe", queue).await["SubscriptionArn"].clone();
-    let link = format!("http://x/?Action=Unsubscribe&SubscriptionArn={}", arn.as_str().unwrap());
-    let refused = service.answer(visit(&link)).await;
-    assert_eq!(refused.status, 403);
-    assert!(refused.text().contains("<Code>AuthorizationError</Code>"), "{}", refused.text());
-    let left = service.sns_ok("ListSubscriptionsByTopic", json!({ "TopicArn": TOPIC })).await;
-    assert_eq!(left["Subscriptions"][0]["SubscriptionArn"], arn);
-    service.sns_ok("Unsubscribe", json!({ "SubscriptionArn": arn })).await;
-    let left = service.sns_ok("ListSubscriptionsByTopic", json!({ "TopicArn": TOPIC })).await;
-    assert_eq!(left["Subscriptions"], json!([]));
+    for (protocol, endpoint) in [
+        ("sqs", format!("{ARNS}:q")),
+        ("lambda", "arn:aws:lambda:us-east-1:000000000000:function:f".to_owned()),
+        ("sms", "+15555550100".to_owned()),
+    ] {
+        let input = json!({"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint});
+        let arn = service.sns_ok("Subscribe", input).await["SubscriptionArn"].clone();
+        let link =
+            format!("http://x/?Action=Unsubscribe&SubscriptionArn={}", arn.as_str().unwrap());
+        let refused = service.answer(visit(&link)).await;
+        assert_eq!(refused.status, 403, "{protocol}");
+        assert!(refused.text().contains("<Code>AuthorizationError</Code>"), "{}", refused.text());
+        let list = json!({ "TopicArn": TOPIC });
+        let left = service.sns_ok("ListSubscriptionsByTopic", list.clone()).await;
+        assert_eq!(left["Subscriptions"][0]["SubscriptionArn"], arn, "{protocol}");
+        service.sns_ok("Unsubscribe", json!({ "SubscriptionArn": arn })).await;
+        let left = service.sns_ok("ListSubscriptionsByTopic", list).await;
+        assert_eq!(left["Subscriptions"], json!([]), "{protocol}");
+    }
 }
 
 #[tokio::test]

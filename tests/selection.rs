@@ -192,7 +192,7 @@ async fn errors_come_in_their_order() {
     let strict = GatewaySettings { mode: Mode::Strict, ..settings() };
     let service = Service::new(strict);
     for (body, status, code) in [
-        ("Action=Nonsense&x=%ff", 404, "MalformedQueryString"),
+        ("Action=Nonsense&x=%ff", 403, "MissingAuthenticationToken"),
         ("x=y", 403, "MissingAuthenticationToken"),
         ("Action=Nonsense", 403, "MissingAuthenticationToken"),
         ("Action=SendMessage", 403, "MissingAuthenticationToken"),

@@ -11,13 +11,16 @@ use aws_sigv4::http_request::{
 use axum::body::Body;
 use gateway::{Answer, HOST, PROTOCOLS, Service, form, settings};
 use hyper::Request;
-use serde_json::json;
+use serde_json::{Value, json};
+use squab::api::Conventions;
 use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
+use squab::server::audit::Peer;
 use squab::server::gateway::GatewaySettings;
 use squab::server::inspection;
 use squab::wire::Protocol;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -513,4 +516,447 @@ async fn whoever_has_a_key_of_either_service_may_inspect() {
         }
         assert_eq!(status(Call::get(path)).await, 403, "{path}");
     }
+}
+
+/// What an attacker on the way adds to a signed request, and whether that must fail the request. What
+/// does not fail it must not change what it does.
+struct Attack {
+    what: &'static str,
+    fails: bool,
+    bend: fn(Call) -> Call,
+}
+
+const OTHER_SERVICE: &str = "AWSSecurityTokenServiceV20110615.GetSessionToken";
+const JSON: &str = "application/x-amz-json-1.0";
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+impl Call {
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a header before all others, so that it is found first.
+    fn with_first(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(0, (name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn with_query(mut self, addition: &str) -> Self {
+        self.path_and_query = match self.path_and_query.split_once('?') {
+            Some((path, query)) => format!("{path}?{addition}&{query}"),
+            None => format!("{}?{addition}", self.path_and_query),
+        };
+        self
+    }
+}
+
+/// Every unsigned part that a request may have.
+fn attacks() -> Vec<Attack> {
+    let attack = |what, fails, bend| Attack { what, fails, bend };
+    vec![
+        attack("a target", true, |call| call.with_first("x-amz-target", "AmazonSQS.ListQueues")),
+        attack("the target of another service", true, |call| {
+            call.with_first("x-amz-target", OTHER_SERVICE)
+        }),
+        attack("another target behind", true, |call| call.with("x-amz-target", OTHER_SERVICE)),
+        attack("a target and a content type", true, |call| {
+            call.with_first("x-amz-target", OTHER_SERVICE).with_first("content-type", JSON)
+        }),
+        attack("JSON is preferred", false, |call| call.with("accept", "application/json")),
+        attack("a forwarded host", false, |call| {
+            call.with("x-forwarded-host", "other.example").with("x-forwarded-proto", "https")
+        }),
+        attack("forwarded", false, |call| call.with("forwarded", "host=other.example;proto=https")),
+        attack("another method", false, |call| {
+            call.with("x-http-method-override", "GET").with("x-http-method", "DELETE")
+        }),
+        attack("another URL", false, |call| {
+            call.with("x-original-url", "/?Action=ListQueues").with("x-rewrite-url", "/x")
+        }),
+        attack("headers of parameters", false, |call| {
+            call.with("action", "ListQueues")
+                .with("queuename", "other")
+                .with("x-localstack-sqs-override-message-count", "10")
+                .with("x-localstack-sqs-override-wait-time-seconds", "20")
+        }),
+        attack("a trace", false, |call| call.with("x-amzn-trace-id", "Root=1-0-0")),
+        attack("a date", false, |call| call.with("date", "Thu, 01 Jan 1970 00:00:00 GMT")),
+        attack("a path with dots", false, |mut call| {
+            call.path_and_query = call.path_and_query.replacen('/', "/x/../", 1);
+            call
+        }),
+        attack("a path with slashes", false, |mut call| {
+            call.path_and_query = call.path_and_query.replacen('/', "///", 1);
+            call
+        }),
+        attack("another path", true, |mut call| {
+            call.path_and_query = call.path_and_query.replacen('/', "/000000000000/x", 1);
+            call
+        }),
+        attack("another host", true, |call| call.bent(HOST, "sqs.eu-west-1.amazonaws.com")),
+        attack("another host first", true, |call| call.with_first("host", "other.example")),
+        attack("a parameter", true, |call| call.with_query("QueueName=other")),
+        attack("an action", true, |call| call.with_query("Action=ListQueues")),
+        attack("a version", true, |call| call.with_query("Version=2010-03-31")),
+        attack("an encoded action", true, |call| call.with_query("%41ction=ListQueues")),
+        attack("a signature in the URL", true, |call| {
+            call.with_query("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x")
+        }),
+        attack("another body", true, |call| Call { body: "QueueName=other".to_owned(), ..call }),
+        attack("more body", true, |mut call| {
+            call.body.push_str("&QueueName=other&");
+            call
+        }),
+        attack("an unsigned body", true, |call| {
+            let call = Call { body: "Action=ListQueues".to_owned(), ..call };
+            call.with_first("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+        }),
+    ]
+}
+
+/// Requests of every kind, which create the queue `q`.
+fn kinds() -> Vec<(&'static str, Call)> {
+    let presigned = Signer { presigned_s: Some(900), ..SIGNER };
+    let query = "/?Action=CreateQueue&Version=2012-11-05&QueueName=q";
+    let target = ("x-amz-target", "AmazonSQS.CreateQueue");
+    // Read as a form, this would be another call.
+    let json = r#"{"QueueName":"q","tags":{"a":"&Action=CreateQueue&QueueName=other&b="}}"#;
+    // Read as JSON, this would be another call as well, but for its first byte.
+    let form = form("CreateQueue", &json!({"QueueName": "q"}));
+    let post = |headers: Vec<(&str, &str)>, body: &str| Call::post(headers, body.to_owned());
+    vec![
+        ("JSON", post(vec![("content-type", JSON), target], json).signed(SIGNER)),
+        (
+            "JSON, type not signed",
+            post(vec![target], json).signed(SIGNER).with("content-type", JSON),
+        ),
+        ("JSON without a type", post(vec![target], json).signed(SIGNER)),
+        ("Query", post(vec![("content-type", FORM)], &form).signed(SIGNER)),
+        ("Query, type not signed", post(vec![], &form).signed(SIGNER).with("content-type", FORM)),
+        ("Query without a type", post(vec![], &form).signed(SIGNER)),
+        ("Query by GET", Call::get(query).signed(SIGNER)),
+        ("Query by POST of a URL", {
+            Call { path_and_query: query.to_owned(), ..post(vec![], "") }.signed(SIGNER)
+        }),
+        ("presigned GET", Call::get(query).signed(presigned)),
+        ("presigned POST", {
+            Call { path_and_query: query.to_owned(), ..post(vec![], "") }.signed(presigned)
+        }),
+        ("presigned POST of JSON", {
+            let call = post(vec![("content-type", JSON), target], json);
+            Call { path_and_query: "/?x=y".to_owned(), ..call }.signed(presigned)
+        }),
+    ]
+}
+
+/// Sends a request that creates the queue `q`, and makes sure that it does just that if it succeeds.
+async fn creates_only_q(mode: Mode, call: Call, what: &str) -> u16 {
+    let service = service(mode);
+    let answer = call.to(&service).await;
+    let list = Call::of("AmazonSQS.ListQueues", "{}".to_owned()).signed(SIGNER);
+    let left = list.to(&service).await.output(Protocol::Json, "ListQueues");
+    match answer.status {
+        200 => {
+            let text = answer.text();
+            assert!(text.contains("/111122223333/q") && !text.contains("other"), "{what}: {text}");
+            assert_eq!(left["QueueUrls"], json!([OWN_URL]), "{what}");
+        }
+        status => {
+            assert!(matches!(status, 400 | 403), "{what}: {answer:?}");
+            assert!(answer.text().contains("Signature"), "{what}: {answer:?}");
+            assert_eq!(left, json!({}), "{what}");
+        }
+    }
+    answer.status
+}
+
+#[tokio::test]
+async fn no_unsigned_part_selects_what_a_request_does() {
+    for mode in [Mode::Strict, Mode::KnownKeys] {
+        for (kind, call) in kinds() {
+            assert_eq!(creates_only_q(mode, call.clone(), kind).await, 200, "{kind}");
+            for Attack { what, fails, bend } in attacks() {
+                if mode == Mode::KnownKeys && what == "a signature in the URL" {
+                    continue; // It names another key, which anyone may do there.
+                }
+                let what = format!("{mode:?}, {kind}: {what}");
+                let status = creates_only_q(mode, bend(call.clone()), &what).await;
+                assert_eq!(status != 200, fails, "{what}: {status}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_content_type_that_is_not_signed_changes_nothing() {
+    for (kind, call) in kinds() {
+        // A presigned POST of JSON signs its type.
+        let signs_type = matches!(kind, "JSON" | "Query" | "presigned POST of JSON");
+        for content in [JSON, FORM, "application/json", "text/plain", "multipart/form-data"] {
+            let mut call = call.clone();
+            call.headers.retain(|(name, _)| name != "content-type");
+            let what = format!("{kind}: {content}");
+            let call = call.with("content-type", content);
+            let status = creates_only_q(Mode::Strict, call, &what).await;
+            assert!(status == 200 || signs_type, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_order_of_a_urls_parameters_means_nothing() {
+    let presigned = Signer { presigned_s: Some(900), ..SIGNER };
+    for signer in [SIGNER, presigned] {
+        let query = "/?Action=CreateQueue&QueueName=q&QueueName=p&Version=2012-11-05";
+        let call = Call::get(query).signed(signer);
+        let swapped = call.clone().bent("QueueName=q&QueueName=p", "QueueName=p&QueueName=q");
+        for call in [call, swapped] {
+            let answer = call.to(&service(Mode::Strict)).await;
+            assert_eq!(url(&answer, Protocol::Query), "http://localhost:4566/111122223333/p");
+        }
+    }
+    // How long a URL holds is not a matter of order either.
+    let twice = Call::get("/?Action=ListQueues&X-Amz-Expires=604800").signed(presigned);
+    let refused = twice.to(&service(Mode::Strict)).await.refused(Protocol::Query);
+    assert_eq!((refused.status, refused.code.as_str()), (403, "SignatureDoesNotMatch"));
+    assert!(refused.message.contains("'X-Amz-Expires'"), "{}", refused.message);
+}
+
+#[tokio::test]
+async fn the_path_that_is_signed_selects_the_queue() {
+    let service = service(Mode::Strict);
+    for region in ["us-east-1", "eu-west-1"] {
+        Call::new(Protocol::Json).signed(Signer { region, ..SIGNER }).to(&service).await;
+    }
+    let path = "/queue/eu-west-1/111122223333/q";
+    let call = Call::get(&format!("{path}?Action=GetQueueAttributes&AttributeName.1=QueueArn"));
+    for signer in [SIGNER, Signer { presigned_s: Some(900), ..SIGNER }] {
+        let call = call.clone().signed(signer);
+        for sent in [
+            path,
+            "/queue//eu-west-1/111122223333/q",
+            "/queue/./eu-west-1/111122223333/q",
+            "/queue/x/../eu-west-1/111122223333/q",
+            "/queue/eu-west-1/111122223333/x/../q",
+            "//queue/eu-west-1/111122223333//q",
+        ] {
+            let path_and_query = call.path_and_query.replacen(path, sent, 1);
+            let answer = Call { path_and_query, ..call.clone() }.to(&service).await;
+            let output = answer.output(Protocol::Query, "GetQueueAttributes");
+            let arn = "arn:aws:sqs:eu-west-1:111122223333:q";
+            assert_eq!(output["Attributes"]["QueueArn"], arn, "{sent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn override_headers_count_where_they_are_signed() {
+    let mut credentials = Credentials::default();
+    credentials.insert(Credential::new(KNOWN, SECRET).unwrap());
+    let conventions = Arc::new(Conventions { receive_overrides: true, ..Conventions::default() });
+    let mode = Mode::Strict;
+    let service = Service::new(GatewaySettings { mode, credentials, conventions, ..settings() });
+    Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
+    for body in ["a", "b"] {
+        let input = json!({"QueueUrl": OWN_URL, "MessageBody": body}).to_string();
+        let send = Call::of("AmazonSQS.SendMessage", input).signed(SIGNER);
+        assert_eq!(send.to(&service).await.status, 200);
+    }
+    let input = json!({"QueueUrl": OWN_URL, "VisibilityTimeout": 0}).to_string();
+    let receive = || Call::of("AmazonSQS.ReceiveMessage", input.clone());
+    let (name, count) = ("x-localstack-sqs-override-message-count", "2");
+    for (call, expected) in [
+        (receive().signed(SIGNER).with(name, count), 1),
+        (receive().with(name, count).signed(SIGNER), 2),
+    ] {
+        let output = call.to(&service).await.output(Protocol::Json, "ReceiveMessage");
+        assert_eq!(output["Messages"].as_array().unwrap().len(), expected);
+    }
+}
+
+#[tokio::test]
+async fn inspections_take_no_unsigned_path_or_content_type() {
+    let service = service(Mode::Strict);
+    Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
+    let status = async |call: Call| {
+        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
+    };
+    let path = "/_aws/sqs/messages";
+    let input = json!({"QueueUrl": OWN_URL, "x": "&QueueUrl=other&"}).to_string();
+    let post = Call { path_and_query: path.to_owned(), ..Call::post(vec![], input) };
+    let signed = post.clone().with("content-type", JSON).signed(SIGNER);
+    assert_eq!(status(signed).await, 200);
+    assert_eq!(status(post.signed(SIGNER).with("content-type", FORM)).await, 403);
+    let get = Call::get("/?QueueUrl=q").signed(Signer { presigned_s: Some(900), ..SIGNER });
+    let path_and_query = get.path_and_query.replacen('/', "/_aws/sqs/messages/../../../", 1);
+    assert_eq!(status(Call { path_and_query, ..get }).await, 403);
+}
+
+/// A request whose body never arrives.
+fn without_end(call: Call) -> Request<Body> {
+    let body = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    call.request().map(|_| Body::from_stream(body))
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_verified_is_rejected_before_the_body() {
+    let strict = service(Mode::Strict);
+    let answer = async |service: &Service, call: Call| {
+        let answering = service.gateway.handle(without_end(call));
+        let answered = tokio::time::timeout(Duration::from_secs(2), answering).await;
+        answered.ok().map(|response| response.status().as_u16())
+    };
+    let presigned = Signer { presigned_s: Some(900), ..SIGNER };
+    for protocol in PROTOCOLS {
+        for (what, call, (status, _, json_type, _)) in wrong_calls(protocol) {
+            let needs_body = json_type == "InvalidSignatureException"
+                && !matches!(what, "too old" | "from the future");
+            if call.method == "POST" && !needs_body {
+                assert_eq!(answer(&strict, call).await, Some(status), "{what} in {protocol:?}");
+            }
+        }
+    }
+    let post =
+        |path: &str| Call { path_and_query: path.to_owned(), ..Call::post(vec![], String::new()) };
+    let stranger = Signer { id: "AKIAUNKNOWN", ..presigned };
+    assert_eq!(answer(&strict, post("/?Action=ListQueues").signed(stranger)).await, Some(403));
+    assert_eq!(answer(&strict, post("/?Action=ListQueues")).await, Some(403));
+    // A link may have a body, but no long one.
+    let link = "/?Action=Unsubscribe&SubscriptionArn=x";
+    let long = post(link).with("content-length", "1000000");
+    assert_eq!(answer(&strict, long).await, Some(413));
+    for mode in [Mode::KnownKeys, Mode::Off] {
+        let call = Call::new(Protocol::Json);
+        let service = service(mode);
+        let waiting = answer(&service, call);
+        let waited = tokio::time::timeout(Duration::from_millis(100), waiting).await;
+        assert!(waited.is_err(), "{mode:?} needs the body");
+    }
+    let path = "/_aws/sns/sms-messages";
+    let inspecting = inspection::handle(&strict.gateway, without_end(post(path)));
+    let inspected = tokio::time::timeout(Duration::from_secs(2), inspecting).await.unwrap();
+    assert_eq!(inspected.status().as_u16(), 403);
+}
+
+/// Log lines that a test writes.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// The lines of the audit log so far, without the time.
+    fn take(&self) -> Vec<Value> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        assert!(!text.contains(SECRET) && !text.contains("PRIVATE"), "{text}");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["target"] == "squab::audit").collect()
+    }
+
+    fn log(&self) -> tracing::subscriber::DefaultGuard {
+        let lines = self.clone();
+        let log = tracing_subscriber::fmt().json().flatten_event(true);
+        let log = log.with_max_level(tracing::Level::TRACE).with_writer(move || lines.clone());
+        tracing::subscriber::set_default(log.finish())
+    }
+}
+
+#[tokio::test]
+async fn administrative_calls_are_logged() {
+    let lines = Lines::default();
+    let _log = lines.log();
+    let service = service(Mode::Strict);
+    let queue = "arn:aws:sqs:us-east-1:111122223333:q";
+    for (operation, input, resource) in [
+        ("CreateQueue", json!({"QueueName": "q", "tags": {"PRIVATE": "x"}}), "q"),
+        (
+            "SetQueueAttributes",
+            json!({"QueueUrl": OWN_URL, "Attributes": {"DelaySeconds": "0"}}),
+            queue,
+        ),
+        ("TagQueue", json!({"QueueUrl": OWN_URL, "Tags": {"PRIVATE": "x"}}), queue),
+        ("PurgeQueue", json!({"QueueUrl": OWN_URL}), queue),
+        ("DeleteQueue", json!({"QueueUrl": OWN_URL}), queue),
+    ] {
+        let call = Call::of(&format!("AmazonSQS.{operation}"), input.to_string()).signed(SIGNER);
+        let mut request = call.request();
+        request.extensions_mut().insert(Peer("192.0.2.7:1234".parse().unwrap()));
+        assert_eq!(service.answer(request).await.status, 200, "{operation}");
+        let [line] = &lines.take()[..] else { panic!("one line for {operation}") };
+        for (name, expected) in [
+            ("level", "INFO"),
+            ("message", "call"),
+            ("key_id", KNOWN),
+            ("account", KNOWN),
+            ("address", "192.0.2.7"),
+            ("operation", &format!("sqs:{operation}")),
+            ("resource", resource),
+            ("result", "ok"),
+        ] {
+            assert_eq!(line[name], expected, "{operation}: {line}");
+        }
+        assert!(line["timestamp"].is_string());
+    }
+    let delete = Call::get("/111122223333/q?Action=DeleteQueue").signed(SIGNER);
+    assert_eq!(delete.to(&service).await.status, 400);
+    let [line] = &lines.take()[..] else { panic!("one line for a call that fails") };
+    assert_eq!(
+        (&line["resource"], &line["result"]),
+        (&json!(queue), &json!("AWS.SimpleQueueService.NonExistentQueue"))
+    );
+
+    // Messages are no business of the audit log.
+    let input = json!({"QueueUrl": OWN_URL, "MessageBody": "PRIVATE"}).to_string();
+    for operation in ["SendMessage", "ReceiveMessage", "ListQueues"] {
+        Call::of(&format!("AmazonSQS.{operation}"), input.clone())
+            .signed(SIGNER)
+            .to(&service)
+            .await;
+    }
+    assert_eq!(lines.take(), Vec::<Value>::new());
+
+    let remove = Call { method: "DELETE", ..Call::get("/_aws/sns/sms-messages?region=us-east-1") };
+    inspection::handle(&service.gateway, remove.signed(SIGNER).request()).await;
+    let [line] = &lines.take()[..] else { panic!("one line for a change beside the operations") };
+    assert_eq!(line["operation"], "DELETE /_aws/sns/sms-messages");
+    assert_eq!((&line["key_id"], &line["result"]), (&json!(KNOWN), &json!("204")));
+}
+
+#[tokio::test]
+async fn rejected_signatures_are_logged_within_limits() {
+    let lines = Lines::default();
+    let _log = lines.log();
+    let service = service(Mode::Strict);
+    let forged = "AKIA%0Aforged";
+    let query = format!("/?Action=ListQueues&X-Amz-Algorithm=x&X-Amz-Credential={forged}");
+    for (call, reason, key_id) in [
+        (Call::new(Protocol::Json), "missing", "-"),
+        (Call::new(Protocol::Json).signed(Signer { secret: "x", ..SIGNER }), "mismatch", KNOWN),
+        (
+            Call::new(Protocol::Query).signed(Signer { id: "AKIAUNKNOWN", ..SIGNER }),
+            "unknown_key_or_token",
+            "AKIAUNKNOWN",
+        ),
+        (Call::get(&query), "incomplete", "AKIA\u{fffd}forged"),
+    ] {
+        call.to(&service).await;
+        let [line] = &lines.take()[..] else { panic!("one line for {reason}") };
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "rejected signature");
+        assert_eq!((&line["reason"], &line["key_id"]), (&json!(reason), &json!(key_id)), "{line}");
+    }
+    for _ in 0..200 {
+        Call::new(Protocol::Json).to(&service).await;
+    }
+    assert!(lines.take().len() < 50, "an attack must not fill the disk");
 }

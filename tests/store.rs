@@ -13,7 +13,7 @@ use squab::domain::address::QueueAddress;
 use squab::domain::{Kind, Refusal};
 use squab::engine::queues;
 use squab::store::{
-    Database, Driver, Durability, Effect, Error, Location, Observer, Row, Sqlite, Store, Txn,
+    Database, Driver, Durability, Effect, Error, Ids, Location, Observer, Row, Sqlite, Store, Txn,
     Value as Parameter,
 };
 use squab::wire::Protocol;
@@ -124,7 +124,7 @@ impl Alone {
     fn on(database: Watched) -> Self {
         let transactions = Arc::clone(&database.transactions);
         let published = Arc::new(Published::default());
-        let ids = fastrand::Rng::with_seed(1);
+        let ids = Ids::with_seed(1);
         let observer = Arc::clone(&published) as Arc<dyn Observer>;
         let store =
             Store::start(Box::new(database), Box::new(|| START_MS.into()), ids, observer).unwrap();

@@ -155,7 +155,11 @@ async fn who_need_not_sign_and_does_not_is_the_owner_of_the_default_account() {
     let identity = STS.ok(&service(Mode::Off), "GetCallerIdentity", &[]).await;
     assert_eq!(who(&identity), ["000000000000", "arn:aws:iam::000000000000:root", "000000000000"]);
     for action in ["GetCallerIdentity", "AssumeRole", "GetSessionToken"] {
-        let refused = STS.no(&service(Mode::Strict), action, &[]).await;
+        // The action is in the body, which is not read, so the host says whose error it is.
+        let form = STS.form(action, &[]);
+        let request = Request::post("/").header("host", "sts.localhost:4566");
+        let answer = service(Mode::Strict).answer(request.body(Body::from(form)).unwrap()).await;
+        let refused = STS.refusal(&answer);
         assert_eq!((refused.0, refused.1.as_str()), (403, "MissingAuthenticationToken"));
     }
     let refused = STS.no(&service(Mode::Off), "GetFederationToken", &[]).await;

@@ -211,7 +211,8 @@ impl Lane {
     }
 }
 
-/// The name of a queue that nobody has used.
+/// The name of a queue that does not exist yet.
+#[allow(clippy::disallowed_methods, reason = "the name of a queue is no secret")]
 pub fn fresh_name() -> String {
     format!("load-{:032x}", fastrand::u128(..))
 }

@@ -2,7 +2,7 @@
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use squab::auth::{Caller, scope_service};
-use squab::auth::{Credential, Credentials, Mode, Request, claims_signature, identify};
+use squab::auth::{Credential, Credentials, Mode, Request, identify};
 use squab::domain::Refusal;
 use std::sync::LazyLock;
 
@@ -46,7 +46,6 @@ pub(crate) fn judge(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) {
     for service in ["sqs", "sns"] {
         let method = if query.is_empty() { "POST" } else { "GET" };
         let request = Request { method, path, query, headers, body, service };
-        let _ = claims_signature(&request);
         let identify = |mode| identify(mode, &CREDENTIALS, &request, NOW_MS);
         let caller = identify(Mode::Off).unwrap();
         assert!(caller.account.len() == 12 && caller.account.bytes().all(|b| b.is_ascii_digit()));

@@ -4,6 +4,7 @@
 //! elsewhere. Rules: IAM User Guide, "Create a signed AWS API request", step 1, with the path
 //! encoded twice as every service but S3 does.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use hyper::http::HeaderMap;
@@ -67,8 +68,58 @@ pub fn signed_header_names(signed_headers: &str) -> Vec<String> {
     names
 }
 
+/// Whether a header's name is in a list of signed headers, as sent: separated by semicolons.
+pub fn signs_header(signed_headers: &str, name: &str) -> bool {
+    signed_headers.split(';').any(|signed| signed.trim().eq_ignore_ascii_case(name))
+}
+
+/// The query in the order that is signed. The canonical query is the same for every order of the
+/// parameters, so where a name has more than one value, the order that was sent means nothing.
+pub fn in_signed_order(query: &str) -> Cow<'_, str> {
+    if repeated_parameters(query).is_empty() {
+        Cow::Borrowed(query)
+    } else {
+        Cow::Owned(canonical_query(query, false))
+    }
+}
+
+/// The decoded names of parameters that a query has more than once, with different values.
+pub fn repeated_parameters(query: &str) -> Vec<String> {
+    if !query.contains('&') {
+        return Vec::new();
+    }
+    let mut parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+        .map(|(name, value)| (presigned::decode(name), presigned::decode(value)))
+        .collect();
+    parameters.sort_unstable();
+    let differ = |pair: &&[(Cow<'_, str>, Cow<'_, str>)]| matches!(pair, [one, other] if one.0 == other.0 && one.1 != other.1);
+    parameters.windows(2).filter(differ).map(|pair| pair[0].0.clone().into_owned()).collect()
+}
+
+/// The path as it is signed: without `.`, `..` and empty segments, not decoded. Two paths with the
+/// same signature have the same plain path.
+pub fn plain_path(path: &str) -> Cow<'_, str> {
+    let is_plain = |path: &str| {
+        path.starts_with('/')
+            && path[1..].split('/').rev().enumerate().all(|(from_end, segment)| match segment {
+                "" => from_end == 0,
+                "." | ".." => false,
+                _ => true,
+            })
+    };
+    if is_plain(path) { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, Cow::Borrowed)) }
+}
+
 /// The path without `.`, `..` and empty segments, and encoded once more than it was sent.
 fn canonical_path(path: &str) -> String {
+    normalized(path, |segment| percent_encode(segment.as_bytes(), ENCODED).into())
+}
+
+/// The path without `.`, `..` and empty segments; `write` is how each of the others is written.
+fn normalized<'p>(path: &'p str, write: impl Fn(&'p str) -> Cow<'p, str>) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -82,7 +133,7 @@ fn canonical_path(path: &str) -> String {
     let mut canonical = String::with_capacity(path.len() + 8);
     for segment in &segments {
         canonical.push('/');
-        canonical.extend(percent_encode(segment.as_bytes(), ENCODED));
+        canonical.push_str(&write(segment));
     }
     let is_directory = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
     if segments.is_empty() || is_directory {
@@ -206,6 +257,42 @@ mod tests {
             ("/é", "/%C3%A9"),
         ] {
             assert_eq!(canonical_path(path), canonical, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_with_one_signature_have_one_plain_path() {
+        for path in ["/", "/a", "/a/b", "/a/b/", "/a%2F.%2e", "/queue/eu-west-1/0/q"] {
+            assert!(matches!(plain_path(path), Cow::Borrowed(plain) if plain == path), "{path}");
+        }
+        for (path, plain) in [
+            ("", "/"),
+            ("//", "/"),
+            ("//a", "/a"),
+            ("/a//", "/a/"),
+            ("/a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/a/b/..", "/a/"),
+            ("/queue/./eu-west-1//0/q", "/queue/eu-west-1/0/q"),
+        ] {
+            assert_eq!(plain_path(path), plain, "{path}");
+            assert_eq!(canonical_path(path), canonical_path(plain), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_two_values_is_read_in_the_order_that_is_signed() {
+        for query in ["", "a=1", "b=1&a=1", "a=1&a=1", "a=1&A=2", "b=%20&a=1&b=+", "&&a&a="] {
+            assert!(matches!(in_signed_order(query), Cow::Borrowed(same) if same == query));
+        }
+        for (query, ordered) in [
+            ("a=2&a=1", "a=1&a=2"),
+            ("a=2&b=3&%61=1", "a=1&a=2&b=3"),
+            ("a=1&a", "a=&a=1"),
+            ("a=1&b&a=1&a=2", "a=1&a=1&a=2&b="),
+        ] {
+            assert_eq!(repeated_parameters(query), ["a"], "{query}");
+            assert_eq!(in_signed_order(query), ordered, "{query}");
         }
     }
 

@@ -18,6 +18,9 @@ pub mod principal;
 pub mod signing_keys;
 pub mod verify;
 
+pub use canonical_request::{in_signed_order, plain_path};
 pub use credentials::{Credential, Credentials, CredentialsError, Secret};
 pub use principal::Principal;
-pub use verify::{Caller, Mode, Request, claims_signature, identify, scope_service};
+pub use verify::{
+    Caller, Mode, Presented, Recognized, Request, identify, recognize, scope_service,
+};

@@ -1,21 +1,28 @@
 //! From a request to its caller, with or without proof.
 //!
-//! A proof is checked in AWS's order: is the signature all there, is the key known, are date and
-//! scope right, does the signature match. Whatever is wrong with the call beyond that is told only
-//! to callers who got this far.
+//! A request is judged in two steps. [`recognize`] needs the head alone: is the signature complete, is
+//! the key known, is the date right. [`Recognized::prove`] needs the body as well: is the scope right,
+//! does the signature match. A request that fails the first step is rejected before its body is read.
+//! The steps together keep AWS's order of errors. Everything else that is wrong with a call is reported
+//! only to callers who have passed both.
 //!
-//! `x-amz-*` headers that are sent but not signed do not fail a request: only S3 is known to
-//! refuse them, and other services have been seen to accept an unsigned session token.
+//! A verified request means what its signed parts say, and nothing else. Unsigned parts that could
+//! change what it does fail the request or are ignored; [`Recognized::covers`] is how the rest of the
+//! server asks. Other `x-amz-*` headers that are sent but not signed do not fail a request: only S3 is
+//! known to reject them, and other services have been seen to accept an unsigned session token.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use hyper::http::{HeaderMap, header};
+use hyper::http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
 
 use super::account::{DEFAULT_ACCOUNT, account_of};
 use super::amz_date::AmzDate;
 use super::authorization::{self, ALGORITHM, Claim, excerpt};
-use super::canonical_request::{Parts, UNSIGNED_PAYLOAD, canonical_request, signed_header_names};
+use super::canonical_request::{
+    Parts, UNSIGNED_PAYLOAD, canonical_request, repeated_parameters, signs_header,
+};
 use super::credentials::{ACCESS_KEY_ID_LENGTH, Credential, Credentials};
 use super::presigned;
 use super::principal::Principal;
@@ -31,6 +38,8 @@ pub const REGION_BYTES: usize = 64;
 
 const TERMINATOR: &str = "aws4_request";
 const X_AMZ_CONTENT_SHA256: &str = "x-amz-content-sha256";
+const X_AMZ_TARGET: &str = "x-amz-target";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Which requests must prove who sent them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,31 +116,185 @@ impl Caller {
     }
 }
 
-/// Who makes a call. Time is `now_ms` in Unix milliseconds.
+/// Returns who makes a call. Time is `now_ms` in Unix milliseconds.
 ///
 /// # Errors
 ///
-/// The refusals of AWS for signatures, in AWS's order. None in [`Mode::Off`].
+/// AWS's errors for signatures, in AWS's order. None in [`Mode::Off`].
 pub fn identify(
     mode: Mode,
     credentials: &Credentials,
     request: &Request<'_>,
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
-    if mode == Mode::Strict {
-        return verify(credentials, request, now_ms);
+    let presented = Presented::find(request.headers, request.query);
+    recognize(mode, credentials, &presented, now_ms)?.prove(credentials, request, now_ms)
+}
+
+/// The signature that the head of a request presents, decoded, and not believed.
+pub struct Presented<'r> {
+    headers: &'r HeaderMap,
+    query: &'r str,
+    signature: Signature<'r>,
+}
+
+enum Signature<'r> {
+    None,
+    /// The value of the `Authorization` header.
+    Header(Cow<'r, str>),
+    /// The parameters of a presigned URL.
+    Query(Box<presigned::Parameters<'r>>),
+    Both,
+}
+
+impl<'r> Presented<'r> {
+    /// Finds the signature in the headers or in the query of a URL.
+    pub fn find(headers: &'r HeaderMap, query: &'r str) -> Self {
+        let is_presigned = presigned::is_presigned(query);
+        let signature = match headers.get(header::AUTHORIZATION) {
+            Some(_) if is_presigned => Signature::Both,
+            Some(value) => Signature::Header(String::from_utf8_lossy(value.as_bytes())),
+            None if is_presigned => Signature::Query(Box::new(presigned::Parameters::parse(query))),
+            None => Signature::None,
+        };
+        Self { headers, query, signature }
     }
-    let Some(named) = Named::find(request.headers, request.query) else {
-        return Ok(Caller::anonymous());
-    };
-    let Some(credential) = credentials.get(&named.access_key_id) else {
-        return Ok(Caller::unknown(&named.access_key_id, &named.region));
-    };
-    if mode == Mode::KnownKeys {
-        return verify(credentials, request, now_ms);
+
+    /// Whether the request is without any signature.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self.signature, Signature::None)
     }
-    report_wrong_signature(credentials, request, &credential.access_key_id, now_ms);
-    Ok(Caller::known(&credential, &named.region))
+
+    /// The access key id that is named, known or not.
+    pub fn access_key_id(&self) -> Option<String> {
+        Named::find(self.headers, self.query).map(|named| named.access_key_id.into_owned())
+    }
+
+    fn claim(&self) -> Result<Claim<'_>, Refusal> {
+        match &self.signature {
+            Signature::Header(authorization) => authorization::parse(authorization, self.headers),
+            Signature::Query(parameters) => parameters.claim(),
+            Signature::Both => Err(mismatch(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
+                 header.",
+            )),
+            Signature::None => Err(Refusal::new(
+                Kind::MissingAuthenticationToken,
+                "Request is missing Authentication Token",
+            )),
+        }
+    }
+
+    fn is_presigned(&self) -> bool {
+        matches!(self.signature, Signature::Query(_))
+    }
+
+    /// The hash of the body that the request states.
+    fn stated_hash(&self) -> Option<&[u8]> {
+        let in_header = self.headers.get(X_AMZ_CONTENT_SHA256).map(HeaderValue::as_bytes);
+        let in_query = || match &self.signature {
+            Signature::Query(parameters) => parameters.content_sha256.as_deref(),
+            _ => None,
+        };
+        in_header.or_else(|| in_query().map(str::as_bytes))
+    }
+}
+
+/// Who makes a call, as far as its head says.
+pub enum Recognized<'p> {
+    /// A caller whose signature is not verified.
+    Believed(Caller),
+    /// The same; the key is configured, so a wrong signature is worth a line in the log.
+    Unverified(Caller),
+    /// A caller with a known key, who has yet to prove it.
+    Claimed(Box<Claimed<'p>>),
+}
+
+/// What a caller with a known key claims.
+pub struct Claimed<'p> {
+    presented: &'p Presented<'p>,
+    claim: Claim<'p>,
+    credential: Arc<Credential>,
+}
+
+// Rule (every operation): in `strict`, a request without a signature or with an unknown key is rejected
+//   before its body is read, and so is an incomplete or expired signature of any verified request.
+// Source: inferred, AWS answers such requests in the same words whatever the body
+// Test: tests/signatures.rs::a_head_that_cannot_be_verified_is_rejected_before_the_body
+//
+/// Judges the head of a request. Time is `now_ms` in Unix milliseconds.
+///
+/// # Errors
+///
+/// The errors of AWS that need no body: an incomplete signature, an unknown key, a wrong session
+/// token, a date too far away. None in [`Mode::Off`].
+pub fn recognize<'p>(
+    mode: Mode,
+    credentials: &Credentials,
+    presented: &'p Presented<'p>,
+    now_ms: i64,
+) -> Result<Recognized<'p>, Refusal> {
+    if mode != Mode::Strict {
+        let Some(named) = Named::find(presented.headers, presented.query) else {
+            return Ok(Recognized::Believed(Caller::anonymous()));
+        };
+        let Some(credential) = credentials.get(&named.access_key_id) else {
+            let caller = Caller::unknown(&named.access_key_id, &named.region);
+            return Ok(Recognized::Believed(caller));
+        };
+        if mode == Mode::Off {
+            return Ok(Recognized::Unverified(Caller::known(&credential, &named.region)));
+        }
+    }
+    let claim = presented.claim()?;
+    let credential = credentials.get(claim.scope.access_key_id).ok_or_else(invalid_token)?;
+    check_session_token(&credential, &claim, now_ms)?;
+    check_time(&claim, AmzDate::from_unix_ms(now_ms))?;
+    Ok(Recognized::Claimed(Box::new(Claimed { presented, claim, credential })))
+}
+
+impl Recognized<'_> {
+    /// The caller of a request without a signature, who is not asked for one.
+    pub fn anonymous() -> Self {
+        Self::Believed(Caller::anonymous())
+    }
+
+    /// Whether the signature is verified.
+    pub fn is_verified(&self) -> bool {
+        matches!(self, Self::Claimed(_))
+    }
+
+    /// Whether a header may select what the request does: one that is signed, and any header of a
+    /// request whose signature is not verified.
+    pub fn covers(&self, header: &str) -> bool {
+        match self {
+            Self::Believed(_) | Self::Unverified(_) => true,
+            Self::Claimed(claimed) => signs_header(claimed.claim.signed_headers, header),
+        }
+    }
+
+    /// Returns the caller, once the body is there. `request` has the head that was recognized.
+    ///
+    /// # Errors
+    ///
+    /// The rest of AWS's errors for signatures: a wrong scope, a signature that does not match.
+    pub fn prove(
+        self,
+        credentials: &Credentials,
+        request: &Request<'_>,
+        now_ms: i64,
+    ) -> Result<Caller, Refusal> {
+        match self {
+            Self::Believed(caller) => Ok(caller),
+            Self::Unverified(caller) => {
+                if let Some(id) = &caller.access_key_id {
+                    report_wrong_signature(credentials, request, id, now_ms);
+                }
+                Ok(caller)
+            }
+            Self::Claimed(claimed) => claimed.check(credentials, request),
+        }
+    }
 }
 
 /// Logs the first signature of a configured key that would be refused if signatures were verified:
@@ -140,7 +303,7 @@ fn report_wrong_signature(credentials: &Credentials, request: &Request<'_>, id: 
     if credentials.is_reported(id) {
         return;
     }
-    if let Err(refusal) = verify(credentials, request, now_ms)
+    if let Err(refusal) = identify(Mode::Strict, credentials, request, now_ms)
         && credentials.report(id)
     {
         // These refusals repeat the header, which is nobody's business but the client's
@@ -156,11 +319,6 @@ fn report_wrong_signature(credentials: &Credentials, request: &Request<'_>, id: 
 pub fn scope_service(headers: &header::HeaderMap, query: &str) -> Option<String> {
     let named = Named::find(headers, query)?;
     (!named.service.is_empty()).then(|| named.service.into_owned())
-}
-
-/// Whether a request claims to be signed, well or not.
-pub fn claims_signature(request: &Request<'_>) -> bool {
-    request.headers.contains_key(header::AUTHORIZATION) || presigned::is_presigned(request.query)
 }
 
 /// The key, region and service that a request names, read as leniently as possible.
@@ -228,74 +386,101 @@ fn is_region(region: &str) -> bool {
 // Source: inferred
 // Test: tests/signatures.rs::a_call_with_a_wrong_signature_learns_nothing_else
 //
-// Rule (every operation): a request without a signature is refused with MissingAuthenticationToken, status 403.
+// Rule (every operation): a request without a signature is rejected with MissingAuthenticationToken, status 403.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
 // Test: src/auth/verify/tests.rs::unsigned_requests_lack_a_token
 //
-// Rule (every operation): an incomplete signature is refused before the key is looked up, and an unknown key before
+// Rule (every operation): an incomplete signature is rejected before the key is looked up, and an unknown key before
 //   the rest is checked.
 // Source: inferred
 // Test: src/auth/verify/tests.rs::unknown_keys_are_refused_before_anything_else_is_checked
 //
-/// The caller of a request that must prove it.
-fn verify(
-    credentials: &Credentials,
-    request: &Request<'_>,
-    now_ms: i64,
-) -> Result<Caller, Refusal> {
-    let is_presigned = presigned::is_presigned(request.query);
-    let hash_in_header =
-        request.headers.get(X_AMZ_CONTENT_SHA256).map(header::HeaderValue::as_bytes);
-    match request.headers.get(header::AUTHORIZATION) {
-        Some(_) if is_presigned => Err(mismatch(
-            "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
-             header.",
-        )),
-        Some(authorization) => {
-            let authorization = String::from_utf8_lossy(authorization.as_bytes());
-            let claim = authorization::parse(&authorization, request.headers)?;
-            check(credentials, request, &claim, hash_in_header, false, now_ms)
+impl Claimed<'_> {
+    /// Checks all that needs the whole request.
+    fn check(&self, credentials: &Credentials, request: &Request<'_>) -> Result<Caller, Refusal> {
+        let Self { presented, claim, credential } = self;
+        check_scope(claim, request.service)?;
+        check_unsigned_parts(claim, request)?;
+        let payload_hash = self.payload_hash(request)?;
+        let canonical = canonical_request(&Parts {
+            method: request.method,
+            path: request.path,
+            query: request.query,
+            headers: request.headers,
+            signed_headers: claim.signed_headers,
+            payload_hash: &payload_hash,
+            presigned: presented.is_presigned(),
+        })
+        .ok_or_else(different_signature)?;
+        check_signature(credentials, credential, claim, &canonical)?;
+        Ok(Caller::known(credential, claim.scope.region))
+    }
+
+    /// The hash of the body as it enters the canonical request. What a request states must be that,
+    /// or say that the body is not signed.
+    fn payload_hash(&self, request: &Request<'_>) -> Result<Cow<'static, str>, Refusal> {
+        let stated = self.presented.stated_hash();
+        if stated == Some(UNSIGNED_PAYLOAD.as_bytes()) {
+            self.check_unsigned_body(request)?;
+            return Ok(Cow::Borrowed(UNSIGNED_PAYLOAD));
         }
-        None if is_presigned => {
-            let parameters = presigned::Parameters::parse(request.query);
-            let claim = parameters.claim()?;
-            let hash_in_query = parameters.content_sha256.as_ref().map(|hash| hash.as_bytes());
-            let stated_hash = hash_in_header.or(hash_in_query);
-            check(credentials, request, &claim, stated_hash, true, now_ms)
+        let actual = sha256_hex(request.body);
+        if stated.is_some_and(|stated| stated != actual.as_bytes()) {
+            return Err(different_signature());
         }
-        None => Err(Refusal::new(
-            Kind::MissingAuthenticationToken,
-            "Request is missing Authentication Token",
-        )),
+        Ok(Cow::Owned(actual))
+    }
+
+    // Rule (every operation): a body that is not signed must be empty, unless the signed headers say
+    //   that it is not signed (x-amz-content-sha256: UNSIGNED-PAYLOAD) and which operation it is for
+    //   (X-Amz-Target). Presigned URLs have no such exception, and neither have forms, which name
+    //   their operation themselves.
+    // Source: inferred, a presigned URL is handed to others, who must not choose what it does
+    // Test: src/auth/verify/tests.rs::a_body_may_be_unsigned_where_the_signed_headers_say_so, src/auth/verify/tests.rs::a_presigned_url_may_leave_an_empty_body_unsigned
+    //
+    fn check_unsigned_body(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let signed = self.claim.signed_headers;
+        let is_form = request.headers.get_all(header::CONTENT_TYPE).iter().any(|content| {
+            let content = content.as_bytes().trim_ascii();
+            content.get(..FORM.len()).is_some_and(|it| it.eq_ignore_ascii_case(FORM.as_bytes()))
+        });
+        let is_stated = !self.presented.is_presigned()
+            && signs_header(signed, X_AMZ_CONTENT_SHA256)
+            && signs_header(signed, X_AMZ_TARGET)
+            && !is_form;
+        if request.body.is_empty() || is_stated {
+            return Ok(());
+        }
+        Err(mismatch(
+            "The body of this request must be signed or empty: it could select another operation.",
+        ))
     }
 }
 
-/// Checks all that a claim says.
-fn check(
-    credentials: &Credentials,
-    request: &Request<'_>,
-    claim: &Claim<'_>,
-    stated_hash: Option<&[u8]>,
-    presigned: bool,
-    now_ms: i64,
-) -> Result<Caller, Refusal> {
-    let credential = credentials.get(claim.scope.access_key_id).ok_or_else(invalid_token)?;
-    check_session_token(&credential, claim, now_ms)?;
-    check_time(claim, AmzDate::from_unix_ms(now_ms))?;
-    check_scope(claim, request.service)?;
-    let payload_hash = payload_hash(request.body, stated_hash)?;
-    let canonical = canonical_request(&Parts {
-        method: request.method,
-        path: request.path,
-        query: request.query,
-        headers: request.headers,
-        signed_headers: claim.signed_headers,
-        payload_hash: &payload_hash,
-        presigned,
-    })
-    .ok_or_else(different_signature)?;
-    check_signature(credentials, &credential, claim, &canonical)?;
-    Ok(Caller::known(&credential, claim.scope.region))
+// Rule (every operation): an X-Amz-Target that is not signed is rejected with SignatureDoesNotMatch, whatever the
+//   protocol: it could turn a call into another one.
+// Source: inferred, SigV4 asks signers to sign all x-amz-* headers; the words are modelled on those for Host
+// Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
+//
+// Rule (every operation): the order of a URL's parameters is not signed. A name that stands there more than once
+//   is read in the order of the canonical query; a parameter of the signature itself is rejected.
+// Source: inferred, the canonical query is sorted
+// Test: tests/signatures.rs::the_order_of_a_urls_parameters_means_nothing
+//
+/// Rejects unsigned parts of a request that could select what it does.
+fn check_unsigned_parts(claim: &Claim<'_>, request: &Request<'_>) -> Result<(), Refusal> {
+    let has_target = request.headers.contains_key(X_AMZ_TARGET);
+    if has_target && !signs_header(claim.signed_headers, X_AMZ_TARGET) {
+        return Err(mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization."));
+    }
+    let of_signature = |name: &String| name.starts_with("X-Amz-");
+    match repeated_parameters(request.query).iter().find(|name| of_signature(name)) {
+        None => Ok(()),
+        Some(name) => Err(mismatch(format!(
+            "The query has more than one value of '{}', and their order is not signed.",
+            excerpt(name)
+        ))),
+    }
 }
 
 /// Temporary credentials need their token, and others must not come with one.
@@ -376,25 +561,12 @@ fn check_scope(claim: &Claim<'_>, service: &str) -> Result<(), Refusal> {
             excerpt(scope.terminator)
         )));
     }
-    if !signed_header_names(claim.signed_headers).iter().any(|name| name == "host") {
+    if !signs_header(claim.signed_headers, "host") {
         return Err(mismatch(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
         ));
     }
     Ok(())
-}
-
-/// The hash of the body as it enters the canonical request. What a request states must be that, or
-/// say that the body is not signed.
-fn payload_hash(body: &[u8], stated: Option<&[u8]>) -> Result<Cow<'static, str>, Refusal> {
-    if stated == Some(UNSIGNED_PAYLOAD.as_bytes()) {
-        return Ok(Cow::Borrowed(UNSIGNED_PAYLOAD));
-    }
-    let actual = sha256_hex(body);
-    if stated.is_some_and(|stated| stated != actual.as_bytes()) {
-        return Err(different_signature());
-    }
-    Ok(Cow::Owned(actual))
 }
 
 fn check_signature(

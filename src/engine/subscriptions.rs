@@ -273,14 +273,18 @@ pub fn confirm(
 
 /// Ends a subscription, if it exists. Without a signature its endpoint is notified, and may restore it.
 ///
-/// Refused with InvalidParameter before it is confirmed, and with AccessDenied when only a signed call
-/// may do it: that of a queue, or one that was confirmed so.
+/// Rejected with InvalidParameter before the subscription is confirmed, and with AccessDenied when only
+/// a signed call may end it: one without links, or one that was confirmed so.
 // Rule (Unsubscribe): ending a subscription that does not exist succeeds.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
 // Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
+// Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
+//   only their messages have a link that does it. Others answer AuthorizationError.
+// Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only
+// Test: tests/deliveries.rs::a_link_ends_no_subscription_without_links
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
     arn: &SubscriptionArn,
@@ -293,7 +297,7 @@ pub fn unsubscribe(
             "Cannot unsubscribe a subscription that is pending confirmation",
         ));
     }
-    let needs_signature = subscription.protected || subscription.protocol == Protocol::Sqs;
+    let needs_signature = subscription.protected || !subscription.protocol.needs_confirmation();
     if needs_signature && !signed {
         return Err(Refusal::new(
             Kind::AccessDenied,
@@ -305,7 +309,7 @@ pub fn unsubscribe(
         topic.deleted += 1;
         tx.update_topic(&topic)?;
     }
-    if signed || !subscription.protocol.needs_confirmation() {
+    if signed {
         return Ok(tx.delete_subscription(subscription.id)?);
     }
     subscription.state = SubscriptionState::Ended;

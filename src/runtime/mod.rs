@@ -22,7 +22,7 @@ pub mod waiters;
 use crate::domain::Refusal;
 use crate::engine::fan_out::Fanouts;
 use crate::engine::queues::{self, Retiming};
-use crate::store::{Database, Effect, Error, Moment, Observer, Store, Txn};
+use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
 use aside::Aside;
 use carrier::Carrier;
 use clock::Clock;
@@ -55,7 +55,7 @@ impl Runtime {
     pub fn start(
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
-        ids: fastrand::Rng,
+        ids: Ids,
         carrier: Arc<dyn Carrier>,
     ) -> Result<Self, Error> {
         let runtime = Self::start_quietly(database, clock, ids, carrier)?;
@@ -71,7 +71,7 @@ impl Runtime {
     pub fn start_quietly(
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
-        ids: fastrand::Rng,
+        ids: Ids,
         carrier: Arc<dyn Carrier>,
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());

@@ -19,7 +19,7 @@ use crate::runtime::storage_watch::Place;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, Durability, Location, OpenFiles, Sqlite};
+use crate::store::{self, Durability, Ids, Location, OpenFiles, Sqlite};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,6 +63,9 @@ pub enum AssemblyError {
     /// The key of the environment cannot be used.
     #[error("the access key in the environment: {0}")]
     AccessKey(String),
+    /// The operating system has no randomness for ids.
+    #[error("the operating system returns no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
     /// The mail relay cannot be used.
     #[error("mail_relay: {0}")]
     MailRelay(String),
@@ -92,7 +95,8 @@ impl Assembly {
         clock.continue_from(database.newest_time()?);
         let carrier = Arc::new(World::new(mail_sender(settings)?, settings.lambda_urls.clone()));
         let database = Box::new(database);
-        let runtime = Arc::new(Runtime::start(database, clock, fastrand::Rng::new(), carrier)?);
+        let ids = Ids::unpredictable()?;
+        let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }

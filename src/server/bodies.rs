@@ -9,7 +9,7 @@
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Frame};
+use hyper::body::{Body as _, Bytes, Frame};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,10 @@ use tokio::time::timeout;
 const FREE: usize = 16 * 1024;
 /// Bytes that are read of a body before others on the same thread have their turn.
 const TURN: usize = 128 * 1024;
+/// Bytes that are read of a body that is not wanted: a message of the greatest size, in JSON.
+const DISCARDED: usize = 2 * 1024 * 1024;
+/// How long a body that is not wanted may take to arrive.
+const DISCARDING: Duration = Duration::from_secs(2);
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -80,19 +84,33 @@ impl Bodies {
         self.longest
     }
 
-    /// Reads a whole body. `announced`: how long the request says that it is.
+    /// Reads a whole body. `announced`: its length in bytes, as the request announces it.
     pub async fn read(
         self: &Arc<Self>,
         announced: Option<usize>,
         body: Body,
     ) -> Result<Received, Failure> {
-        if announced.is_some_and(|length| length > self.longest) {
-            return Err(Failure::TooLong);
-        }
-        timeout(PATIENCE, self.collect(body)).await.unwrap_or(Err(Failure::TooSlow))
+        self.read_up_to(self.longest, announced, body).await
     }
 
-    async fn collect(self: &Arc<Self>, mut body: Body) -> Result<Received, Failure> {
+    /// Reads a whole body of so many bytes at most.
+    pub async fn read_up_to(
+        self: &Arc<Self>,
+        longest: usize,
+        announced: Option<usize>,
+        body: Body,
+    ) -> Result<Received, Failure> {
+        if announced.is_some_and(|length| length > longest) {
+            return Err(Failure::TooLong);
+        }
+        timeout(PATIENCE, self.collect(longest, body)).await.unwrap_or(Err(Failure::TooSlow))
+    }
+
+    async fn collect(
+        self: &Arc<Self>,
+        longest: usize,
+        mut body: Body,
+    ) -> Result<Received, Failure> {
         let mut room = Room { bodies: Arc::clone(self), bytes: 0, arriving: None };
         // A body that comes at once is not copied.
         let mut first = Bytes::new();
@@ -100,7 +118,7 @@ impl Bodies {
         while let Some(bytes) = room.next(&mut body).await? {
             let before = whole.len().max(first.len());
             let length = before + bytes.len();
-            if length > self.longest {
+            if length > longest {
                 return Err(Failure::TooLong);
             }
             room.grow(length.saturating_sub(FREE)).await?;
@@ -123,6 +141,26 @@ impl Bodies {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Throws away the body of a request that is answered without it. A client that is still sending
+/// would lose the answer if the connection were closed at once, so bodies of a usual size are read for
+/// a moment, one piece at a time, while the answer is on its way. The connection is closed if that was
+/// not all.
+pub(super) fn discard(announced: Option<usize>, mut body: Body) {
+    if body.is_end_stream() || announced.is_some_and(|length| length > DISCARDED) {
+        return;
+    }
+    let discarding = async move {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    // It ends with the connection, so there are no more of them than connections.
+    tokio::spawn(timeout(DISCARDING, discarding));
 }
 
 /// What one body takes of the room that all share.
@@ -242,6 +280,32 @@ impl Drop for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_not_wanted_is_read_within_bounds() {
+        let stream = |mut wire: mpsc::Receiver<Bytes>| {
+            let pieces = stream::poll_fn(move |context| {
+                wire.poll_recv(context).map(|piece| piece.map(Ok::<_, Infallible>))
+            });
+            Body::from_stream(pieces)
+        };
+        let (send, wire) = mpsc::channel(1);
+        discard(None, stream(wire));
+        let piece = Bytes::from(vec![0; 64 * KIB]);
+        let mut taken = 0;
+        while send.send(piece.clone()).await.is_ok() {
+            taken += piece.len();
+        }
+        assert!((DISCARDED..DISCARDED + 4 * piece.len()).contains(&taken), "{taken} bytes");
+
+        // One that does not go on is given up, and one that is too long is not begun.
+        for announced in [None, Some(DISCARDED + 1)] {
+            let (send, wire) = mpsc::channel::<Bytes>(1);
+            discard(announced, stream(wire));
+            tokio::time::timeout(2 * DISCARDING, send.closed()).await.unwrap();
+        }
+    }
+
     use futures_util::StreamExt;
     use futures_util::stream;
     use std::convert::Infallible;

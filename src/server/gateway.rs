@@ -1,12 +1,13 @@
-//! One request, top to bottom: select its protocol, read it, find its operation, verify the caller,
-//! run the operation, encode the answer.
+//! One request, top to bottom: recognize the caller, select the protocol, read the body, find the
+//! operation, verify the signature, run the operation, encode the answer.
 //!
-//! Every answer carries a request id; the log has the causes of our own faults with it, callers do
-//! not learn them.
+//! Every answer carries a request id. The log has the causes of Squab's own faults with that id;
+//! callers do not get them.
 
-// Rule (every operation): errors come in this order: no call at all, a body that cannot be read, a
-//   form that cannot be read, the signature, no action, an unknown action, an address at which the
-//   action cannot be called, and then those of the operation.
+// Rule (every operation): errors come in this order: no call at all, a signature that the head alone
+//   shows to be missing, incomplete or unknown, a body that cannot be read, a form that cannot be read,
+//   a signature that does not match, no action, an unknown action, an address at which the action
+//   cannot be called, and then those of the operation.
 // Source: inferred, AWS documents single steps only
 // Test: tests/selection.rs::errors_come_in_their_order
 
@@ -14,25 +15,31 @@ use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
-use crate::auth::{self, Caller, Credentials, Mode};
+use crate::auth::{self, Caller, Credentials, Mode, Presented, Recognized};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
 use crate::runtime::Runtime;
 use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
-use crate::server::bodies::{Bodies, Failure, Received};
+use crate::server::audit::{self, Audit, Entry, Who};
+use crate::server::bodies::{self, Bodies, Failure, Received};
 use crate::server::chaos::{self, Chaos};
 use crate::server::forwarded;
 use crate::server::held;
 use crate::server::metrics::Metrics;
 use crate::server::selection::{self, Selection};
+use crate::store::Ids;
 use crate::wire::form::Params;
 use crate::wire::{Encoding, json, query_json, xml};
 use axum::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
@@ -45,6 +52,9 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
+/// Bytes of the body of a call that is made without a signature where others need one: links have
+/// their parameters in the URL.
+const LINK_BYTES: usize = 8 * 1024;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
 /// The code of a fault in metrics, where no error of AWS is called as it is.
@@ -98,6 +108,7 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     adjustable: RwLock<Adjustable>,
     chaos: Chaos,
+    audit: Audit,
     metrics: Arc<Metrics>,
     bodies: Arc<Bodies>,
     answers: Arc<Answers>,
@@ -118,7 +129,8 @@ impl Gateway {
         let bodies = Bodies::new(settings.max_body_bytes, BODIES_BYTES);
         let answers = Answers::new(settings.max_answers_bytes);
         let chaos = Chaos::new(settings.delay_ms.clone());
-        Self { runtime, settings, credentials, adjustable, chaos, metrics, bodies, answers }
+        let audit = Audit::new(Arc::clone(&metrics));
+        Self { runtime, settings, credentials, adjustable, chaos, audit, metrics, bodies, answers }
     }
 
     /// Answers one request.
@@ -126,15 +138,23 @@ impl Gateway {
         let started = Instant::now();
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
-        let Some(selection) = selection::select(&parts) else { return not_found(&request_id) };
+        // Signatures go by real time, whatever the clock of the queues shows.
+        let now_ms = SystemClock.now_ms();
+        let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
+        let recognized = auth::recognize(self.settings.mode, &self.credentials, &presented, now_ms);
+        let covers = |name: &str| recognized.as_ref().map_or(true, |it| it.covers(name));
+        let Some(selection) = selection::select(&parts, covers) else {
+            return not_found(&request_id);
+        };
         if let Some(delay) = self.chaos.delay(fastrand::f64) {
             // Boxed, so that calls do not carry the size of it.
             Box::pin(tokio::time::sleep(delay)).await;
         }
         let encoding = selection.encoding();
-        let mut found = Found { service: Service::Sqs, operation: None, encoding };
+        let mut found = Found { service: Service::Sqs, operation: None, encoding, audited: None };
         let room = self.answers.answer();
-        let outcome = self.answer(selection, &parts, body, &request_id, &room, &mut found).await;
+        let call = Call { parts: &parts, presented: &presented, recognized, selection, now_ms };
+        let outcome = self.answer(call, body, &request_id, &room, &mut found).await;
         // A receive has its room already; of what only reads nothing is lost.
         let outcome = outcome.and_then(|body| {
             if room.try_hold(body.len()) { Ok(body) } else { Err(no_room().into()) }
@@ -153,6 +173,9 @@ impl Gateway {
                 fail(found.service, &fault, found.encoding, &request_id),
             ),
         };
+        if let Some(entry) = &found.audited {
+            entry.log(result.err().unwrap_or("ok"));
+        }
         self.metrics.record(found.operation, result, started.elapsed());
         response
     }
@@ -161,21 +184,41 @@ impl Gateway {
     /// answer to a refusal.
     async fn answer(
         &self,
-        selection: Selection<'_>,
-        parts: &Parts,
+        call: Call<'_>,
         body: Body,
         request_id: &str,
         room: &Arc<Room>,
         found: &mut Found,
     ) -> Result<Vec<u8>, Unanswered> {
-        let Received { bytes: body, room: _room } = self.read_body(parts, body).await?;
+        let Call { parts, presented, recognized, selection, now_ms } = call;
+        let by_link = presented.is_nothing() && self.settings.mode == Mode::Strict;
+        let recognized = match recognized {
+            Err(_) if by_link && selection::names_link(parts, &selection) => {
+                Recognized::anonymous()
+            }
+            Ok(recognized) => recognized,
+            Err(refusal) => {
+                discard(parts, body);
+                found.service = service_of_head(parts, &selection);
+                self.reject(parts, presented, None, &refusal);
+                return Err(refusal.into());
+            }
+        };
+        let longest = if by_link { LINK_BYTES } else { usize::MAX };
+        let Received { bytes: body, room: _room } = self.read_up_to(longest, parts, body).await?;
         let (action, payload) = match selection {
             Selection::Json { service, operation } => {
                 found.service = service;
                 (operation.map(str::to_owned), Payload::Json(body.clone()))
             }
             Selection::Query { .. } => {
-                let params = Params::parse(parts.uri.query(), &body).map_err(|malformed| {
+                let sent = parts.uri.query().unwrap_or_default();
+                let query = if recognized.is_verified() {
+                    auth::in_signed_order(sent)
+                } else {
+                    Cow::Borrowed(sent)
+                };
+                let params = Params::parse(Some(&*query), &body).map_err(|malformed| {
                     Refusal::new(Kind::MalformedQueryString, malformed.to_string())
                 })?;
                 found.encoding = selection::query_encoding(&params, found.encoding);
@@ -185,15 +228,23 @@ impl Gateway {
             }
         };
         let known = action.as_deref().ok().and_then(|action| position(found.service, action));
-        // Signatures go by real time, whatever the clock of the queues shows.
-        let now_ms = SystemClock.now_ms();
-        let caller = self.identify(parts, &body, found.service, known, now_ms)?;
+        let means = Meaning::of(parts, &recognized);
+        let proven =
+            recognized.prove(&self.credentials, &signed_parts(parts, &body, found.service), now_ms);
+        let caller = proven.inspect_err(|refusal| self.reject(parts, presented, known, refusal))?;
+        let caller = self.placed(caller);
         let action = action?;
         let index = known.ok_or_else(|| found.service.unknown_action(&action))?;
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
+        let who = operation.is_administrative.then(|| self.who(parts, &caller));
+        let cx = self.context(parts, means, caller, now_ms, room);
+        found.audited = who.map(|who| {
+            let resource = audit::resource_of(&payload, &cx.path, &cx.account, &cx.region);
+            let operation = format!("{}:{}", operation.service.name(), operation.name);
+            Box::new(Entry { who, operation, resource })
+        });
         self.runtime.storage().admit(operation.stores())?;
-        let cx = self.context(parts, caller, now_ms, room);
         if let Payload::Query(params) = &payload {
             check_address(operation, params, &cx)?;
         }
@@ -244,25 +295,61 @@ impl Gateway {
         &self.settings.region
     }
 
-    /// Who asks for something that is no operation. Only the mode `strict` wants a signature there,
-    /// for SQS or for SNS.
+    /// Returns who asks for something that is no operation. Only the mode `strict` requires a
+    /// signature there, for SQS or for SNS.
     pub(super) fn admit(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
-        let named = auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default());
-        let named = named.and_then(|name| Service::named(&name));
-        let service = if named == Some(Service::Sns) { Service::Sns } else { Service::Sqs };
+        let query = parts.uri.query().unwrap_or_default();
+        let presented = Presented::find(&parts.headers, query);
+        let now_ms = SystemClock.now_ms();
+        let caller = self.recognize_beside(&presented, now_ms).and_then(|recognized| {
+            if recognized.is_verified() {
+                check_beside(parts, &recognized, body)?;
+            }
+            let named = auth::scope_service(&parts.headers, query);
+            let named = named.and_then(|name| Service::named(&name));
+            let service = if named == Some(Service::Sns) { Service::Sns } else { Service::Sqs };
+            recognized.prove(&self.credentials, &signed_parts(parts, body, service), now_ms)
+        });
+        let caller = caller.inspect_err(|refusal| self.reject(parts, &presented, None, refusal))?;
+        Ok(self.placed(caller))
+    }
+
+    fn recognize_beside<'p>(
+        &self,
+        presented: &'p Presented<'p>,
+        now_ms: i64,
+    ) -> Result<Recognized<'p>, Refusal> {
         let mode = match self.settings.mode {
             Mode::Strict => Mode::Strict,
             Mode::KnownKeys | Mode::Off => Mode::Off,
         };
-        self.identify_in(mode, parts, body, service, SystemClock.now_ms())
+        auth::recognize(mode, &self.credentials, presented, now_ms)
     }
 
-    /// The whole body, within the limits that there are for bodies.
+    /// Reads the whole body of a request that is no operation, within the limits for bodies, unless
+    /// the head shows already that [`Self::admit`] will reject the request.
     pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Received, Refusal> {
-        let announced = header(&parts.headers, CONTENT_LENGTH.as_str())
-            .and_then(|length| length.parse::<usize>().ok());
-        let limit = self.bodies.longest();
-        self.bodies.read(announced, body).await.map_err(|failure| match failure {
+        {
+            let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
+            if let Err(refusal) = self.recognize_beside(&presented, SystemClock.now_ms()) {
+                discard(parts, body);
+                self.reject(parts, &presented, None, &refusal);
+                return Err(refusal);
+            }
+        }
+        self.read_up_to(usize::MAX, parts, body).await
+    }
+
+    /// Reads a whole body of so many bytes at most, within the limits for bodies.
+    async fn read_up_to(
+        &self,
+        bytes: usize,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Received, Refusal> {
+        let limit = self.bodies.longest().min(bytes);
+        let read = self.bodies.read_up_to(limit, announced_length(parts), body).await;
+        read.map_err(|failure| match failure {
             Failure::TooLong => Refusal::new(
                 Kind::RequestTooLarge,
                 format!("The request is larger than this server accepts: {limit} bytes."),
@@ -278,32 +365,41 @@ impl Gateway {
         })
     }
 
-    /// Who calls. `known` is the operation's place in the table, if it has one: some may be called
-    /// by nobody in particular.
-    fn identify(
+    /// Counts and logs a request that is rejected for its signature. `known`: the operation's place in
+    /// the table, if it is known already.
+    fn reject(
         &self,
         parts: &Parts,
-        body: &[u8],
-        service: Service,
+        presented: &Presented<'_>,
         known: Option<usize>,
-        now_ms: i64,
-    ) -> Result<Caller, Refusal> {
-        let is_link = known.is_some_and(|index| OPERATIONS[index].reach == Reach::Link);
-        let by_link = is_link && !auth::claims_signature(&signed_parts(parts, body, service));
-        let mode = if by_link { Mode::Off } else { self.settings.mode };
-        self.identify_in(mode, parts, body, service, now_ms)
+        refusal: &Refusal,
+    ) {
+        let who = Who {
+            key_id: presented.access_key_id(),
+            account: None,
+            address: audit::address_of(parts, self.settings.trust_forwarded),
+        };
+        self.audit.rejected(&who, known.map(|index| OPERATIONS[index].name), refusal);
     }
 
-    fn identify_in(
-        &self,
-        mode: Mode,
-        parts: &Parts,
-        body: &[u8],
-        service: Service,
-        now_ms: i64,
-    ) -> Result<Caller, Refusal> {
-        let request = signed_parts(parts, body, service);
-        let mut caller = auth::identify(mode, &self.credentials, &request, now_ms)?;
+    /// What the audit log says of a caller.
+    fn who(&self, parts: &Parts, caller: &Caller) -> Who {
+        Who {
+            key_id: caller.access_key_id.clone(),
+            account: Some(caller.account.clone()),
+            address: audit::address_of(parts, self.settings.trust_forwarded),
+        }
+    }
+
+    /// Logs a change that is made by no operation: a reset, or a change of the configuration.
+    pub(super) fn log_change(&self, parts: &Parts, caller: &Caller, status: StatusCode) {
+        let operation = format!("{} {}", parts.method, parts.uri.path());
+        let who = self.who(parts, caller);
+        Entry { who, operation, resource: String::new() }.log(status.as_str());
+    }
+
+    /// The caller in the account and region where the settings place it.
+    fn placed(&self, mut caller: Caller) -> Caller {
         let accounts = &self.settings.accounts;
         if accounts.parity || accounts.default != DEFAULT_ACCOUNT {
             self.place(&mut caller);
@@ -311,7 +407,7 @@ impl Gateway {
         if self.settings.one_region {
             caller.region = Some(self.settings.region.clone());
         }
-        Ok(caller)
+        caller
     }
 
     /// Puts a caller whom no key that is known puts into an account into the one of the settings.
@@ -335,6 +431,7 @@ impl Gateway {
     fn context(
         &self,
         parts: &Parts,
+        means: Meaning,
         mut caller: Caller,
         received_at_ms: i64,
         room: &Arc<Room>,
@@ -347,7 +444,11 @@ impl Gateway {
         });
         let Adjustable { cool_downs, conventions } = self.adjustable();
         Context {
-            receive_overrides: receive_overrides(&conventions, parts),
+            receive_overrides: if conventions.receive_overrides {
+                means.receive_overrides
+            } else {
+                ReceiveOverrides::default()
+            },
             accounts: Arc::clone(&self.settings.accounts),
             one_region: self.settings.one_region,
             credentials: Arc::clone(&self.credentials),
@@ -366,7 +467,7 @@ impl Gateway {
             account: caller.account,
             principal: caller.principal,
             base_url: self.base_url(parts),
-            path: parts.uri.path().to_owned(),
+            path: means.path,
             trace_header: header(&parts.headers, TRACE_ID)
                 .filter(|id| id.len() <= LONGEST_TRACE_ID)
                 .map(str::to_owned),
@@ -383,16 +484,79 @@ impl Gateway {
     }
 }
 
-fn receive_overrides(conventions: &Conventions, parts: &Parts) -> ReceiveOverrides {
-    if !conventions.receive_overrides {
-        return ReceiveOverrides::default();
+/// A call whose head has been read.
+struct Call<'r> {
+    parts: &'r Parts,
+    presented: &'r Presented<'r>,
+    recognized: Result<Recognized<'r>, Refusal>,
+    selection: Selection<'r>,
+    /// When it arrived, in Unix milliseconds.
+    now_ms: i64,
+}
+
+// Rule (every operation): the path of a verified request means what is signed, which is the path without
+//   empty and dot segments.
+// Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+// Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
+//
+/// What the head of a request says beyond its protocol and operation. Of a verified request only what
+/// is signed counts. X-Amzn-Trace-Id is no part of it: signers leave it out because proxies write it,
+/// and it selects nothing.
+struct Meaning {
+    path: String,
+    receive_overrides: ReceiveOverrides,
+}
+
+impl Meaning {
+    fn of(parts: &Parts, recognized: &Recognized<'_>) -> Self {
+        let sent = parts.uri.path();
+        let path =
+            if recognized.is_verified() { auth::plain_path(sent) } else { Cow::Borrowed(sent) };
+        let number = |name: &str| {
+            let value = header(&parts.headers, name)?;
+            recognized.covers(name).then(|| value.trim().parse().ok())?
+        };
+        let receive_overrides = ReceiveOverrides {
+            message_count: number("x-localstack-sqs-override-message-count"),
+            wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
+                .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
+        };
+        Self { path: path.into_owned(), receive_overrides }
     }
-    let number = |name| header(&parts.headers, name)?.trim().parse().ok();
-    ReceiveOverrides {
-        message_count: number("x-localstack-sqs-override-message-count"),
-        wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
-            .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
+}
+
+/// Rejects what a verified request beside the operations leaves unsigned: the route by which the server
+/// found it, and how its body is read.
+fn check_beside(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Result<(), Refusal> {
+    let path = parts.uri.path();
+    if auth::plain_path(path) != path {
+        let message = "The path must not have empty or dot segments: they are not signed.";
+        return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
     }
+    let query = parts.uri.query().unwrap_or_default();
+    if auth::in_signed_order(query) != query {
+        let message = "A parameter must not stand in the query twice: the order is not signed.";
+        return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
+    }
+    let has_type = parts.headers.contains_key(CONTENT_TYPE);
+    if has_type && !body.is_empty() && !recognized.covers(CONTENT_TYPE.as_str()) {
+        let message = "'Content-Type' must be a 'SignedHeader' in the AWS Authorization.";
+        return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
+    }
+    Ok(())
+}
+
+/// Throws away the body of a request that is answered without it. A client that waits to be asked for
+/// its body is not asked.
+fn discard(parts: &Parts, body: Body) {
+    if !parts.headers.contains_key(EXPECT) {
+        bodies::discard(announced_length(parts), body);
+    }
+}
+
+/// The length of the body in bytes, as the head announces it.
+fn announced_length(parts: &Parts) -> Option<usize> {
+    header(&parts.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())
 }
 
 /// What a signature covers.
@@ -472,6 +636,8 @@ struct Found {
     operation: Option<usize>,
     /// The encoding of its answer.
     encoding: Encoding,
+    /// The line of the audit log, without its result.
+    audited: Option<Box<Entry>>,
 }
 
 // Rule (sqs.AddPermission, sns.AddPermission, sqs.RemovePermission, sns.RemovePermission): a call of
@@ -479,6 +645,18 @@ struct Found {
 // Source: inferred, AWS has a host for each service; all other actions name their service
 // Test: compat-suite/boto3/test_sns_errors.py::test_the_signed_service_counts
 //
+/// The service that a request is for, as far as its head says, for the answer to one whose body is not
+/// read: that of the target, of the signature, or of the host (`sns.eu-west-1.…`), else SQS.
+fn service_of_head(parts: &Parts, selection: &Selection<'_>) -> Service {
+    if let Selection::Json { service, .. } = selection {
+        return *service;
+    }
+    auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default())
+        .and_then(|name| Service::named(&name))
+        .or_else(|| Service::named(header(&parts.headers, HOST.as_str())?.split('.').next()?))
+        .unwrap_or(Service::Sqs)
+}
+
 /// The service that a call of AWS Query is for: the one that alone has such an action, else the one
 /// of the signature, else the one with this version of the API, else SQS.
 fn service_of(parts: &Parts, params: &Params, action: Option<&str>) -> Service {
@@ -501,9 +679,18 @@ pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Request ids are no state: nothing depends on them, and nothing repeats them.
+thread_local! {
+    // Without randomness of the operating system the server does not start, so the other generator is
+    // for a failure later on: a predictable request id is better than no answer.
+    #[allow(clippy::disallowed_methods, reason = "a request id grants nothing")]
+    static REQUEST_IDS: RefCell<Ids> =
+        RefCell::new(Ids::unpredictable().unwrap_or_else(|_| Ids::with_seed(fastrand::u64(..))));
+}
+
+/// Returns a new request id. Request ids are no state: nothing depends on them, and nothing repeats
+/// them.
 pub(super) fn fresh_request_id() -> String {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
+    REQUEST_IDS.with_borrow_mut(Ids::fresh).to_string()
 }
 
 /// An answer in this encoding, or in the usual one of a protocol.
@@ -643,13 +830,9 @@ fn respond_with_error(
 /// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
 /// encoding and of the service that the head selects.
 pub(super) fn reject(parts: &Parts, refusal: &Refusal) -> Response<Body> {
-    let selection = selection::select(parts);
-    let service = match &selection {
-        Some(Selection::Json { service, .. }) => *service,
-        _ => auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default())
-            .and_then(|name| Service::named(&name))
-            .unwrap_or(Service::Sqs),
-    };
+    let selection = selection::select(parts, |_| true);
+    let service =
+        selection.as_ref().map_or(Service::Sqs, |selection| service_of_head(parts, selection));
     let encoding = selection.map_or(Encoding::AwsJson, |selection| selection.encoding());
     refuse(service, refusal, encoding, &fresh_request_id())
 }

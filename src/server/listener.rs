@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use super::audit::Peer;
 use super::patience::Patient;
 use super::places::{Place, Places, SPARE};
 use crate::runtime::answers::Room;
@@ -138,11 +139,12 @@ impl Bound {
             match accepted {
                 Ok(stream) => {
                     pause = SHORTEST_PAUSE;
+                    let peer = stream.peer_addr().ok().map(Peer);
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!("cannot disable Nagle's algorithm: {error}");
                     }
                     let (number, place) = places.enter();
-                    let service = seated(service.clone(), Arc::clone(&place));
+                    let service = seated(service.clone(), Arc::clone(&place), peer);
                     let stream = Patient::new(stream, Arc::clone(&place));
                     let connection = http.serve_connection(stream, service);
                     let closing = closing.clone();
@@ -202,6 +204,7 @@ impl Bound {
 fn seated<S, B>(
     service: S,
     place: Arc<Place>,
+    peer: Option<Peer>,
 ) -> impl Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
@@ -209,6 +212,9 @@ where
 {
     service_fn(move |mut request: Request<Incoming>| {
         place.is_busy();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         if place.is_spare() {
             request.extensions_mut().insert(Crowded);
         }

@@ -79,35 +79,46 @@ impl LocalStack {
             ref method => method.clone(),
         };
         let looks = method == Method::GET;
-        let received = if looks {
-            None
-        } else {
-            // Known keys are nobody's business here: only `strict` wants a signature.
-            let received = gateway.read_body(&parts, body).await;
-            let admitted = received
-                .and_then(|received| gateway.admit(&parts, &received.bytes).map(|_| received));
-            match admitted {
-                Ok(received) => Some(received),
-                Err(refusal) => return refused(&refusal),
-            }
+        if looks {
+            return self.answer(gateway, &path, &method, &[]).await;
+        }
+        // Signatures of known keys are not verified here: only `strict` requires a signature.
+        let received = gateway.read_body(&parts, body).await;
+        let admitted =
+            received.and_then(|received| Ok((gateway.admit(&parts, &received.bytes)?, received)));
+        let (caller, received) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refused(&refusal),
         };
-        let body = received.as_ref().map(|received| received.bytes.clone()).unwrap_or_default();
-        match (path.as_str(), method.as_str()) {
+        let response = self.answer(gateway, &path, &method, &received.bytes).await;
+        gateway.log_change(&parts, &caller, response.status());
+        response
+    }
+
+    /// Answers a request of a caller who has been admitted.
+    async fn answer(
+        &self,
+        gateway: &Gateway,
+        path: &str,
+        method: &Method,
+        body: &[u8],
+    ) -> Response<Body> {
+        match (path, method.as_str()) {
             ("health", "GET") => ok(&self.health()),
-            ("health", "PUT") => self.add(&body),
-            ("health", "POST") => self.act(&body),
+            ("health", "PUT") => self.add(body),
+            ("health", "POST") => self.act(body),
             ("health", _) => not_allowed("GET, HEAD, POST, PUT"),
             ("info", "GET") => ok(&info()),
             ("plugins", "GET") => ok(&json!({})),
             ("init", "GET") => ok(&self.init()),
             ("diagnose", "GET") if lock(&self.settings).diagnose => ok(&self.diagnose()),
-            ("config", _) if self.shows_config => self.config(gateway, &method, &body),
+            ("config", _) if self.shows_config => self.config(gateway, method, body),
             ("chaos/faults" | "chaos/effects", _) if !self.stands_in => {
                 let reason = "Calls are made to fail this way with --compat localstack only.";
                 failure(StatusCode::FORBIDDEN, reason)
             }
-            ("chaos/faults", _) => faults(gateway, &method, &body),
-            ("chaos/effects", _) => effects(gateway, &method, &body),
+            ("chaos/faults", _) => faults(gateway, method, body),
+            ("chaos/effects", _) => effects(gateway, method, body),
             ("state/reset", "POST") => done(reset_all(gateway).await),
             (MOTO_RESET, "POST") => {
                 let reset = reset_all(gateway).await;
@@ -124,7 +135,7 @@ impl LocalStack {
                     };
                 }
                 match path.strip_prefix("init/").and_then(stage_named) {
-                    Some(stage) if looks => ok(&self.stage(stage)),
+                    Some(stage) if method == Method::GET => ok(&self.stage(stage)),
                     Some(_) => not_allowed("GET, HEAD"),
                     None => empty(StatusCode::NOT_FOUND),
                 }

@@ -85,6 +85,7 @@ pub struct Metrics {
     errors: Vec<&'static str>,
     connections: Gauge,
     panics: Counter,
+    rejected_signatures: Family<RejectionLabels, Counter>,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
     /// Whoever has it makes a scrape.
@@ -118,6 +119,11 @@ struct RequestLabels {
 struct OperationLabels {
     service: &'static str,
     operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectionLabels {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -171,6 +177,12 @@ impl Metrics {
             durations.clone(),
         );
         registry.register("panics", "Requests ended by a bug in Squab", panics.clone());
+        let rejected_signatures = Family::<RejectionLabels, Counter>::default();
+        registry.register(
+            "rejected_signatures",
+            "Requests rejected for their signature",
+            rejected_signatures.clone(),
+        );
         let operations = operations
             .iter()
             .copied()
@@ -190,6 +202,7 @@ impl Metrics {
             errors: errors.to_vec(),
             connections,
             panics,
+            rejected_signatures,
             queue_depths: Box::new(move || Box::pin(queue_depths())),
             deliveries: None,
             turn: Mutex::default(),
@@ -241,6 +254,11 @@ impl Metrics {
     /// Counts a request that ended in a panic.
     pub fn count_panic(&self) {
         self.panics.inc();
+    }
+
+    /// Counts a request that was rejected for its signature.
+    pub fn count_rejected_signature(&self, reason: &'static str) {
+        self.rejected_signatures.get_or_create_owned(&RejectionLabels { reason }).inc();
     }
 
     /// The gauge of open connections, which the listener keeps.

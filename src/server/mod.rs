@@ -5,6 +5,7 @@
 //! router, a boxed layer or a task of its own: calls of AWS operations pay a few comparisons.
 
 pub mod assembly;
+pub mod audit;
 pub mod bodies;
 pub mod browser;
 pub mod chaos;

@@ -1,6 +1,6 @@
 //! Which protocol and operation a request selects, from its head alone.
 
-use crate::api::operations::Service;
+use crate::api::operations::{OPERATIONS, Reach, Service};
 use crate::domain::{Kind, Refusal};
 use crate::wire::form::Params;
 use crate::wire::{Encoding, Protocol};
@@ -61,9 +61,16 @@ impl Selection<'_> {
 // Source: recorded
 // Test: tests/selection.rs::a_get_without_an_action_is_no_call
 //
-/// What the head of a request selects; none if the request is no AWS call.
-pub(super) fn select(head: &Parts) -> Option<Selection<'_>> {
-    match protocol_of(head)? {
+// Rule (every operation): where the signature is verified, a content type that is not signed selects
+//   nothing: a target means AWS JSON, and no target means AWS Query.
+// Source: inferred, aws-sdk-php and boto 2 do not sign it, and it must not change what the signed parts mean
+// Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
+//
+/// What the head of a request selects; none if the request is no AWS call. `covers` returns whether a
+/// header may select anything: if the signature is verified, whether it is signed. An unsigned
+/// X-Amz-Target is treated as if it were signed, because [`crate::auth`] rejects the request.
+pub(super) fn select(head: &Parts, covers: impl Fn(&str) -> bool) -> Option<Selection<'_>> {
+    match protocol_of(head, covers)? {
         Protocol::Json => {
             let (service, operation) = target_of(&head.headers);
             Some(Selection::Json { service, operation })
@@ -72,9 +79,13 @@ pub(super) fn select(head: &Parts) -> Option<Selection<'_>> {
     }
 }
 
-fn protocol_of(head: &Parts) -> Option<Protocol> {
+fn protocol_of(head: &Parts, covers: impl Fn(&str) -> bool) -> Option<Protocol> {
     match head.method {
         Method::POST => Some(match content_type(&head.headers) {
+            Some(_) if !covers(CONTENT_TYPE.as_str()) => {
+                let has_target = head.headers.contains_key(TARGET);
+                if has_target { Protocol::Json } else { Protocol::Query }
+            }
             Some(content) if content.eq_ignore_ascii_case(FORM) => Protocol::Query,
             Some(content) if starts_with(content, AWS_JSON) => Protocol::Json,
             _ if head.headers.contains_key(TARGET) => Protocol::Json,
@@ -89,6 +100,23 @@ fn protocol_of(head: &Parts) -> Option<Protocol> {
 fn has_action(query: &str) -> bool {
     let params = Params::parse(Some(query), b"");
     params.map_or(true, |params| params.get("Action").is_some_and(|action| !action.is_empty()))
+}
+
+/// Whether the head alone names an operation that a link in a message calls.
+pub(super) fn names_link(head: &Parts, selection: &Selection<'_>) -> bool {
+    let is_link = |service: Option<Service>, name: &str| {
+        OPERATIONS.iter().any(|known| {
+            known.reach == Reach::Link
+                && known.name == name
+                && service.is_none_or(|service| service == known.service)
+        })
+    };
+    match selection {
+        Selection::Json { service, operation: Ok(name) } => is_link(Some(*service), name),
+        Selection::Json { .. } => false,
+        Selection::Query { .. } => Params::parse(head.uri.query(), b"")
+            .is_ok_and(|params| params.get("Action").is_some_and(|name| is_link(None, name))),
+    }
 }
 
 /// The service and the operation that X-Amz-Target names.
@@ -184,7 +212,42 @@ mod tests {
     const SQS: (&str, &str) = (TARGET, "AmazonSQS.ListQueues");
 
     fn protocol(method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<Protocol> {
-        select(&head(method, uri, headers)).map(|selection| selection.encoding().protocol())
+        select(&head(method, uri, headers), |_| true)
+            .map(|selection| selection.encoding().protocol())
+    }
+
+    #[test]
+    fn an_unsigned_content_type_selects_nothing() {
+        let covers = |name: &str| name != CONTENT_TYPE.as_str();
+        for content in [FORM, "application/x-amz-json-1.0", JSON, "text/plain", ""] {
+            let content = (CONTENT_TYPE.as_str(), content);
+            for (headers, expected) in
+                [(&[content, SQS][..], Protocol::Json), (&[content], Protocol::Query)]
+            {
+                let head = head("POST", "/", headers);
+                let selection = select(&head, covers).unwrap();
+                assert_eq!(selection.encoding().protocol(), expected, "{headers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_are_named_by_the_head() {
+        let names = |method, uri, headers: &[(&str, &str)]| {
+            let head = head(method, uri, headers);
+            let selection = select(&head, |_| true).unwrap();
+            names_link(&head, &selection)
+        };
+        let form = (CONTENT_TYPE.as_str(), FORM);
+        assert!(names("GET", "/?Action=ConfirmSubscription&Token=x", &[]));
+        assert!(names("GET", "/?Action=Unsubscribe", &[]));
+        assert!(names("POST", "/?Action=Unsubscribe", &[form]));
+        let target = |target| (TARGET, target);
+        assert!(names("POST", "/", &[target("AmazonSimpleNotificationService.Unsubscribe")]));
+        assert!(!names("POST", "/", &[target("AmazonSQS.Unsubscribe")]));
+        assert!(!names("POST", "/?Action=Unsubscribe", &[target("AmazonSQS.ListQueues")]));
+        assert!(!names("POST", "/", &[form]));
+        assert!(!names("GET", "/?Action=ListQueues&Action=Unsubscribe", &[]));
     }
 
     #[test]
@@ -212,7 +275,7 @@ mod tests {
 
     #[test]
     fn target_selects_the_operation_of_aws_json() {
-        let of = |target| match select(&head("POST", "/", &[(TARGET, target)])) {
+        let of = |target| match select(&head("POST", "/", &[(TARGET, target)]), |_| true) {
             Some(Selection::Json { service, operation }) => {
                 (service, operation.ok().map(str::to_owned))
             }
@@ -267,7 +330,7 @@ mod tests {
         ] {
             let headers: Vec<_> = accept.iter().map(|value| (ACCEPT.as_str(), *value)).collect();
             let head = head("POST", "/", &headers);
-            let selection = select(&head);
+            let selection = select(&head, |_| true);
             assert_eq!(selection, Some(Selection::Query { prefers_json: expected }), "{accept:?}");
         }
     }

@@ -3,7 +3,7 @@
 
 use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
-use super::{Counts, Error, Queue};
+use super::{Counts, Error, Ids, Queue};
 use crate::domain::address::QueueAddress;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::TopicAddress;
@@ -156,7 +156,7 @@ impl Ledger {
 pub struct Txn<'t> {
     driver: &'t mut dyn Driver,
     pub(super) ledger: &'t mut Ledger,
-    ids: &'t mut fastrand::Rng,
+    ids: &'t mut Ids,
     now: i64,
     shown: i64,
     effects: Vec<Effect>,
@@ -168,7 +168,7 @@ impl<'t> Txn<'t> {
     pub fn new(
         driver: &'t mut dyn Driver,
         ledger: &'t mut Ledger,
-        ids: &'t mut fastrand::Rng,
+        ids: &'t mut Ids,
         now: i64,
     ) -> Self {
         Self { driver, ledger, ids, now, shown: now, effects: Vec::new(), wrote: false }
@@ -192,7 +192,7 @@ impl<'t> Txn<'t> {
 
     /// A fresh random id: the only randomness of the rules.
     pub fn fresh_id(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.ids.u128(..).to_be_bytes()).into_uuid()
+        self.ids.fresh()
     }
 
     /// The next sequence: greater than every one before it, in this transaction or another.

@@ -11,9 +11,9 @@
 //! is rare: rules refuse before they write. It costs less than a savepoint for each job, and asks
 //! of jobs only that they can run twice, which a store with serialization failures asks as well.
 
-use super::Error;
 use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
+use super::{Error, Ids};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,11 +74,11 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Starts the writer thread. `now` returns the time; `ids` is what [`Txn::fresh_id`] draws from.
+    /// Starts the writer thread. `now` returns the time; [`Txn::fresh_id`] draws from `ids`.
     pub fn start(
         database: Box<dyn Database>,
         now: Box<dyn Fn() -> Moment + Send>,
-        ids: fastrand::Rng,
+        ids: Ids,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
         let commits_at_once = database.commits_at_once();
@@ -385,7 +385,7 @@ impl Writer {
 /// What the writer keeps from one transaction to the next.
 struct State {
     now: Box<dyn Fn() -> Moment + Send>,
-    ids: fastrand::Rng,
+    ids: Ids,
     observer: Arc<dyn Observer>,
     /// The latest time that a transaction has seen: time never runs backwards.
     latest: i64,

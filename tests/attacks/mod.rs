@@ -15,12 +15,16 @@
 
 #![allow(dead_code, reason = "the test and the example each use a part")]
 
+mod early_rejection;
 mod foreign_hosts;
 mod foreign_pages;
 mod forwarded_headers;
 mod frame;
 mod secrets_in_logs;
 mod start;
+mod traces;
+mod unsigned_parts;
+mod unsigned_unsubscribe;
 
 pub use frame::{Attack, Target, Verdict, keys};
 use frame::{OPEN, Setup};
@@ -28,6 +32,9 @@ pub use start::Started;
 
 const ONE_KEY: &str =
     "[[credential]]\naccess_key_id = \"AKIAATTACK\"\nsecret_access_key = \"attack\"\n";
+
+/// A server that verifies every request.
+const STRICT: Setup = Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN };
 
 /// All attacks, in the order in which they are run.
 pub const ATTACKS: &[Attack] = &[
@@ -60,5 +67,29 @@ pub const ATTACKS: &[Attack] = &[
         promise: "No password and no query of an endpoint's URL reaches the log.",
         server: Setup { arguments: &["--log-level", "trace"], ..OPEN },
         run: secrets_in_logs::run,
+    },
+    Attack {
+        name: "unsigned-parts",
+        promise: "No unsigned part of a request selects what it does.",
+        server: STRICT,
+        run: unsigned_parts::run,
+    },
+    Attack {
+        name: "unsigned-unsubscribe",
+        promise: "Without a signature only subscriptions end whose messages have a link for it.",
+        server: STRICT,
+        run: unsigned_unsubscribe::run,
+    },
+    Attack {
+        name: "early-rejection",
+        promise: "With `strict`, a request that cannot be verified is answered before its body.",
+        server: STRICT,
+        run: early_rejection::run,
+    },
+    Attack {
+        name: "traces",
+        promise: "Changes and rejected signatures are logged, within limits and without secrets.",
+        server: STRICT,
+        run: traces::run,
     },
 ];

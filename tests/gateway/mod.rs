@@ -25,7 +25,7 @@ use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::ManualClock;
 use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::metrics::Metrics;
-use squab::store::{Database, Durability, Location, Sqlite};
+use squab::store::{Database, Durability, Ids, Location, Sqlite};
 use squab::wire::Protocol;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -195,7 +195,7 @@ impl Service {
     /// [`Runtime::do_background_work`] is called.
     pub fn on(driver: Box<dyn Database>, settings: GatewaySettings, now_ms: i64) -> Self {
         let clock = Arc::new(ManualClock::at(now_ms));
-        let ids = fastrand::Rng::with_seed(7);
+        let ids = Ids::with_seed(7);
         let endpoints = Arc::new(Endpoints::default());
         let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);
         let runtime = Runtime::start_quietly(driver, time, ids, carrier).unwrap();
@@ -223,7 +223,7 @@ impl Service {
         cool_downs: CoolDowns,
         by_itself: bool,
     ) -> Self {
-        let ids = fastrand::Rng::with_seed(seed);
+        let ids = Ids::with_seed(seed);
         let endpoints = Arc::new(Endpoints::default());
         let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);
         let start = if by_itself { Runtime::start } else { Runtime::start_quietly };

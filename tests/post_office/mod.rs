@@ -18,7 +18,7 @@ use squab::runtime::clock::{Clock, ManualClock};
 use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::inspection;
 use squab::server::metrics::Metrics;
-use squab::store::{Durability, Location, Sqlite};
+use squab::store::{Durability, Ids, Location, Sqlite};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -178,7 +178,7 @@ impl House {
         office.clock.set(Arc::clone(&clock)).unwrap();
         let database = Box::new(Sqlite::open(location, Durability::Process).unwrap());
         let start = if by_itself { Runtime::start } else { Runtime::start_quietly };
-        let ids = fastrand::Rng::with_seed(7);
+        let ids = Ids::with_seed(7);
         let runtime = Arc::new(start(database, Arc::clone(&clock) as _, ids, carrier).unwrap());
         let gateway = |settings| {
             let metrics = Metrics::new(&[], &[], || async { Vec::new() });

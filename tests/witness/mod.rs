@@ -251,6 +251,7 @@ pub fn from_environment(name: &str) -> Option<u64> {
 }
 
 /// What random choices follow from: given, or new.
+#[allow(clippy::disallowed_methods, reason = "a seed of a test is no secret")]
 pub fn seed() -> u64 {
     from_environment("SQUAB_SEED").unwrap_or_else(|| fastrand::Rng::new().get_seed())
 }

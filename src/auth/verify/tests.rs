@@ -545,30 +545,65 @@ fn any_region_will_do() {
 #[test]
 fn a_stated_hash_must_be_that_of_the_body() {
     let keys = keys();
-    let post = || Sent::new("POST", "/", "", &[host()], "body");
+    let post = || Sent::new("POST", "/", "", &[host(), ("x-amz-target", "AmazonSQS.X")], "body");
     let mut hashed = post().signed(&How { hashed: true, ..PLAIN });
     assert!(hashed.strict(&keys, NOW_MS).is_ok());
     hashed.body = b"Body".to_vec();
     refused(hashed.strict(&keys, NOW_MS), Kind::SignatureDoesNotMatch, DIFFERENT);
 
-    let mut unsigned = post().signed(&How { unsigned: true, hashed: true, ..PLAIN });
-    assert_eq!(unsigned.header(X_AMZ_CONTENT_SHA256), b"UNSIGNED-PAYLOAD");
-    unsigned.body = b"any other".to_vec();
-    assert!(unsigned.strict(&keys, NOW_MS).is_ok());
     // To say so afterwards does not help, signed header or not
-    for mut sent in [post().signed(&PLAIN), post().signed(&How { hashed: true, ..PLAIN })] {
+    for (mut sent, message) in [
+        (post().signed(&PLAIN), UNSIGNED_BODY),
+        (post().signed(&How { hashed: true, ..PLAIN }), DIFFERENT),
+    ] {
         sent.headers.retain(|(name, _)| name != X_AMZ_CONTENT_SHA256);
         sent.headers.push((X_AMZ_CONTENT_SHA256.to_owned(), b"UNSIGNED-PAYLOAD".to_vec()));
-        refused(sent.strict(&keys, NOW_MS), Kind::SignatureDoesNotMatch, DIFFERENT);
+        refused(sent.strict(&keys, NOW_MS), Kind::SignatureDoesNotMatch, message);
+    }
+}
+
+const UNSIGNED_BODY: &str =
+    "The body of this request must be signed or empty: it could select another operation.";
+
+#[test]
+fn a_body_may_be_unsigned_where_the_signed_headers_say_so() {
+    let keys = keys();
+    let json = ("content-type", "application/x-amz-json-1.0");
+    let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+    let target = ("x-amz-target", "AmazonSQS.SendMessage");
+    let how = How { unsigned: true, hashed: true, ..PLAIN };
+    for (headers, is_accepted) in [
+        (&[host(), json, target][..], true),
+        (&[host(), json], false),
+        (&[host(), form], false),
+        (&[host(), form, target], false),
+    ] {
+        let mut sent = Sent::new("POST", "/", "", headers, "body").signed(&how);
+        assert_eq!(sent.header(X_AMZ_CONTENT_SHA256), b"UNSIGNED-PAYLOAD");
+        sent.body = b"any other".to_vec();
+        match sent.strict(&keys, NOW_MS) {
+            Ok(_) => assert!(is_accepted, "{headers:?}"),
+            result => {
+                assert!(!is_accepted, "{headers:?}");
+                refused(result, Kind::SignatureDoesNotMatch, UNSIGNED_BODY);
+            }
+        }
+        sent.body.clear();
+        assert!(sent.strict(&keys, NOW_MS).is_ok(), "{headers:?}");
     }
 }
 
 #[test]
-fn a_presigned_url_may_leave_its_body_unsigned() {
-    let sent = Sent::new("POST", "/", "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", &[host()], "");
-    let how = How { unsigned: true, presigned_s: Some(60), ..PLAIN };
-    let sent = Sent { body: b"any".to_vec(), ..sent.signed(&how) };
-    assert!(sent.strict(&keys(), NOW_MS).is_ok());
+fn a_presigned_url_may_leave_an_empty_body_unsigned() {
+    let target = ("x-amz-target", "AmazonSQS.SendMessage");
+    for headers in [&[host()][..], &[host(), target]] {
+        let query = "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD";
+        let how = How { unsigned: true, presigned_s: Some(60), ..PLAIN };
+        let mut sent = Sent::new("POST", "/", query, headers, "").signed(&how);
+        assert!(sent.strict(&keys(), NOW_MS).is_ok());
+        sent.body = b"any".to_vec();
+        refused(sent.strict(&keys(), NOW_MS), Kind::SignatureDoesNotMatch, UNSIGNED_BODY);
+    }
 }
 
 #[test]
@@ -725,6 +760,7 @@ proptest! {
         let sent = sent.signed(&how);
         let keys = token.as_deref().map_or_else(keys, |token| temporary(token, None));
         let caller = sent.strict(&keys, NOW_MS);
+        prop_assume!(!query.contains("X-Amz-"));
         prop_assert!(caller.is_ok(), "{:?} {:?}", caller, sent);
         let mut other = sent.clone();
         other.path.push('x');

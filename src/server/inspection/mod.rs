@@ -13,6 +13,7 @@ mod queues;
 
 use crate::api::error::row;
 use crate::api::operations::Service;
+use crate::auth::Caller;
 use crate::domain::{Kind, Refusal};
 use crate::server::gateway::{Gateway, fresh_request_id};
 use crate::wire::form::Params;
@@ -55,14 +56,21 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
         return queues::answer(gateway, &parts, body, queue, &request_id).await;
     }
     let Some(path) = path.strip_prefix("sns/") else { return not_found() };
-    let answer =
-        async { notifications::answer(gateway, &Asked::read(gateway, parts, body?)?, path).await };
-    answer.await.unwrap_or_else(|refusal| error(&refusal))
+    let answer = async {
+        let asked = Asked::read(gateway, parts, body?)?;
+        let response = notifications::answer(gateway, &asked, path).await?;
+        if *asked.method() != Method::GET {
+            gateway.log_change(&asked.parts, &asked.caller, response.status());
+        }
+        Ok(response)
+    };
+    answer.await.unwrap_or_else(|refusal: Refusal| error(&refusal))
 }
 
-/// A request of somebody who may ask.
+/// A request of a caller who has been admitted.
 struct Asked {
     parts: Parts,
+    caller: Caller,
     /// Those of the URL.
     params: Params,
     body: Bytes,
@@ -70,10 +78,10 @@ struct Asked {
 
 impl Asked {
     fn read(gateway: &Gateway, parts: Parts, body: Bytes) -> Result<Self, Refusal> {
-        gateway.admit(&parts, &body)?;
+        let caller = gateway.admit(&parts, &body)?;
         let params = Params::parse(parts.uri.query(), &[])
             .map_err(|malformed| Refusal::new(Kind::MalformedQueryString, malformed.to_string()))?;
-        Ok(Self { parts, params, body })
+        Ok(Self { parts, caller, params, body })
     }
 
     fn method(&self) -> &Method {

@@ -1,0 +1,309 @@
+//! The audit log: one line for each call that changes something other than messages, and for each
+//! rejected signature, with the target `squab::audit`.
+//!
+//! A line has who (key id, account, address), what (operation, resource) and the result. It never has
+//! a secret, a token, a body or a handle. The ARN of a subscription is permission to end it, so its
+//! topic stands in its place. What callers wrote is cut short, and is one line, whatever it contains.
+//!
+//! Callers without a key can cause lines about rejected signatures, so these are limited: the next line
+//! that is written says how many were left out, and the metric counts all of them.
+
+use super::metrics::Metrics;
+use crate::api::operations::Payload;
+use crate::domain::address::QueueAddress;
+use crate::domain::{Kind, Refusal};
+use hyper::HeaderMap;
+use hyper::http::request::Parts;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Lines about rejected signatures that may be written at once.
+const BURST: u32 = 20;
+/// How long it takes until one more may be written.
+const REFILL: Duration = Duration::from_secs(1);
+/// Longest text of a caller in a line, in characters; ARNs have some hundred.
+const LONGEST: usize = 300;
+
+/// The address of the client at the other end of the connection; an extension of requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Who makes a call, for the log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Who {
+    /// The access key id, known or not.
+    pub key_id: Option<String>,
+    /// The account, 12 digits; none of a caller who was rejected.
+    pub account: Option<String>,
+    /// The address of the client.
+    pub address: Option<IpAddr>,
+}
+
+/// A call that is logged when its result is known.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub who: Who,
+    /// The service and the operation, or the method and the path.
+    pub operation: String,
+    /// ARN or name of what is changed; empty if the call names nothing.
+    pub resource: String,
+}
+
+impl Entry {
+    /// Writes the line. `result`: `ok` or the code of an error.
+    pub(super) fn log(&self, result: &str) {
+        tracing::info!(
+            target: "squab::audit",
+            key_id = %plain(self.who.key_id.as_deref().unwrap_or("-")),
+            account = self.who.account.as_deref().unwrap_or("-"),
+            address = %Shown(self.who.address),
+            operation = %plain(&self.operation),
+            resource = %plain(&self.resource),
+            result,
+            "call",
+        );
+    }
+}
+
+/// What the audit log keeps between lines.
+#[derive(Debug)]
+pub(super) struct Audit {
+    metrics: Arc<Metrics>,
+    allowance: Mutex<Allowance>,
+}
+
+impl Audit {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, allowance: Mutex::new(Allowance::full(Instant::now())) }
+    }
+
+    /// Counts a rejected signature, and writes a line about it unless there were too many.
+    pub(super) fn rejected(&self, who: &Who, operation: Option<&str>, refusal: &Refusal) {
+        let reason = reason(refusal.kind);
+        self.metrics.count_rejected_signature(reason);
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(left_out) = allowance.take(Instant::now()) else { return };
+        drop(allowance);
+        tracing::warn!(
+            target: "squab::audit",
+            key_id = %plain(who.key_id.as_deref().unwrap_or("-")),
+            address = %Shown(who.address),
+            operation = operation.unwrap_or("-"),
+            reason,
+            left_out,
+            "rejected signature",
+        );
+    }
+}
+
+/// The label of a rejected signature in metrics and in the log.
+fn reason(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MissingAuthenticationToken => "missing",
+        Kind::InvalidClientTokenId => "unknown_key_or_token",
+        Kind::ExpiredToken => "expired_token",
+        Kind::IncompleteSignature => "incomplete",
+        Kind::SignatureDoesNotMatch => "mismatch",
+        _ => "other",
+    }
+}
+
+/// How many lines may be written: a bucket that fills by one line in each [`REFILL`].
+#[derive(Debug)]
+struct Allowance {
+    lines: u32,
+    /// When a line was last added.
+    filled_at: Instant,
+    left_out: u64,
+}
+
+impl Allowance {
+    fn full(now: Instant) -> Self {
+        Self { lines: BURST, filled_at: now, left_out: 0 }
+    }
+
+    /// How many lines were left out before this one; none if this one is to be left out too.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let periods = now.duration_since(self.filled_at).as_nanos() / REFILL.as_nanos();
+        let more = u32::try_from(periods).unwrap_or(u32::MAX);
+        if self.lines.saturating_add(more) >= BURST {
+            (self.lines, self.filled_at) = (BURST, now);
+        } else {
+            self.lines += more;
+            self.filled_at += REFILL * more;
+        }
+        if self.lines == 0 {
+            self.left_out += 1;
+            return None;
+        }
+        self.lines -= 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// The address of the client: of the connection, or what the nearest proxy says if it is trusted.
+/// Earlier entries of X-Forwarded-For are what the client itself may have sent.
+pub(super) fn address_of(parts: &Parts, trust_forwarded: bool) -> Option<IpAddr> {
+    let forwarded = if trust_forwarded { forwarded_for(&parts.headers) } else { None };
+    forwarded.or_else(|| Some(parts.extensions.get::<Peer>()?.0.ip().to_canonical()))
+}
+
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let value = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    let last = value.rsplit(',').next()?.trim();
+    let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
+    last.parse().ok().or_else(with_port)
+}
+
+/// The ARN or name of what a call is about, as far as its parameters name it; empty otherwise.
+pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: &str) -> String {
+    let arn = |url: &str| QueueAddress::from_url(url, account, region).map(|queue| queue.arn());
+    let given = match payload {
+        Payload::Json(body) => serde_json::from_slice(body).unwrap_or_default(),
+        Payload::Query(params) => Names::of_params(|name| params.get(name).map(Cow::Borrowed)),
+    };
+    if let Some(url) = given.queue_url.as_deref().filter(|url| !url.is_empty()) {
+        return arn(url).unwrap_or_default();
+    }
+    if let Some(subscription) = &given.subscription_arn {
+        return subscription.rsplit_once(':').map_or("", |(topic, _)| topic).to_owned();
+    }
+    let Names { queue_name, topic_arn, resource_arn, source_arn, .. } = given;
+    let Names { endpoint_arn, platform_application_arn, role_arn, name, .. } = given;
+    let first = [queue_name, topic_arn, resource_arn, source_arn, endpoint_arn]
+        .into_iter()
+        .chain([platform_application_arn, role_arn, name])
+        .flatten()
+        .next();
+    let by_path = || QueueAddress::from_path(path, account, region).map(|queue| queue.arn());
+    match (first, payload) {
+        (Some(text), _) => text.into_owned(),
+        (None, Payload::Query(_)) => by_path().unwrap_or_default(),
+        (None, Payload::Json(_)) => String::new(),
+    }
+}
+
+/// The parameters that name what a call is about; none of them is a secret.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Names<'p> {
+    queue_url: Option<Cow<'p, str>>,
+    queue_name: Option<Cow<'p, str>>,
+    topic_arn: Option<Cow<'p, str>>,
+    resource_arn: Option<Cow<'p, str>>,
+    subscription_arn: Option<Cow<'p, str>>,
+    source_arn: Option<Cow<'p, str>>,
+    endpoint_arn: Option<Cow<'p, str>>,
+    platform_application_arn: Option<Cow<'p, str>>,
+    role_arn: Option<Cow<'p, str>>,
+    name: Option<Cow<'p, str>>,
+}
+
+impl<'p> Names<'p> {
+    fn of_params(get: impl Fn(&str) -> Option<Cow<'p, str>>) -> Self {
+        Self {
+            queue_url: get("QueueUrl"),
+            queue_name: get("QueueName"),
+            topic_arn: get("TopicArn"),
+            resource_arn: get("ResourceArn"),
+            subscription_arn: get("SubscriptionArn"),
+            source_arn: get("SourceArn"),
+            endpoint_arn: get("EndpointArn"),
+            platform_application_arn: get("PlatformApplicationArn"),
+            role_arn: get("RoleArn"),
+            name: get("Name"),
+        }
+    }
+}
+
+/// A caller's text as a part of one line.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    Cow::Owned(text.chars().take(LONGEST).map(shown).collect())
+}
+
+struct Shown(Option<IpAddr>);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::form::Params;
+    use hyper::Request;
+
+    #[test]
+    fn lines_beyond_the_allowance_are_counted() {
+        let start = Instant::now();
+        let mut allowance = Allowance::full(start);
+        for _ in 0..BURST {
+            assert_eq!(allowance.take(start), Some(0));
+        }
+        for _ in 0..1_000 {
+            assert_eq!(allowance.take(start), None);
+        }
+        assert_eq!(allowance.take(start + REFILL), Some(1_000));
+        assert_eq!(allowance.take(start + REFILL), None);
+        let later = start + Duration::from_hours(1);
+        assert_eq!(allowance.take(later), Some(1));
+        assert_eq!((1..BURST).filter_map(|_| allowance.take(later)).count(), BURST as usize - 1);
+        assert_eq!(allowance.take(later), None);
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_the_address() {
+        let parts = |value: &str| {
+            let mut request = Request::builder().header("x-forwarded-for", value).body(()).unwrap();
+            request.extensions_mut().insert(Peer("192.0.2.1:5".parse().unwrap()));
+            request.into_parts().0
+        };
+        let address = |value, trusted| address_of(&parts(value), trusted).unwrap().to_string();
+        assert_eq!(address("198.51.100.7", false), "192.0.2.1");
+        assert_eq!(address("198.51.100.7", true), "198.51.100.7");
+        assert_eq!(address("203.0.113.9, 198.51.100.7:80", true), "198.51.100.7");
+        assert_eq!(address("2001:db8::1", true), "2001:db8::1");
+        assert_eq!(address("198.51.100.7\tx", true), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_resource_is_named_without_what_grants_anything() {
+        let of = |form: &str, path: &str| {
+            let params = Params::parse(None, form.as_bytes()).unwrap();
+            resource_of(&Payload::Query(params), path, "000000000000", "us-east-1")
+        };
+        let queue = "arn:aws:sqs:us-east-1:000000000000:q";
+        assert_eq!(of("QueueUrl=http://user:secret@h/000000000000/q", "/"), queue);
+        assert_eq!(of("Action=DeleteQueue", "/000000000000/q"), queue);
+        assert_eq!(of("QueueName=q", "/"), "q");
+        assert_eq!(of("TopicArn=arn:t&Token=secret&Endpoint=http://u:p@h", "/"), "arn:t");
+        assert_eq!(of("SubscriptionArn=arn:aws:sns:r:a:t:id", "/"), "arn:aws:sns:r:a:t");
+        assert_eq!(of("TaskHandle=secret", "/"), "");
+        let json = |body: &'static str| {
+            let payload = Payload::Json(body.as_bytes().into());
+            resource_of(&payload, "/000000000000/r", "000000000000", "us-east-1")
+        };
+        assert_eq!(json(r#"{"QueueUrl":"http://h/000000000000/q","Label":[1]}"#), queue);
+        assert_eq!(json(r#"{"QueueName":"\u0071"}"#), "q");
+        assert_eq!(json("nonsense"), "");
+    }
+
+    #[test]
+    fn a_callers_text_is_one_short_line() {
+        assert_eq!(plain("a\nb\u{1b}c"), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(plain(&"é".repeat(1_000)).chars().count(), LONGEST);
+    }
+}
