@@ -166,6 +166,7 @@ impl<'d> Bench<'d> {
 
 fn request(max: usize) -> Request {
     Request {
+        access: squab::engine::access::Access::everything(),
         max,
         visibility_timeout: Some(43_200),
         attempt_id: None,

@@ -254,7 +254,7 @@ fn calls_fail_as_they_are_asked_to_until_a_reset() {
     assert_eq!(connection.json(EFFECTS), json!({"latency": 0}));
 
     let plain = Server::start(&mut squab(&["--ephemeral"]));
-    assert_eq!(plain.connect().ask("POST", FAULTS, "[{}]").0, 403);
+    assert_eq!(plain.connect().ask("POST", FAULTS, "[{}]").0, 404);
     plain.connect().ok("ListQueues", &json!({}));
 }
 
@@ -262,7 +262,7 @@ fn calls_fail_as_they_are_asked_to_until_a_reset() {
 fn kill_ends_it_and_elsewhere_it_does_not() {
     let plain = Server::start(&mut squab(&["--ephemeral"]));
     let kill = r#"{"action": "kill"}"#;
-    assert_eq!(plain.connect().ask("POST", "/_localstack/health", kill).0, 403);
+    assert_eq!(plain.connect().ask("POST", "/_localstack/health", kill).0, 404);
     let server = Server::start(&mut compat());
     assert_eq!(server.connect().ask("POST", "/_localstack/health", kill).0, 200);
     assert_eq!(server.wait().0, Some(0));
@@ -309,16 +309,50 @@ fn a_reset_leaves_nothing_of_a_service_or_of_all() {
     assert_eq!(left(&mut connection), (0, 100));
     assert_eq!(connection.ask("POST", "/_localstack/state/sns/reset", "").0, 200);
     assert_eq!(left(&mut connection), (0, 0));
-    for path in ["/_localstack/state/reset", "/moto-api/reset"] {
-        fill(&mut connection);
-        assert_eq!(connection.ask("POST", path, "").0, 200);
-        assert_eq!(left(&mut connection), (0, 0));
-    }
+    fill(&mut connection);
+    assert_eq!(connection.ask("POST", "/_localstack/state/reset", "").0, 200);
+    assert_eq!(left(&mut connection), (0, 0));
     // A queue of the same name is another queue.
     connection.ok("CreateQueue", &json!({"QueueName": "q1"}));
     assert_eq!(connection.ok("ReceiveMessage", &json!({"QueueUrl": "q1"})), json!({}));
     assert_eq!(connection.ask("GET", "/_localstack/state/reset", "").0, 405);
     assert_eq!(connection.ask("POST", "/_localstack/state/s3/reset", "").0, 404);
+}
+
+#[test]
+fn the_paths_of_a_server_are_there_where_squab_stands_in_for_it() {
+    let ask_all = |mode: &[&str]| {
+        let server = Server::start(&mut squab(&[&["--ephemeral"], mode].concat()));
+        let mut connection = server.connect();
+        [
+            ("GET", "/_localstack/health"),
+            ("PUT", "/_localstack/health"),
+            ("GET", "/_localstack/info"),
+            ("GET", "/_localstack/init"),
+            ("GET", "/_localstack/plugins"),
+            ("POST", "/_localstack/state/reset"),
+            ("POST", "/_localstack/state/sqs/reset"),
+            ("GET", "/_localstack/chaos/faults"),
+            ("GET", "/_localstack/config"),
+            ("POST", "/moto-api/reset"),
+        ]
+        .map(|(method, path)| connection.ask(method, path, "{}").0)
+    };
+    let nothing = 404;
+    let mut plain = [nothing; 10];
+    plain[0] = 200;
+    assert_eq!(ask_all(&[]), plain);
+    assert_eq!(ask_all(&["--compat", "goaws"]), plain);
+    let mut moto = plain;
+    moto[9] = 200;
+    assert_eq!(ask_all(&["--compat", "moto"]), moto);
+    let mut localstack = [200; 10];
+    (localstack[8], localstack[9]) = (nothing, nothing);
+    assert_eq!(ask_all(&["--compat", "localstack"]), localstack);
+    // A flag enables a path by itself.
+    let mut with_config = plain;
+    with_config[8] = 200;
+    assert_eq!(ask_all(&["--config-updates"]), with_config);
 }
 
 #[test]

@@ -730,7 +730,12 @@ impl Conversation {
         let in_flight: i64 = number.parse().unwrap();
         let address = self.address(queue);
         let change = move |tx: &mut squab::store::Txn<'_>| {
-            let backlog = squab::engine::queues::find(tx, &address)?.backlog;
+            let backlog = squab::engine::queues::find(
+                tx,
+                &squab::engine::access::Access::everything(),
+                &address,
+            )?
+            .backlog;
             let now = tx.counts(backlog)?.in_flight;
             tx.count(backlog, Counts { in_flight: in_flight - now, ..Counts::default() });
             Ok(())

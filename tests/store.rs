@@ -532,7 +532,13 @@ async fn a_change_of_delay_that_was_interrupted_is_completed_by_asking_again() {
         let given = IndexMap::from([("DelaySeconds".to_owned(), delay.to_owned())]);
         let address = address.clone();
         let interrupted = move |tx: &mut Txn<'_>| {
-            let rest = queues::set_attributes(tx, &address, &given)?.unwrap();
+            let rest = queues::set_attributes(
+                tx,
+                &squab::engine::access::Access::everything(),
+                &address,
+                &given,
+            )?
+            .unwrap();
             queues::retime(tx, rest).map(drop)
         };
         service.runtime.run(interrupted).await.unwrap();

@@ -65,12 +65,14 @@ def test_given_keys_arrive_unharmed():
             "access_key_id": "AKIAIOSFODNN7EXAMPLE",
             "secret_access_key": 'wJalr"X\\UtnFEMI/K7MDENG<&>{{ bPxRfiCYEXAMPLEKEY',
             "account": "123456789012",
+            "role": "operate",
         },
         {
             "access_key_id": "AKIAI44QH8DHBEXAMPLE",
             "secret_access_key": "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY",
             "account": "210987654321",
             "user": "alice",
+            "role": "admin",
         },
     ]
 

@@ -11,10 +11,11 @@ pub mod sqs;
 pub mod sts;
 
 use crate::auth::account::Accounts;
-use crate::auth::{Credentials, Principal};
+use crate::auth::{Credentials, Principal, Role};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
 use crate::domain::limits::Limits;
+use crate::engine::access::Access;
 use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::answers::Room;
@@ -78,6 +79,10 @@ pub struct Context {
     pub caller_arn: String,
     /// Who of the account calls.
     pub principal: Principal,
+    /// What the caller may do. Roles count only where accounts are isolated.
+    pub role: Role,
+    /// Which queues and topics the caller may use.
+    pub access: Access,
     /// Whether the caller's key is a temporary one that this server has issued.
     pub in_session: bool,
     /// Where callers belong whose key is not known.
@@ -132,9 +137,12 @@ impl Context {
         Ok(address)
     }
 
-    /// Makes a queue that is not there, where queues are made when they are first used.
+    /// Makes a queue of the caller's own that is not there, where queues are made when they are first
+    /// used.
     pub async fn make_if_wanted(&self, address: &QueueAddress) -> Result<(), Refusal> {
-        if self.conventions.auto_create.is_none() {
+        let may_make = !self.access.is_limited()
+            || (self.access.is_owner(&address.account) && self.role >= Role::Operate);
+        if self.conventions.auto_create.is_none() || !may_make {
             return Ok(());
         }
         let (conventions, address) = (Arc::clone(&self.conventions), address.clone());

@@ -2,7 +2,9 @@
 
 use super::Context;
 use super::{sns, sqs, sts};
-use crate::domain::{Kind, Refusal};
+use crate::auth::Role;
+use crate::domain::{Kind, Refusal, policy, topic_policy};
+use crate::engine::access::{Access, Call};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Params;
 use crate::wire::{Encoding, Malformed, json, query, query_json, xml};
@@ -150,10 +152,59 @@ const STORING: [&str; 10] = [
     "Subscribe",
 ];
 
+/// Operations by which the owner of a resource sees and changes its policy.
+const OF_POLICIES: [&str; 6] = [
+    "AddPermission",
+    "GetQueueAttributes",
+    "GetTopicAttributes",
+    "RemovePermission",
+    "SetQueueAttributes",
+    "SetTopicAttributes",
+];
+
 impl Operation {
     /// Returns whether the operation needs more room than it frees.
     pub fn stores(&self) -> bool {
         STORING.contains(&self.name)
+    }
+
+    // Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch, PublishBatch): a batch needs the permission
+    //   of its single form, and is named as that in refusals.
+    // Source: reported, aws/serverless-application-model#3633
+    // Test: tests/isolation.rs::the_sentences_of_refusals
+    //
+    /// Returns what policies call the operation.
+    pub fn action(&self) -> &'static str {
+        match self.name {
+            "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
+            "DeleteMessageBatch" => "DeleteMessage",
+            "PublishBatch" => "Publish",
+            "SendMessageBatch" => "SendMessage",
+            name => name,
+        }
+    }
+
+    /// Returns the access of a caller who may run the operation in this role.
+    pub fn access(&self, account: &str, arn: &str, role: Role) -> Access {
+        let action = self.action();
+        Access::of(Call {
+            account: account.to_owned(),
+            arn: arn.to_owned(),
+            service: self.service.name(),
+            action,
+            is_shareable: match self.service {
+                Service::Sqs => policy::is_shareable(action),
+                Service::Sns => topic_policy::is_shareable(action),
+                Service::Sts => false,
+            },
+            is_exempt: role == Role::Admin && OF_POLICIES.contains(&action),
+        })
+    }
+
+    /// Returns the role that a caller needs, where accounts are isolated.
+    pub fn role(&self) -> Role {
+        let reads = ["Check", "Get", "List"].iter().any(|verb| self.name.starts_with(verb));
+        if reads { Role::View } else { Role::Operate }
     }
 }
 

@@ -60,6 +60,31 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// What the holder of a key may do. Each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// See what its account has: operations that read, and inspection. It receives no messages.
+    View,
+    /// Everything within its account.
+    #[default]
+    Operate,
+    /// Also what concerns the whole server, and what another account has.
+    Admin,
+}
+
+impl Role {
+    /// The role of this name.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "view" => Some(Self::View),
+            "operate" => Some(Self::Operate),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+}
+
 /// One key with what it stands for.
 #[derive(Debug, Clone)]
 pub struct Credential {
@@ -73,6 +98,8 @@ pub struct Credential {
     pub account: String,
     /// Who of the account acts.
     pub principal: Principal,
+    /// What the holder may do.
+    pub role: Role,
     /// When a temporary key ends, in Unix milliseconds; configured keys never do.
     pub expires_at_ms: Option<i64>,
 }
@@ -102,6 +129,7 @@ impl Credential {
             session_token: None,
             account,
             principal: Principal::Account,
+            role: Role::default(),
             expires_at_ms: None,
         })
     }
@@ -112,6 +140,7 @@ impl Credential {
         account: Option<String>,
         session_token: Option<Secret>,
         user: Option<String>,
+        role: Role,
         accounts: &Accounts,
     ) -> Result<Self, CredentialsError> {
         self.account = account.unwrap_or_else(|| accounts.of(&self.access_key_id));
@@ -123,6 +152,7 @@ impl Credential {
         }
         self.session_token = session_token.filter(|token| !token.0.is_empty());
         self.principal = user.map_or(Principal::Account, Principal::User);
+        self.role = role;
         Ok(self)
     }
 
@@ -133,6 +163,7 @@ impl Credential {
             && token(self) == token(other)
             && self.account == other.account
             && self.principal == other.principal
+            && self.role == other.role
     }
 }
 
@@ -234,8 +265,8 @@ impl Credentials {
         self.configured.insert(credential.access_key_id.clone(), Known::new(credential));
     }
 
-    /// Issues a temporary key for somebody of an account, which ends at a time in Unix
-    /// milliseconds. It is random, and nobody else has been told.
+    /// Issues a random temporary key for a principal of an account, with the role of its caller. It ends at
+    /// a time in Unix milliseconds.
     ///
     /// # Errors
     ///
@@ -244,6 +275,7 @@ impl Credentials {
         &self,
         account: &str,
         principal: Principal,
+        role: Role,
         expires_at_ms: i64,
     ) -> Result<Arc<Credential>, getrandom::Error> {
         let credential = Known::new(Credential {
@@ -252,6 +284,7 @@ impl Credentials {
             session_token: Some(Secret(random_base64(192)?)),
             account: account.to_owned(),
             principal,
+            role,
             expires_at_ms: Some(expires_at_ms),
         });
         let issued = Arc::clone(&credential.credential);
@@ -279,6 +312,11 @@ impl Credentials {
         }
         let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
         issued.by_id.get(access_key_id).map(Arc::clone)
+    }
+
+    /// Returns whether a configured key belongs to this account.
+    pub fn has_account(&self, account: &str) -> bool {
+        self.configured.values().any(|known| known.credential.account == account)
     }
 
     /// How many keys are configured.
@@ -345,6 +383,8 @@ struct Entry {
     account: Option<String>,
     session_token: Option<Secret>,
     user: Option<String>,
+    #[serde(default)]
+    role: Role,
 }
 
 fn parse_toml(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, CredentialsError> {
@@ -359,6 +399,7 @@ fn parse_toml(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, Creden
             entry.account,
             entry.session_token,
             entry.user,
+            entry.role,
             accounts,
         )
     };
@@ -373,6 +414,7 @@ struct Profile {
     secret_access_key: Option<String>,
     session_token: Option<String>,
     account: Option<String>,
+    role: Role,
 }
 
 impl Profile {
@@ -383,7 +425,7 @@ impl Profile {
         let (profile, line) = (self.name, self.line);
         match (self.access_key_id, self.secret_access_key) {
             (Some(id), Some(secret)) => Credential::new(id, secret)?
-                .complete(self.account, self.session_token.map(Secret), None, accounts)
+                .complete(self.account, self.session_token.map(Secret), None, self.role, accounts)
                 .map(Some),
             (None, None) => Ok(None),
             (Some(_), None) => {
@@ -423,6 +465,10 @@ fn parse_profiles(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, Cr
             "aws_secret_access_key" => profile.secret_access_key = Some(value),
             "aws_session_token" => profile.session_token = Some(value),
             "aws_account_id" => profile.account = Some(value),
+            "squab_role" => {
+                profile.role = Role::named(&value)
+                    .ok_or_else(|| malformed(line, "squab_role is view, operate or admin"))?;
+            }
             _ => {}
         }
     }
@@ -448,6 +494,7 @@ mod tests {
         account = "123456789012"
         session_token = "hush-token"
         user = "alice"
+        role = "admin"
     "#;
 
     const PROFILES: &str = "\
@@ -464,6 +511,7 @@ mod tests {
         AWS_SECRET_ACCESS_KEY = hush-hush\n\
         aws_session_token = hush-token\n\
         aws_account_id = 123456789012\n\
+        squab_role = view\n\
         [role]\n\
         role_arn = arn:aws:iam::123456789012:role/x\n";
 
@@ -477,11 +525,12 @@ mod tests {
         let plain = credentials.get("AKIDEXAMPLE").unwrap();
         assert_eq!(plain.secret_access_key.expose(), "hush-hush");
         assert_eq!(plain.account, "000000000000");
-        assert_eq!(plain.principal, Principal::Account);
+        assert_eq!((&plain.principal, plain.role), (&Principal::Account, Role::Operate));
         assert!(plain.session_token.is_none() && plain.expires_at_ms.is_none());
         let full = credentials.get("ASIDEXAMPLE").unwrap();
         assert_eq!(full.account, "123456789012");
         assert_eq!(full.principal, Principal::User("alice".to_owned()));
+        assert_eq!(full.role, Role::Admin);
         assert!(full.session_token.as_ref().unwrap().equals(b"hush-token"));
         assert!(credentials.get("other").is_none());
     }
@@ -495,7 +544,8 @@ mod tests {
         assert_eq!(plain.account, "111122223333");
         assert!(plain.session_token.is_none());
         let temporary = credentials.get("ASIDEXAMPLE").unwrap();
-        assert_eq!(temporary.account, "123456789012");
+        assert_eq!((temporary.account.as_str(), temporary.role), ("123456789012", Role::View));
+        assert_eq!(plain.role, Role::Operate);
         assert!(temporary.session_token.as_ref().unwrap().equals(b"hush-token"));
     }
 
@@ -513,6 +563,7 @@ mod tests {
             (entry("account = 123456789012"), "line 4: invalid type"),
             (entry("session_token = [\"hush\"]"), "line 4: secrets must be strings"),
             (entry("account = \"12\""), "the account of access key A must be 12 digits"),
+            (entry("role = \"root\""), "line 4: unknown variant `root`, expected one of `view`"),
             (entry("user = \"a b\""), "the user of access key A must have"),
             (
                 "[[credential]]\naccess_key_id = \"A\"".to_owned(),
@@ -533,6 +584,7 @@ mod tests {
             ("[p\n".to_owned(), "line 1: a section must end"),
             ("aws_access_key_id = A".to_owned(), "line 1: a key must follow"),
             ("[p]\n\nhush".to_owned(), "line 3: neither"),
+            ("[p]\nsquab_role = root".to_owned(), "line 2: squab_role is view, operate or admin"),
         ] {
             let error = error(&text);
             assert!(error.contains(expected), "{error}\n{text}");
@@ -556,13 +608,15 @@ mod tests {
     #[test]
     fn issued_keys_look_like_those_of_aws_and_are_found() {
         let credentials = Credentials::parse(TOML).unwrap();
-        let key = credentials.issue("123456789012", Principal::Account, 1_000).unwrap();
+        let key = credentials.issue("123456789012", Principal::Account, Role::View, 1_000).unwrap();
         let id = &key.access_key_id;
         assert!(id.len() == 20 && id.starts_with("ASIA"), "{id}");
         assert_eq!(account_of(&id.replacen("ASIA", "LSIA", 1)), "123456789012");
         assert_eq!(key.secret_access_key.expose().len(), 40);
         let found = credentials.get(id).unwrap();
-        assert!(found.is_same(&key) && found.expires_at_ms == Some(1_000));
+        assert!(
+            found.is_same(&key) && found.role == Role::View && found.expires_at_ms == Some(1_000)
+        );
         assert_eq!(credentials.len(), 2, "issued keys are not configured ones");
         let secret = key.secret_access_key.expose();
         assert!(!format!("{credentials:?}").contains(secret));
@@ -571,7 +625,9 @@ mod tests {
     #[test]
     fn issued_keys_that_end_first_make_room() {
         let credentials = Credentials::default();
-        let issue = |end| credentials.issue("000000000000", Principal::Account, end).unwrap();
+        let issue = |end| {
+            credentials.issue("000000000000", Principal::Account, Role::Operate, end).unwrap()
+        };
         let (first, second) = (issue(2), issue(1));
         for end in 3..=ISSUED_KEYS as i64 {
             issue(end);

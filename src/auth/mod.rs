@@ -19,7 +19,7 @@ pub mod signing_keys;
 pub mod verify;
 
 pub use canonical_request::{in_signed_order, plain_path};
-pub use credentials::{Credential, Credentials, CredentialsError, Secret};
+pub use credentials::{Credential, Credentials, CredentialsError, Role, Secret};
 pub use principal::Principal;
 pub use verify::{
     Caller, Mode, Presented, Recognized, Request, identify, recognize, scope_service,

@@ -259,6 +259,14 @@ impl Recognized<'_> {
         Self::Believed(Caller::anonymous())
     }
 
+    /// The caller, if it has nothing to prove because its key is not known.
+    pub fn believed(&self) -> Option<&Caller> {
+        match self {
+            Self::Believed(caller) => Some(caller),
+            Self::Unverified(_) | Self::Claimed(_) => None,
+        }
+    }
+
     /// Whether the signature is verified.
     pub fn is_verified(&self) -> bool {
         matches!(self, Self::Claimed(_))

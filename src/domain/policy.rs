@@ -1,7 +1,11 @@
 //! The access policy of a queue as a document: what may be set, AddPermission, RemovePermission.
 //!
-//! Statements that Squab did not write are kept as they are and in their order. What a policy means
-//! for a request is not decided here.
+//! Statements that Squab did not write are kept as they are and in their order. What a policy means for
+//! a request: see [`decide`].
+
+mod decision;
+
+pub use decision::{Decision, Policy, Requester, decide};
 
 use serde_json::{Map, Value, json};
 
@@ -53,6 +57,23 @@ fn check_actions(statement: &Value) -> Result<(), Refusal> {
         None => Ok(()),
         Some(action) => Err(unknown_action(action)),
     }
+}
+
+/// The actions that a queue's policy can allow to other accounts; all others are the owner's.
+const SHAREABLE: [&str; 8] = [
+    "ChangeMessageVisibility",
+    "DeleteMessage",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+];
+
+/// Returns whether a queue's policy can allow this action to other accounts.
+pub fn is_shareable(action: &str) -> bool {
+    SHAREABLE.contains(&action)
 }
 
 /// The operations that have no permission of their own, but that of their single form.
@@ -232,15 +253,8 @@ fn check_permission(
     }
     for action in actions {
         let reason = match action.as_str() {
-            "*"
-            | "ChangeMessageVisibility"
-            | "DeleteMessage"
-            | "GetQueueAttributes"
-            | "GetQueueUrl"
-            | "ListDeadLetterSourceQueues"
-            | "PurgeQueue"
-            | "ReceiveMessage"
-            | "SendMessage" => continue,
+            "*" => continue,
+            shareable if is_shareable(shareable) => continue,
             "AddPermission"
             | "CancelMessageMoveTask"
             | "CreateQueue"

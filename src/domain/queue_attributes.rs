@@ -5,13 +5,15 @@
 //! [`check_target`](super::redrive::check_target).
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::address::bad_name;
+use super::policy::{self, Policy};
 use super::redrive::{RedriveAllowPolicy, RedrivePolicy};
-use super::{Kind, Refusal, limits, policy};
+use super::{Kind, Refusal, limits};
 
 /// Where a deduplication id must be unique: DeduplicationScope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,7 +51,7 @@ pub struct QueueAttributes {
     pub sqs_managed_sse_enabled: bool,
     pub kms_master_key_id: Option<String>,
     pub kms_data_key_reuse_period_seconds: Option<u32>,
-    pub policy: Option<String>,
+    pub policy: Option<Arc<Policy>>,
     pub redrive_policy: Option<RedrivePolicy>,
     pub redrive_allow_policy: Option<RedriveAllowPolicy>,
 }
@@ -270,8 +272,8 @@ impl QueueAttributes {
         if other.assign(name, value).is_err() {
             return false;
         }
-        let json = |text: &Option<String>| {
-            text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
+        let json = |policy: &Option<Arc<Policy>>| {
+            policy.as_ref().and_then(|policy| serde_json::from_str::<Value>(policy.text()).ok())
         };
         match AttributeName::parse(name) {
             Some(AttributeName::Policy) => json(&self.policy) == json(&other.policy),
@@ -344,7 +346,7 @@ impl QueueAttributes {
             AttributeName::KmsDataKeyReusePeriodSeconds => {
                 self.reuse_period().map(|period| period.to_string())
             }
-            AttributeName::Policy => self.policy.clone(),
+            AttributeName::Policy => self.policy.as_ref().map(|policy| policy.text().to_owned()),
             AttributeName::RedrivePolicy => self.redrive_policy.as_ref().map(RedrivePolicy::shown),
             AttributeName::RedriveAllowPolicy => {
                 self.redrive_allow_policy.as_ref().map(|policy| policy.text.clone())
@@ -415,8 +417,9 @@ impl QueueAttributes {
                 self.kms_master_key_id = unless_empty(value, |key| Ok(key.to_owned()))?;
             }
             AttributeName::Policy => {
-                self.policy =
-                    unless_empty(value, |text| policy::check(text).map(|()| text.to_owned()))?;
+                self.policy = unless_empty(value, |text| {
+                    policy::check(text).map(|()| Arc::new(Policy::read(text)))
+                })?;
             }
             AttributeName::RedrivePolicy => {
                 self.redrive_policy = unless_empty(value, RedrivePolicy::parse)?;

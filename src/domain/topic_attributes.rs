@@ -180,6 +180,12 @@ impl TopicAttributes {
         self.get("Policy").map_or_else(|| topic_policy::default_text(address), str::to_owned)
     }
 
+    /// The access policy, if another than the default one is set. The default one opens the topic to
+    /// its owner alone.
+    pub fn own_policy(&self) -> Option<&str> {
+        self.get("Policy")
+    }
+
     /// Replaces the access policy.
     pub fn set_policy(&mut self, text: String) {
         self.0.insert("Policy".to_owned(), text);

@@ -1,5 +1,6 @@
 //! The access policy of a topic as a document: the one that every topic begins with, what may be
-//! set, AddPermission, RemovePermission. What a policy means for a request is not decided here.
+//! set, AddPermission, RemovePermission. What a policy means for a request: see
+//! [`decide`](super::policy::decide).
 
 use super::Refusal;
 use super::address::is_account;
@@ -30,7 +31,13 @@ const MORE_ACTIONS: [&str; 6] = [
     "UntagResource",
 ];
 
-/// The policy of a topic for which none was set, in AWS's own order of members.
+/// Returns whether a topic's policy can allow this action to other accounts.
+pub fn is_shareable(action: &str) -> bool {
+    ACTIONS.contains(&action) || MORE_ACTIONS.contains(&action)
+}
+
+/// The policy of a topic for which none was set, in AWS's own order of members. Its condition opens it to
+/// the owner alone, who needs no statement.
 pub fn default_text(address: &TopicAddress) -> String {
     let actions = ACTIONS.map(|action| format!("SNS:{action}"));
     json!({
@@ -123,8 +130,7 @@ pub fn add_permission(
     if statements.iter().any(|statement| has_label(statement, label)) {
         return Err(Refusal::invalid_parameter("Statement already exists"));
     }
-    let is_known =
-        |action: &str| action == "*" || ACTIONS.contains(&action) || MORE_ACTIONS.contains(&action);
+    let is_known = |action: &str| action == "*" || is_shareable(action);
     if !actions.iter().all(|action| is_known(action)) {
         return Err(out_of_scope());
     }

@@ -5,7 +5,7 @@
 //! with the process, deliveries do not.
 
 use super::capture::{Captured, capture};
-use super::fan_out::{Destination, Undelivered, give_up, is_sampled, put};
+use super::fan_out::{Destination, ForQueue, Undelivered, give_up, is_sampled, put};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
@@ -177,7 +177,15 @@ pub fn ask_in_queue(
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
     let none = MessageAttributes::new();
-    Ok(match put(tx, &queue, body.to_owned(), &none, fifo_id, fifo_id, None)? {
+    let message = ForQueue {
+        account: &outbox.subscription.account,
+        body: body.to_owned(),
+        attributes: &none,
+        group: fifo_id,
+        deduplication_id: fifo_id,
+        trace_header: None,
+    };
+    Ok(match put(tx, &queue, message)? {
         Ok(()) => Outcome::Delivered { status: 200 },
         Err(reason) => Outcome::permanent(reason),
     })
@@ -257,6 +265,7 @@ fn fail(
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
+        account: &subscription.account,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),

@@ -12,6 +12,7 @@
 //! A long message may take filters longer than other jobs should wait. Then they are asked before
 //! the transaction, and what they said ([`Audience`]) holds if the topic has not changed meanwhile.
 
+use super::access::{Access, may_deliver};
 use super::capture::{Captured, capture};
 use super::send::{Outgoing, send};
 use crate::domain::address::QueueAddress;
@@ -21,6 +22,7 @@ use crate::domain::message_attributes::{self, MessageAttributes};
 use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::{Notification, unsubscribe_url};
 use crate::domain::platform::EndpointAddress;
+use crate::domain::policy::Policy;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::Published;
 use crate::domain::topic_address::TopicAddress;
@@ -70,6 +72,8 @@ pub struct Fanout {
     pub arn: String,
     /// Settable attributes.
     pub attributes: TopicAttributes,
+    /// The access policy, if it is not the default one.
+    policy: Option<Policy>,
     subscriptions: Vec<Subscriber>,
     /// How many of them have a filter.
     filters: usize,
@@ -196,18 +200,32 @@ impl Kept {
 }
 
 impl Fanouts {
-    /// The topic at an address.
-    pub fn find(&self, tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Arc<Fanout>, Refusal> {
-        let Some((id, version)) = tx.topic_version(address)? else {
-            return Err(Refusal::not_found("Topic"));
-        };
+    /// The topic at an address. Refused where the call may not use it.
+    pub fn find(
+        &self,
+        tx: &mut Txn<'_>,
+        access: &Access,
+        address: &TopicAddress,
+    ) -> Result<Arc<Fanout>, Refusal> {
+        let fanout = self.look(tx, address)?;
+        let policy = fanout.as_ref().and_then(|fanout| fanout.policy.as_ref());
+        access.check(&address.account, || address.arn(), policy)?;
+        fanout.ok_or_else(|| Refusal::not_found("Topic"))
+    }
+
+    fn look(
+        &self,
+        tx: &mut Txn<'_>,
+        address: &TopicAddress,
+    ) -> Result<Option<Arc<Fanout>>, Refusal> {
+        let Some((id, version)) = tx.topic_version(address)? else { return Ok(None) };
         if let Some(known) = self.latest(address).filter(|known| known.version == version) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let topic = tx.topic_by_id(id)?.ok_or_else(|| Refusal::not_found("Topic"))?;
+        let Some(topic) = tx.topic_by_id(id)? else { return Ok(None) };
         let fanout = Arc::new(compile(tx, topic, 0)?);
         self.kept().keep(&fanout);
-        Ok(fanout)
+        Ok(Some(fanout))
     }
 
     /// The topic at an address as it was when it was last looked for. It may have changed since.
@@ -242,6 +260,7 @@ fn compile(tx: &mut Txn<'_>, topic: Topic, after: i64) -> Result<Fanout, Refusal
         arn: topic.address.arn(),
         filters: subscriptions.iter().filter(|one| one.filter.is_some()).count(),
         subscriptions,
+        policy: topic.attributes.own_policy().map(Policy::read),
         address: topic.address,
         attributes: topic.attributes,
     })
@@ -552,7 +571,7 @@ impl<'w> Work<'w> {
         let body = || if to.raw { self.text(to).to_owned() } else { self.envelope(to) };
         let failure = match &to.queue {
             None => Some("The endpoint is not the ARN of a queue.".to_owned()),
-            Some(queue) => self.put(tx, queue, body(), attributes)?.err(),
+            Some(queue) => self.put(tx, &to.account, queue, body(), attributes)?.err(),
         };
         match failure {
             None => {
@@ -589,6 +608,7 @@ impl<'w> Work<'w> {
         };
         let destination = Destination {
             arn: &to.arn,
+            account: &to.account,
             protocol: to.protocol,
             endpoint: &to.endpoint,
             dead_letter_queue,
@@ -606,24 +626,25 @@ impl<'w> Work<'w> {
         group.filter(|_| !self.fifo || queue.is_fifo())
     }
 
-    /// Puts a message into a queue. The inner error says why that cannot be.
+    /// Puts a message into a queue on behalf of an account. The inner error says why that cannot be.
     fn put(
         &self,
         tx: &mut Txn<'_>,
+        account: &str,
         queue: &QueueAddress,
         body: String,
         attributes: &MessageAttributes,
     ) -> Result<Result<(), String>, Refusal> {
         let published = &self.publication.published;
-        put(
-            tx,
-            queue,
+        let message = ForQueue {
+            account,
             body,
             attributes,
-            self.group_for(queue),
-            published.deduplication_id.as_deref(),
-            self.publication.trace_header.as_deref(),
-        )
+            group: self.group_for(queue),
+            deduplication_id: published.deduplication_id.as_deref(),
+            trace_header: self.publication.trace_header.as_deref(),
+        };
+        put(tx, queue, message)
     }
 
     /// Keeps what would have left for a phone, a device, a mailbox or a stream.
@@ -688,6 +709,8 @@ pub fn is_sampled(message_id: Uuid, rate: u8) -> bool {
 pub struct Destination<'d> {
     /// ARN of the subscription.
     pub arn: &'d str,
+    /// Account of the subscription.
+    pub account: &'d str,
     /// How it should have gone there.
     pub protocol: Protocol,
     /// Its endpoint.
@@ -729,7 +752,15 @@ pub fn give_up(
     let mut failure = undelivered.reason.to_owned();
     if let Some(queue) = to.dead_letter_queue {
         let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
-        match put(tx, queue, body, &attributes, group, deduplication_id, None)? {
+        let message = ForQueue {
+            account: to.account,
+            body,
+            attributes: &attributes,
+            group,
+            deduplication_id,
+            trace_header: None,
+        };
+        match put(tx, queue, message)? {
             Ok(()) => dead_letter_queue = Some(queue.arn()),
             Err(reason) => failure = format!("{failure} And the dead-letter queue: {reason}"),
         }
@@ -747,19 +778,39 @@ pub fn give_up(
     Ok(())
 }
 
+/// A message for a queue.
+#[derive(Debug)]
+pub(super) struct ForQueue<'m> {
+    /// The account of the subscription, on whose behalf it comes.
+    pub account: &'m str,
+    /// MessageBody
+    pub body: String,
+    /// MessageAttributes
+    pub attributes: &'m MessageAttributes,
+    /// MessageGroupId
+    pub group: Option<&'m str>,
+    /// MessageDeduplicationId, for a FIFO queue.
+    pub deduplication_id: Option<&'m str>,
+    /// X-Ray's header.
+    pub trace_header: Option<&'m str>,
+}
+
 /// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.
 pub(super) fn put(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
-    body: String,
-    attributes: &MessageAttributes,
-    group: Option<&str>,
-    deduplication_id: Option<&str>,
-    trace_header: Option<&str>,
+    message: ForQueue<'_>,
 ) -> Result<Result<(), String>, Refusal> {
+    let ForQueue { account, body, attributes, group, deduplication_id, trace_header } = message;
     let Some(queue) = tx.queue(address)? else {
         return Ok(Err(format!("The queue {} does not exist.", address.arn())));
     };
+    if !may_deliver(tx, account, &queue) {
+        return Ok(Err(format!(
+            "The policy of the queue {} does not allow sns.amazonaws.com to send to it.",
+            address.arn()
+        )));
+    }
     let checked = message_attributes::validate(attributes)
         .and_then(|()| message_body::check(Some(&body)).map(drop))
         .and_then(|()| {
@@ -805,6 +856,7 @@ mod tests {
             arn: address.arn(),
             address,
             attributes: TopicAttributes::default(),
+            policy: None,
             subscriptions: Vec::new(),
             filters: 0,
             more_after: None,

@@ -1,6 +1,7 @@
 //! Looking without touching: messages of a queue where they stand, messages that were captured, and
 //! the token of a subscription. Nothing here writes.
 
+use super::access::Access;
 use super::{places, queues};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
@@ -94,13 +95,14 @@ pub struct Begin {
 /// Looks at messages of a queue, until their contents are `bytes` long or there are `limit` of them.
 pub fn peek(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &QueueAddress,
     begin: Begin,
     show: Show,
     limit: usize,
     bytes: usize,
 ) -> Result<Page, Refusal> {
-    let queue = queues::find(tx, address)?;
+    let queue = queues::find(tx, access, address)?;
     let Begin { after, begins_late, mut groups } = begin;
     let (mut page, mut left, now) = (Page::default(), bytes, tx.now());
     let messages = tx.messages_between(queue.backlog, after, i64::MAX, LOOKED_AT)?;
@@ -157,11 +159,14 @@ pub fn captured(
     Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
 }
 
-/// What confirms a subscription, confirmed or not; none if there never was such a question.
+/// What confirms a subscription, confirmed or not; none if there never was such a question, or if the
+/// subscription is of another account than the one given.
 pub fn subscription_token(
     tx: &mut Txn<'_>,
+    account: Option<&str>,
     arn: &SubscriptionArn,
 ) -> Result<Option<String>, Refusal> {
     let found = tx.subscription(&arn.id)?.filter(|found| found.topic_arn == arn.topic.arn());
+    let found = found.filter(|found| account.is_none_or(|account| found.account == account));
     Ok(found.and_then(|found| found.token))
 }

@@ -6,6 +6,7 @@
 //! - Work is bounded: what may be long (a purge, a sweep, a move task) is done in pages.
 //! - A message stands in exactly one place, and its group's row always agrees with its messages.
 
+pub mod access;
 pub mod capture;
 pub mod dead_letter;
 pub mod delete;

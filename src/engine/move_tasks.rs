@@ -1,6 +1,7 @@
 //! Message move tasks: start, cancel, and one step of the work.
 
-use super::{PAGE, places};
+use super::access::Access;
+use super::{PAGE, places, queues};
 use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Effect, Message, MoveTask, MoveTaskStatus, Place, Queue, Txn};
@@ -10,6 +11,8 @@ use uuid::Uuid;
 /// What StartMessageMoveTask asks for.
 #[derive(Debug, Clone)]
 pub struct Start {
+    /// What the caller may use.
+    pub access: Access,
     /// The dead-letter queue.
     pub source: QueueAddress,
     /// Where to, if not back to where each message came from.
@@ -38,9 +41,15 @@ pub struct Start {
 //
 /// Begins to move what a dead-letter queue shows now.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
-    let source = tx.queue(&start.source)?.ok_or_else(|| not_found("SourceArn"))?;
+    let access = &start.access;
+    let source = queues::look(tx, access, &start.source)?;
+    let source = source.ok_or_else(|| not_found("SourceArn"))?;
     if let Some(destination) = &start.destination {
-        let destination = tx.queue(destination)?.ok_or_else(|| not_found("DestinationArn"))?;
+        // Rule (StartMessageMoveTask): the caller must be allowed to send to the destination.
+        // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+        // Test: tests/isolation.rs::a_move_task_obeys_the_policy_of_its_destination
+        let destination = queues::look(tx, &access.for_action("SendMessage"), destination)?;
+        let destination = destination.ok_or_else(|| not_found("DestinationArn"))?;
         // Rule (StartMessageMoveTask): the destination must not be the source queue.
         // Source: inferred, the service model says that messages are "moved to another queue"; the sentence is ours
         // Test: tests/scenarios/move_tasks.txt#What cannot start.
@@ -78,7 +87,7 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
         max_per_second: start.max_per_second,
         status: MoveTaskStatus::Running,
         moved: 0,
-        to_move: super::queues::counts(tx, &source)?.ready,
+        to_move: queues::counts(tx, &source)?.ready,
         started_at: now,
         failure_reason: None,
         // A sequence of its own, so that tasks of one millisecond have an order too.
@@ -105,8 +114,13 @@ pub fn not_found(parameter: &str) -> Refusal {
 // Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
 //
 /// Asks a task of a source queue to stop. Returns how many messages it has moved.
-pub fn cancel(tx: &mut Txn<'_>, source: &QueueAddress, id: Uuid) -> Result<i64, Refusal> {
-    let source = tx.queue(source)?.ok_or_else(|| not_found("SourceArn"))?;
+pub fn cancel(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    source: &QueueAddress,
+    id: Uuid,
+) -> Result<i64, Refusal> {
+    let source = queues::look(tx, access, source)?.ok_or_else(|| not_found("SourceArn"))?;
     let found = tx.move_task(&id)?.filter(|task| task.source_arn == source.address.arn());
     let Some(mut task) = found else {
         return Err(Refusal::new(Kind::ResourceNotFound, "Task does not exist."));

@@ -5,6 +5,7 @@
 //! id and its time, leaves the transaction to be signed, and comes back to be delivered. So does one
 //! whose messages are long for the topic's filters, which are asked first.
 
+use super::access::Access;
 use super::fan_out::{self, Audience, Fanout, Fanouts, Offer};
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::notification::{Notification, Signature, SignatureVersion};
@@ -20,6 +21,8 @@ use uuid::Uuid;
 /// Messages that are to be published to one topic.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the caller may use.
+    pub access: Access,
     /// The topic.
     pub topic: TopicAddress,
     /// The messages; their form has been checked.
@@ -94,7 +97,7 @@ pub fn publish(
     audience: Option<&Audience>,
     signed: &[Signed],
 ) -> Result<Outcome, Refusal> {
-    let topic = fanouts.find(tx, &request.topic)?;
+    let topic = fanouts.find(tx, &request.access, &request.topic)?;
     check(&topic, request)?;
     if topic.is_to_be_asked(audience, &request.messages) {
         return Ok(Outcome::ToAsk(topic));

@@ -1,5 +1,6 @@
 //! Queues: create, find, change, purge, delete, and how much they hold.
 
+use super::access::Access;
 use super::{PAGE, places, sweep};
 use crate::domain::address::{QueueAddress, QueueName, has_fifo_suffix};
 use crate::domain::limits::QUEUE_COOL_DOWN_MS;
@@ -15,9 +16,25 @@ use std::sync::Arc;
 const FIFO_ATTRIBUTES: [&str; 4] =
     ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
 
-/// The queue at an address.
-pub fn find(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<Arc<Queue>, Refusal> {
-    tx.queue(address)?.ok_or_else(Refusal::no_such_queue)
+/// The queue at an address, if it exists. Refused where the call may not use it.
+pub fn look(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    address: &QueueAddress,
+) -> Result<Option<Arc<Queue>>, Refusal> {
+    let queue = tx.queue(address)?;
+    let policy = queue.as_ref().and_then(|queue| queue.attributes.policy.as_deref());
+    access.check(&address.account, || address.arn(), policy)?;
+    Ok(queue)
+}
+
+/// The queue at an address. Refused where the call may not use it.
+pub fn find(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    address: &QueueAddress,
+) -> Result<Arc<Queue>, Refusal> {
+    look(tx, access, address)?.ok_or_else(Refusal::no_such_queue)
 }
 
 /// Makes the queue of an address from a template unless it is there. What a template says of FIFO
@@ -48,7 +65,7 @@ pub fn forward(
     address: &QueueAddress,
     forwards: &Forwards,
 ) -> Result<(), Refusal> {
-    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
+    let mut queue = Arc::unwrap_or_clone(find(tx, &Access::everything(), address)?);
     for name in forwards.copy_to.iter().chain(&forwards.move_to) {
         QueueName::new(name, queue.attributes.fifo)?;
     }
@@ -140,10 +157,11 @@ fn check_same(
 /// has the delay of a FIFO queue concern messages that are there, that of a standard queue not.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &QueueAddress,
     given: &IndexMap<String, String>,
 ) -> Result<Option<Retiming>, Refusal> {
-    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
+    let mut queue = Arc::unwrap_or_clone(find(tx, access, address)?);
     let before = queue.attributes.clone();
     queue.attributes.set(given)?;
     if queue.attributes.redrive_policy != before.redrive_policy {
@@ -254,8 +272,13 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 
 /// Throws all messages away, and all that the queue remembers of them, which goes with its backlog.
 /// `cool_down`: whether a purge must rest for a minute.
-pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Result<(), Refusal> {
-    let mut queue = Arc::unwrap_or_clone(find(tx, address)?);
+pub fn purge(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    address: &QueueAddress,
+    cool_down: bool,
+) -> Result<(), Refusal> {
+    let mut queue = Arc::unwrap_or_clone(find(tx, access, address)?);
     let now = tx.now();
     if cool_down && queue.purged_at.is_some_and(|at| now < at + QUEUE_COOL_DOWN_MS) {
         return Err(Refusal::new(
@@ -275,8 +298,8 @@ pub fn purge(tx: &mut Txn<'_>, address: &QueueAddress, cool_down: bool) -> Resul
 }
 
 /// Deletes a queue with all that it holds.
-pub fn delete(tx: &mut Txn<'_>, address: &QueueAddress) -> Result<(), Refusal> {
-    let queue = find(tx, address)?;
+pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &QueueAddress) -> Result<(), Refusal> {
+    let queue = find(tx, access, address)?;
     tx.delete_queue_row(&queue)?;
     tx.discard_backlog(queue.backlog)?;
     tx.remember_deleted_queue(address)?;

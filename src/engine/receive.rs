@@ -3,6 +3,7 @@
 //! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
 //! give out as many as possible of the group whose turn it is, then of others.
 
+use super::access::Access;
 use super::{dead_letter, places, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
 use crate::domain::limits::{
@@ -25,6 +26,8 @@ const PAGE: usize = *RECEIVED_MESSAGES.end() as usize;
 /// What a receive asks for.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the caller may use.
+    pub access: Access,
     /// MaxNumberOfMessages
     pub max: usize,
     /// Seconds; `None` for the queue's.

@@ -7,17 +7,26 @@ use super::PAGE;
 use crate::domain::Refusal;
 use crate::store::{Effect, Txn};
 
+/// What a reset is to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The last id that it concerns: see [`boundary`].
+    pub boundary: i64,
+    /// The account that it concerns, 12 digits; `None` for all.
+    pub account: Option<String>,
+}
+
 /// The last thing that a reset which begins now is to remove.
 pub fn boundary(tx: &mut Txn<'_>) -> Result<i64, Refusal> {
     Ok(tx.next_sequence()?)
 }
 
-/// Removes a page of the queues of all accounts up to a boundary. Tells whether there is more.
-pub fn queues(tx: &mut Txn<'_>, boundary: i64) -> Result<bool, Refusal> {
-    let mut page = tx.queues_after(0, PAGE)?;
-    page.retain(|queue| queue.id <= boundary);
+/// Removes a page of queues. Returns whether there is more.
+pub fn queues(tx: &mut Txn<'_>, scope: &Scope) -> Result<bool, Refusal> {
+    let account = scope.account.as_deref();
+    let page = tx.queues_to_reset(account, scope.boundary, PAGE)?;
     if page.is_empty() {
-        tx.forget_queue_history()?;
+        tx.forget_queue_history(account)?;
         return Ok(false);
     }
     for queue in page {
@@ -29,18 +38,19 @@ pub fn queues(tx: &mut Txn<'_>, boundary: i64) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-/// Removes a page of the topics of all accounts up to a boundary, archives or not, then of platform
-/// applications, then of what was captured, then what was set for SMS. Tells whether there is more.
-pub fn topics(tx: &mut Txn<'_>, boundary: i64) -> Result<bool, Refusal> {
+/// Removes a page of topics, archives or not, then of platform applications, then of what was captured,
+/// then what was set for SMS. Returns whether there is more.
+pub fn topics(tx: &mut Txn<'_>, scope: &Scope) -> Result<bool, Refusal> {
+    let account = scope.account.as_deref();
     let mut found = false;
-    for id in tx.topic_ids(boundary, PAGE)? {
+    for id in tx.topic_ids(account, scope.boundary, PAGE)? {
         if let Some(topic) = tx.topic_by_id(id)? {
             tx.remove_resource_tags(&topic.address.arn())?;
             tx.delete_topic_row(&topic)?;
             found = true;
         }
     }
-    for id in tx.platform_application_ids(boundary, PAGE)? {
+    for id in tx.platform_application_ids(account, scope.boundary, PAGE)? {
         tx.delete_platform_application_row(id)?;
         found = true;
     }
@@ -48,9 +58,9 @@ pub fn topics(tx: &mut Txn<'_>, boundary: i64) -> Result<bool, Refusal> {
         tx.effect(Effect::Work);
         return Ok(true);
     }
-    if tx.forget_captured(PAGE)? {
+    if tx.forget_captured(account, PAGE)? {
         return Ok(true);
     }
-    tx.forget_sms()?;
+    tx.forget_sms(account)?;
     Ok(false)
 }

@@ -1,5 +1,6 @@
 //! Subscriptions: subscribe, confirm, change, end.
 
+use super::access::Access;
 use super::{platform, replay, topics};
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::{
@@ -17,6 +18,8 @@ use indexmap::IndexMap;
 /// What Subscribe asks for.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the caller may use.
+    pub access: Access,
     /// The topic.
     pub topic: TopicAddress,
     /// How messages are to get there.
@@ -36,10 +39,10 @@ pub struct Request {
 /// Subscribes an endpoint, or finds the subscription that is already there and does not contradict
 /// what is given. Whoever owns the endpoint is asked, where the protocol wants that.
 pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Refusal> {
-    let mut topic = topics::find(tx, &request.topic)?;
+    let mut topic = topics::find(tx, &request.access, &request.topic)?;
     request.protocol.check_endpoint(&request.endpoint, topic.attributes.is_fifo())?;
     if request.protocol == Protocol::Application {
-        check_device(tx, &request.endpoint)?;
+        check_device(tx, &request.access, &request.endpoint)?;
     }
     let subscribed = Subscribed {
         topic: &request.topic,
@@ -99,12 +102,14 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
     Ok(subscription)
 }
 
-/// Refused with InvalidParameter unless the platform endpoint exists.
+/// Refused with InvalidParameter unless the platform endpoint exists, in the account of the caller where
+/// accounts are isolated.
 // Rule (Subscribe): a platform endpoint must exist, and nothing separates the words of the refusal from its ARN.
 // Source: reported, getmoto/moto#7518
 // Test: tests/scenarios/subscriptions.txt#A platform endpoint must exist
-fn check_device(tx: &mut Txn<'_>, endpoint: &str) -> Result<(), Refusal> {
+fn check_device(tx: &mut Txn<'_>, access: &Access, endpoint: &str) -> Result<(), Refusal> {
     if let Some(address) = EndpointAddress::read(endpoint)
+        && access.is_owner(&address.application.account)
         && platform::exists(tx, &address)?
     {
         return Ok(());
@@ -287,11 +292,12 @@ pub fn confirm(
 // Test: tests/deliveries.rs::a_link_ends_no_subscription_without_links
 pub fn unsubscribe(
     tx: &mut Txn<'_>,
+    access: &Access,
     arn: &SubscriptionArn,
     signed: bool,
     base_url: &str,
 ) -> Result<(), Refusal> {
-    let Ok(mut subscription) = find(tx, arn) else { return Ok(()) };
+    let Some(mut subscription) = look(tx, access, arn, true)? else { return Ok(()) };
     if subscription.state == SubscriptionState::Pending {
         return Err(Refusal::invalid_parameter(
             "Cannot unsubscribe a subscription that is pending confirmation",
@@ -335,22 +341,57 @@ pub fn forget_unconfirmed(tx: &mut Txn<'_>, limit: i64) -> Result<usize, Refusal
     Ok(late.len())
 }
 
-/// The subscription of an ARN.
-pub fn find(tx: &mut Txn<'_>, arn: &SubscriptionArn) -> Result<Subscription, Refusal> {
-    tx.subscription(&arn.id)?
+// Rule (Unsubscribe): a signed call is of the subscription's owner or of the topic's.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/api/API_Unsubscribe.html
+// Test: tests/isolation.rs::a_subscription_is_its_owners
+//
+// Rule (GetSubscriptionAttributes): the owner of the topic may see a subscription of another account.
+// Source: inferred, ListSubscriptionsByTopic shows it to the owner of the topic
+// Test: tests/isolation.rs::a_subscription_is_its_owners
+//
+// Rule (SetSubscriptionAttributes): a subscription is changed by its owner alone.
+// Source: inferred, the policy of a topic has no such action
+// Test: tests/isolation.rs::a_subscription_is_its_owners
+//
+/// The subscription of an ARN, if it exists. Refused where the call may not use it: it is its owner's,
+/// and `for_topic_owner` says whether also the topic's owner's.
+fn look(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    arn: &SubscriptionArn,
+    for_topic_owner: bool,
+) -> Result<Option<Subscription>, Refusal> {
+    let found = tx
+        .subscription(&arn.id)?
         .filter(|found| found.state != SubscriptionState::Ended)
-        .filter(|found| found.topic_arn == arn.topic.arn())
-        .ok_or_else(|| Refusal::not_found("Subscription"))
+        .filter(|found| found.topic_arn == arn.topic.arn());
+    if let Some(found) = &found
+        && !(for_topic_owner && access.is_owner(&arn.topic.account))
+    {
+        access.check_owner(&found.account, || arn.topic.arn())?;
+    }
+    Ok(found)
+}
+
+/// The subscription of an ARN, for its owner or the topic's.
+pub fn find(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    arn: &SubscriptionArn,
+) -> Result<Subscription, Refusal> {
+    look(tx, access, arn, true)?.ok_or_else(|| Refusal::not_found("Subscription"))
 }
 
 /// Changes one attribute; without a value removes it.
 pub fn set_attribute(
     tx: &mut Txn<'_>,
+    access: &Access,
     arn: &SubscriptionArn,
     name: &str,
     value: Option<&str>,
 ) -> Result<(), Refusal> {
-    let mut subscription = find(tx, arn)?;
+    let found = look(tx, access, arn, false)?;
+    let mut subscription = found.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let had_filter = subscription.attributes.has_filter();
     let subscribed = Subscribed {
         topic: &arn.topic,

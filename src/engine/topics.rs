@@ -1,16 +1,32 @@
 //! Topics: create, find, change, delete.
 
 use super::PAGE;
+use super::access::Access;
 use crate::domain::limits::{FEW_SUBSCRIPTIONS, PUBLISH_BYTES};
+use crate::domain::policy::Policy;
 use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::TopicAttributes;
 use crate::domain::{Kind, Refusal};
 use crate::store::{Effect, Topic, Txn};
 use indexmap::IndexMap;
 
-/// The topic at an address.
-pub fn find(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<Topic, Refusal> {
-    tx.topic(address)?.ok_or_else(|| Refusal::not_found("Topic"))
+/// The topic at an address, if it exists. Refused where the call may not use it.
+pub fn look(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    address: &TopicAddress,
+) -> Result<Option<Topic>, Refusal> {
+    let topic = tx.topic(address)?;
+    if access.is_limited() {
+        let policy = topic.as_ref().and_then(|topic| topic.attributes.own_policy());
+        access.check(&address.account, || address.arn(), policy.map(Policy::read).as_ref())?;
+    }
+    Ok(topic)
+}
+
+/// The topic at an address. Refused where the call may not use it.
+pub fn find(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Result<Topic, Refusal> {
+    look(tx, access, address)?.ok_or_else(|| Refusal::not_found("Topic"))
 }
 
 /// Creates a topic, or finds the existing one if what is given does not contradict it.
@@ -71,11 +87,12 @@ pub fn create(
 /// Changes one attribute.
 pub fn set_attribute(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &TopicAddress,
     name: &str,
     value: &str,
 ) -> Result<(), Refusal> {
-    let mut topic = find(tx, address)?;
+    let mut topic = find(tx, access, address)?;
     topic.attributes.set(name, value)?;
     if name == "MaximumMessageSize" && topic.attributes.maximum_message_size() > PUBLISH_BYTES {
         check_large_messages(tx, &topic)?;
@@ -101,10 +118,11 @@ fn check_large_messages(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> 
 /// Replaces the access policy by what `change` makes of it.
 pub fn change_policy(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &TopicAddress,
     change: impl Fn(&str) -> Result<String, Refusal>,
 ) -> Result<(), Refusal> {
-    let mut topic = find(tx, address)?;
+    let mut topic = find(tx, access, address)?;
     let policy = change(&topic.attributes.policy(address))?;
     topic.attributes.set_policy(policy);
     Ok(tx.update_topic(&topic)?)
@@ -116,8 +134,8 @@ pub fn change_policy(
 // Rule (DeleteTopic): deleting a topic that does not exist succeeds.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-delete-topic-again
-pub fn delete(tx: &mut Txn<'_>, address: &TopicAddress) -> Result<(), Refusal> {
-    let Some(topic) = tx.topic(address)? else { return Ok(()) };
+pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Result<(), Refusal> {
+    let Some(topic) = look(tx, access, address)? else { return Ok(()) };
     if topic.attributes.archive_days().is_some() {
         return Err(Refusal::new(
             Kind::InvalidState,

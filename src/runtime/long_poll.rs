@@ -205,7 +205,7 @@ impl Attempt {
         address: &QueueAddress,
         request: &Request,
     ) -> Result<Found, Refusal> {
-        let queue = queues::find(tx, address)?;
+        let queue = queues::find(tx, &request.access, address)?;
         if self.joined.is_some_and(|joined| joined != queue.id) {
             return Err(Refusal::no_such_queue());
         }

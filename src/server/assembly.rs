@@ -100,6 +100,16 @@ impl Assembly {
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }
+        if settings.auth != AuthMode::Off {
+            let isolate = |tx: &mut store::Txn<'_>| {
+                tx.isolate_accounts();
+                Ok(())
+            };
+            runtime
+                .run(isolate)
+                .await
+                .map_err(|refusal| store::Error::Unavailable(refusal.to_string()))?;
+        }
         declarations::make(&runtime, settings).await?;
         runtime.watch_storage(place(&location, settings.disk_reserve)?).await;
         let operations: Vec<_> =

@@ -36,6 +36,9 @@ pub struct Fault {
     /// What is answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Answer>,
+    /// The account whose calls fail; `None` for all accounts. Callers do not give it: it is their own.
+    #[serde(skip)]
+    pub account: Option<String>,
 }
 
 /// What a call that is to fail is answered.
@@ -71,6 +74,8 @@ pub struct Call<'c> {
     pub region: &'c str,
     /// The operation by AWS's name.
     pub operation: &'c str,
+    /// The account of the caller, 12 digits.
+    pub account: &'c str,
 }
 
 impl Fault {
@@ -81,6 +86,7 @@ impl Fault {
         is(&self.service, call.service)
             && is(&self.region, call.region)
             && is(&self.operation, call.operation)
+            && is(&self.account, call.account)
     }
 
     /// Why the rule makes no sense.
@@ -140,6 +146,11 @@ struct Wanted {
     delay_ms: RangeInclusive<u32>,
 }
 
+/// Whether a rule is one of an account, or of whichever.
+fn is_of(fault: &Fault, account: Option<&str>) -> bool {
+    account.is_none_or(|account| fault.account.as_deref() == Some(account))
+}
+
 impl Chaos {
     /// Answers are delayed by these milliseconds until somebody asks for something else.
     pub fn new(delay_ms: RangeInclusive<u32>) -> Self {
@@ -168,9 +179,11 @@ impl Chaos {
         Some(Duration::from_millis(delay_ms(&self.wanted().delay_ms, draw()).into()))
     }
 
-    /// The rules in their order.
-    pub fn faults(&self) -> Vec<Fault> {
-        self.wanted().faults.clone()
+    /// The rules in their order: those of one account, or all.
+    pub fn faults(&self, account: Option<&str>) -> Vec<Fault> {
+        let mut faults = self.wanted().faults.clone();
+        faults.retain(|fault| is_of(fault, account));
+        faults
     }
 
     /// The milliseconds from which and to which answers are delayed.
@@ -178,21 +191,30 @@ impl Chaos {
         self.wanted().delay_ms.clone()
     }
 
-    /// Changes the rules; an error says why they are left as they were.
+    /// Changes the rules of one account, or all, and returns them; an error says why they are left as
+    /// they were. Rules of other accounts come first, as they are.
     pub fn change_faults(
         &self,
+        account: Option<&str>,
         change: impl FnOnce(&mut Vec<Fault>),
     ) -> Result<Vec<Fault>, String> {
         let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        let mut faults = wanted.faults.clone();
-        change(&mut faults);
+        let all = wanted.faults.iter().cloned();
+        let (mut own, mut faults): (Vec<_>, Vec<_>) = all.partition(|fault| is_of(fault, account));
+        change(&mut own);
+        if let Some(account) = account {
+            for fault in &mut own {
+                fault.account = Some(account.to_owned());
+            }
+        }
+        faults.extend(own.iter().cloned());
         if faults.len() > RULES {
             return Err(format!("There may be {RULES} rules."));
         }
         faults.iter().try_for_each(Fault::check)?;
         self.fails.store(!faults.is_empty(), Ordering::Relaxed);
-        wanted.faults.clone_from(&faults);
-        Ok(faults)
+        wanted.faults = faults;
+        Ok(own)
     }
 
     /// Delays all answers from now on; no more than [`crate::config::LONGEST_LATENCY_MS`].
@@ -200,6 +222,12 @@ impl Chaos {
         let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
         self.delays.store(*delay_ms.end() > 0, Ordering::Relaxed);
         wanted.delay_ms = delay_ms;
+    }
+
+    /// Forgets the rules of one account.
+    pub fn reset_account(&self, account: &str) {
+        // No rules make sense.
+        drop(self.change_faults(Some(account), Vec::clear));
     }
 
     /// Nothing is asked for but what the settings say.
@@ -220,7 +248,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SEND: Call<'_> = Call { service: "sqs", region: "us-east-1", operation: "SendMessage" };
+    const SEND: Call<'_> = Call {
+        service: "sqs",
+        region: "us-east-1",
+        operation: "SendMessage",
+        account: "000000000000",
+    };
 
     fn faults(text: &str) -> Vec<Fault> {
         serde_json::from_str(text).unwrap()
@@ -270,25 +303,40 @@ mod tests {
     fn rules_without_sense_change_nothing() {
         let chaos = Chaos::new(0..=0);
         let good = faults(r#"[{"service": "sqs"}]"#);
-        chaos.change_faults(|rules| rules.clone_from(&good)).unwrap();
+        chaos.change_faults(None, |rules| rules.clone_from(&good)).unwrap();
         for bad in [
             r#"[{"probability": 1.5}]"#,
             r#"[{"error": {"statusCode": 200}}]"#,
             r#"[{"error": {"code": "<b>"}}]"#,
             r#"[{"error": {"code": ""}}]"#,
         ] {
-            assert!(chaos.change_faults(|rules| *rules = faults(bad)).is_err(), "{bad}");
+            assert!(chaos.change_faults(None, |rules| *rules = faults(bad)).is_err(), "{bad}");
         }
         let many = vec![Fault::default(); RULES + 1];
-        assert!(chaos.change_faults(|rules| *rules = many).is_err());
-        assert_eq!(chaos.faults(), good);
+        assert!(chaos.change_faults(None, |rules| *rules = many).is_err());
+        assert_eq!(chaos.faults(None), good);
         assert!(serde_json::from_str::<Fault>(r#"{"colour": 1}"#).is_err());
+    }
+
+    #[test]
+    fn rules_of_an_account_concern_it_alone() {
+        let chaos = Chaos::new(0..=0);
+        let (own, other) = (Some(SEND.account), Some("111111111111"));
+        chaos.change_faults(other, |rules| rules.push(Fault::default())).unwrap();
+        assert_eq!(chaos.fault(SEND, || 0.0), None);
+        assert_eq!(chaos.faults(own), []);
+        let set = chaos.change_faults(own, |rules| rules.push(Fault::default())).unwrap();
+        assert_eq!((set.len(), chaos.faults(None).len()), (1, 2));
+        assert!(chaos.fault(SEND, || 0.0).is_some());
+        chaos.reset_account(SEND.account);
+        assert_eq!(chaos.fault(SEND, || 0.0), None);
+        assert_eq!(chaos.faults(other).len(), 1);
     }
 
     #[test]
     fn a_reset_leaves_the_delay_of_the_settings() {
         let chaos = Chaos::new(5..=5);
-        chaos.change_faults(|rules| rules.push(Fault::default())).unwrap();
+        chaos.change_faults(None, |rules| rules.push(Fault::default())).unwrap();
         chaos.set_delay(0..=0);
         assert_eq!(chaos.delay(|| 0.0), None);
         assert!(chaos.fault(SEND, || 0.0).is_some());

@@ -9,6 +9,7 @@ use crate::domain::address::{QueueAddress, QueueName};
 use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
 use crate::domain::{queue_attributes, topic_attributes};
+use crate::engine::access::Access;
 use crate::engine::queues::Retiming;
 use crate::engine::subscriptions::{self, Request};
 use crate::engine::{queues, topics};
@@ -98,7 +99,7 @@ fn put_forwards(
     address: &QueueAddress,
     declared: &DeclaredQueue,
 ) -> Result<(), Refusal> {
-    let before = queues::find(tx, address)?.forwards.clone();
+    let before = queues::find(tx, &Access::everything(), address)?.forwards.clone();
     let put = |declared: &Option<String>, before| match declared {
         None => before,
         Some(name) => Some(name.clone()).filter(|name| !name.is_empty()),
@@ -124,7 +125,7 @@ fn put_queue(
     if existing.attributes.first_difference(attributes).is_some() {
         let mut changed = attributes.clone();
         changed.shift_remove("FifoQueue");
-        rest = queues::set_attributes(tx, address, &changed)?;
+        rest = queues::set_attributes(tx, &Access::everything(), address, &changed)?;
     }
     for (key, value) in tags {
         tx.set_tag(existing.id, key, value)?;
@@ -166,7 +167,7 @@ fn put_topic(
     for (name, value) in attributes {
         let one = IndexMap::from([(name.clone(), value.clone())]);
         if existing.attributes.differ_from_given(&one, address) {
-            topics::set_attribute(tx, address, name, value)?;
+            topics::set_attribute(tx, &Access::everything(), address, name, value)?;
         }
     }
     for (key, value) in tags {
@@ -207,6 +208,7 @@ async fn make_subscription(
         }
     }
     let request = Request {
+        access: Access::everything(),
         topic: topic.clone(),
         protocol,
         endpoint,
@@ -230,7 +232,7 @@ fn base_url(settings: &Settings) -> String {
 /// Changes the attributes of a subscription that is there, or subscribes. One that is not confirmed
 /// yet is asked for again.
 fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> {
-    let topic = topics::find(tx, &request.topic)?;
+    let topic = topics::find(tx, &request.access, &request.topic)?;
     let existing = tx
         .subscription_of_endpoint(topic.id, request.protocol, &request.endpoint)?
         .filter(|existing| existing.state != SubscriptionState::Ended);
@@ -239,7 +241,7 @@ fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> 
         let shown = existing.attributes.shown();
         for (name, value) in scope_where_it_fits(&request.attributes) {
             if shown.get(name) != Some(value) {
-                subscriptions::set_attribute(tx, &arn, name, Some(value))?;
+                subscriptions::set_attribute(tx, &request.access, &arn, name, Some(value))?;
             }
         }
     }

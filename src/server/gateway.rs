@@ -15,10 +15,11 @@ use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
 use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
-use crate::auth::{self, Caller, Credentials, Mode, Presented, Recognized};
+use crate::auth::{self, Caller, Credentials, Mode, Presented, Principal, Recognized, Role};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
+use crate::engine::access::{self, Access, not_permitted};
 use crate::runtime::Runtime;
 use crate::runtime::answers::{Answers, Room, no_room};
 use crate::runtime::clock::{Clock, SystemClock};
@@ -141,7 +142,7 @@ impl Gateway {
         // Signatures go by real time, whatever the clock of the queues shows.
         let now_ms = SystemClock.now_ms();
         let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
-        let recognized = auth::recognize(self.settings.mode, &self.credentials, &presented, now_ms);
+        let recognized = self.recognize(&presented, now_ms);
         let covers = |name: &str| recognized.as_ref().map_or(true, |it| it.covers(name));
         let Some(selection) = selection::select(&parts, covers) else {
             return not_found(&request_id);
@@ -191,7 +192,7 @@ impl Gateway {
         found: &mut Found,
     ) -> Result<Vec<u8>, Unanswered> {
         let Call { parts, presented, recognized, selection, now_ms } = call;
-        let by_link = presented.is_nothing() && self.settings.mode == Mode::Strict;
+        let by_link = presented.is_nothing() && recognized.is_err();
         let recognized = match recognized {
             Err(_) if by_link && selection::names_link(parts, &selection) => {
                 Recognized::anonymous()
@@ -238,13 +239,14 @@ impl Gateway {
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
         let who = operation.is_administrative.then(|| self.who(parts, &caller));
-        let cx = self.context(parts, means, caller, now_ms, room);
+        let cx = self.context(parts, means, caller, operation, now_ms, room);
         found.audited = who.map(|who| {
             let resource = audit::resource_of(&payload, &cx.path, &cx.account, &cx.region);
             let operation = format!("{}:{}", operation.service.name(), operation.name);
             Box::new(Entry { who, operation, resource })
         });
         self.runtime.storage().admit(operation.stores())?;
+        check_role(operation, &cx)?;
         if let Payload::Query(params) = &payload {
             check_address(operation, params, &cx)?;
         }
@@ -252,6 +254,7 @@ impl Gateway {
             service: found.service.name(),
             region: &cx.region,
             operation: operation.name,
+            account: &cx.account,
         };
         if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
             return Err(Unanswered::Struck(fault));
@@ -295,13 +298,18 @@ impl Gateway {
         &self.settings.region
     }
 
-    /// Returns who asks for something that is no operation. Only the mode `strict` requires a
-    /// signature there, for SQS or for SNS.
-    pub(super) fn admit(&self, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+    /// Returns the caller of a request that is no operation, which is signed for SQS or for SNS. Refused
+    /// with AccessDenied unless the caller has this role.
+    pub(super) fn admit(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        role: Role,
+    ) -> Result<Admitted, Refusal> {
         let query = parts.uri.query().unwrap_or_default();
         let presented = Presented::find(&parts.headers, query);
         let now_ms = SystemClock.now_ms();
-        let caller = self.recognize_beside(&presented, now_ms).and_then(|recognized| {
+        let caller = self.recognize(&presented, now_ms).and_then(|recognized| {
             if recognized.is_verified() {
                 check_beside(parts, &recognized, body)?;
             }
@@ -311,19 +319,44 @@ impl Gateway {
             recognized.prove(&self.credentials, &signed_parts(parts, body, service), now_ms)
         });
         let caller = caller.inspect_err(|refusal| self.reject(parts, &presented, None, refusal))?;
-        Ok(self.placed(caller))
+        let caller = self.placed(caller);
+        let admitted = Admitted {
+            role: if self.isolates_accounts() { self.role_of(&caller) } else { Role::Admin },
+            is_isolated: self.isolates_accounts(),
+            caller,
+        };
+        admitted.check(role)?;
+        Ok(admitted)
     }
 
-    fn recognize_beside<'p>(
+    /// Recognizes the caller of a request by its head. One that names an account to which a configured
+    /// key belongs must prove that, in every mode that verifies signatures.
+    fn recognize<'p>(
         &self,
         presented: &'p Presented<'p>,
         now_ms: i64,
     ) -> Result<Recognized<'p>, Refusal> {
-        let mode = match self.settings.mode {
-            Mode::Strict => Mode::Strict,
-            Mode::KnownKeys | Mode::Off => Mode::Off,
-        };
-        auth::recognize(mode, &self.credentials, presented, now_ms)
+        let mode = self.settings.mode;
+        let recognized = auth::recognize(mode, &self.credentials, presented, now_ms)?;
+        let must_prove = mode == Mode::KnownKeys
+            && recognized.believed().is_some_and(|caller| {
+                self.credentials.has_account(&self.placed(caller.clone()).account)
+            });
+        if must_prove {
+            return auth::recognize(Mode::Strict, &self.credentials, presented, now_ms);
+        }
+        Ok(recognized)
+    }
+
+    /// Returns whether accounts are isolated from each other: where keys are verified.
+    pub(super) fn isolates_accounts(&self) -> bool {
+        self.settings.mode != Mode::Off
+    }
+
+    /// The role of the caller's key; that of callers whose key is not known is the usual one.
+    fn role_of(&self, caller: &Caller) -> Role {
+        let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
+        key.map_or_else(Role::default, |key| key.role)
     }
 
     /// Reads the whole body of a request that is no operation, within the limits for bodies, unless
@@ -331,7 +364,7 @@ impl Gateway {
     pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Received, Refusal> {
         {
             let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
-            if let Err(refusal) = self.recognize_beside(&presented, SystemClock.now_ms()) {
+            if let Err(refusal) = self.recognize(&presented, SystemClock.now_ms()) {
                 discard(parts, body);
                 self.reject(parts, &presented, None, &refusal);
                 return Err(refusal);
@@ -433,9 +466,20 @@ impl Gateway {
         parts: &Parts,
         means: Meaning,
         mut caller: Caller,
+        operation: &Operation,
         received_at_ms: i64,
         room: &Arc<Room>,
     ) -> Context {
+        let caller_arn =
+            caller.arn().unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account));
+        let role = self.role_of(&caller);
+        // A link in a message has no caller: what it names is what it may use.
+        let is_link = operation.reach == Reach::Link && caller.principal == Principal::Anonymous;
+        let access = if is_link || !self.isolates_accounts() {
+            Access::everything()
+        } else {
+            operation.access(&caller.account, &caller_arn, role)
+        };
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
         // Whoever does not sign may still have said the region, in the host of a queue URL.
         let region = caller.region.take().or_else(|| {
@@ -458,9 +502,9 @@ impl Gateway {
             runtime: Arc::clone(&self.runtime),
             cool_downs,
             conventions,
-            caller_arn: caller
-                .arn()
-                .unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account)),
+            caller_arn,
+            role,
+            access,
             signed: caller.access_key_id.is_some(),
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
@@ -482,6 +526,85 @@ impl Gateway {
         }
         forwarded::base_url(&parts.headers, &parts.uri, self.settings.trust_forwarded)
     }
+}
+
+/// The caller of a request that is no operation.
+pub(super) struct Admitted {
+    caller: Caller,
+    /// What it may do: everything where accounts are not isolated.
+    role: Role,
+    is_isolated: bool,
+}
+
+impl Admitted {
+    /// The region that the request is signed for.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.caller.region.as_deref()
+    }
+
+    /// The caller.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The caller's account.
+    pub(super) fn account(&self) -> &str {
+        &self.caller.account
+    }
+
+    /// Returns the caller's account where that is all that the caller may use.
+    pub(super) fn only_account(&self) -> Option<&str> {
+        (self.role != Role::Admin).then_some(self.account())
+    }
+
+    /// Returns the account whose things are meant where the request names none: the caller's own, or
+    /// `usual` where accounts are not isolated.
+    pub(super) fn account_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        if self.is_isolated { self.account() } else { usual }
+    }
+
+    /// Returns which queues the caller may look into, by the rules of ReceiveMessage.
+    pub(super) fn access(&self) -> Access {
+        if self.role == Role::Admin {
+            return Access::everything();
+        }
+        Access::of(access::Call {
+            account: self.caller.account.clone(),
+            arn: self.caller.arn().unwrap_or_default(),
+            service: Service::Sqs.name(),
+            action: "ReceiveMessage",
+            is_shareable: false,
+            is_exempt: false,
+        })
+    }
+
+    /// Refuses what needs a role that the caller has not.
+    pub(super) fn check(&self, role: Role) -> Result<(), Refusal> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let needed = if role == Role::Admin { "admin" } else { "operate" };
+        let message = format!("This needs a key with the role {needed}.");
+        Err(Refusal::new(Kind::AccessDenied, message))
+    }
+
+    /// Refuses what belongs to another account, unless the caller is an admin.
+    pub(super) fn check_account(&self, account: &str) -> Result<(), Refusal> {
+        if self.only_account().is_none_or(|own| own == account) {
+            return Ok(());
+        }
+        Err(Refusal::new(Kind::AccessDenied, "That belongs to another account."))
+    }
+}
+
+/// Refuses an operation for which the caller's key has not the role, where accounts are isolated.
+fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
+    if !cx.access.is_limited() || cx.role >= operation.role() {
+        return Ok(());
+    }
+    let service = operation.service.name();
+    let all = format!("arn:aws:{service}:{}:{}:*", cx.region, cx.account);
+    Err(not_permitted(&cx.caller_arn, service, operation.action(), &all))
 }
 
 /// A call whose head has been read.

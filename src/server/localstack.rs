@@ -1,8 +1,11 @@
 //! The paths under `/_localstack` that scripts, containers and test libraries ask because
 //! LocalStack has them, and `/moto-api/reset`.
 //!
-//! Looking is free. What changes something wants a signature in the mode `strict`, as every call
-//! does; to end or restart the server this way it must stand in for LocalStack.
+//! `/_localstack/health` shows the health always. Other paths are there with `--compat localstack`, or
+//! with the flag that enables them; moto's is there with `--compat moto`. Looking needs no signature,
+//! except at settings and faults. What changes something needs one in the mode `strict`, as every call
+//! does. Where accounts are isolated, resets and faults concern the caller's account, and what concerns
+//! the whole server needs a key with the role `admin`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,9 +21,10 @@ use super::init_hooks::{InitHooks, Stage};
 use super::{End, assembly, logging};
 use crate::api::error::row;
 use crate::api::operations::Service;
+use crate::auth::Role;
 use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
-use crate::engine::reset;
+use crate::engine::reset::{self, Scope};
 use crate::runtime::Runtime;
 
 const PREFIX: &str = "/_localstack/";
@@ -35,6 +39,7 @@ const TOO_LONG: &str = "That is more than is kept here.";
 #[derive(Debug)]
 pub struct LocalStack {
     stands_in: bool,
+    stands_in_for_moto: bool,
     /// Whether settings are shown and changed.
     shows_config: bool,
     /// As they are now.
@@ -55,6 +60,7 @@ impl LocalStack {
     ) -> Self {
         Self {
             stands_in: settings.compat == Some(Compat::Localstack),
+            stands_in_for_moto: settings.compat == Some(Compat::Moto),
             shows_config: settings.config_updates,
             settings: Mutex::new(settings.clone()),
             variables: Mutex::default(),
@@ -79,26 +85,32 @@ impl LocalStack {
             ref method => method.clone(),
         };
         let looks = method == Method::GET;
-        if looks {
-            return self.answer(gateway, &path, &method, &[]).await;
+        if !self.has(&path, looks) {
+            return empty(StatusCode::NOT_FOUND);
         }
-        // Signatures of known keys are not verified here: only `strict` requires a signature.
+        let Some(role) = needed_role(&path, looks) else {
+            return self.answer(gateway, None, &path, &method, &[]).await;
+        };
         let received = gateway.read_body(&parts, body).await;
-        let admitted =
-            received.and_then(|received| Ok((gateway.admit(&parts, &received.bytes)?, received)));
+        let admitted = received
+            .and_then(|received| Ok((gateway.admit(&parts, &received.bytes, role)?, received)));
         let (caller, received) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return refused(&refusal),
         };
-        let response = self.answer(gateway, &path, &method, &received.bytes).await;
-        gateway.log_change(&parts, &caller, response.status());
+        let account = caller.only_account();
+        let response = self.answer(gateway, account, &path, &method, &received.bytes).await;
+        if !looks {
+            gateway.log_change(&parts, caller.caller(), response.status());
+        }
         response
     }
 
-    /// Answers a request of a caller who has been admitted.
+    /// Answers a request of a caller who has been admitted. `account`: the only one that it concerns.
     async fn answer(
         &self,
         gateway: &Gateway,
+        account: Option<&str>,
         path: &str,
         method: &Method,
         body: &[u8],
@@ -111,17 +123,13 @@ impl LocalStack {
             ("info", "GET") => ok(&info()),
             ("plugins", "GET") => ok(&json!({})),
             ("init", "GET") => ok(&self.init()),
-            ("diagnose", "GET") if lock(&self.settings).diagnose => ok(&self.diagnose()),
-            ("config", _) if self.shows_config => self.config(gateway, method, body),
-            ("chaos/faults" | "chaos/effects", _) if !self.stands_in => {
-                let reason = "Calls are made to fail this way with --compat localstack only.";
-                failure(StatusCode::FORBIDDEN, reason)
-            }
-            ("chaos/faults", _) => faults(gateway, method, body),
+            ("diagnose", "GET") => ok(&self.diagnose()),
+            ("config", _) => self.config(gateway, method, body),
+            ("chaos/faults", _) => faults(gateway, account, method, body),
             ("chaos/effects", _) => effects(gateway, method, body),
-            ("state/reset", "POST") => done(reset_all(gateway).await),
+            ("state/reset", "POST") => done(reset_all(gateway, account).await),
             (MOTO_RESET, "POST") => {
-                let reset = reset_all(gateway).await;
+                let reset = reset_all(gateway, account).await;
                 reset.map_or_else(|refusal| refused(&refusal), |()| ok(&json!({"status": "ok"})))
             }
             ("state/reset" | MOTO_RESET, _) => not_allowed("POST"),
@@ -129,7 +137,7 @@ impl LocalStack {
             (path, method) => {
                 if let Some(service) = service_to_reset(path) {
                     return if method == "POST" {
-                        done(reset(gateway.runtime(), service).await)
+                        done(reset(gateway.runtime(), account, service).await)
                     } else {
                         not_allowed("POST")
                     };
@@ -140,6 +148,17 @@ impl LocalStack {
                     None => empty(StatusCode::NOT_FOUND),
                 }
             }
+        }
+    }
+
+    /// Whether there is such a path. Unknown ones are there as long as any may be.
+    fn has(&self, path: &str, looks: bool) -> bool {
+        match path {
+            "health" if looks => true,
+            "config" => self.shows_config,
+            "diagnose" => lock(&self.settings).diagnose,
+            MOTO_RESET => self.stands_in_for_moto,
+            _ => self.stands_in,
         }
     }
 
@@ -180,10 +199,6 @@ impl LocalStack {
                 return failure(StatusCode::BAD_REQUEST, known);
             }
         };
-        if !self.stands_in {
-            let reason = "The server is ended this way with --compat localstack only.";
-            return failure(StatusCode::FORBIDDEN, reason);
-        }
         self.end.send_replace(Some(end));
         ok(&json!({"status": "ok"}))
     }
@@ -284,13 +299,18 @@ fn too_long() -> Response<Body> {
     failure(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)
 }
 
-/// The rules by which calls fail: shown, replaced, added to, taken away. No rules or `[]` take all
+/// The rules by which calls of an account fail, or all rules: shown, replaced, added to, taken away. No rules or `[]` take all
 /// away.
-fn faults(gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
+fn faults(
+    gateway: &Gateway,
+    account: Option<&str>,
+    method: &Method,
+    body: &[u8],
+) -> Response<Body> {
     if method == Method::GET {
-        return ok(&json!(gateway.chaos().faults()));
+        return ok(&json!(gateway.chaos().faults(account)));
     }
-    let given: Vec<Fault> = match serde_json::from_slice(body) {
+    let mut given: Vec<Fault> = match serde_json::from_slice(body) {
         Ok(given) => given,
         Err(_) if body.is_empty() && method == Method::DELETE => Vec::new(),
         Err(error) => {
@@ -298,10 +318,13 @@ fn faults(gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
             return failure(StatusCode::BAD_REQUEST, &reason);
         }
     };
+    for fault in &mut given {
+        fault.account = account.map(str::to_owned);
+    }
     let changed = match method.as_str() {
-        "POST" => gateway.chaos().change_faults(|faults| *faults = given),
-        "PATCH" => gateway.chaos().change_faults(|faults| faults.extend(given)),
-        "DELETE" => gateway.chaos().change_faults(|faults| {
+        "POST" => gateway.chaos().change_faults(account, |faults| *faults = given),
+        "PATCH" => gateway.chaos().change_faults(account, |faults| faults.extend(given)),
+        "DELETE" => gateway.chaos().change_faults(account, |faults| {
             faults.retain(|fault| !given.is_empty() && !given.contains(fault));
         }),
         _ => return not_allowed("GET, HEAD, POST, PATCH, DELETE"),
@@ -380,23 +403,43 @@ fn service_to_reset(path: &str) -> Option<Service> {
     Service::named(path.strip_prefix("state/")?.strip_suffix("/reset")?)
 }
 
-/// Forgets all state, and that calls were to fail or to wait.
-async fn reset_all(gateway: &Gateway) -> Result<(), Refusal> {
-    gateway.chaos().reset();
-    reset(gateway.runtime(), Service::Sns).await?;
-    reset(gateway.runtime(), Service::Sqs).await
+/// Forgets all state of an account, or of all, and that calls were to fail or to wait.
+async fn reset_all(gateway: &Gateway, account: Option<&str>) -> Result<(), Refusal> {
+    match account {
+        Some(account) => gateway.chaos().reset_account(account),
+        None => gateway.chaos().reset(),
+    }
+    reset(gateway.runtime(), account, Service::Sns).await?;
+    reset(gateway.runtime(), account, Service::Sqs).await
 }
 
-/// Removes everything of a service that exists now.
-async fn reset(runtime: &Runtime, service: Service) -> Result<(), Refusal> {
-    let boundary = runtime.run(reset::boundary).await?;
-    match service {
-        Service::Sqs => while runtime.run(move |tx| reset::queues(tx, boundary)).await? {},
-        Service::Sns => while runtime.run(move |tx| reset::topics(tx, boundary)).await? {},
+/// Removes everything of a service that exists now, of an account or of all.
+async fn reset(runtime: &Runtime, account: Option<&str>, service: Service) -> Result<(), Refusal> {
+    let remove = match service {
+        Service::Sqs => reset::queues,
+        Service::Sns => reset::topics,
         // Temporary keys end by themselves.
-        Service::Sts => {}
+        Service::Sts => return Ok(()),
+    };
+    let boundary = runtime.run(reset::boundary).await?;
+    let scope = Scope { boundary, account: account.map(str::to_owned) };
+    loop {
+        let scope = scope.clone();
+        if !runtime.run(move |tx| remove(tx, &scope)).await? {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// The role that a request needs where accounts are isolated; `None` if nothing is asked of the caller.
+fn needed_role(path: &str, looks: bool) -> Option<Role> {
+    match path {
+        "config" | "diagnose" => Some(Role::Admin),
+        "health" | "chaos/effects" if !looks => Some(Role::Admin),
+        "chaos/faults" | "chaos/effects" if looks => Some(Role::View),
+        _ if looks => None,
+        _ => Some(Role::Operate),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,6 +3,7 @@
 use super::driver::{Row, Value};
 use super::{Error, Txn};
 use crate::domain::address::QueueAddress;
+use crate::domain::policy::Policy;
 use crate::domain::queue_attributes::{DeduplicationScope, FifoThroughputLimit, QueueAttributes};
 use crate::domain::redrive::{RedriveAllowPolicy, RedrivePolicy};
 use std::sync::Arc;
@@ -96,7 +97,7 @@ fn read(row: &dyn Row) -> Result<Queue, Error> {
                 None => None,
                 Some(_) => Some(row.u32(19)?),
             },
-            policy: row.optional_string(20)?,
+            policy: row.optional_string(20)?.map(|text| Arc::new(Policy::read(text))),
             redrive_policy,
             redrive_allow_policy,
         },
@@ -128,7 +129,7 @@ fn settable(queue: &Queue) -> [Value<'_>; 18] {
         attributes.sqs_managed_sse_enabled.into(),
         attributes.kms_master_key_id.as_ref().into(),
         attributes.kms_data_key_reuse_period_seconds.into(),
-        attributes.policy.as_ref().into(),
+        attributes.policy.as_ref().map(|policy| policy.text()).into(),
         redrive.map(|policy| &policy.text).into(),
         redrive.map(|policy| &policy.dead_letter_target_arn).into(),
         redrive.map(|policy| policy.max_receive_count).into(),
@@ -279,6 +280,31 @@ impl Txn<'_> {
             &[after.into(), limit.into()],
             read,
         )
+    }
+
+    /// Queues up to an id, of an account or of all.
+    pub fn queues_to_reset(
+        &mut self,
+        account: Option<&str>,
+        until: i64,
+        limit: i64,
+    ) -> Result<Vec<Queue>, Error> {
+        match account {
+            None => self.all(
+                concat!("SELECT ", columns!(), " FROM queues WHERE id <= ?1 ORDER BY id LIMIT ?2"),
+                &[until.into(), limit.into()],
+                read,
+            ),
+            Some(account) => self.all(
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM queues WHERE account = ?3 AND id <= ?1 LIMIT ?2"
+                ),
+                &[until.into(), limit.into(), account.into()],
+                read,
+            ),
+        }
     }
 
     /// Sets a tag.

@@ -1,49 +1,105 @@
-//! Forgetting what tests have left: everything of a service, in pages.
+//! Forgetting what tests have left: everything of a service, in pages, of one account or of all.
+//!
+//! Each statement is there twice, so that each is served by an index: the one of an account by those that
+//! begin with the account.
 
+use super::driver::Value;
 use super::{Error, Txn};
 
 impl Txn<'_> {
     /// Forgets which names were deleted a moment ago, and all move tasks. Both are few: they end by
     /// themselves within a minute, or with the sweep.
-    pub fn forget_queue_history(&mut self) -> Result<(), Error> {
-        self.execute("DELETE FROM deleted_queues", &[])?;
-        self.execute("DELETE FROM move_tasks", &[])?;
+    pub fn forget_queue_history(&mut self, account: Option<&str>) -> Result<(), Error> {
+        let Some(account) = account else {
+            self.execute("DELETE FROM deleted_queues", &[])?;
+            self.execute("DELETE FROM move_tasks", &[])?;
+            return Ok(());
+        };
+        self.execute("DELETE FROM deleted_queues WHERE account = ?1", &[account.into()])?;
+        let arns = format!("arn:*:sqs:*:{account}:*");
+        self.execute("DELETE FROM move_tasks WHERE source_arn GLOB ?1", &[(&arns).into()])?;
         Ok(())
     }
 
-    /// Ids of topics up to `until`, of all accounts, in their order.
-    pub fn topic_ids(&mut self, until: i64, limit: i64) -> Result<Vec<i64>, Error> {
-        self.all(
+    /// Ids of topics up to `until`.
+    pub fn topic_ids(
+        &mut self,
+        account: Option<&str>,
+        until: i64,
+        limit: i64,
+    ) -> Result<Vec<i64>, Error> {
+        self.ids(
+            account,
+            "SELECT id FROM topics WHERE account = ?3 AND id <= ?1 LIMIT ?2",
             "SELECT id FROM topics WHERE id <= ?1 ORDER BY id LIMIT ?2",
             &[until.into(), limit.into()],
-            |row| row.i64(0),
         )
     }
 
-    /// Ids of platform applications up to `until`, of all accounts, in their order.
-    pub fn platform_application_ids(&mut self, until: i64, limit: i64) -> Result<Vec<i64>, Error> {
-        self.all(
+    /// Ids of platform applications up to `until`.
+    pub fn platform_application_ids(
+        &mut self,
+        account: Option<&str>,
+        until: i64,
+        limit: i64,
+    ) -> Result<Vec<i64>, Error> {
+        self.ids(
+            account,
+            "SELECT id FROM platform_applications WHERE account = ?3 AND id <= ?1 LIMIT ?2",
             "SELECT id FROM platform_applications WHERE id <= ?1 ORDER BY id LIMIT ?2",
             &[until.into(), limit.into()],
-            |row| row.i64(0),
         )
     }
 
-    /// Removes a page of what was captured, and tells whether there was any.
-    pub fn forget_captured(&mut self, limit: i64) -> Result<bool, Error> {
-        let removed = self.execute(
-            "DELETE FROM captured_messages WHERE id IN \
-             (SELECT id FROM captured_messages ORDER BY id LIMIT ?1)",
-            &[limit.into()],
-        )?;
-        Ok(removed > 0)
+    /// What one of two statements finds: the first one for an account, its last parameter.
+    fn ids(
+        &mut self,
+        account: Option<&str>,
+        of_account: &'static str,
+        of_all: &'static str,
+        parameters: &[Value<'_>],
+    ) -> Result<Vec<i64>, Error> {
+        match account {
+            None => self.all(of_all, parameters, |row| row.i64(0)),
+            Some(account) => {
+                let parameters = [parameters, &[account.into()]].concat();
+                self.all(of_account, &parameters, |row| row.i64(0))
+            }
+        }
     }
 
-    /// Forgets what accounts have set for SMS.
-    pub fn forget_sms(&mut self) -> Result<(), Error> {
-        self.execute("DELETE FROM sms_attributes", &[])?;
-        self.execute("DELETE FROM sms_opt_outs", &[])?;
-        self.execute("DELETE FROM sms_sandbox_phone_numbers", &[])?;
+    /// Removes a page of what was captured. Returns whether there was any.
+    pub fn forget_captured(&mut self, account: Option<&str>, limit: i64) -> Result<bool, Error> {
+        let removed = match account {
+            None => self.execute(
+                "DELETE FROM captured_messages WHERE id IN \
+                 (SELECT id FROM captured_messages ORDER BY id LIMIT ?1)",
+                &[limit.into()],
+            ),
+            Some(account) => self.execute(
+                "DELETE FROM captured_messages WHERE id IN \
+                 (SELECT id FROM captured_messages WHERE account = ?2 LIMIT ?1)",
+                &[limit.into(), account.into()],
+            ),
+        };
+        Ok(removed? > 0)
+    }
+
+    /// Forgets what was set for SMS.
+    pub fn forget_sms(&mut self, account: Option<&str>) -> Result<(), Error> {
+        let Some(account) = account else {
+            self.execute("DELETE FROM sms_attributes", &[])?;
+            self.execute("DELETE FROM sms_opt_outs", &[])?;
+            self.execute("DELETE FROM sms_sandbox_phone_numbers", &[])?;
+            return Ok(());
+        };
+        for statement in [
+            "DELETE FROM sms_attributes WHERE account = ?1",
+            "DELETE FROM sms_opt_outs WHERE account = ?1",
+            "DELETE FROM sms_sandbox_phone_numbers WHERE account = ?1",
+        ] {
+            self.execute(statement, &[account.into()])?;
+        }
         Ok(())
     }
 }

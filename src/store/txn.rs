@@ -86,6 +86,8 @@ pub struct Ledger {
     /// Id and version of topics.
     pub(super) topics: HashMap<TopicAddress, (i64, i64)>,
     pub(super) groups: KnownGroups,
+    /// Whether accounts reach each other's queues only where policies say so.
+    isolates_accounts: bool,
 }
 
 /// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
@@ -148,7 +150,9 @@ impl Ledger {
     /// The transaction has been rolled back.
     pub fn rolled_back(&mut self) {
         let sequence = self.committed_sequence;
-        *self = Self { sequence, committed_sequence: sequence, ..Self::default() };
+        let isolates_accounts = self.isolates_accounts;
+        *self =
+            Self { sequence, committed_sequence: sequence, isolates_accounts, ..Self::default() };
     }
 }
 
@@ -188,6 +192,17 @@ impl<'t> Txn<'t> {
     /// deadline is computed from.
     pub fn wall_now(&self) -> i64 {
         self.shown
+    }
+
+    /// Has accounts reach each other's queues only where policies say so, in this transaction and later
+    /// ones. Calls are checked where they arrive; this is for what runs without a caller.
+    pub fn isolate_accounts(&mut self) {
+        self.ledger.isolates_accounts = true;
+    }
+
+    /// Returns whether accounts reach each other's queues only where policies say so.
+    pub fn isolates_accounts(&self) -> bool {
+        self.ledger.isolates_accounts
     }
 
     /// A fresh random id: the only randomness of the rules.

@@ -20,11 +20,13 @@ mod foreign_hosts;
 mod foreign_pages;
 mod forwarded_headers;
 mod frame;
+mod other_accounts;
 mod secrets_in_logs;
 mod start;
 mod traces;
 mod unsigned_parts;
 mod unsigned_unsubscribe;
+mod whole_server;
 
 pub use frame::{Attack, Target, Verdict, keys};
 use frame::{OPEN, Setup};
@@ -32,6 +34,30 @@ pub use start::Started;
 
 const ONE_KEY: &str =
     "[[credential]]\naccess_key_id = \"AKIAATTACK\"\nsecret_access_key = \"attack\"\n";
+
+const TWO_ACCOUNTS: &str = r#"
+[[credential]]
+access_key_id = "AKIAATTACKED"
+secret_access_key = "attacked"
+account = "111111111111"
+
+[[credential]]
+access_key_id = "AKIAATTACK"
+secret_access_key = "attack"
+account = "222222222222"
+"#;
+
+const TWO_ROLES: &str = r#"
+[[credential]]
+access_key_id = "AKIAATTACK"
+secret_access_key = "attack"
+role = "operate"
+
+[[credential]]
+access_key_id = "AKIAVIEWER"
+secret_access_key = "attack"
+role = "view"
+"#;
 
 /// A server that verifies every request.
 const STRICT: Setup = Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN };
@@ -67,6 +93,32 @@ pub const ATTACKS: &[Attack] = &[
         promise: "No password and no query of an endpoint's URL reaches the log.",
         server: Setup { arguments: &["--log-level", "trace"], ..OPEN },
         run: secrets_in_logs::run,
+    },
+    Attack {
+        name: "other-accounts",
+        promise: "A key of one account cannot use, see or change what another account has.",
+        server: Setup { arguments: &["--auth", "strict"], credentials: TWO_ACCOUNTS, ..OPEN },
+        run: other_accounts::run,
+    },
+    Attack {
+        name: "other-accounts-known-keys",
+        promise: "Nor can it where only known keys are verified.",
+        server: Setup {
+            arguments: &["--auth", "known-keys", "--allow-anonymous"],
+            credentials: TWO_ACCOUNTS,
+            ..OPEN
+        },
+        run: other_accounts::run,
+    },
+    Attack {
+        name: "whole-server",
+        promise: "What concerns the whole server needs a key with the role admin, and a viewer changes nothing.",
+        server: Setup {
+            arguments: &["--auth", "strict", "--compat", "localstack", "--config-updates"],
+            credentials: TWO_ROLES,
+            ..OPEN
+        },
+        run: whole_server::run,
     },
     Attack {
         name: "unsigned-parts",

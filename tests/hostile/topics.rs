@@ -607,6 +607,7 @@ async fn filters_are_asked_about_long_messages_beforehand() {
         topic_with_filters(&service, "asked", [wants("a")].into_iter()).await;
     let message = json!({"k": "a", "filling": "x".repeat(100_000)}).to_string();
     let request = Arc::new(Request {
+        access: squab::engine::access::Access::everything(),
         topic,
         messages: vec![Published { message: message.clone(), ..Published::default() }],
         in_batch: false,

@@ -242,7 +242,7 @@ fn a_half_closed_receiver_keeps_no_message() {
 /// What callers add to a document that everybody may ask for does not add up.
 #[test]
 fn a_document_that_callers_add_to_has_a_limit() {
-    let server = server();
+    let server = Server::start(&mut squab(&["--ephemeral", "--compat", "localstack"]));
     let mut connection = server.connect();
     let mut statuses = Vec::new();
     for number in 0..20 {

@@ -39,7 +39,8 @@ impl World {
         let Caller { account, region } = Caller::default();
         let address = QueueAddress { account, region, name: queue.to_owned() };
         let count = self.service.runtime.run(move |tx: &mut Txn<'_>| {
-            let backlog = queues::find(tx, &address)?.backlog;
+            let backlog =
+                queues::find(tx, &squab::engine::access::Access::everything(), &address)?.backlog;
             tx.count(backlog, Counts { in_flight: more, ..Counts::default() });
             Ok(())
         });

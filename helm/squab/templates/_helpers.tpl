@@ -94,7 +94,7 @@ has, else a new one. It is left in .Release, which all templates share and nobod
 {{/* The credentials file. */}}
 {{- define "squab.credentials" -}}
 {{- include "squab.chooseKey" . -}}
-{{- $first := dict "accessKeyId" .Release.squabKey.id "secretAccessKey" .Release.squabKey.secret "account" .Values.auth.account -}}
+{{- $first := dict "accessKeyId" .Release.squabKey.id "secretAccessKey" .Release.squabKey.secret "account" .Values.auth.account "role" .Values.auth.role -}}
 {{- range prepend .Values.auth.keys $first }}
 [[credential]]
 access_key_id = {{ .accessKeyId | toJson }}
@@ -104,6 +104,9 @@ account = {{ toJson . }}
 {{- end }}
 {{- with .user }}
 user = {{ toJson . }}
+{{- end }}
+{{- with .role }}
+role = {{ toJson . }}
 {{- end }}
 {{- with .sessionToken }}
 session_token = {{ toJson . }}

@@ -33,9 +33,10 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let accounts = input.aws_account_id.unwrap_or_default();
     let actions = input.action_name.unwrap_or_default();
     let arn = topic.arn();
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            topics::change_policy(tx, &topic, |policy| {
+            topics::change_policy(tx, &access, &topic, |policy| {
                 topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
             })
         })

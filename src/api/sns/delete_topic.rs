@@ -19,5 +19,6 @@ pub struct Input {
 /// Deletes a topic with its subscriptions.
 pub async fn delete_topic(cx: &Context, input: Input) -> Result<(), Refusal> {
     let topic = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
-    cx.runtime.run(move |tx| topics::delete(tx, &topic)).await
+    let access = cx.access.clone();
+    cx.runtime.run(move |tx| topics::delete(tx, &access, &topic)).await
 }

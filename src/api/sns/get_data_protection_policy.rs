@@ -27,7 +27,8 @@ pub struct Output {
 /// Tells the data protection policy of a topic, an empty text if it has none.
 pub async fn get_data_protection_policy(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("ResourceArn", &required(input.resource_arn, "resourceArn")?)?;
-    let topic = cx.runtime.run(move |tx| topics::find(tx, &address)).await?;
+    let access = cx.access.clone();
+    let topic = cx.runtime.run(move |tx| topics::find(tx, &access, &address)).await?;
     let policy = topic.attributes.data_protection_policy().unwrap_or_default();
     Ok(Output { data_protection_policy: policy.to_owned() })
 }

@@ -29,10 +29,11 @@ pub struct Output {
 pub async fn get_subscription_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let arn = cx.subscription(&required(input.subscription_arn, "subscriptionArn")?)?;
     let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
+    let access = cx.access.clone();
     let attributes = cx
         .runtime
         .run(move |tx| {
-            let subscription = subscriptions::find(tx, &arn)?;
+            let subscription = subscriptions::find(tx, &access, &arn)?;
             subscriptions::shown(tx, &subscription)
         })
         .await?;

@@ -29,7 +29,8 @@ pub struct Output {
 /// Tells the attributes of a topic.
 pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
-    let topic = cx.runtime.run(move |tx| topics::find(tx, &address)).await?;
+    let access = cx.access.clone();
+    let topic = cx.runtime.run(move |tx| topics::find(tx, &access, &address)).await?;
     let mut attributes = topic.attributes.shown(&topic.address);
     for (name, count) in [
         ("SubscriptionsConfirmed", topic.confirmed),

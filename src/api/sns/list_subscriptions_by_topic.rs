@@ -23,10 +23,11 @@ pub struct Input {
 pub async fn list_subscriptions_by_topic(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
     let after = read_number_token(input.next_token.as_deref())?;
+    let access = cx.access.clone();
     let page = cx
         .runtime
         .run(move |tx| {
-            let topic = topics::find(tx, &address)?;
+            let topic = topics::find(tx, &access, &address)?;
             Ok(tx.subscriptions_of_topic(topic.id, after, SNS_PAGE + 1)?)
         })
         .await?;

@@ -29,10 +29,11 @@ pub struct Output {
 pub async fn list_tags_for_resource(cx: &Context, input: Input) -> Result<Output, Refusal> {
     resource_arn_fits(Constraints::default(), input.resource_arn.as_deref()).check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
+    let access = cx.access.clone();
     let tags = cx
         .runtime
         .run(move |tx| {
-            check_resource(tx, &topic)?;
+            check_resource(tx, &access, &topic)?;
             Ok(tx.resource_tags(&topic.arn())?)
         })
         .await?;

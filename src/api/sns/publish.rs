@@ -247,6 +247,7 @@ async fn to_topic(
     in_batch: bool,
 ) -> Result<Vec<Receipt>, Refusal> {
     let request = Arc::new(Request {
+        access: cx.access.clone(),
         topic,
         messages,
         in_batch,

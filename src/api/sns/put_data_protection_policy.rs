@@ -27,9 +27,10 @@ pub async fn put_data_protection_policy(cx: &Context, input: Input) -> Result<()
     let address = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let policy = input.data_protection_policy.unwrap_or_default();
     check_data_protection_policy(&policy)?;
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            let mut topic = topics::find(tx, &address)?;
+            let mut topic = topics::find(tx, &access, &address)?;
             topic.attributes.set_data_protection_policy(Some(&policy));
             Ok(tx.update_topic(&topic)?)
         })

@@ -22,9 +22,10 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     require([("topicArn", input.topic_arn.is_some()), ("label", input.label.is_some())])?;
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let label = input.label.unwrap_or_default();
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            topics::change_policy(tx, &topic, |policy| {
+            topics::change_policy(tx, &access, &topic, |policy| {
                 topic_policy::remove_permission(policy, &label)
             })
         })

@@ -28,5 +28,8 @@ pub async fn set_subscription_attributes(cx: &Context, input: Input) -> Result<(
     let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let name = input.attribute_name.unwrap_or_default();
     let value = input.attribute_value;
-    cx.runtime.run(move |tx| subscriptions::set_attribute(tx, &arn, &name, value.as_deref())).await
+    let access = cx.access.clone();
+    cx.runtime
+        .run(move |tx| subscriptions::set_attribute(tx, &access, &arn, &name, value.as_deref()))
+        .await
 }

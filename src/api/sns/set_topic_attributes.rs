@@ -27,5 +27,6 @@ pub async fn set_topic_attributes(cx: &Context, input: Input) -> Result<(), Refu
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let name = input.attribute_name.unwrap_or_default();
     let value = input.attribute_value.unwrap_or_default();
-    cx.runtime.run(move |tx| topics::set_attribute(tx, &topic, &name, &value)).await
+    let access = cx.access.clone();
+    cx.runtime.run(move |tx| topics::set_attribute(tx, &access, &topic, &name, &value)).await
 }

@@ -42,15 +42,28 @@ impl Context {
         SubscriptionArn::parse(arn, self.region_of(arn))
     }
 
-    /// The platform application that the parameter PlatformApplicationArn gives.
+    // Rule (CreatePlatformEndpoint, DeleteEndpoint, DeletePlatformApplication, GetEndpointAttributes,
+    //   GetPlatformApplicationAttributes, ListEndpointsByPlatformApplication, Publish, SetEndpointAttributes,
+    //   SetPlatformApplicationAttributes): platform applications and their endpoints are their owner's alone.
+    // Source: inferred, they have no policies
+    // Test: tests/isolation.rs::another_account_is_denied_every_operation
+    //
+    /// The platform application that the parameter PlatformApplicationArn gives. Refused unless it is of
+    /// the caller's account, where accounts are isolated.
     pub fn application(&self, arn: &str) -> Result<ApplicationAddress, Refusal> {
-        ApplicationAddress::from_arn("PlatformApplicationArn", arn, &self.region)
+        let address = ApplicationAddress::from_arn("PlatformApplicationArn", arn, &self.region)?;
+        self.access.check_owner(&address.account, || address.arn())?;
+        Ok(address)
     }
 
-    /// The endpoint that a parameter gives as an ARN; `None` if it is well-formed, but of no
-    /// endpoint.
+    /// The endpoint that a parameter gives as an ARN, refused as an application is; `None` if it is
+    /// well-formed, but of no endpoint.
     pub fn endpoint(&self, parameter: &str, arn: &str) -> Result<Option<EndpointAddress>, Refusal> {
-        EndpointAddress::from_arn(parameter, arn, &self.region)
+        let found = EndpointAddress::from_arn(parameter, arn, &self.region)?;
+        if let Some(address) = &found {
+            self.access.check_owner(&address.application.account, || address.arn())?;
+        }
+        Ok(found)
     }
 
     fn region_of<'a>(&'a self, arn: &'a str) -> &'a str {

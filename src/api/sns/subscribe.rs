@@ -38,6 +38,7 @@ pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let wants_arn = input.return_subscription_arn.unwrap_or(false);
     let protocol = input.protocol.unwrap_or_default();
     let request = Request {
+        access: cx.access.clone(),
         topic: topic.clone(),
         protocol: Protocol::named(&protocol)?,
         endpoint: input.endpoint.unwrap_or_default(),

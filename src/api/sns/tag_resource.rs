@@ -8,6 +8,8 @@ use crate::api::constraints::Constraints;
 use crate::domain::Kind;
 use crate::domain::Refusal;
 use crate::domain::topic_address::TopicAddress;
+use crate::engine::access::Access;
+use crate::engine::topics;
 use crate::store::Txn;
 use serde::Deserialize;
 
@@ -27,9 +29,10 @@ pub async fn tag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> 
     tags_fit(constraints, input.tags.as_deref().unwrap_or_default()).check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let tags = tags(input.tags.unwrap_or_default())?;
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            check_resource(tx, &topic)?;
+            check_resource(tx, &access, &topic)?;
             let arn = topic.arn();
             let mut all = tx.resource_tags(&arn)?;
             all.extend(tags.clone());
@@ -43,8 +46,12 @@ pub async fn tag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> 
 }
 
 /// Refuses a topic that is not there in the words of the operations on tags.
-pub(super) fn check_resource(tx: &mut Txn<'_>, topic: &TopicAddress) -> Result<(), Refusal> {
-    match tx.topic_version(topic)? {
+pub(super) fn check_resource(
+    tx: &mut Txn<'_>,
+    access: &Access,
+    topic: &TopicAddress,
+) -> Result<(), Refusal> {
+    match topics::look(tx, access, topic)? {
         Some(_) => Ok(()),
         None => Err(Refusal::new(Kind::ResourceNotFound, "Resource does not exist")),
     }

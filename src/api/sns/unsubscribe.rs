@@ -26,5 +26,6 @@ pub async fn unsubscribe(cx: &Context, input: Input) -> Result<(), Refusal> {
     })?;
     let Some(arn) = cx.subscription(&arn)? else { return Ok(()) };
     let (signed, base_url) = (cx.signed, cx.base_url.clone());
-    cx.runtime.run(move |tx| subscriptions::unsubscribe(tx, &arn, signed, &base_url)).await
+    let access = cx.access.clone();
+    cx.runtime.run(move |tx| subscriptions::unsubscribe(tx, &access, &arn, signed, &base_url)).await
 }

@@ -28,9 +28,10 @@ pub async fn untag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal
         .each_length("tagKeys", &keys, TAG_KEY_LENGTH)
         .check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            check_resource(tx, &topic)?;
+            check_resource(tx, &access, &topic)?;
             let arn = topic.arn();
             for key in &keys {
                 tx.remove_resource_tag(&arn, key)?;

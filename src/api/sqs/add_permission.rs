@@ -3,7 +3,8 @@
 //! AWS: API_AddPermission.
 
 use crate::api::{Context, required};
-use crate::domain::{Refusal, policy};
+use crate::domain::Refusal;
+use crate::domain::policy::{self, Policy};
 use crate::engine::queues;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -23,16 +24,18 @@ pub struct Input {
 /// Adds a statement to the policy of a queue.
 pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     required(input.label.as_deref(), "Label")?;
     let label = input.label.unwrap_or_default();
     let accounts = input.aws_account_ids.unwrap_or_default();
     let actions = input.actions.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &address)?);
-            let policy = queue.attributes.policy.as_deref();
-            queue.attributes.policy =
-                Some(policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?);
+            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
+            let policy = queue.attributes.policy.as_deref().map(Policy::text);
+            let changed =
+                policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?;
+            queue.attributes.policy = Some(Arc::new(Policy::read(changed)));
             queue.modified_at = tx.now();
             Ok(tx.update_queue(&queue)?)
         })

@@ -36,6 +36,7 @@ pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Outp
     let (id, source_arn) = TaskHandle::parse(handle)
         .ok_or_else(|| Refusal::invalid("Value for parameter TaskHandle is invalid."))?;
     let source = owned(cx, &source_arn, "SourceArn")?;
-    let moved = cx.runtime.run(move |tx| cancel(tx, &source, id)).await?;
+    let access = cx.access.clone();
+    let moved = cx.runtime.run(move |tx| cancel(tx, &access, &source, id)).await?;
     Ok(Output { approximate_number_of_messages_moved: moved })
 }

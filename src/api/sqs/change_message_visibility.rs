@@ -36,11 +36,12 @@ const ENTRY: &str = "ChangeMessageVisibilityBatchRequestEntry";
 /// Changes how long one message stays hidden.
 pub async fn change_message_visibility(cx: &Context, input: Change) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     required(input.receipt_handle.as_deref(), "ReceiptHandle")?;
     let timeout = input.visibility_timeout.ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             change(tx, &queue, &input, timeout)
         })
         .await
@@ -52,6 +53,7 @@ pub async fn change_message_visibility_batch(
     input: BatchInput,
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let entries = input.entries.unwrap_or_default();
     let most = cx.conventions.limits.batch_entries();
     batch::check_entries(ENTRY, most, entries.iter().map(|entry| entry.id.as_deref()))?;
@@ -59,7 +61,7 @@ pub async fn change_message_visibility_batch(
     batch::require_in_entries(ENTRY, "ReceiptHandle", handles)?;
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             let mut outcomes = Vec::with_capacity(entries.len());
             for (entry, number) in entries.iter().zip(1..) {
                 let id = entry.id.as_deref().unwrap_or_default();

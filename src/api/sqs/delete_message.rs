@@ -32,11 +32,12 @@ const ENTRY: &str = "DeleteMessageBatchRequestEntry";
 /// Deletes one message. AWS calls a handle that is missing by another name.
 pub async fn delete_message(cx: &Context, input: Deletion) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     required(input.receipt_handle.as_deref(), "MessageHandle")?;
     let handle = input.receipt_handle.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             let receipt = receipt_for(&queue, &handle)?;
             delete::delete(tx, &queue, receipt, &handle)
         })
@@ -49,6 +50,7 @@ pub async fn delete_message_batch(
     input: BatchInput,
 ) -> Result<BatchOutput<SuccessfulEntry>, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let entries = input.entries.unwrap_or_default();
     let most = cx.conventions.limits.batch_entries();
     batch::check_entries(ENTRY, most, entries.iter().map(|entry| entry.id.as_deref()))?;
@@ -60,7 +62,7 @@ pub async fn delete_message_batch(
         .collect();
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             let mut outcomes = Vec::with_capacity(entries.len());
             for (id, handle) in &entries {
                 let outcome = receipt_for(&queue, handle)

@@ -18,5 +18,6 @@ pub struct Input {
 /// Deletes a queue with all that it holds.
 pub async fn delete_queue(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    cx.runtime.run(move |tx| queues::delete(tx, &address)).await
+    let access = cx.access.clone();
+    cx.runtime.run(move |tx| queues::delete(tx, &access, &address)).await
 }

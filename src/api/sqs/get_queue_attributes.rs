@@ -30,11 +30,12 @@ pub struct Output {
 /// Returns those attributes of a queue that were asked for and have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
+    let access = cx.access.clone();
     let names = input.attribute_names.unwrap_or_default();
     let clock = Arc::clone(cx.runtime.clock());
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             queue.attributes.check_names(names.iter().map(String::as_str))?;
             if names.is_empty() {
                 return Ok(Output { attributes: IndexMap::new() });

@@ -33,6 +33,7 @@ pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal
     }
     let queue_url = cx.queue_url(&address);
     cx.make_if_wanted(&address).await?;
-    cx.runtime.run(move |tx| queues::find(tx, &address)).await?;
+    let access = cx.access.clone();
+    cx.runtime.run(move |tx| queues::find(tx, &access, &address)).await?;
     Ok(Output { queue_url })
 }

@@ -34,13 +34,14 @@ pub struct Output {
 /// Lists the queues whose redrive policy names this one.
 pub async fn list_dead_letter_source_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let asked = max_results(input.max_results, LIST_RESULTS)?;
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let mut sources = cx
         .runtime
         .run(move |tx| {
-            queues::find(tx, &address)?;
+            queues::find(tx, &access, &address)?;
             Ok(tx.dead_letter_sources(&address.arn(), &after, limit + 1)?)
         })
         .await?;

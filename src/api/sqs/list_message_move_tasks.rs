@@ -8,6 +8,7 @@ use crate::api::{Context, required};
 use crate::domain::Refusal;
 use crate::domain::limits::MOVE_TASK_RESULTS;
 use crate::engine::move_tasks::not_found;
+use crate::engine::queues;
 use crate::store::{MoveTask, MoveTaskStatus};
 use serde::{Deserialize, Serialize};
 
@@ -54,10 +55,11 @@ pub struct Entry {
 pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let source = owned(cx, required(input.source_arn.as_deref(), "SourceArn")?, "SourceArn")?;
     let limit = max_results(input.max_results, MOVE_TASK_RESULTS)?.unwrap_or(1);
+    let access = cx.access.clone();
     let tasks = cx
         .runtime
         .run(move |tx| {
-            tx.queue(&source)?.ok_or_else(|| not_found("SourceArn"))?;
+            queues::look(tx, &access, &source)?.ok_or_else(|| not_found("SourceArn"))?;
             Ok(tx.move_tasks(&source.arn(), limit)?)
         })
         .await?;

@@ -28,9 +28,10 @@ pub struct Output {
 /// Lists the tags of a queue.
 pub async fn list_queue_tags(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             Ok(Output { tags: tx.tags(queue.id)?.into_iter().collect() })
         })
         .await

@@ -19,6 +19,7 @@ pub struct Input {
 /// Throws all messages of a queue away.
 pub async fn purge_queue(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let cool_down = cx.cool_downs.purge;
-    cx.runtime.run(move |tx| queues::purge(tx, &address, cool_down)).await
+    cx.runtime.run(move |tx| queues::purge(tx, &access, &address, cool_down)).await
 }

@@ -7,6 +7,7 @@ use crate::api::Context;
 use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{Refusal, fifo, queue_attributes};
+use crate::engine::queues;
 use crate::engine::receive::{Delivery, Request};
 use crate::runtime::clock::Clock;
 use crate::store::Content;
@@ -72,11 +73,13 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         Ok(asked) => asked,
         // That the queue does not exist is answered before a bad parameter is.
         Err(refusal) => {
-            cx.runtime.run(move |tx| crate::engine::queues::find(tx, &address)).await?;
+            let access = cx.access.clone();
+            cx.runtime.run(move |tx| queues::find(tx, &access, &address)).await?;
             return Err(refusal);
         }
     };
     let request = Request {
+        access: cx.access.clone(),
         max: most.or(input.max_number_of_messages).map_or(1, |max| max as usize),
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,

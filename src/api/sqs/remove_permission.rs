@@ -3,7 +3,8 @@
 //! AWS: API_RemovePermission.
 
 use crate::api::{Context, required};
-use crate::domain::{Refusal, policy};
+use crate::domain::Refusal;
+use crate::domain::policy::{self, Policy};
 use crate::engine::queues;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -20,13 +21,15 @@ pub struct Input {
 /// Removes a statement from the policy of a queue.
 pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     required(input.label.as_deref(), "Label")?;
     let label = input.label.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &address)?);
-            queue.attributes.policy =
-                policy::remove_permission(queue.attributes.policy.as_deref(), &label)?;
+            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
+            let policy = queue.attributes.policy.as_deref().map(Policy::text);
+            let changed = policy::remove_permission(policy, &label)?;
+            queue.attributes.policy = changed.map(|text| Arc::new(Policy::read(text)));
             queue.modified_at = tx.now();
             Ok(tx.update_queue(&queue)?)
         })

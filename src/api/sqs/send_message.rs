@@ -63,6 +63,7 @@ const ENTRY: &str = "SendMessageBatchRequestEntry";
 /// Sends one message.
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
+    let access = cx.access.clone();
     if input.message_body.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal::missing("MessageBody"));
     }
@@ -70,7 +71,7 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
     let (sent, fifo, prepared) = cx
         .runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             let message = prepared.as_mut().map_err(|refusal| refusal.clone())?;
             message.check_ids(&queue.attributes)?;
             message.check_type(&queue.attributes)?;
@@ -94,6 +95,7 @@ pub async fn send_message_batch(
     input: BatchInput,
 ) -> Result<BatchOutput<Output>, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
+    let access = cx.access.clone();
     let entries = input.entries.unwrap_or_default();
     let limits = cx.conventions.limits;
     let given_ids = entries.iter().map(|entry| entry.id.as_deref());
@@ -109,7 +111,7 @@ pub async fn send_message_batch(
     let (outcomes, fifo) = cx
         .runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             batch::check_total(total, limits.batch_bytes())?;
             for message in prepared.iter().flatten() {
                 message.check_ids(&queue.attributes).map_err(as_invalid_value)?;

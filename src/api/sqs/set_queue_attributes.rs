@@ -20,15 +20,16 @@ pub struct Input {
 /// Changes attributes of a queue, all that are given or none.
 pub async fn set_queue_attributes(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let given = input.attributes.unwrap_or_default();
     let rest = cx
         .runtime
         .run(move |tx| {
-            queues::find(tx, &address)?;
+            queues::find(tx, &access, &address)?;
             if given.is_empty() {
                 return Err(Refusal::missing("Attribute.Name"));
             }
-            queues::set_attributes(tx, &address, &given)
+            queues::set_attributes(tx, &access, &address, &given)
         })
         .await?;
     cx.runtime.retime(rest).await

@@ -42,6 +42,7 @@ pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Outpu
         return Err(Refusal::invalid_value(rate, "MaxNumberOfMessagesPerSecond", reason));
     }
     let asked = Start {
+        access: cx.access.clone(),
         source: owned(cx, source_arn, "SourceArn")?,
         destination: match input.destination_arn.as_deref().filter(|arn| !arn.is_empty()) {
             None => None,

@@ -20,13 +20,14 @@ pub struct Input {
 /// Sets tags of a queue; a tag of the same key is replaced.
 pub async fn tag_queue(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let given = input.tags.unwrap_or_default();
     if given.is_empty() {
         return Err(Refusal::missing("Tags"));
     }
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             tags::check(given.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
             let present = tx.tags(queue.id)?;
             let added = given.keys().filter(|key| present.iter().all(|(old, _)| old != *key));

@@ -19,10 +19,11 @@ pub struct Input {
 /// Removes tags of a queue; keys that it does not have are ignored.
 pub async fn untag_queue(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
+    let access = cx.access.clone();
     let keys = input.tag_keys.unwrap_or_default();
     cx.runtime
         .run(move |tx| {
-            let queue = queues::find(tx, &address)?;
+            let queue = queues::find(tx, &access, &address)?;
             tags::check_removed(keys.iter().map(String::as_str))?;
             for key in &keys {
                 tx.delete_tag(queue.id, key)?;

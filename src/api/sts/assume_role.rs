@@ -1,6 +1,7 @@
 //! AssumeRole.
 //!
-//! AWS: API_AssumeRole of STS. Every role is there, and everybody may assume it.
+//! AWS: API_AssumeRole of STS. Every role exists. Where accounts are isolated, a role can be assumed by
+//! callers of its own account.
 
 use super::get_session_token::check_mfa;
 use super::shapes::{Credentials, has_only, issue};
@@ -92,6 +93,10 @@ pub struct AssumedRoleUser {
     pub arn: String,
 }
 
+// Rule (AssumeRole): a caller whom no trust policy allows to assume a role is refused with AccessDenied, status 403.
+// Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html
+// Test: tests/isolation.rs::a_role_is_assumed_by_its_own_account
+//
 /// Issues a temporary key for a role. Its calls are made for the account of the role.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn assume_role(cx: &Context, input: Input) -> Result<Output, Refusal> {
@@ -107,6 +112,7 @@ pub async fn assume_role(cx: &Context, input: Input) -> Result<Output, Refusal> 
     let role_arn = input.role_arn.unwrap_or_default();
     let (account, name) =
         role(&role_arn).ok_or_else(|| invalid(format!("{role_arn} is invalid")))?;
+    cx.access.check_owner(account, || role_arn.clone())?;
     let session = input.role_session_name.unwrap_or_default();
     let principal = Principal::Role { name: name.to_owned(), session };
     let assumed_role_user = AssumedRoleUser {

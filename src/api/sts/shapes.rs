@@ -35,7 +35,7 @@ impl From<&Credential> for Credentials {
     }
 }
 
-/// Issues a temporary key that ends after so many seconds.
+/// Issues a temporary key with the caller's role, which ends after so many seconds.
 pub(super) fn issue(
     cx: &Context,
     account: &str,
@@ -44,7 +44,10 @@ pub(super) fn issue(
 ) -> Result<Credentials, Refusal> {
     // What is told is told in whole seconds, and must be true.
     let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
-    let key = cx.credentials.issue(account, principal, expires_at_ms).map_err(Refusal::internal)?;
+    let key = cx
+        .credentials
+        .issue(account, principal, cx.role, expires_at_ms)
+        .map_err(Refusal::internal)?;
     Ok(Credentials::from(&*key))
 }
 

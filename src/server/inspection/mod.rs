@@ -3,8 +3,9 @@
 //! certificate of SNS, which everybody may read.
 //!
 //! The paths and shapes are LocalStack's; those of mail and streams are Squab's own, alike. Nothing
-//! changes by being looked at. In the mode `strict` all of it but the certificate takes a valid
-//! signature, for `sqs` or for `sns`; else it is open, as the service is.
+//! changes by being looked at. Callers are known as those of operations are: in the mode `strict` all but
+//! the certificate needs a valid signature, for `sqs` or for `sns`. Where accounts are isolated a caller
+//! sees what its account has, and one with the role `admin` everything.
 //!
 //! Answers are bounded, and say in a header where to go on: see [`queues`] and [`notifications`].
 
@@ -13,9 +14,9 @@ mod queues;
 
 use crate::api::error::row;
 use crate::api::operations::Service;
-use crate::auth::Caller;
+use crate::auth::Role;
 use crate::domain::{Kind, Refusal};
-use crate::server::gateway::{Gateway, fresh_request_id};
+use crate::server::gateway::{Admitted, Gateway, fresh_request_id};
 use crate::wire::form::Params;
 use axum::body::{Body, Bytes};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -60,7 +61,7 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
         let asked = Asked::read(gateway, parts, body?)?;
         let response = notifications::answer(gateway, &asked, path).await?;
         if *asked.method() != Method::GET {
-            gateway.log_change(&asked.parts, &asked.caller, response.status());
+            gateway.log_change(&asked.parts, asked.caller.caller(), response.status());
         }
         Ok(response)
     };
@@ -70,7 +71,7 @@ pub async fn handle(gateway: &Gateway, request: Request<Body>) -> Response<Body>
 /// A request of a caller who has been admitted.
 struct Asked {
     parts: Parts,
-    caller: Caller,
+    caller: Admitted,
     /// Those of the URL.
     params: Params,
     body: Bytes,
@@ -78,7 +79,9 @@ struct Asked {
 
 impl Asked {
     fn read(gateway: &Gateway, parts: Parts, body: Bytes) -> Result<Self, Refusal> {
-        let caller = gateway.admit(&parts, &body)?;
+        let looks = parts.method == Method::GET || parts.method == Method::HEAD;
+        let role = if looks { Role::View } else { Role::Operate };
+        let caller = gateway.admit(&parts, &body, role)?;
         let params = Params::parse(parts.uri.query(), &[])
             .map_err(|malformed| Refusal::new(Kind::MalformedQueryString, malformed.to_string()))?;
         Ok(Self { parts, caller, params, body })
@@ -86,6 +89,14 @@ impl Asked {
 
     fn method(&self) -> &Method {
         &self.parts.method
+    }
+
+    /// The account that is meant: the one given, or else the caller's. Refused unless the caller may
+    /// use it.
+    fn account(&self, gateway: &Gateway, given: Option<&str>) -> Result<String, Refusal> {
+        let account = given.unwrap_or_else(|| self.caller.account_or(gateway.account()));
+        self.caller.check_account(account)?;
+        Ok(account.to_owned())
     }
 
     /// A parameter that is there and says something.

@@ -86,7 +86,7 @@ pub(super) async fn answer(
     }
     if let Some(arn) = path.strip_prefix("subscription-tokens/") {
         return match *asked.method() {
-            Method::GET => token(gateway, arn).await,
+            Method::GET => token(gateway, asked, arn).await,
             _ => Ok(not_allowed("GET")),
         };
     }
@@ -102,7 +102,7 @@ async fn read(
     asked: &Asked,
     mailbox: &'static Mailbox,
 ) -> Result<Response<Body>, Refusal> {
-    let account = asked.param("accountId").unwrap_or(gateway.account()).to_owned();
+    let account = asked.account(gateway, asked.param("accountId"))?;
     let region = asked.param("region").unwrap_or(gateway.region()).to_owned();
     let target = asked.param(mailbox.filter).map(str::to_owned);
     let mut before = match asked.param("before") {
@@ -156,12 +156,12 @@ async fn remove(
     asked: &Asked,
     mailbox: &'static Mailbox,
 ) -> Result<Response<Body>, Refusal> {
-    let account = asked.param("accountId").unwrap_or(gateway.account());
+    let account = asked.account(gateway, asked.param("accountId"))?;
     let region = asked.param("region");
     let target = asked.param(mailbox.filter);
     let name = mailbox.protocol.name();
     loop {
-        let account = account.to_owned();
+        let account = account.clone();
         let (region, target) = (region.map(str::to_owned), target.map(str::to_owned));
         let removed = gateway
             .runtime()
@@ -179,7 +179,7 @@ async fn remove(
     Ok(response)
 }
 
-async fn token(gateway: &Gateway, arn: &str) -> Result<Response<Body>, Refusal> {
+async fn token(gateway: &Gateway, asked: &Asked, arn: &str) -> Result<Response<Body>, Refusal> {
     let arn = percent_decode_str(arn).decode_utf8_lossy().into_owned();
     let failure = |status, sentence: &str| {
         let mut response = ok(&json!({ "error": sentence, "subscription_arn": arn }));
@@ -193,7 +193,11 @@ async fn token(gateway: &Gateway, arn: &str) -> Result<Response<Body>, Refusal> 
     let region = arn.split(':').nth(3).unwrap_or_default();
     let token = match SubscriptionArn::parse(&arn, region) {
         Ok(Some(of)) => {
-            gateway.runtime().run(move |tx| inspect::subscription_token(tx, &of)).await?
+            let account = asked.caller.only_account().map(str::to_owned);
+            let token = gateway
+                .runtime()
+                .run(move |tx| inspect::subscription_token(tx, account.as_deref(), &of));
+            token.await?
         }
         Ok(None) | Err(_) => None,
     };
@@ -223,7 +227,7 @@ async fn opt_out(gateway: &Gateway, asked: &Asked) -> Result<Response<Body>, Ref
     let Some(number) = sms::e164(&text) else {
         return Ok(failure(StatusCode::BAD_REQUEST, "phoneNumber must be a phone number."));
     };
-    let account = of(given.account_id, "accountId").unwrap_or_else(|| gateway.account().to_owned());
+    let account = asked.account(gateway, of(given.account_id, "accountId").as_deref())?;
     let region = of(given.region, "region").unwrap_or_else(|| gateway.region().to_owned());
     let answer = ok(&json!({ "phoneNumber": number, "accountId": account, "region": region }));
     gateway.runtime().run(move |tx| engine::sms::opt_out(tx, (&account, &region), &number)).await?;

@@ -20,8 +20,10 @@ use crate::api::error::{message, row};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
 use crate::api::sqs::receive_message::{Message, Output, describe};
+use crate::auth::Role;
 use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
+use crate::engine::access::Access;
 use crate::engine::inspect::{self, Begin, Seen, Show};
 use crate::runtime::clock::Clock;
 use crate::server::gateway::{Gateway, header, refuse, respond};
@@ -153,7 +155,7 @@ async fn look(
     body: &Bytes,
     queue: &str,
 ) -> Result<(Vec<Message>, Option<i64>), Refusal> {
-    let caller = gateway.admit(parts, body)?;
+    let caller = gateway.admit(parts, body, Role::View)?;
     if parts.method != Method::GET && parts.method != Method::POST {
         return Err(only_receive());
     }
@@ -171,14 +173,14 @@ async fn look(
     if action.or(params.get("Action")).is_some_and(|action| action != "ReceiveMessage") {
         return Err(only_receive());
     }
-    let region = caller.region.as_deref().unwrap_or(gateway.region());
+    let region = caller.region().unwrap_or(gateway.region());
     let mut address = match queue {
         "" => {
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
-            address_of(url, &caller.account, region)?
+            address_of(url, caller.account(), region)?
         }
         // As after `/queue`: a region, an account, a name.
-        _ => address_of(&format!("/queue/{queue}"), &caller.account, region)?,
+        _ => address_of(&format!("/queue/{queue}"), caller.account(), region)?,
     };
     if gateway.has_one_region() {
         gateway.region().clone_into(&mut address.region);
@@ -192,7 +194,7 @@ async fn look(
         None => 0,
         Some(text) => text.parse().map_err(|_| Refusal::invalid("After must be a number."))?,
     };
-    collect(gateway, &address, after, show).await
+    collect(gateway, &caller.access(), &address, after, show).await
 }
 
 fn only_receive() -> Refusal {
@@ -211,6 +213,7 @@ fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Re
 /// Reads in transactions of their own, so that callers are served in between.
 async fn collect(
     gateway: &Gateway,
+    access: &Access,
     address: &QueueAddress,
     after: i64,
     show: Show,
@@ -219,10 +222,10 @@ async fn collect(
     let mut begin = Begin { after, begins_late: after > 0, ..Begin::default() };
     loop {
         let (limit, left) = (ANSWER_MESSAGES - messages.len(), ANSWER_BYTES - bytes);
-        let (of, from) = (address.clone(), begin.clone());
+        let (access, of, from) = (access.clone(), address.clone(), begin.clone());
         let page = gateway
             .runtime()
-            .run(move |tx| inspect::peek(tx, &of, from.clone(), show, limit, left))
+            .run(move |tx| inspect::peek(tx, &access, &of, from.clone(), show, limit, left))
             .await?;
         looked_at += page.looked_at;
         for seen in page.seen {

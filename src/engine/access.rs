@@ -1,0 +1,177 @@
+//! Who may do what with which queue or topic: the one place where policies are evaluated.
+//!
+//! Operations find queues, topics and subscriptions with an [`Access`], inside the transaction that uses
+//! them, so none can be used without being asked for. Where accounts are not isolated
+//! ([`Access::everything`]) nothing is compared. The owner of a resource without a policy costs one
+//! comparison.
+
+use crate::domain::policy::{Decision, Policy, Requester, decide};
+use crate::domain::{Kind, Refusal};
+use crate::store::{Queue, Txn};
+use std::sync::Arc;
+
+/// SNS, as policies of queues name it.
+const SNS: &str = "sns.amazonaws.com";
+
+/// What a call may use.
+#[derive(Debug, Clone, Default)]
+pub struct Access(Option<Arc<Call>>);
+
+/// Who calls, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The caller's account, 12 digits.
+    pub account: String,
+    /// The caller's ARN.
+    pub arn: String,
+    /// `sqs`, `sns` or `sts`.
+    pub service: &'static str,
+    /// The action by the name that policies have for it, such as `SendMessage`.
+    pub action: &'static str,
+    /// Whether a policy can allow it to callers of other accounts.
+    pub is_shareable: bool,
+    /// Whether no Deny of its own account's policies binds the caller.
+    pub is_exempt: bool,
+}
+
+impl Access {
+    /// Everything: of the server itself, and of callers where accounts are not isolated.
+    pub const fn everything() -> Self {
+        Self(None)
+    }
+
+    /// What this call may use.
+    pub fn of(call: Call) -> Self {
+        Self(Some(Arc::new(call)))
+    }
+
+    /// Returns whether there is anything that it does not allow.
+    pub const fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The access of the same caller for another action of the same service.
+    #[must_use]
+    pub fn for_action(&self, action: &'static str) -> Self {
+        Self(self.0.as_deref().map(|call| Arc::new(Call { action, ..call.clone() })))
+    }
+
+    /// Returns whether resources of this account are the caller's own.
+    pub fn is_owner(&self, account: &str) -> bool {
+        self.0.as_deref().is_none_or(|call| call.account == account)
+    }
+
+    // Rule (every operation): a caller of another account needs an Allow of the resource's policy.
+    // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+    // Test: tests/isolation.rs::another_account_is_denied_every_operation, tests/isolation.rs::a_policy_opens_what_it_names
+    //
+    // Rule (every operation): a Deny of the policy binds callers of the owner too.
+    // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+    // Test: tests/isolation.rs::a_deny_binds_the_owner_and_an_admin_can_take_it_away
+    //
+    // Rule (sqs.AddPermission, CancelMessageMoveTask, CreateQueue, DeleteQueue, ListMessageMoveTasks, ListQueues,
+    //   ListQueueTags, sqs.RemovePermission, SetQueueAttributes, StartMessageMoveTask, TagQueue, UntagQueue): only the owner of
+    //   a queue can do this, whatever its policy says.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-customer-managed-policy-examples.html
+    // Test: tests/isolation.rs::actions_of_the_owner_cannot_be_shared
+    //
+    /// Refuses what the call may not do with a resource of this owner, ARN and policy.
+    ///
+    /// Refused with AccessDenied, which SNS calls AuthorizationError.
+    pub fn check(
+        &self,
+        owner: &str,
+        arn: impl FnOnce() -> String,
+        policy: Option<&Policy>,
+    ) -> Result<(), Refusal> {
+        let Some(call) = self.0.as_deref() else { return Ok(()) };
+        let is_owner = call.account == owner;
+        let Some(policy) = policy else {
+            return if is_owner { Ok(()) } else { Err(call.denied(&arn(), false)) };
+        };
+        let arn = arn();
+        let who = Requester { account: &call.account, arn: &call.arn, service: "" };
+        let action = format!("{}:{}", call.service, call.action);
+        match decide(policy, &who, &action, &arn) {
+            Decision::Deny if is_owner && call.is_exempt => Ok(()),
+            Decision::Deny => Err(call.denied(&arn, true)),
+            _ if is_owner => Ok(()),
+            Decision::Allow if call.is_shareable => Ok(()),
+            Decision::Allow | Decision::None => Err(call.denied(&arn, false)),
+        }
+    }
+
+    /// Refuses what only the owner of a resource may do, unless the caller is of that account.
+    pub fn check_owner(&self, owner: &str, arn: impl FnOnce() -> String) -> Result<(), Refusal> {
+        self.check(owner, arn, None)
+    }
+}
+
+impl Call {
+    // Rule (every operation): a call that may not be made is refused with AccessDenied,
+    //   status 403, in SNS AuthorizationError: "User: ARN is not authorized to perform: sqs:sendmessage on resource: ARN
+    //   because no resource-based policy allows the sqs:sendmessage action". SQS writes the action in lower case.
+    // Source: reported, microsoft/aspire#3333
+    // Test: tests/isolation.rs::the_sentences_of_refusals
+    //
+    // Rule (every operation): whether a queue or topic of another account exists is not said: the
+    //   refusal is the same.
+    // Source: inferred, GetQueueUrl of such a queue was reported as "does not exist or you do not have access to it"
+    //   (fluent/fluent-plugin-s3#342)
+    // Test: tests/isolation.rs::another_account_is_denied_every_operation
+    fn denied(&self, resource: &str, explicitly: bool) -> Refusal {
+        let action = self.shown_action();
+        let reason = match self.service {
+            // STS gives none.
+            "sts" => String::new(),
+            _ if explicitly => " with an explicit deny in a resource-based policy".to_owned(),
+            _ => format!(" because no resource-based policy allows the {action} action"),
+        };
+        not_authorized(&self.arn, &action, resource, &reason)
+    }
+
+    fn shown_action(&self) -> String {
+        shown_action(self.service, self.action)
+    }
+}
+
+/// Returns the refusal of an action for which the caller's key has not the role.
+pub fn not_permitted(arn: &str, service: &str, action: &str, resource: &str) -> Refusal {
+    let action = shown_action(service, action);
+    let reason = format!(" because no identity-based policy allows the {action} action");
+    not_authorized(arn, &action, resource, &reason)
+}
+
+fn shown_action(service: &str, action: &str) -> String {
+    match service {
+        "sqs" => format!("sqs:{}", action.to_ascii_lowercase()),
+        "sns" => format!("SNS:{action}"),
+        other => format!("{other}:{action}"),
+    }
+}
+
+fn not_authorized(arn: &str, action: &str, resource: &str, reason: &str) -> Refusal {
+    Refusal::new(
+        Kind::AccessDenied,
+        format!(
+            "User: {arn} is not authorized to perform: {action} on resource: {resource}{reason}"
+        ),
+    )
+}
+
+// Rule (deliveries): SNS brings a message to a queue of another account than the subscription's only if the queue's
+//   policy allows it to SNS.
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html
+// Test: tests/isolation.rs::a_topic_reaches_a_queue_of_another_account_only_if_its_policy_says_so
+//
+/// Returns whether SNS may put messages into a queue on behalf of an account: one of its own, or one
+/// whose policy allows that to SNS or to the account.
+pub fn may_deliver(tx: &Txn<'_>, account: &str, queue: &Queue) -> bool {
+    if !tx.isolates_accounts() || queue.address.account == account {
+        return true;
+    }
+    let Some(policy) = &queue.attributes.policy else { return false };
+    let root = format!("arn:aws:iam::{account}:root");
+    let who = Requester { account, arn: &root, service: SNS };
+    decide(policy, &who, "sqs:SendMessage", &queue.address.arn()) == Decision::Allow
+}
