@@ -36,8 +36,12 @@ impl Protocol {
     ];
 
     /// The protocol of a name; refused with InvalidParameter.
+    // Rule (Subscribe): capital letters in the name of a protocol do not matter; it is shown in small letters.
+    // Source: reported, hashicorp/terraform#10697
+    // Test: tests/scenarios/subscriptions.txt#Capital letters in the name of a protocol
     pub fn named(name: &str) -> Result<Self, Refusal> {
-        Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
+        let is_called = |protocol: &Self| protocol.name().eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(is_called).ok_or_else(|| {
             Refusal::invalid_parameter(format_args!(
                 "Amazon SNS does not support this protocol string: {name}"
             ))
@@ -125,6 +129,12 @@ impl Protocol {
     // Test: tests/recorded/sns.jsonl#sns-subscribe-sms-odd-separators-accepted, tests/recorded/sns.jsonl#sns-subscribe-sms-bad-word
     // Rule (Subscribe): a FIFO topic has queues only, of both kinds, and a standard topic no FIFO queues.
     // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
+    // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
+    // Rule (Subscribe): an endpoint that is no ARN of a function is InvalidParameter, "Lambda endpoint ARN".
+    // Source: reported, Miserlou/Zappa#225
+    // Test: src/domain/sns_endpoint.rs::refusals_are_those_of_aws
+    // Rule (Subscribe): protocols other than sqs are refused for a FIFO topic, "Invalid protocol type: sms".
+    // Source: reported, hashicorp/terraform-provider-aws#38441
     // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
     pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
         if fifo_topic && self != Self::Sqs {
