@@ -6,15 +6,19 @@
 mod gateway;
 mod post_office;
 
+use axum::body::Body;
 use gateway::sns::visit;
-use gateway::{ARNS, Caller, Service, settings};
+use gateway::{ARNS, Caller, QUEUES, Service, settings};
 use post_office::{House, Plan, Sent, TOPIC, text_of};
 use serde_json::{Value, json};
+use squab::domain::endpoint_rules::EndpointRules;
 use squab::runtime::carrier::{Letter, World};
 use squab::runtime::http_sender::Post;
-use squab::store::Location;
+use squab::runtime::mail_sender::MailSender;
+use squab::store::{AccountLimits, Location, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 const URL: &str = "http://endpoint.example/in";
 
@@ -431,10 +435,11 @@ async fn an_endpoint_gets_a_few_messages_at_a_time_and_fewer_large_ones() {
     }
 }
 
-/// There are only so many connections; whoever has to wait for one gets it when another is done.
+/// A destination gets so many slots of an account; an outbox that waits for one gets it when another is
+/// done, and other destinations of the account do not wait.
 #[tokio::test]
-async fn so_many_outboxes_are_served_at_a_time() {
-    const OUTBOXES: usize = 512;
+async fn a_destination_gets_a_part_of_the_slots() {
+    const OUTBOXES: usize = 150;
     let house = House::running(&Location::Memory);
     house.topic().await;
     for number in 0..OUTBOXES + 2 {
@@ -443,12 +448,202 @@ async fn so_many_outboxes_are_served_at_a_time() {
         house.office.plan(&address, Plan::Wait(200));
     }
     house.publish("hello", &[]).await;
-    for begun in [OUTBOXES, 1, 1] {
+    for begun in [OUTBOXES, 1] {
         house.office.until(begun).await;
         let_all_begin(&house).await;
         assert_eq!(house.office.take().len(), begun);
         house.office.go_on();
     }
+    let function = function("f");
+    let parameters = [("TopicArn", TOPIC), ("Protocol", "lambda"), ("Endpoint", &*function)];
+    house.ok("Subscribe", &parameters).await;
+    house.publish("hello", &[]).await;
+    in_time(house.office.until_at(&function, 1)).await;
+}
+
+fn function(name: &str) -> String {
+    format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
+}
+
+/// Fails instead of waiting for ever. The time is real, and the clock of the server stands still.
+async fn in_time<T>(done: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), done).await.unwrap()
+}
+
+/// 2,500 endpoints of one account do not answer. That of another account gets its message, while the
+/// clock stands still.
+#[tokio::test]
+async fn hanging_endpoints_delay_no_other_account() {
+    let house = House::running(&Location::Memory);
+    house.topic().await;
+    for number in 0..2_500 {
+        let function = function(&number.to_string());
+        house.office.plan(&function, Plan::Hang);
+        let parameters = [("TopicArn", TOPIC), ("Protocol", "lambda"), ("Endpoint", &*function)];
+        house.ok("Subscribe", &parameters).await;
+    }
+    house.publish("hello", &[]).await;
+    in_time(house.office.until(200)).await;
+    let other = Caller { account: "111122223333".into(), ..Caller::default() };
+    let ask = async |operation, input| house.service.ask_sns(&other, operation, &input).await;
+    let topic = ask("CreateTopic", json!({"Name": "t"})).await.unwrap()["TopicArn"].clone();
+    let endpoint = function("other");
+    let input = json!({"TopicArn": topic, "Protocol": "lambda", "Endpoint": endpoint});
+    ask("Subscribe", input).await.unwrap();
+    for count in 1..=20 {
+        ask("Publish", json!({"TopicArn": topic, "Message": "hello"})).await.unwrap();
+        in_time(house.office.until_at(&endpoint, count)).await;
+    }
+    let begun = house.office.take().len();
+    assert!(begun < 300, "{begun} deliveries: no slot is left for others");
+}
+
+async fn limit(house: &House, captured: i64, outbox: i64) {
+    let limits = AccountLimits { captured, outbox };
+    let limiting = house.service.runtime.run(move |tx| {
+        tx.limit_accounts(limits);
+        Ok(())
+    });
+    limiting.await.unwrap();
+}
+
+async fn usage(house: &House, account: &'static str) -> Usage {
+    house.service.runtime.run(move |tx| Ok(tx.usage(account)?)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_full_outbox_throttles_its_account_only() {
+    const ACCOUNT: &str = "000000000000";
+    let house = House::new();
+    house.topic().await;
+    house.service.ok("CreateQueue", json!({"QueueName": "q"})).await;
+    house.subscribed("sqs", &format!("{ARNS}:q")).await;
+    house.subscribed("http", URL).await;
+    house.office.plan(URL, Plan::Answer(503));
+    limit(&house, 1, 10_000).await;
+    let message = "x".repeat(1_000);
+    let publish =
+        async || house.call("Publish", &[("TopicArn", TOPIC), ("Message", &message)]).await;
+    let mut published = 0;
+    let throttled = loop {
+        let answer = publish().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        published += 1;
+        assert!(published < 100);
+    };
+    assert_eq!(throttled.status, 429);
+    assert!(throttled.text().contains("<Code>Throttled</Code>"), "{}", throttled.text());
+    // So are questions, which wait in the outbox, too; and a batch, of which nothing is published.
+    for number in 0..20 {
+        let endpoint = format!("http://{number}.example/");
+        let parameters = [("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", &*endpoint)];
+        if number == 19 {
+            assert_eq!(house.call("Subscribe", &parameters).await.status, 429);
+        } else {
+            house.call("Subscribe", &parameters).await;
+        }
+    }
+    assert_eq!(publish().await.status, 429);
+    let used = usage(&house, ACCOUNT).await.outbox;
+    assert!((8_000..=10_000).contains(&used), "{used}");
+    // What was refused is in no queue.
+    let input = json!({"QueueUrl": format!("{QUEUES}/q"), "AttributeNames": ["All"]});
+    let attributes = house.service.ok("GetQueueAttributes", input).await;
+    let number = &attributes["Attributes"]["ApproximateNumberOfMessages"];
+    assert_eq!(number, &json!(published.to_string()));
+    // Others are not concerned.
+    let other = Caller { account: "111122223333".into(), ..Caller::default() };
+    let ask = async |operation, input| house.service.ask_sns(&other, operation, &input).await;
+    let topic = ask("CreateTopic", json!({"Name": "t"})).await.unwrap()["TopicArn"].clone();
+    let input = json!({"TopicArn": topic, "Protocol": "lambda", "Endpoint": function("f")});
+    ask("Subscribe", input).await.unwrap();
+    ask("Publish", json!({"TopicArn": topic, "Message": message})).await.unwrap();
+    // When the endpoint is well again, so is the account, and what counted does not any more.
+    house.office.plan(URL, Plan::Answer(200));
+    house.watch(100).await;
+    assert_eq!(usage(&house, ACCOUNT).await.outbox, 0);
+    assert_eq!(publish().await.status, 200);
+}
+
+#[tokio::test]
+async fn captured_messages_of_an_account_are_bounded_in_bytes() {
+    let house = House::new();
+    limit(&house, 10_000, 1).await;
+    let other = Caller { account: "111122223333".into(), ..Caller::default() };
+    let message = "x".repeat(1_000);
+    let sms = async |caller: &Caller, number: u32| {
+        let input = json!({"PhoneNumber": format!("+1555000{number:04}"), "Message": message});
+        house.service.ask_sns(caller, "Publish", &input).await.unwrap();
+    };
+    sms(&other, 1).await;
+    for number in 0..100 {
+        sms(&Caller::default(), number).await;
+    }
+    let seen = house.seen("/_aws/sns/sms-messages").await;
+    let phones = seen["sms_messages"].as_object().unwrap();
+    assert!((5..10).contains(&phones.len()), "{}", phones.len());
+    assert!(phones.contains_key("+15550000099"), "the latest is there");
+    let used = usage(&house, "000000000000").await.captured;
+    assert!((8_000..=10_000).contains(&used), "{used}");
+    let seen = house.seen("/_aws/sns/sms-messages?accountId=111122223333").await;
+    assert_eq!(seen["sms_messages"].as_object().unwrap().len(), 1);
+    let forgotten = hyper::Request::delete("/_aws/sns/sms-messages").body(Body::default());
+    house.inspect(forgotten.unwrap()).await;
+    assert_eq!(usage(&house, "000000000000").await.captured, 0);
+}
+
+/// Where mail reaches mailboxes of others, no caller reads there what would confirm a subscription.
+#[tokio::test]
+async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
+    let relay = MailSender::new("smtp://127.0.0.1:1", "a@example.com").unwrap();
+    let world = World::new(Some(relay), BTreeMap::new(), EndpointRules::default());
+    let house = House::with(Arc::new(world.for_callers_with_keys()));
+    house.topic().await;
+    for protocol in ["email", "email-json"] {
+        let parameters = [
+            ("TopicArn", TOPIC),
+            ("Protocol", protocol),
+            ("Endpoint", "b@example.com"),
+            ("ReturnSubscriptionArn", "true"),
+        ];
+        let arn = text_of(&house.ok("Subscribe", &parameters).await, "SubscriptionArn");
+        house.work().await;
+        let path = format!("/_aws/sns/subscription-tokens/{arn}");
+        let request = hyper::Request::get(path).body(Body::default()).unwrap();
+        assert_eq!(house.inspect(request).await.status, 404);
+    }
+    let seen = house.seen("/_aws/sns/email-messages").await;
+    assert_eq!(seen["email_messages"], json!({}));
+}
+
+#[tokio::test]
+async fn a_denied_endpoint_is_refused_or_a_dead_letter() {
+    let deny = vec!["metadata".parse().unwrap(), "loopback".parse().unwrap()];
+    let rules = EndpointRules { allow: Vec::new(), deny };
+    let house = House::with(Arc::new(World::new(None, BTreeMap::new(), rules)));
+    house.topic().await;
+    for endpoint in [
+        "http://169.254.169.254/latest/",
+        "http://user:password@169.254.169.254:80",
+        "http://[::ffff:169.254.169.254]:8080/",
+        "http://[fd00:ec2::254]",
+        "http://127.0.0.1:80/",
+    ] {
+        let parameters = [("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", endpoint)];
+        let answer = house.call("Subscribe", &parameters).await;
+        assert_eq!(answer.status, 400, "{endpoint}");
+        assert!(answer.text().contains("<Code>InvalidParameter</Code>"), "{}", answer.text());
+        assert!(answer.text().contains("deny connections"), "{}", answer.text());
+    }
+    // What a name resolves to is found out by the delivery, and not tried again.
+    let arn = house.subscribed("http", "http://localhost:9/").await;
+    house.dead_letters_of(&arn).await;
+    house.publish("hello", &[]).await;
+    house.work().await;
+    assert_eq!(house.dead_letters().await.len(), 1);
+    assert_eq!(house.pending().await, 0);
 }
 
 #[tokio::test]
@@ -539,7 +734,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
 
 #[tokio::test]
 async fn without_a_relay_mail_is_kept_and_that_is_all() {
-    let house = House::with(Arc::new(World::new(None, BTreeMap::new())));
+    let house = House::with(Arc::new(World::new(None, BTreeMap::new(), EndpointRules::default())));
     house.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {

@@ -504,7 +504,7 @@ async fn bodies_that_are_no_json_are_refused() {
 #[tokio::test]
 async fn unknown_operations_and_targets_are_refused() {
     let (service, _) = service_and_calls().await;
-    let unknown = "com.amazon.coral.service#UnknownOperationException";
+    let unknown = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
     for target in [
         "AmazonSQS.Nonsense",
         "AmazonSQS.",
@@ -514,20 +514,25 @@ async fn unknown_operations_and_targets_are_refused() {
         "amazonsqs.SendMessage",
         "AmazonSQS.SendMessage.x",
     ] {
-        let refused = service.answer(called(target, "{}")).await.refused(Protocol::Json);
-        assert_eq!(
-            (refused.status, refused.json_type.as_deref()),
-            (400, Some(unknown)),
-            "{target}"
-        );
+        let answer = service.answer(called(target, "{}")).await;
+        assert_eq!((answer.status, answer.text()), (400, unknown), "{target}");
+        assert!(!answer.headers.contains_key("x-amzn-query-error"), "{target}");
     }
     let no_target = Request::post("/")
         .header("host", HOST)
         .header("content-type", "application/x-amz-json-1.0")
         .body(Body::from("{}"))
         .unwrap();
-    let refused = service.answer(no_target).await.refused(Protocol::Json);
-    assert_eq!((refused.status, refused.code.as_str()), (400, "MissingAction"));
+    let answer = service.answer(no_target).await;
+    assert_eq!((answer.status, answer.text()), (400, unknown));
+    let of_sns = service.answer(posted("/", "Action=publish&Version=2010-03-31")).await;
+    let of_sns = of_sns.text().split("<RequestId>").next().unwrap().to_owned();
+    assert_eq!(
+        of_sns,
+        "<ErrorResponse xmlns=\"http://webservices.amazon.com/AWSFault/2005-15-09\"><Error>\
+         <Type>Sender</Type><Code>InvalidAction</Code><Message>Could not find operation publish for \
+         version 2010-03-31</Message></Error>"
+    );
     let not_utf8 = hyper::header::HeaderValue::from_bytes(b"AmazonSQS.\xff").unwrap();
     let mut request = called("x", "{}");
     request.headers_mut().insert("x-amz-target", not_utf8);

@@ -68,7 +68,11 @@ async fn content_type_selects_the_protocol_whatever_the_target_says() {
     let answer = send(&service, "POST", "/?Action=ListQueues", &[], "").await;
     assert!(answer.text().contains("<ListQueuesResponse"), "no content type and no target");
     let answer = send(&service, "POST", "/?Action=ListQueues", &[("content-type", JSON)], "").await;
-    assert_eq!(answer.refused(Protocol::Json).code, "MissingAction", "JSON without a target");
+    assert_eq!(
+        answer.refused(Protocol::Json).code,
+        "UnknownOperationException",
+        "JSON without a target"
+    );
 }
 
 #[tokio::test]

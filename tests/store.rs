@@ -354,6 +354,18 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
 /// Makes of a file what the program before the order of FIFO groups would have written: a group with
 /// messages in flight has no head, whichever these are, and records go with the queue.
 const BACK_TO_VERSION_8: &str = "
+    DROP INDEX outboxes_ready;
+    DROP INDEX outboxes_waiting;
+    ALTER TABLE outboxes DROP COLUMN ready;
+    ALTER TABLE outboxes DROP COLUMN destination;
+    ALTER TABLE outboxes DROP COLUMN account;
+    CREATE INDEX outboxes_by_time ON outboxes (next_due) WHERE claimed = 0;
+    ALTER TABLE publications DROP COLUMN reserved;
+    ALTER TABLE publications DROP COLUMN bytes;
+    ALTER TABLE publications DROP COLUMN account;
+    ALTER TABLE deliveries DROP COLUMN account;
+    DROP INDEX captured_messages_by_account;
+    DROP TABLE account_usage;
     DROP TABLE newest_time;
     DROP INDEX messages_hidden;
     UPDATE messages SET place = place + 2 WHERE place IN (-4, -3);

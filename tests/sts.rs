@@ -222,7 +222,7 @@ async fn issued_keys_are_those_of_one_server() {
 fn issued_keys_end_in_time() {
     let credentials = Credentials::default();
     let end_ms = 1_767_323_045_000;
-    let issued = credentials.issue(ROOT, Principal::Account, Role::Operate, end_ms).unwrap();
+    let issued = credentials.issue(None, ROOT, Principal::Account, Role::Operate, end_ms).unwrap();
     let key = Key {
         id: issued.access_key_id.clone(),
         secret: issued.secret_access_key.expose().to_owned(),

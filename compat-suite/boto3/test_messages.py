@@ -169,10 +169,13 @@ def test_deduplication_id_on_a_standard_queue(sqs):
         sqs.queue().send(dedup="d")
 
 
-@pytest.mark.behaviour("messages-18")
+@pytest.mark.behaviour("messages-20")
 def test_receive_attempt_on_a_standard_queue(sqs):
-    with sqs.refuses("InvalidParameterValue"):
-        sqs.queue().receive(ReceiveRequestAttemptId="attempt")
+    queue = sqs.queue()
+    queue.send("message")
+    for _ in range(2):
+        received = queue.receive(ReceiveRequestAttemptId="attempt", VisibilityTimeout=0)
+        assert [message["Body"] for message in received] == ["message"]
 
 
 @pytest.mark.behaviour("messages-19")

@@ -109,7 +109,8 @@ def test_parameters_in_the_url(sns_endpoint, sns):
 def test_unknown_action(sns_endpoint):
     answer = sns_call(f"{sns_endpoint}/", Action="MakeTopic")
     assert answer.status == 400
-    assert answer.element("Error/Code", SNS_NAMESPACE) == "InvalidAction"
+    namespace = "http://webservices.amazon.com/AWSFault/2005-15-09"
+    assert answer.element("Error/Code", namespace) == "InvalidAction"
 
 
 @pytest.mark.behaviour("snswire-07")

@@ -83,6 +83,8 @@ pub struct Context {
     pub role: Role,
     /// Which queues and topics the caller may use.
     pub access: Access,
+    /// The access key id that the caller signs with, known or not.
+    pub key_id: Option<String>,
     /// Whether the caller's key is a temporary one that this server has issued.
     pub in_session: bool,
     /// Where callers belong whose key is not known.

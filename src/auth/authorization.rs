@@ -73,6 +73,16 @@ impl<'a> Scope<'a> {
     }
 }
 
+// Rule (every operation): commas and spaces separate the parts of an Authorization header, so a key id with a space
+//   in it is IncompleteSignature, "'…' not a valid key=value pair (missing equal-sign) in Authorization header: '…'."
+// Source: reported, boto/boto3#2280
+// Test: src/auth/authorization.rs::a_part_without_equal_sign_is_refused_first
+//
+// Rule (every operation): missing parts of an Authorization header are IncompleteSignature, status 400, a sentence for
+//   each: "Authorization header requires 'Signature' parameter. … Authorization=…".
+// Source: reported, brendanhay/amazonka#316
+// Test: src/auth/authorization.rs::missing_parts_are_told_one_by_one
+
 /// Reads an `Authorization` header. Its refusals come in AWS's order: a part that is no
 /// `key=value`, the parts that are missing, the algorithm, the credential, the date.
 pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
@@ -247,6 +257,15 @@ mod tests {
             refusal("Bearer abc", &HeaderMap::new()),
             "'abc' not a valid key=value pair (missing equal-sign) in Authorization header: \
              'Bearer abc'."
+        );
+        let credential = "a /20151021/r/s/aws4_request";
+        let authorization = format!("AWS4-HMAC-SHA256 Credential={credential}, Signature=c");
+        assert_eq!(
+            refusal(&authorization, &HeaderMap::new()),
+            format!(
+                "'/20151021/r/s/aws4_request' not a valid key=value pair (missing equal-sign) in \
+                 Authorization header: '{authorization}'."
+            )
         );
     }
 

@@ -216,12 +216,19 @@ pub struct Credentials {
 #[derive(Debug)]
 struct Known {
     credential: Arc<Credential>,
+    /// The configured key by which a temporary one was issued, directly or by way of others; empty if
+    /// that key is not configured, and for configured keys.
+    issuer: String,
     reported: AtomicBool,
 }
 
 impl Known {
-    fn new(credential: Credential) -> Arc<Self> {
-        Arc::new(Self { credential: Arc::new(credential), reported: AtomicBool::new(false) })
+    fn new(credential: Credential, issuer: String) -> Arc<Self> {
+        Arc::new(Self {
+            credential: Arc::new(credential),
+            issuer,
+            reported: AtomicBool::new(false),
+        })
     }
 }
 
@@ -230,12 +237,28 @@ impl Known {
 #[derive(Debug, Default)]
 struct Issued {
     by_id: HashMap<String, Arc<Known>>,
-    /// When they end, in Unix milliseconds, and their ids.
-    by_end: BTreeSet<(i64, String)>,
+    /// By the key that issued them: when they end, in Unix milliseconds, and their ids.
+    by_issuer: HashMap<String, BTreeSet<(i64, String)>>,
 }
 
-/// Temporary keys that are remembered; those that end first make room for new ones.
-pub const ISSUED_KEYS: usize = 10_000;
+impl Issued {
+    /// Remembers a key. Of the same issuer, those that end first make room for it.
+    fn insert(&mut self, key: Arc<Known>) {
+        let Credential { access_key_id, expires_at_ms, .. } = &*key.credential;
+        let by_end = self.by_issuer.entry(key.issuer.clone()).or_default();
+        while by_end.len() >= ISSUED_KEYS
+            && let Some((_, first)) = by_end.pop_first()
+        {
+            self.by_id.remove(&first);
+        }
+        by_end.insert((expires_at_ms.unwrap_or(i64::MAX), access_key_id.clone()));
+        self.by_id.insert(access_key_id.clone(), key);
+    }
+}
+
+/// Temporary keys that are remembered of each configured key, and of all others together; those that
+/// end first make room for new ones.
+pub const ISSUED_KEYS: usize = 1_000;
 
 impl Credentials {
     /// Reads a credentials file of either form. A file without any key is an error: whoever names
@@ -262,23 +285,26 @@ impl Credentials {
     /// Adds a key, in place of the one with the same id.
     pub fn insert(&mut self, credential: Credential) {
         self.signing_keys.clear();
-        self.configured.insert(credential.access_key_id.clone(), Known::new(credential));
+        let known = Known::new(credential, String::new());
+        self.configured.insert(known.credential.access_key_id.clone(), known);
     }
 
     /// Issues a random temporary key for a principal of an account, with the role of its caller. It ends at
-    /// a time in Unix milliseconds.
+    /// a time in Unix milliseconds. `caller`: the access key id that asks for it, if there is one. Each
+    /// configured key has room for [`ISSUED_KEYS`], including those that its temporary keys issue.
     ///
     /// # Errors
     ///
     /// When the machine has no randomness.
     pub fn issue(
         &self,
+        caller: Option<&str>,
         account: &str,
         principal: Principal,
         role: Role,
         expires_at_ms: i64,
     ) -> Result<Arc<Credential>, getrandom::Error> {
-        let credential = Known::new(Credential {
+        let credential = Credential {
             access_key_id: format!("ASIA{}{}", encode(account), random_base32(7)?),
             secret_access_key: Secret(random_base64(30)?),
             session_token: Some(Secret(random_base64(192)?)),
@@ -286,19 +312,20 @@ impl Credentials {
             principal,
             role,
             expires_at_ms: Some(expires_at_ms),
-        });
-        let issued = Arc::clone(&credential.credential);
-        let id = &issued.access_key_id;
-        let mut keys = self.issued.write().unwrap_or_else(PoisonError::into_inner);
-        while keys.by_id.len() >= ISSUED_KEYS
-            && let Some((_, first)) = keys.by_end.pop_first()
-        {
-            keys.by_id.remove(&first);
-        }
-        keys.by_end.insert((expires_at_ms, id.clone()));
-        keys.by_id.insert(id.clone(), credential);
-        drop(keys);
+        };
+        let key = Known::new(credential, self.issuer(caller));
+        let issued = Arc::clone(&key.credential);
+        self.issued.write().unwrap_or_else(PoisonError::into_inner).insert(key);
         Ok(issued)
+    }
+
+    /// Returns the configured key that a caller's key is, or comes from.
+    fn issuer(&self, caller: Option<&str>) -> String {
+        let Some(id) = caller else { return String::new() };
+        if self.configured.contains_key(id) {
+            return id.to_owned();
+        }
+        self.known(id).map(|known| known.issuer.clone()).unwrap_or_default()
     }
 
     /// The key with this id.
@@ -608,7 +635,8 @@ mod tests {
     #[test]
     fn issued_keys_look_like_those_of_aws_and_are_found() {
         let credentials = Credentials::parse(TOML).unwrap();
-        let key = credentials.issue("123456789012", Principal::Account, Role::View, 1_000).unwrap();
+        let key =
+            credentials.issue(None, "123456789012", Principal::Account, Role::View, 1_000).unwrap();
         let id = &key.access_key_id;
         assert!(id.len() == 20 && id.starts_with("ASIA"), "{id}");
         assert_eq!(account_of(&id.replacen("ASIA", "LSIA", 1)), "123456789012");
@@ -626,7 +654,7 @@ mod tests {
     fn issued_keys_that_end_first_make_room() {
         let credentials = Credentials::default();
         let issue = |end| {
-            credentials.issue("000000000000", Principal::Account, Role::Operate, end).unwrap()
+            credentials.issue(None, "000000000000", Principal::Account, Role::Operate, end).unwrap()
         };
         let (first, second) = (issue(2), issue(1));
         for end in 3..=ISSUED_KEYS as i64 {
@@ -638,6 +666,28 @@ mod tests {
         assert!(credentials.get(&first.access_key_id).is_some());
         assert!(credentials.get(&last.access_key_id).is_some());
         assert_eq!(credentials.issued.read().unwrap().by_id.len(), ISSUED_KEYS);
+    }
+
+    #[test]
+    fn no_key_ends_the_sessions_of_another() {
+        let credentials = Credentials::parse(TOML).unwrap();
+        let issue = |caller, end| {
+            credentials
+                .issue(caller, "000000000000", Principal::Account, Role::Operate, end)
+                .unwrap()
+        };
+        // Each of these would be the first to make room.
+        let of_other = issue(Some("ASIDEXAMPLE"), 1);
+        let of_unknown = issue(Some("unknown"), 1);
+        let session = issue(Some("AKIDEXAMPLE"), i64::MAX);
+        for end in 0..2 * ISSUED_KEYS as i64 {
+            issue(Some("AKIDEXAMPLE"), 1_000 + end);
+            // What a session issues counts as its key's.
+            issue(Some(&session.access_key_id), 1_000 + end);
+        }
+        assert!(credentials.get(&of_other.access_key_id).is_some());
+        assert!(credentials.get(&of_unknown.access_key_id).is_some());
+        assert!(credentials.issued.read().unwrap().by_id.len() <= 2 * ISSUED_KEYS + 2);
     }
 
     #[test]

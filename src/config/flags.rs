@@ -158,6 +158,24 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub lambda_url: Option<Vec<String>>,
 
+    /// Connect to these endpoints only: network, host, loopback, private, public; repeatable [default: all]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub allow_endpoints: Option<Vec<String>>,
+
+    /// Never connect to these endpoints, metadata among them; repeatable [default: metadata, with keys]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_many")]
+    pub deny_endpoints: Option<Vec<String>>,
+
+    /// Bytes of captured messages of an account; the oldest make room [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    pub max_captured_bytes: Option<u64>,
+
+    /// Bytes that may wait for endpoints of an account's topics [default: 1073741824]
+    #[arg(long, value_name = "BYTES")]
+    pub max_outbox_bytes: Option<u64>,
+
     /// Relay for email subscriptions: smtp://host:25, smtps://host [default: mail is only captured]
     #[arg(long, value_name = "URL")]
     pub mail_relay: Option<String>,
@@ -268,6 +286,10 @@ impl Options {
             trust_forwarded: self.trust_forwarded.or(below.trust_forwarded),
             sns_cert_url_host: self.sns_cert_url_host.or(below.sns_cert_url_host),
             lambda_url: self.lambda_url.or(below.lambda_url),
+            allow_endpoints: self.allow_endpoints.or(below.allow_endpoints),
+            deny_endpoints: self.deny_endpoints.or(below.deny_endpoints),
+            max_captured_bytes: self.max_captured_bytes.or(below.max_captured_bytes),
+            max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
             mail_relay: self.mail_relay.or(below.mail_relay),
             mail_from: self.mail_from.or(below.mail_from),
             compat: self.compat.or(below.compat),

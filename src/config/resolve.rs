@@ -14,8 +14,10 @@ use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
 use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::address::is_account;
+use crate::domain::endpoint_rules::{EndpointRules, Rule};
 use crate::domain::host::Authority;
 use crate::domain::sns_endpoint::without_secrets;
+use crate::store::AccountLimits;
 
 /// Milliseconds by which answers can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
@@ -27,6 +29,7 @@ pub(super) fn resolve(
 ) -> Result<Settings, ConfigError> {
     let has_keys = access_key.is_some() || options.credentials.is_some();
     let compat = options.compat;
+    let limits = AccountLimits::default();
     let relaxed_limits = options.relaxed_limits.unwrap_or(false);
     // Those servers keep nothing unless they are told to.
     let is_ephemeral = compat.is_some() && options.data.is_none();
@@ -64,6 +67,17 @@ pub(super) fn resolve(
         trust_forwarded: options.trust_forwarded.unwrap_or(false),
         cert_base_url: options.sns_cert_url_host.map(cert_base_url).transpose()?,
         lambda_urls: lambda_urls(options.lambda_url.unwrap_or_default())?,
+        endpoint_rules: endpoint_rules(options.allow_endpoints, options.deny_endpoints, has_keys)?,
+        max_captured_bytes: at_least_one(
+            "max_captured_bytes",
+            options.max_captured_bytes,
+            limits.captured as u64,
+        )?,
+        max_outbox_bytes: at_least_one(
+            "max_outbox_bytes",
+            options.max_outbox_bytes,
+            limits.outbox as u64,
+        )?,
         mail_relay: options.mail_relay.map(|url| MailRelay {
             url,
             from: options.mail_from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned()),
@@ -202,6 +216,27 @@ fn allowed_hosts(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
             })
         })
         .collect()
+}
+
+/// With keys there are callers who are not the operators of the server.
+fn endpoint_rules(
+    allow: Option<Vec<String>>,
+    deny: Option<Vec<String>>,
+    has_keys: bool,
+) -> Result<EndpointRules, ConfigError> {
+    let read = |setting, given: Option<Vec<String>>| {
+        let given = given.unwrap_or_default();
+        let texts = given.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let rules = texts.map(|text| {
+            text.parse::<Rule>().map_err(|message| ConfigError::Value { setting, message })
+        });
+        rules.collect::<Result<Vec<_>, _>>()
+    };
+    let rules = EndpointRules {
+        allow: read("allow_endpoints", allow)?,
+        deny: read("deny_endpoints", deny)?,
+    };
+    Ok(if has_keys { rules.for_callers() } else { rules })
 }
 
 fn log_level(given: Option<String>) -> Result<String, ConfigError> {

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
 use super::queues::DeclaredQueue;
 use super::topics::DeclaredTopic;
+use crate::domain::endpoint_rules::EndpointRules;
 
 /// Where the state lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +113,13 @@ pub struct Settings {
     pub cert_base_url: Option<String>,
     /// URLs of functions by ARN, by name, or by `*`; default none.
     pub lambda_urls: BTreeMap<String, String>,
+    /// Which http and https endpoints the server connects to; default all, and with keys all but
+    /// link-local and metadata addresses.
+    pub endpoint_rules: EndpointRules,
+    /// Bytes of captured messages that an account may have; default 64 MiB. The oldest make room.
+    pub max_captured_bytes: u64,
+    /// Bytes that may wait in the outbox of an account; default 1 GiB.
+    pub max_outbox_bytes: u64,
     /// The relay for mail; default none: mail is captured, and nothing is sent.
     pub mail_relay: Option<MailRelay>,
     /// Which server Squab stands in for; default none.

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::environment::{ENVIRONMENT_PREFIX, shouted};
 use super::flags::Sources;
 use super::*;
+use crate::domain::endpoint_rules::EndpointRules;
 
 /// The line and the sentence with which a file is refused.
 pub(in crate::config) fn fault(text: &str) -> (usize, String) {
@@ -117,8 +118,13 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_RELAXED_LIMITS", "1"),
             ("SQUAB_AUTO_CREATE_QUEUES", "1"),
             ("SQUAB_ACCOUNT", "123456789012"),
+            ("SQUAB_ALLOW_ENDPOINTS", "public, 10.1.0.0/16"),
+            ("SQUAB_DENY_ENDPOINTS", "*.Bad.example"),
+            ("SQUAB_MAX_CAPTURED_BYTES", "8"),
+            ("SQUAB_MAX_OUTBOX_BYTES", "9"),
         ],
     );
+    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let expected = Settings {
         listen: vec!["0.0.0.0:1".to_owned(), "0.0.0.0:2".to_owned()],
         allow_anonymous: true,
@@ -141,6 +147,12 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         trust_forwarded: true,
         cert_base_url: None,
         lambda_urls: BTreeMap::new(),
+        endpoint_rules: EndpointRules {
+            allow: rules(&["public", "10.1.0.0/16"]),
+            deny: rules(&["*.bad.example", "metadata"]),
+        },
+        max_captured_bytes: 8,
+        max_outbox_bytes: 9,
         mail_relay: None,
         compat: None,
         sqs_endpoint_strategy: EndpointStrategy::Path,
@@ -173,7 +185,9 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
          config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n\
          relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n\
-         one_region = true\nallow_anonymous = true\nallowed_hosts = ['Queues', '*.example']\n",
+         one_region = true\nallow_anonymous = true\nallowed_hosts = ['Queues', '*.example']\n\
+         allow_endpoints = ['public', '10.1.0.0/16']\ndeny_endpoints = '*.bad.example'\n\
+         max_captured_bytes = 8\nmax_outbox_bytes = 9\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
 }

@@ -46,6 +46,16 @@ pub fn has_fifo_suffix(name: &str) -> bool {
     name.ends_with(FIFO_SUFFIX)
 }
 
+// Rule (CreateQueue): a bad name is InvalidParameterValue, "Can only include alphanumeric characters, hyphens, or
+//   underscores. 1 to 80 in length"; so is a name with .fifo without FifoQueue.
+// Source: reported, boto/botocore#3058
+// Test: src/domain/address.rs::names_are_checked_by_type_of_queue
+//
+// Rule (CreateQueue): a bad name with FifoQueue is InvalidParameterValue, "The name of a FIFO queue can only include
+//   alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length."
+// Source: reported, mapbox/cloudfriend#94
+// Test: src/domain/address.rs::names_are_checked_by_type_of_queue
+
 /// The refusal of a name that does not fit the type of queue that is to be created.
 pub(super) fn bad_name(fifo: bool) -> Refusal {
     Refusal::invalid(if fifo {

@@ -21,6 +21,22 @@ use super::{Kind, Refusal};
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 // Test: tests/scenarios/batches.txt#What refuses the whole request.
 //
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): a batch without entries is
+//   EmptyBatchRequest, "There should be at least one SendMessageBatchRequestEntry in the request."; the type of the
+//   entries follows the operation.
+// Source: reported, aws/aws-sdk-php#630
+// Test: tests/scenarios/batches.txt#What refuses the whole request., src/domain/batch.rs::the_number_of_entries_is_checked_before_their_ids
+//
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): an Id that repeats is
+//   BatchEntryIdsNotDistinct, "Id a repeated."
+// Source: reported, elixir-broadway/broadway_sqs#49
+// Test: tests/scenarios/batches.txt#What refuses the whole request.
+//
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): an entry without an Id is
+//   MissingParameter, "The request must contain the parameter DeleteMessageBatchRequestEntry.1.Id."
+// Source: reported, aws/aws-sdk-js#2388
+// Test: src/domain/batch.rs::missing_ids_come_before_malformed_ones_and_those_before_repeated_ones
+//
 /// Checks the number of entries and their Ids: 1 to `most` entries, all with a well-formed Id, no Id
 /// twice.
 ///

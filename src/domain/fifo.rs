@@ -21,6 +21,11 @@ pub fn check_receive_request_attempt_id(id: &str) -> Result<(), Refusal> {
     check_id("ReceiveRequestAttemptId", id)
 }
 
+// Rule (SendMessage): a parameter of the other type of queue is InvalidParameterValue, "Value 1 for parameter
+//   MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type."
+// Source: reported, github-aws-runners/terraform-aws-github-runner#1562
+// Test: tests/scenarios/attributes_of_messages.txt#What is refused.
+
 /// Refuses a parameter that the other type of queue has.
 pub fn not_for_this_type(value: impl std::fmt::Display, parameter: &str) -> Refusal {
     let reason = format!("{NOT_FOR_THIS_TYPE}.");

@@ -298,6 +298,11 @@ impl BaseType {
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 // Test: src/domain/message_attributes.rs::ten_attributes_are_the_most
 //
+// Rule (SendMessage, SendMessageBatch): more attributes are InvalidParameterValue, "Number of message attributes [11]
+//   exceeds the allowed maximum [10]."
+// Source: reported, open-telemetry/opentelemetry-java#7309
+// Test: src/domain/message_attributes.rs::ten_attributes_are_the_most
+//
 fn check_count(count: usize) -> Result<(), Refusal> {
     if count <= MESSAGE_ATTRIBUTES {
         return Ok(());

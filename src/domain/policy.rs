@@ -205,9 +205,23 @@ pub fn remove_permission(policy: Option<&str>, label: &str) -> Result<Option<Str
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
 // Test: src/domain/policy.rs::refusals_of_permissions
 //
-// Rule (sqs.AddPermission): actions that only the owner of a queue can call are refused, and so are
-//   batch forms: their single form stands for both.
-// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
+// Rule (sqs.AddPermission): an empty label is MissingParameter, "The request must contain the parameter Label."
+// Source: reported, cloud-custodian/cloud-custodian#10098
+// Test: src/domain/policy.rs::refusals_of_permissions
+//
+// Rule (sqs.AddPermission): an account that does not exist is InvalidParameterValue, "Value [x] for parameter
+//   PrincipalId is invalid. Reason: Unable to verify principal."
+// Source: reported, aws/aws-sdk#414
+// Test: src/domain/policy.rs::refusals_of_permissions
+//
+// Rule (sqs.AddPermission): an unknown action and the batch form of an action, for which the single form stands, are
+//   InvalidParameterValue, "Value SQS:x for parameter ActionName is invalid. Reason: Please refer to the appropriate
+//   WSDL for a list of valid actions."
+// Source: reported, cloudtools/awacs#34
+// Test: src/domain/policy.rs::refusals_of_permissions
+//
+// Rule (sqs.AddPermission): actions that only the owner of a queue can call are refused.
+// Source: inferred, AWS documents that no permission of another account has an effect on them
 // Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy.rs::refusals_of_permissions
 //
 fn check_permission(
@@ -406,6 +420,7 @@ mod tests {
         for label in ["", "a b", &"a".repeat(81)] {
             assert!(add(None, label, &account, &["*"]).is_err(), "{label}");
         }
+        assert_eq!(add(None, "", &account, &["*"]), Err(Refusal::missing("Label")));
         assert_eq!(add(None, "l", &[], &["*"]), Err(Refusal::missing("AWSAccountIds")));
         assert_eq!(add(None, "l", &account, &[]), Err(Refusal::missing("Actions")));
     }

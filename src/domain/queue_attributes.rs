@@ -232,7 +232,7 @@ impl QueueAttributes {
     //
     // Rule (SetQueueAttributes): an empty text removes KmsMasterKeyId, Policy, RedrivePolicy or
     //   RedriveAllowPolicy.
-    // Source: inferred, recorded for KmsMasterKeyId
+    // Source: reported, https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/sqs/attribute_funcs.go
     // Test: src/domain/queue_attributes.rs::documents_are_shown_and_removed_by_an_empty_text
     //
     /// Sets all of these attributes, or none of them when one is refused. An empty text removes
@@ -474,7 +474,7 @@ impl QueueAttributes {
     //
     // Rule (CreateQueue, SetQueueAttributes): a KMS key together with SqsManagedSseEnabled=true is
     //   refused.
-    // Source: inferred
+    // Source: inferred, AWS documents that a queue has one kind of encryption only; the sentence is not proven
     // Test: src/domain/queue_attributes.rs::two_kinds_of_encryption_at_once_are_refused
     //
     /// Applies the rules between attributes, after all given values were taken over.

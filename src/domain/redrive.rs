@@ -28,8 +28,13 @@ impl RedrivePolicy {
     //
     // Rule (CreateQueue, SetQueueAttributes): a RedrivePolicy without deadLetterTargetArn or maxReceiveCount is
     //   refused with InvalidParameterValue, "Redrive policy does not contain mandatory attribute: …".
-    // Source: inferred, a public thread quoted the text but was not found again
+    // Source: reported, ansible-collections/community.aws#2321
     // Test: tests/scenarios/redrive_policies.txt
+    //
+    // Rule (CreateQueue, SetQueueAttributes): what is missing from a RedrivePolicy is named before a member that it
+    //   must not have, and of two that are missing maxReceiveCount.
+    // Source: reported, crossplane-contrib/provider-aws#444
+    // Test: src/domain/redrive.rs::a_malformed_redrive_policy_is_quoted_with_the_reason
     //
     /// Reads the attribute. Refused with InvalidParameterValue.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -272,6 +277,10 @@ mod tests {
             other(
                 r#"{"DeadLetterTargetArn":"x"}"#,
                 "Redrive policy does not contain mandatory attribute: maxReceiveCount.",
+            ),
+            other(
+                r#"{"deadLetterQueueARN":"x","maxReceiveCount":5}"#,
+                "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.",
             ),
             other(
                 r#"{"maxReceiveCount":"1"}"#,

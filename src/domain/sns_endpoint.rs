@@ -36,8 +36,12 @@ impl Protocol {
     ];
 
     /// The protocol of a name; refused with InvalidParameter.
+    // Rule (Subscribe): capital letters in the name of a protocol do not matter; it is shown in small letters.
+    // Source: reported, hashicorp/terraform#10697
+    // Test: tests/scenarios/subscriptions.txt#Capital letters in the name of a protocol
     pub fn named(name: &str) -> Result<Self, Refusal> {
-        Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
+        let is_called = |protocol: &Self| protocol.name().eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(is_called).ok_or_else(|| {
             Refusal::invalid_parameter(format_args!(
                 "Amazon SNS does not support this protocol string: {name}"
             ))
@@ -64,6 +68,11 @@ impl Protocol {
         matches!(self, Self::Http | Self::Https)
     }
 
+    /// Whether messages are sent to a mailbox.
+    pub const fn is_mail(self) -> bool {
+        matches!(self, Self::Email | Self::EmailJson)
+    }
+
     /// Whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
@@ -77,6 +86,22 @@ impl Protocol {
     /// Whether messages of more than 256 KiB can be delivered.
     pub const fn takes_large_messages(self) -> bool {
         matches!(self, Self::Sqs | Self::Lambda | Self::Firehose)
+    }
+
+    /// Returns where an endpoint is, as far as deliveries to it share slots: the host of a URL, the
+    /// function, and one place for all mail, which a relay takes.
+    pub fn destination(self, endpoint: &str) -> Cow<'_, str> {
+        match self {
+            Self::Http | Self::Https => {
+                let host = host_of(endpoint).map_or("", |host| {
+                    Authority::parse(host).map_or(host, |authority| authority.host())
+                });
+                Cow::Owned(format!("http:{}", host.to_ascii_lowercase()))
+            }
+            Self::Email | Self::EmailJson => Cow::Borrowed("mail"),
+            Self::Lambda => Cow::Owned(endpoint.to_owned()),
+            Self::Sms | Self::Sqs | Self::Application | Self::Firehose => Cow::Borrowed("here"),
+        }
     }
 
     /// What the attributes of delivery status logging call it; e-mail and SMS have none.
@@ -104,6 +129,12 @@ impl Protocol {
     // Test: tests/recorded/sns.jsonl#sns-subscribe-sms-odd-separators-accepted, tests/recorded/sns.jsonl#sns-subscribe-sms-bad-word
     // Rule (Subscribe): a FIFO topic has queues only, of both kinds, and a standard topic no FIFO queues.
     // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
+    // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
+    // Rule (Subscribe): an endpoint that is no ARN of a function is InvalidParameter, "Lambda endpoint ARN".
+    // Source: reported, Miserlou/Zappa#225
+    // Test: src/domain/sns_endpoint.rs::refusals_are_those_of_aws
+    // Rule (Subscribe): protocols other than sqs are refused for a FIFO topic, "Invalid protocol type: sms".
+    // Source: reported, hashicorp/terraform-provider-aws#38441
     // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
     pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
         if fifo_topic && self != Self::Sqs {
@@ -166,6 +197,13 @@ pub fn without_password(endpoint: &str) -> Cow<'_, str> {
         Some(format!("{scheme}://{user}:****@{host}{path}"))
     };
     hide().map_or(Cow::Borrowed(endpoint), Cow::Owned)
+}
+
+/// Returns the host of a URL, with its port, without a user and a password.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
@@ -282,6 +320,18 @@ mod tests {
         ] {
             assert_eq!(check(protocol, endpoint), Err(message.to_owned()));
         }
+    }
+
+    #[test]
+    fn deliveries_to_one_host_share_a_destination() {
+        for endpoint in ["http://u:p@Host:80/a", "https://host", "http://host:8080?q=http://x"] {
+            assert_eq!(Protocol::Http.destination(endpoint), "http:host");
+        }
+        assert_eq!(Protocol::Https.destination("https://[::1]:1/"), "http:::1");
+        assert_eq!(
+            Protocol::Email.destination("a@example.com"),
+            Protocol::EmailJson.destination("b@example.org")
+        );
     }
 
     #[test]

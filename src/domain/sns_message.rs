@@ -71,6 +71,9 @@ impl Published {
 // Rule (Publish, PublishBatch): a subject has at most 100 characters, no line breaks and no control characters.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 // Test: tests/scenarios/publishing.txt#Refusals
+// Rule (Publish, PublishBatch): a refused subject is InvalidParameter, "Invalid parameter: Subject".
+// Source: reported, wellcomecollection/platform#1107
+// Test: tests/scenarios/publishing.txt#Refusals
 pub fn check_subject(subject: Option<&str>) -> Result<(), Refusal> {
     let fits = subject.is_none_or(|subject| {
         SUBJECT_LENGTH.contains(&subject.chars().count()) && !subject.chars().any(char::is_control)

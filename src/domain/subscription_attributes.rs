@@ -88,6 +88,10 @@ impl SubscriptionAttributes {
                 self.0.insert(name.to_owned(), raw.to_string());
                 return Ok(());
             }
+            // Rule (Subscribe, SetSubscriptionAttributes): another scope is InvalidParameter, "FilterPolicyScope: Invalid
+            //   value [x]. Please use either MessageBody or MessageAttributes".
+            // Source: reported, aws/aws-cdk#23108
+            // Test: src/domain/subscription_attributes.rs::refusals_are_those_of_aws
             "FilterPolicyScope" => {
                 let scope = scope_named(value).ok_or_else(|| {
                     refuse(&format!(

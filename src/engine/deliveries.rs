@@ -10,18 +10,21 @@ use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
+use crate::domain::delivery_shares::Shares;
 use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
 use crate::store::{
-    Confirmation, Delivery, DeliveryStatus, Effect, Payload, Publication, Subscription,
-    SubscriptionState, Txn,
+    Confirmation, Delivery, DeliveryStatus, Effect, Payload, Publication, ReadyOutbox,
+    Subscription, SubscriptionState, Txn,
 };
 
 /// Bytes of messages that are loaded for one subscription at a time, about: many may be waiting for
 /// their endpoints.
 const PAGE_BYTES: usize = 256 * 1024;
+/// Outboxes that become ready at once.
+const READIED: i64 = 500;
 
 /// What is due for one subscription.
 #[derive(Debug, Clone)]
@@ -47,13 +50,90 @@ pub struct Parcel {
     pub publication: Option<Publication>,
 }
 
-/// Claims outboxes that have something to deliver.
-pub fn claim(tx: &mut Txn<'_>, limit: i64) -> Result<Vec<i64>, Refusal> {
-    let due = tx.due_outboxes(limit)?;
-    for subscription in &due {
-        tx.claim_outbox(*subscription)?;
+/// An outbox that is to be served, and whose slot it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Id of the subscription.
+    pub subscription: i64,
+    /// Its account.
+    pub account: String,
+    /// Where its endpoint is.
+    pub destination: String,
+}
+
+/// What a transaction has claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// What is to be served.
+    pub claims: Vec<Claim>,
+    /// Whether more outboxes may be due than this transaction has looked at.
+    pub more: bool,
+    /// When the next outbox is due, in Unix milliseconds.
+    pub next_due: Option<i64>,
+}
+
+/// Claims up to `limit` outboxes that have something to deliver, as far as their accounts and
+/// destinations may get slots.
+pub fn claim(tx: &mut Txn<'_>, mut shares: Shares, limit: usize) -> Result<Claims, Refusal> {
+    let more = tx.ready_outboxes(READIED)?;
+    let mut claims = Vec::new();
+    while claims.len() < limit
+        && let Some(claim) = next_claim(tx, &shares)?
+    {
+        tx.claim_outbox(claim.subscription)?;
+        shares.take(&claim.account, &claim.destination);
+        claims.push(claim);
     }
-    Ok(due)
+    let more = more || claims.len() == limit;
+    Ok(Claims { claims, more, next_due: tx.next_outbox_due()? })
+}
+
+/// Returns the next outbox that may be served: accounts take turns. Those that may get no slot hold
+/// some, so that there are never more of them than slots.
+fn next_claim(tx: &mut Txn<'_>, shares: &Shares) -> Result<Option<Claim>, Refusal> {
+    if shares.free() == 0 {
+        return Ok(None);
+    }
+    let mut after = shares.turn().to_owned();
+    let mut is_second_round = after.is_empty();
+    loop {
+        let Some(account) = tx.next_ready_account(&after)? else {
+            if is_second_round {
+                return Ok(None);
+            }
+            is_second_round = true;
+            after.clear();
+            continue;
+        };
+        if shares.admit_account(&account)
+            && let Some(found) = next_of_account(tx, shares, &account)?
+        {
+            let ReadyOutbox { subscription, destination } = found;
+            return Ok(Some(Claim { subscription, account, destination }));
+        }
+        after = account;
+    }
+}
+
+/// Returns the next outbox of an account that may be served: its destinations take turns.
+fn next_of_account(
+    tx: &mut Txn<'_>,
+    shares: &Shares,
+    account: &str,
+) -> Result<Option<ReadyOutbox>, Refusal> {
+    let mut after = shares.turn_of(account).to_owned();
+    let mut is_second_round = after.is_empty();
+    loop {
+        match tx.next_ready_outbox(account, &after)? {
+            Some(outbox) if shares.admit(account, &outbox.destination) => return Ok(Some(outbox)),
+            Some(outbox) => after = outbox.destination,
+            None if is_second_round => return Ok(None),
+            None => {
+                is_second_round = true;
+                after.clear();
+            }
+        }
+    }
 }
 
 /// What a claimed outbox has to deliver now, up to a limit and to what its policy lets its endpoint
@@ -128,7 +208,7 @@ fn is_wanted(
 }
 
 /// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
-/// queue.
+/// queue. `mail_is_private`: whether confirmations of mailboxes are seen by their owners only.
 // Rule (deliveries): a failed attempt is repeated by the delivery policy, by default three times, 20 seconds apart. After
 //   the last, or at once if the failure is permanent, the message goes to the dead-letter queue.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
@@ -139,11 +219,12 @@ pub fn finish(
     parcel: &Parcel,
     outcome: &Outcome,
     body: &str,
+    mail_is_private: bool,
 ) -> Result<(), Refusal> {
     let delivery = &parcel.delivery;
     let attempts = delivery.attempts + 1;
-    let is_mail = matches!(outbox.subscription.protocol, Protocol::Email | Protocol::EmailJson);
-    if is_mail && attempts == 1 {
+    let is_shown = parcel.publication.is_some() || !mail_is_private;
+    if outbox.subscription.protocol.is_mail() && is_shown && attempts == 1 {
         keep_mail(tx, outbox, parcel, body)?;
     }
     match outcome {

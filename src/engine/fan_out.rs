@@ -29,8 +29,8 @@ use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::TopicAttributes;
 use crate::domain::{Refusal, message_body};
 use crate::store::{
-    Content, DeliveryStatus, Effect, Payload, Publication, Replay, Subscription, SubscriptionState,
-    Topic, Txn,
+    Content, DELIVERY_BYTES, DeliveryStatus, Effect, Payer, Payload, Publication, Recipient,
+    Replay, Subscription, SubscriptionState, Topic, Txn, outbox_bytes,
 };
 use foldhash::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,6 +79,8 @@ pub struct Fanout {
     filters: usize,
     /// The last subscription that was looked at, if there may be more than these.
     more_after: Option<i64>,
+    /// How many subscriptions the topic has in all that are confirmed.
+    confirmed: i64,
     /// Bytes of their filters and endpoints.
     texts: usize,
 }
@@ -92,6 +94,8 @@ struct Subscriber {
     region: String,
     protocol: Protocol,
     endpoint: String,
+    /// Whose slots its deliveries take, if they leave the process.
+    destination: Option<String>,
     queue: Option<QueueAddress>,
     /// The push service, if the endpoint is a device.
     platform: Option<String>,
@@ -120,6 +124,8 @@ impl Subscriber {
             region: subscription.region.clone(),
             protocol: subscription.protocol,
             endpoint: subscription.endpoint.clone(),
+            destination: leaves(subscription.protocol)
+                .then(|| subscription.protocol.destination(&subscription.endpoint).into_owned()),
             queue,
             platform: device.map(|device| device.application.platform),
             raw: subscription.attributes.is_raw(),
@@ -132,6 +138,18 @@ impl Subscriber {
 
     fn needs_signature(&self) -> bool {
         self.protocol == Protocol::Sqs && !self.raw
+    }
+}
+
+/// Whether messages by a protocol leave the process, by way of the outbox.
+fn leaves(protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Http
+        | Protocol::Https
+        | Protocol::Lambda
+        | Protocol::Email
+        | Protocol::EmailJson => true,
+        Protocol::Sqs | Protocol::Sms | Protocol::Application | Protocol::Firehose => false,
     }
 }
 
@@ -259,6 +277,7 @@ fn compile(tx: &mut Txn<'_>, topic: Topic, after: i64) -> Result<Fanout, Refusal
         version: topic.version,
         arn: topic.address.arn(),
         filters: subscriptions.iter().filter(|one| one.filter.is_some()).count(),
+        confirmed: topic.confirmed,
         subscriptions,
         policy: topic.attributes.own_policy().map(Policy::read),
         address: topic.address,
@@ -313,6 +332,19 @@ impl Fanout {
                     .any(|(index, one)| one.needs_signature() && offer.is_wanted_by(index, one)))
     }
 
+    /// Returns the bytes that a message takes in the outbox: 0 if it does not leave the process.
+    /// Subscriptions that this transaction does not look at count as if each got it.
+    pub fn outbox_bytes(&self, message: &Published, offer: &Offer<'_>) -> i64 {
+        let subscribers = self.subscriptions.iter().enumerate();
+        let leaving = subscribers.filter(|(_, one)| one.destination.is_some());
+        let wanted = leaving.filter(|(index, one)| offer.is_wanted_by(*index, one));
+        let deliveries = match self.more_after {
+            Some(_) => self.confirmed,
+            None => wanted.count() as i64,
+        };
+        if deliveries == 0 { 0 } else { outbox_bytes(message) + deliveries * DELIVERY_BYTES }
+    }
+
     /// Whether its filters would take longer over these messages than other jobs should wait.
     pub fn takes_long(&self, messages: &[Published]) -> bool {
         self.filters > 0 && take_long(self.filters, messages)
@@ -355,14 +387,15 @@ impl Fanout {
         publication: &Publication,
         offer: &Offer<'_>,
     ) -> Result<(), Refusal> {
-        let mut work = Work::new(publication, &self.arn, &self.attributes);
+        let mut work = Work::new(publication, &self.arn, &self.address.account, &self.attributes);
         let cursor = work.serve(tx, &self.subscriptions, offer)?.or(self.more_after);
         work.tell(tx);
         if cursor.is_some() {
             tx.effect(Effect::Work);
         }
         if cursor.is_some() || work.is_in_outbox || publication.archived {
-            tx.insert_publication(publication, cursor)?;
+            let payer = Payer { account: &self.address.account, deliveries: self.confirmed };
+            tx.insert_publication(publication, cursor, payer)?;
         }
         Ok(())
     }
@@ -438,7 +471,8 @@ pub fn step(tx: &mut Txn<'_>, asked: Option<&AskedPage>) -> Result<Step, Refusal
             compiled = topic;
             &compiled
         };
-        let mut work = Work::new(&publication, &topic.arn, &topic.attributes);
+        let mut work =
+            Work::new(&publication, &topic.arn, &topic.address.account, &topic.attributes);
         let texts = publication.published.texts();
         let offer = Offer::new(&publication.published, &texts, topic.wanted(audience, 0));
         cursor = work.serve(tx, &topic.subscriptions, &offer)?.or(topic.more_after);
@@ -459,7 +493,7 @@ pub fn replay(
     publication: &Publication,
 ) -> Result<(), Refusal> {
     let arn = topic.address.arn();
-    let mut work = Work::new(publication, &arn, &topic.attributes);
+    let mut work = Work::new(publication, &arn, &topic.address.account, &topic.attributes);
     work.replayed = true;
     let texts = publication.published.texts();
     let offer = Offer::new(&publication.published, &texts, None);
@@ -472,6 +506,8 @@ pub fn replay(
 struct Work<'w> {
     publication: &'w Publication,
     topic_arn: &'w str,
+    /// Account of the topic.
+    account: &'w str,
     texts: MessageTexts<'w>,
     fifo: bool,
     replayed: bool,
@@ -482,10 +518,16 @@ struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    fn new(publication: &'w Publication, topic_arn: &'w str, topic: &TopicAttributes) -> Self {
+    fn new(
+        publication: &'w Publication,
+        topic_arn: &'w str,
+        account: &'w str,
+        topic: &TopicAttributes,
+    ) -> Self {
         Self {
             publication,
             topic_arn,
+            account,
             texts: publication.published.texts(),
             fifo: topic.is_fifo(),
             replayed: false,
@@ -525,17 +567,20 @@ impl<'w> Work<'w> {
     }
 
     fn deliver(&mut self, tx: &mut Txn<'_>, to: &Subscriber) -> Result<(), Refusal> {
-        match to.protocol {
-            Protocol::Sqs => self.put_into_queue(tx, to),
-            Protocol::Http
-            | Protocol::Https
-            | Protocol::Lambda
-            | Protocol::Email
-            | Protocol::EmailJson => {
+        match &to.destination {
+            Some(destination) => {
                 self.is_in_outbox = true;
-                Ok(tx.insert_delivery(to.id, &Payload::Notification(self.publication.id))?)
+                let recipient = Recipient {
+                    subscription: to.id,
+                    account: &to.account,
+                    destination,
+                    payer: self.account,
+                };
+                let payload = Payload::Notification(self.publication.id);
+                Ok(tx.insert_delivery(&recipient, &payload)?)
             }
-            Protocol::Sms | Protocol::Application | Protocol::Firehose => self.capture(tx, to),
+            None if to.protocol == Protocol::Sqs => self.put_into_queue(tx, to),
+            None => self.capture(tx, to),
         }
     }
 
@@ -860,6 +905,7 @@ mod tests {
             subscriptions: Vec::new(),
             filters: 0,
             more_after: None,
+            confirmed: 0,
             texts,
         })
     }

@@ -159,14 +159,17 @@ pub fn captured(
     Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
 }
 
-/// What confirms a subscription, confirmed or not; none if there never was such a question, or if the
-/// subscription is of another account than the one given.
+/// Returns what confirms a subscription, confirmed or not; none if there never was such a question, if the
+/// subscription is of another account than the one given, or if the question went to a mailbox and mail is
+/// private.
 pub fn subscription_token(
     tx: &mut Txn<'_>,
     account: Option<&str>,
     arn: &SubscriptionArn,
+    mail_is_private: bool,
 ) -> Result<Option<String>, Refusal> {
     let found = tx.subscription(&arn.id)?.filter(|found| found.topic_arn == arn.topic.arn());
     let found = found.filter(|found| account.is_none_or(|account| found.account == account));
+    let found = found.filter(|found| !(mail_is_private && found.protocol.is_mail()));
     Ok(found.and_then(|found| found.token))
 }

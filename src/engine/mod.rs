@@ -14,6 +14,7 @@ pub mod deliveries;
 pub mod fan_out;
 pub mod inspect;
 pub mod move_tasks;
+pub mod outbox;
 pub mod places;
 pub mod platform;
 pub mod publish;

@@ -32,7 +32,7 @@ pub struct Start {
 //
 // Rule (StartMessageMoveTask): a source or destination that does not exist is
 //   ResourceNotFoundException.
-// Source: inferred, recorded for CancelMessageMoveTask
+// Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 // Test: tests/scenarios/move_tasks.txt#What cannot start.
 //
 // Rule (StartMessageMoveTask): the destination is of the same type as the source.

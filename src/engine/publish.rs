@@ -7,6 +7,7 @@
 
 use super::access::Access;
 use super::fan_out::{self, Audience, Fanout, Fanouts, Offer};
+use super::outbox;
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::notification::{Notification, Signature, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
@@ -107,6 +108,11 @@ pub fn publish(
     let offers = messages
         .map(|(index, (message, texts))| Offer::new(message, texts, topic.wanted(audience, index)));
     let offers: Vec<_> = offers.collect();
+    let leaving = request.messages.iter().zip(&offers);
+    let bytes: i64 = leaving.map(|(message, offer)| topic.outbox_bytes(message, offer)).sum();
+    if bytes > 0 {
+        outbox::check(tx, &request.topic.account, bytes)?;
+    }
     if !signed_well_enough(&topic, signed, &offers) {
         let drafts = request.messages.iter().zip(&offers);
         return Ok(Outcome::ToSign(

@@ -6,7 +6,6 @@
 use super::access::Access;
 use super::{dead_letter, places, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
-use crate::domain::fifo::not_for_this_type;
 use crate::domain::limits::{
     DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES, RECEIVED_BYTES, RECEIVED_MESSAGES,
 };
@@ -88,18 +87,18 @@ pub struct Delivery {
 //   counts.
 // Source: recorded
 // Test: tests/scenarios/visibility.txt#The timeout of one receive
+//
+// Rule (ReceiveMessage): a ReceiveRequestAttemptId of a standard queue is accepted and means nothing.
+// Source: reported, awspring/spring-cloud-aws#529
+// Test: tests/scenarios/attributes_of_messages.txt#A standard queue ignores a receive attempt's id.
 
 /// Takes messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
-    if let Some(attempt) = &request.attempt_id
-        && !queue.attributes.fifo
-    {
-        return Err(not_for_this_type(attempt, "ReceiveRequestAttemptId"));
-    }
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
-    if let Some(attempt) = &request.attempt_id
+    let attempt_id = request.attempt_id.as_deref().filter(|_| queue.attributes.fifo);
+    if let Some(attempt) = attempt_id
         && let Some(repeated) = repeat(tx, queue, attempt, until, request)?
     {
         return Ok(repeated);
@@ -137,7 +136,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
         more |= sweep::expire_page(tx, queue)? > 0;
     }
-    if let Some(attempt) = &request.attempt_id
+    if let Some(attempt) = attempt_id
         && !messages.is_empty()
     {
         remember(tx, queue, attempt, &messages)?;

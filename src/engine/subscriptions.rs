@@ -1,7 +1,7 @@
 //! Subscriptions: subscribe, confirm, change, end.
 
 use super::access::Access;
-use super::{platform, replay, topics};
+use super::{outbox, platform, replay, topics};
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::{
     FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
@@ -12,7 +12,10 @@ use crate::domain::subscription_attributes::{Subscribed, SubscriptionAttributes}
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
 use crate::domain::topic_attributes::in_attributes;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Confirmation, Payload, Subscription, SubscriptionState, Topic, Txn};
+use crate::store::{
+    CONFIRMATION_BYTES, Confirmation, Payload, Recipient, Subscription, SubscriptionState, Topic,
+    Txn,
+};
 use indexmap::IndexMap;
 
 /// What Subscribe asks for.
@@ -50,6 +53,9 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
         endpoint: &request.endpoint,
     };
     let attributes = SubscriptionAttributes::create(subscribed, &request.attributes)?;
+    if is_asked(request) {
+        outbox::check(tx, &request.topic.account, CONFIRMATION_BYTES)?;
+    }
     match tx.subscription_of_endpoint(topic.id, request.protocol, &request.endpoint)? {
         Some(ended) if ended.state == SubscriptionState::Ended => {
             tx.delete_subscription(ended.id)?;
@@ -200,7 +206,23 @@ fn renew_token(tx: &mut Txn<'_>, subscription: &mut Subscription) {
 /// Asks whoever owns the endpoint to confirm.
 fn ask(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Result<(), Refusal> {
     let confirmation = confirmation(tx, subscription, base_url);
-    Ok(tx.insert_delivery(subscription.id, &Payload::SubscriptionConfirmation(confirmation))?)
+    send(tx, subscription, &Payload::SubscriptionConfirmation(confirmation))
+}
+
+/// Puts a confirmation into the outbox.
+fn send(tx: &mut Txn<'_>, subscription: &Subscription, payload: &Payload) -> Result<(), Refusal> {
+    let recipient = Recipient {
+        subscription: subscription.id,
+        account: &subscription.account,
+        destination: &subscription.protocol.destination(&subscription.endpoint),
+        payer: payer(subscription),
+    };
+    Ok(tx.insert_delivery(&recipient, payload)?)
+}
+
+/// Returns the account of a subscription's topic, in whose outbox its deliveries count.
+fn payer(subscription: &Subscription) -> &str {
+    subscription.topic_arn.split(':').nth(4).unwrap_or_default()
 }
 
 fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Confirmation {
@@ -313,12 +335,16 @@ pub fn unsubscribe(
             "The subscription can only be ended by a signed request of its owner.",
         ));
     }
+    let is_told = !signed && subscription.protocol.needs_confirmation();
+    if is_told {
+        outbox::check(tx, payer(&subscription), CONFIRMATION_BYTES)?;
+    }
     if let Some(mut topic) = tx.topic_by_id(subscription.topic)? {
         topic.confirmed -= 1;
         topic.deleted += 1;
         tx.update_topic(&topic)?;
     }
-    if signed {
+    if !is_told {
         return Ok(tx.delete_subscription(subscription.id)?);
     }
     subscription.state = SubscriptionState::Ended;
@@ -326,7 +352,7 @@ pub fn unsubscribe(
     renew_token(tx, &mut subscription);
     tx.update_subscription(&subscription)?;
     let confirmation = confirmation(tx, &subscription, base_url);
-    Ok(tx.insert_delivery(subscription.id, &Payload::UnsubscribeConfirmation(confirmation))?)
+    send(tx, &subscription, &Payload::UnsubscribeConfirmation(confirmation))
 }
 
 /// Forgets a page of subscriptions that nobody has confirmed in time. Tells how many.

@@ -30,7 +30,6 @@ pub fn forget(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         tx.forget_move_tasks(now - ENDED_TASKS_MS, limit)?,
         tx.forget_ended_subscriptions(limit)?,
         subscriptions::forget_unconfirmed(tx, limit)?,
-        tx.forget_old_captured_messages(limit)?,
         tx.forget_opt_ins(now - OPT_IN_AGAIN_MS, limit)?,
     ];
     Ok(forgotten.iter().any(|number| *number as i64 == limit))

@@ -31,6 +31,11 @@ use crate::store::{Place, Queue, Txn};
 //   message is visible at the latest.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 // Test: tests/scenarios/visibility.txt#Twelve hours since the receive are the limit
+//
+// Rule (ChangeMessageVisibility): a later time is InvalidParameterValue, "Value 43200 for parameter VisibilityTimeout
+//   is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]".
+// Source: reported, localstack/localstack#3956
+// Test: tests/scenarios/visibility.txt#Twelve hours since the receive are the limit
 
 /// Hides the message that a receipt names for `timeout` seconds from now; 0 shows it at once.
 pub fn change_visibility(

@@ -1,14 +1,18 @@
 //! What takes a letter out of the process: HTTP, a function's URL, a mail relay. Behind a trait,
 //! so that tests can be at the other end without a network.
 
+use super::guarded_connector;
 use super::http_sender::{HttpSender, Post};
 use super::mail_sender::MailSender;
 use crate::domain::delivery_outcome::Outcome;
+use crate::domain::endpoint_rules::EndpointRules;
+use crate::domain::sns_endpoint::host_of;
 use axum::body::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an endpoint may take to answer, as at AWS.
@@ -46,21 +50,55 @@ pub type Attempt<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 pub trait Carrier: Debug + Send + Sync {
     /// Makes one attempt.
     fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a>;
+
+    /// Refused with a sentence where posts to a URL are known to be denied, without resolving its name.
+    fn check_endpoint(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether mail reaches mailboxes of people who are not the server's callers: then only the mail
+    /// itself shows what confirms a subscription.
+    fn keeps_mail_private(&self) -> bool {
+        false
+    }
 }
 
 /// The real world.
 #[derive(Debug)]
 pub struct World {
+    /// To endpoints, which callers choose.
     http: HttpSender,
+    /// To functions, whose URLs the operator has chosen.
+    invoker: HttpSender,
+    rules: Arc<EndpointRules>,
     mail: Option<MailSender>,
     functions: BTreeMap<String, String>,
+    callers_are_known: bool,
 }
 
 impl World {
     /// A carrier by way of this mail relay, if there is one, that finds functions at these URLs:
-    /// by ARN, by name, or by `*` for all others.
-    pub fn new(mail: Option<MailSender>, functions: BTreeMap<String, String>) -> Self {
-        Self { http: HttpSender::new(HTTP_TIMEOUT), mail, functions }
+    /// by ARN, by name, or by `*` for all others. The rules are for http and https endpoints.
+    pub fn new(
+        mail: Option<MailSender>,
+        functions: BTreeMap<String, String>,
+        rules: EndpointRules,
+    ) -> Self {
+        let rules = Arc::new(rules);
+        Self {
+            http: HttpSender::new(HTTP_TIMEOUT, Arc::clone(&rules)),
+            invoker: HttpSender::new(LAMBDA_TIMEOUT, Arc::default()),
+            rules,
+            mail,
+            functions,
+            callers_are_known: false,
+        }
+    }
+
+    /// The same for a server with keys, whose callers are not its operators.
+    #[must_use]
+    pub fn for_callers_with_keys(self) -> Self {
+        Self { callers_are_known: true, ..self }
     }
 
     fn function_url(&self, arn: &str) -> Option<&str> {
@@ -77,7 +115,7 @@ impl Carrier for World {
             match letter {
                 Letter::Post(post) => self.http.post(post).await,
                 Letter::Invoke { function_arn, event } => match self.function_url(function_arn) {
-                    Some(url) => self.http.invoke(url, event, LAMBDA_TIMEOUT).await,
+                    Some(url) => self.invoker.invoke(url, event, LAMBDA_TIMEOUT).await,
                     None => Outcome::permanent(format!(
                         "no URL is configured for the function {function_arn}"
                     )),
@@ -90,6 +128,20 @@ impl Carrier for World {
             }
         })
     }
+
+    fn check_endpoint(&self, url: &str) -> Result<(), String> {
+        let host = host_of(url).unwrap_or_default();
+        // The port is no part of it; an address of version 6 keeps its brackets.
+        let end = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
+            Some(length) => length + 2,
+            None => host.find(':').unwrap_or(host.len()),
+        };
+        guarded_connector::check(&self.rules, &host[..end]).map_err(|denied| denied.to_string())
+    }
+
+    fn keeps_mail_private(&self) -> bool {
+        self.mail.is_some() && self.callers_are_known
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +152,7 @@ mod tests {
     fn functions_are_found_by_arn_then_name_then_star() {
         let world = |keys: &[&str]| {
             let functions = keys.iter().map(|key| ((*key).to_owned(), format!("http://{key}")));
-            World::new(None, functions.collect())
+            World::new(None, functions.collect(), EndpointRules::default())
         };
         let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
         assert_eq!(world(&["*", "f", arn]).function_url(arn), Some(&*format!("http://{arn}")));

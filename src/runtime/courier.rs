@@ -1,43 +1,76 @@
 //! Deliveries that leave the process: finds outboxes that are due, writes the letters, has them
 //! carried, and notes what became of them.
 //!
-//! Each outbox, which is to say each subscription, is served by a task of its own, so one that is
-//! slow or dead delays no other. What was carried but not noted when the process ended is carried
-//! again: at least once.
+//! Each outbox, that is each subscription, is served by a task of its own, which holds a slot. Slots
+//! are shared by accounts and by destinations (`domain/delivery_shares.rs`), so that endpoints which
+//! do not answer delay deliveries of their own account only. What was carried but not noted when the
+//! process ended is carried again: at least once.
 
 use super::Runtime;
 use super::carrier::Letter;
 use super::http_sender::Post;
 use crate::domain::Refusal;
 use crate::domain::delivery_outcome::Outcome;
+use crate::domain::delivery_shares::Shares;
 use crate::domain::notification::{
     CONFIRMATION_SUBJECT, Confirmation, ConfirmationKind, Notification, Signature, subscribe_url,
     unsubscribe_url,
 };
 use crate::domain::sns_endpoint::Protocol;
-use crate::engine::deliveries::{self, Outbox, Parcel};
+use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
 use crate::store::{Confirmation as Question, Payload, Publication};
 use futures_util::future::join_all;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Outboxes that are served at a time: how many connections there may be, roughly.
-const OUTBOXES: usize = 512;
+/// Outboxes that are served at a time.
+const SLOTS: usize = 512;
 /// Outboxes that one transaction claims.
-const CLAIMS: i64 = 64;
+const CLAIMS: usize = 64;
 /// Deliveries of one outbox that are on their way at a time.
 const PARCELS: i64 = 16;
 /// Content type of everything that no delivery policy speaks of.
 const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
+
+/// The slots for deliveries, shared with the tasks that hold them.
+#[derive(Clone)]
+struct Slots(Arc<Mutex<Shares>>);
+
+impl Slots {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Shares::new(SLOTS))))
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the slot of a claim.
+    fn take(&self, claim: Claim) -> Slot {
+        self.shares().take(&claim.account, &claim.destination);
+        Slot { slots: self.clone(), claim }
+    }
+}
+
+/// A slot that is held by the delivery of an outbox, until this is dropped.
+struct Slot {
+    slots: Slots,
+    claim: Claim,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.shares().give_back(&self.claim.account, &self.claim.destination);
+    }
+}
 
 /// Runs until the server stops.
 pub(super) async fn keep_delivering(runtime: Runtime) {
     if let Err(refusal) = runtime.store.run(|tx| Ok(tx.release_claims()?)).await {
         tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
     }
-    let places = Arc::new(Semaphore::new(OUTBOXES));
+    let slots = Slots::new();
     loop {
-        let next = match claim(&runtime, &places).await {
+        let next = match claim(&runtime, &slots).await {
             Ok(next) => next,
             Err(refusal) => {
                 if *runtime.stopping.borrow() {
@@ -61,29 +94,24 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
     }
 }
 
-/// Claims what is due and has it served. Tells when something is due next.
-async fn claim(runtime: &Runtime, places: &Arc<Semaphore>) -> Result<Option<i64>, Refusal> {
+/// Claims what is due and may have a slot, and has it served. Returns when something is due next, in
+/// Unix milliseconds; what is due and waits for a slot is claimed when one is free.
+async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal> {
     loop {
-        let free = i64::try_from(places.available_permits()).unwrap_or(CLAIMS);
-        if free == 0 {
-            // Whoever is done tells that there may be something to deliver.
-            return Ok(None);
-        }
-        let (claimed, next) = runtime
-            .store
-            .run(move |tx| Ok((deliveries::claim(tx, free.min(CLAIMS))?, tx.next_outbox_due()?)))
-            .await?;
-        if claimed.is_empty() {
-            return Ok(next);
-        }
-        for subscription in claimed {
-            let runtime = runtime.clone();
-            let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
+        // Slots are taken here alone, so what the transaction sees is free remains so.
+        let shares = slots.shares().clone();
+        let Claims { claims, more, next_due } =
+            runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
+        for claim in claims {
+            let (runtime, slot) = (runtime.clone(), slots.take(claim));
             tokio::spawn(async move {
-                serve(&runtime, subscription).await;
-                drop(place);
+                serve(&runtime, slot.claim.subscription).await;
+                drop(slot);
                 runtime.waiters.delivery.notify_one();
             });
+        }
+        if !more {
+            return Ok(next_due);
         }
     }
 }
@@ -91,16 +119,18 @@ async fn claim(runtime: &Runtime, places: &Arc<Semaphore>) -> Result<Option<i64>
 /// Delivers everything that is due now, and waits until that is done.
 pub(super) async fn deliver_due(runtime: &Runtime) -> Result<(), Refusal> {
     loop {
-        let claimed = runtime.store.run(|tx| deliveries::claim(tx, CLAIMS)).await?;
-        if claimed.is_empty() {
+        let shares = Shares::new(SLOTS);
+        let Claims { claims, more, .. } =
+            runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
+        if claims.is_empty() && !more {
             return Ok(());
         }
-        join_all(claimed.into_iter().map(|subscription| serve(runtime, subscription))).await;
+        join_all(claims.iter().map(|claim| serve(runtime, claim.subscription))).await;
     }
 }
 
-/// Serves a claimed outbox for one page and gives the claim up, so that one with many messages, or
-/// one whose endpoint keeps everybody waiting, lines up behind the others again.
+/// Serves a claimed outbox for one page and gives the claim up, so that one with many messages takes
+/// its turn with the others again.
 async fn serve(runtime: &Runtime, subscription: i64) {
     let Err(refusal) = serve_page(runtime, subscription).await else { return };
     if *runtime.stopping.borrow() {
@@ -131,12 +161,13 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
         let rest_ms = (outcomes.len() as u64 * 1_000).div_ceil(u64::from(rate));
         began_at + rest_ms as i64
     });
+    let mail_is_private = runtime.keeps_mail_private();
     runtime
         .store
         .run(move |tx| {
             for (parcel, attempted) in outbox.parcels.iter().zip(&outcomes) {
                 if let Some((outcome, body)) = attempted {
-                    deliveries::finish(tx, &outbox, parcel, outcome, body)?;
+                    deliveries::finish(tx, &outbox, parcel, outcome, body, mail_is_private)?;
                 }
             }
             deliveries::release(tx, subscription, rest_until)

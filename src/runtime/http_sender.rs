@@ -9,9 +9,12 @@
 //! The client and the authorities that it trusts are made for the first attempt: a server that
 //! delivers nothing does not pay for them.
 
+use super::guarded_connector::{Denied, GuardedConnector};
 use super::http_authorization::{Asked, Credentials, authorization};
+use super::lookups::Lookups;
 use super::trust::Authorities;
 use crate::domain::delivery_outcome::Outcome;
+use crate::domain::endpoint_rules::EndpointRules;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
@@ -23,12 +26,11 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -74,19 +76,46 @@ pub struct Post {
     pub body: Bytes,
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpClient = Client<HttpsConnector<GuardedConnector>, Full<Bytes>>;
 
 /// Makes requests, over connections that serve again. Share one.
 #[derive(Debug)]
 pub struct HttpSender {
     timeout: Duration,
+    rules: Arc<EndpointRules>,
+    lookups: Lookups,
     client: OnceLock<Result<HttpClient, String>>,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+enum Failure {
+    /// There may be one later.
+    Passing(String),
+    /// The rules do not allow the endpoint.
+    Denied(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::Passing(reason)
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Passing(reason) => Self::retry(reason),
+            Failure::Denied(reason) => Self::permanent(reason),
+        }
+    }
+}
+
 impl HttpSender {
-    /// A sender that gives an endpoint this long for one attempt in all, in real time.
-    pub fn new(timeout: Duration) -> Self {
-        Self { timeout, client: OnceLock::new() }
+    /// A sender that gives an endpoint this long for one attempt in all, in real time, and connects
+    /// as far as these rules allow.
+    pub fn new(timeout: Duration, rules: Arc<EndpointRules>) -> Self {
+        Self { timeout, rules, lookups: Lookups::default(), client: OnceLock::new() }
     }
 
     /// Makes one attempt to deliver.
@@ -100,7 +129,7 @@ impl HttpSender {
         };
         match self.send(errand, self.timeout).await {
             Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
-            Err(reason) => Outcome::retry(reason),
+            Err(failure) => failure.into(),
         }
     }
 
@@ -118,13 +147,13 @@ impl HttpSender {
                 status: Some(answer.status().as_u16()),
             },
             Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
-            Err(reason) => Outcome::retry(reason),
+            Err(failure) => failure.into(),
         }
     }
 
     /// Sends a request, again with its credentials if the endpoint asks for them, and returns the head of the
     /// last answer; or why there is none.
-    async fn send(&self, errand: Errand, timeout: Duration) -> Result<Response<()>, String> {
+    async fn send(&self, errand: Errand, timeout: Duration) -> Result<Response<()>, Failure> {
         let Errand { mut request, credentials } = errand;
         let deadline = Deadline { at: Instant::now() + timeout, timeout };
         let Some(credentials) = credentials else { return self.ask(request, &deadline).await };
@@ -147,12 +176,25 @@ impl HttpSender {
         &self,
         request: Request<Full<Bytes>>,
         deadline: &Deadline,
-    ) -> Result<Response<()>, String> {
-        let client = self.client.get_or_init(|| client(Authorities::find())).as_ref()?;
+    ) -> Result<Response<()>, Failure> {
+        let client = self.client.get_or_init(|| {
+            client(Authorities::find(), Arc::clone(&self.rules), self.lookups.clone())
+        });
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let client = client.as_ref().map_err(Clone::clone)?;
         let answer = match timeout_at(deadline.at, client.request(request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(reason_of(&error)),
-            Err(_) => return Err(format!("no answer within {} ms", deadline.timeout.as_millis())),
+            Ok(Err(error)) => {
+                return Err(match Denied::in_error(&error) {
+                    Some(denied) => Failure::Denied(denied.to_string()),
+                    None => Failure::Passing(reason_of(&error)),
+                });
+            }
+            Err(_) => {
+                self.lookups.ended(&host).await;
+                let reason = format!("no answer within {} ms", deadline.timeout.as_millis());
+                return Err(Failure::Passing(reason));
+            }
         };
         let (head, body) = answer.into_parts();
         drop(timeout_at(deadline.at, discard(body)).await);
@@ -180,10 +222,17 @@ fn client_nonce() -> Result<String, String> {
     Ok(STANDARD.encode(bytes))
 }
 
-fn client(authorities: Authorities) -> Result<HttpClient, String> {
+fn client(
+    authorities: Authorities,
+    rules: Arc<EndpointRules>,
+    lookups: Lookups,
+) -> Result<HttpClient, String> {
     let tls = authorities.client_config()?;
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(GuardedConnector::new(rules, lookups));
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -382,7 +431,7 @@ mod tests {
     }
 
     fn sender() -> HttpSender {
-        HttpSender::new(TIMEOUT)
+        HttpSender::new(TIMEOUT, Arc::default())
     }
 
     #[tokio::test]
@@ -408,6 +457,41 @@ mod tests {
         assert_eq!(headers, expected);
         assert_eq!(request.uri, "/path?q=1");
         assert_eq!(request.body, "{}");
+    }
+
+    #[tokio::test]
+    async fn denied_endpoints_are_not_connected_to() {
+        let (host, mut received) = endpoint(|_| with_status(200)).await;
+        let port = host.rsplit_once(':').unwrap().1;
+        let rules =
+            |text: &str| EndpointRules { allow: Vec::new(), deny: vec![text.parse().unwrap()] };
+        // Every spelling that leads to this machine, by a name and by addresses.
+        for name in ["localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "0.0.0.0"]
+            .into_iter()
+            .chain(["[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
+        {
+            for rule in ["loopback", "127.0.0.0/8"] {
+                let sender = HttpSender::new(TIMEOUT, Arc::new(rules(rule)));
+                if rule != "loopback" && name == "0.0.0.0" {
+                    continue;
+                }
+                let outcome = sender.post(&post_to(format!("http://{name}:{port}/"))).await;
+                let Outcome::Permanent { reason, status: None } = outcome else {
+                    panic!("{name}, {rule}: {outcome:?}")
+                };
+                assert!(reason.contains("deny connections"), "{reason}");
+            }
+            let sender = HttpSender::new(TIMEOUT, Arc::new(rules("10.0.0.0/8")));
+            let outcome = sender.post(&post_to(format!("http://{name}:{port}/"))).await;
+            assert_eq!(outcome, Outcome::Delivered { status: 200 }, "{name}");
+            received.recv().await.unwrap();
+        }
+        let allow = vec!["public".parse().unwrap()];
+        let only_public = EndpointRules { allow, deny: Vec::new() };
+        let sender = HttpSender::new(TIMEOUT, Arc::new(only_public));
+        let outcome = sender.post(&post_to(format!("https://localhost:{port}/"))).await;
+        assert!(matches!(outcome, Outcome::Permanent { .. }), "{outcome:?}");
+        assert!(received.try_recv().is_err());
     }
 
     #[tokio::test]
@@ -633,7 +717,9 @@ mod tests {
         });
         let trusting = |authorities| HttpSender {
             timeout: TIMEOUT,
-            client: OnceLock::from(client(authorities)),
+            rules: Arc::default(),
+            lookups: Lookups::default(),
+            client: OnceLock::from(client(authorities, Arc::default(), Lookups::default())),
         };
         let with = Authorities { certificates: vec![certificate], bundled: false };
         assert_eq!(trusting(with).post(&post_to(&url)).await, Outcome::Delivered { status: 200 });

@@ -7,10 +7,12 @@ pub mod carrier;
 pub mod clock;
 mod courier;
 pub mod delivery_log;
+pub mod guarded_connector;
 mod http_authorization;
 pub mod http_sender;
 mod janitor;
 mod long_poll;
+pub mod lookups;
 pub mod mail_sender;
 pub mod notary;
 pub mod signer;
@@ -142,6 +144,17 @@ impl Runtime {
     /// What became of deliveries.
     pub fn deliveries(&self) -> &Arc<DeliveryLog> {
         &self.deliveries
+    }
+
+    /// Refused with a sentence where deliveries to an http or https endpoint are known to be denied,
+    /// without resolving its name.
+    pub fn check_endpoint(&self, url: &str) -> Result<(), String> {
+        self.carrier.check_endpoint(url)
+    }
+
+    /// Whether only the owner of a mailbox may see what confirms its subscriptions.
+    pub fn keeps_mail_private(&self) -> bool {
+        self.carrier.keeps_mail_private()
     }
 
     /// The clock that everything here goes by.

@@ -19,7 +19,7 @@ use crate::runtime::storage_watch::Place;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, Durability, Ids, Location, OpenFiles, Sqlite};
+use crate::store::{self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -93,10 +93,25 @@ impl Assembly {
         let database = open(location.clone(), durability).await?;
         database.overwrite_deleted(settings.secure_delete)?;
         clock.continue_from(database.newest_time()?);
-        let carrier = Arc::new(World::new(mail_sender(settings)?, settings.lambda_urls.clone()));
+        let world = World::new(
+            mail_sender(settings)?,
+            settings.lambda_urls.clone(),
+            settings.endpoint_rules.clone(),
+        );
+        let has_keys = keys > 0;
+        let carrier = Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
         let database = Box::new(database);
         let ids = Ids::unpredictable()?;
         let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
+        let limits = AccountLimits {
+            captured: i64::try_from(settings.max_captured_bytes).unwrap_or(i64::MAX),
+            outbox: i64::try_from(settings.max_outbox_bytes).unwrap_or(i64::MAX),
+        };
+        let limiting = runtime.run(move |tx| {
+            tx.limit_accounts(limits);
+            Ok(())
+        });
+        limiting.await.map_err(|refusal| store::Error::Unavailable(refusal.to_string()))?;
         if let Some(url) = &settings.cert_base_url {
             runtime.notary().set_cert_base_url(url.clone());
         }

@@ -506,6 +506,7 @@ impl Gateway {
             role,
             access,
             signed: caller.access_key_id.is_some(),
+            key_id: caller.access_key_id,
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             sender_id: caller.account.clone(),
             account: caller.account,
@@ -905,6 +906,17 @@ struct Told<'e> {
     message: &'e str,
 }
 
+// Rule (every SQS operation): in AWS JSON an operation that SQS does not have is UnknownOperationException, status
+//   400, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, without a message and without the header
+//   x-amzn-query-error.
+// Source: reported, awslabs/aws-sdk-rust#957
+// Test: tests/hostile.rs::unknown_operations_and_targets_are_refused
+//
+// Rule (every SNS operation): an operation that SNS does not have is InvalidAction in a namespace of its own, "Could
+//   not find operation publish for version 2010-03-31".
+// Source: reported, ex-aws/ex_aws#177
+// Test: tests/hostile.rs::unknown_operations_and_targets_are_refused
+
 fn respond_with_error(
     told: &Told<'_>,
     service: Service,
@@ -913,16 +925,24 @@ fn respond_with_error(
 ) -> Response<Body> {
     let Told { sender, query_code, message, .. } = *told;
     let dialect = service.dialect();
+    let names_operation = told.json_type != "UnknownOperationException";
     let body = match encoding {
-        Encoding::AwsJson => json::error_body(told.namespace, told.json_type, message),
-        Encoding::Xml => xml::error_body(dialect, sender, query_code, message, request_id),
+        Encoding::AwsJson => {
+            let message = names_operation.then_some(message);
+            json::error_body(told.namespace, told.json_type, message)
+        }
+        Encoding::Xml => {
+            let namespace =
+                if names_operation { dialect.namespace } else { dialect.fault_namespace };
+            xml::error_body(dialect, namespace, sender, query_code, message, request_id)
+        }
         Encoding::QueryJson => {
             query_json::error_body(dialect, sender, query_code, message, request_id)
         }
     };
     let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, encoding, request_id, Body::from(body));
-    if encoding == Encoding::AwsJson {
+    if encoding == Encoding::AwsJson && names_operation {
         let fault = if sender { "Sender" } else { "Receiver" };
         if let Ok(value) = HeaderValue::from_str(&format!("{query_code};{fault}")) {
             response.headers_mut().insert(QUERY_ERROR, value);

@@ -20,6 +20,7 @@ pub mod inspection;
 pub mod listener;
 pub mod localstack;
 pub mod logging;
+mod loops;
 pub mod metrics;
 mod patience;
 mod places;
@@ -262,6 +263,10 @@ where
             let refusal = Refusal::new(Kind::AccessDenied, self.rules.sentence(&rejection));
             return gateway::reject(&request.into_parts().0, &refusal);
         }
+        if loops::is_delivery(request.method(), request.headers()) {
+            let refusal = Refusal::new(Kind::AccessDenied, loops::SENTENCE);
+            return gateway::reject(&request.into_parts().0, &refusal);
+        }
         let Some(origin) = self.rules.cors.allowed(request.headers()) else {
             return self.answer_anybody(request).await;
         };
@@ -481,6 +486,32 @@ pub(crate) mod tests {
             let answer = talk(address, &request).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
             assert!(answer.contains(said), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn deliveries_of_sns_are_rejected_before_their_bodies() {
+        let gateway = |_: Request<Body>| async { Response::new(Body::from("gateway")) };
+        let (address, _stop, _) = serve(gateway, 10).await;
+        for (line, header, status) in [
+            ("POST /", "x-amz-sns-message-type: Notification", 403),
+            ("POST /?Action=Publish&Message=m", "X-Amz-Sns-Topic-Arn: t", 403),
+            ("POST /", "User-Agent: Amazon Simple Notification Service Agent", 403),
+            ("PUT /_aws/sns/sms-messages", "x-amz-sns-message-id: i", 403),
+            ("POST /health", "x-amz-sns-rawdelivery: true", 403),
+            (
+                "GET /?Action=ConfirmSubscription",
+                "x-amz-sns-message-type: SubscriptionConfirmation",
+                200,
+            ),
+            ("POST /", "User-Agent: Boto3/1.0", 200),
+        ] {
+            // The announced body never comes.
+            let request = format!(
+                "{line} HTTP/1.1\r\nHost: x\r\n{header}\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+            );
+            let answer = talk(address, &request).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{line} {header}: {answer}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The outbox: what has to leave the process, one row for each message and subscription.
 
 use super::driver::Row;
-use super::{Effect, Error, Txn};
+use super::{Effect, Error, Txn, Usage};
 use uuid::Uuid;
 
 /// What a delivery brings.
@@ -43,9 +43,43 @@ pub struct Delivery {
     pub due_at: i64,
 }
 
+/// Who gets a delivery, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'r> {
+    /// Id of the subscription.
+    pub subscription: i64,
+    /// Account of the subscription: its deliveries share the slots of this account.
+    pub account: &'r str,
+    /// Where its endpoint is: deliveries to one destination share its slots.
+    pub destination: &'r str,
+    /// Account of the topic: the delivery counts in its outbox.
+    pub payer: &'r str,
+}
+
+/// Bytes that a delivery counts with in an outbox: its row and its places in indexes.
+pub const DELIVERY_BYTES: i64 = 256;
+/// The same of a confirmation, which has a token and the base of a link.
+pub const CONFIRMATION_BYTES: i64 = 1_024;
+
+/// An outbox whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyOutbox {
+    /// Id of the subscription.
+    pub subscription: i64,
+    /// Where its endpoint is.
+    pub destination: String,
+}
+
 const NOTIFICATION: i64 = 0;
 const SUBSCRIPTION_CONFIRMATION: i64 = 1;
 const UNSUBSCRIBE_CONFIRMATION: i64 = 2;
+
+/// Stands for an account in rows of versions that did not count.
+pub(super) const NO_ACCOUNT: &str = "-";
+
+const fn bytes(kind: i64) -> i64 {
+    if kind == NOTIFICATION { DELIVERY_BYTES } else { CONFIRMATION_BYTES }
+}
 
 fn read(row: &dyn Row) -> Result<Delivery, Error> {
     let confirmation = || {
@@ -72,7 +106,7 @@ fn read(row: &dyn Row) -> Result<Delivery, Error> {
 
 impl Txn<'_> {
     /// Puts a message for a subscription into the outbox, to be delivered at once.
-    pub fn insert_delivery(&mut self, subscription: i64, payload: &Payload) -> Result<(), Error> {
+    pub fn insert_delivery(&mut self, to: &Recipient<'_>, payload: &Payload) -> Result<(), Error> {
         let (kind, publication, confirmation) = match payload {
             Payload::Notification(publication) => (NOTIFICATION, Some(*publication), None),
             Payload::SubscriptionConfirmation(it) => (SUBSCRIPTION_CONFIRMATION, None, Some(it)),
@@ -81,45 +115,80 @@ impl Txn<'_> {
         let (id, now) = (self.next_sequence()?, self.now());
         self.execute(
             "INSERT INTO deliveries (id, subscription, kind, publication, message_id, token, \
-             base_url, created_at, attempts, due_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8)",
+             base_url, created_at, attempts, due_at, account) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?9)",
             &[
                 id.into(),
-                subscription.into(),
+                to.subscription.into(),
                 kind.into(),
                 publication.into(),
                 confirmation.map(|it| &it.message_id).into(),
                 confirmation.map(|it| &it.token).into(),
                 confirmation.map(|it| &it.base_url).into(),
                 now.into(),
+                to.payer.into(),
             ],
         )?;
         self.execute(
-            "INSERT INTO outboxes (subscription, next_due) VALUES (?1, ?2) \
+            "INSERT INTO outboxes (subscription, next_due, account, destination, ready) \
+             VALUES (?1, ?2, ?3, ?4, 1) \
              ON CONFLICT (subscription) DO UPDATE SET next_due = \
-             max(outboxes.rests_until, min(outboxes.next_due, excluded.next_due))",
-            &[subscription.into(), now.into()],
+             max(outboxes.rests_until, min(outboxes.next_due, excluded.next_due)), \
+             ready = outboxes.ready OR outboxes.rests_until <= excluded.next_due, \
+             account = excluded.account, destination = excluded.destination",
+            &[to.subscription.into(), now.into(), to.account.into(), to.destination.into()],
         )?;
+        self.count_usage(to.payer, Usage { outbox: bytes(kind), ..Usage::default() });
         self.effect(Effect::Delivery);
         Ok(())
     }
 
-    /// Subscriptions that have something to deliver now and that nobody works on, those that have
-    /// waited longest first.
-    pub fn due_outboxes(&mut self, limit: i64) -> Result<Vec<i64>, Error> {
+    /// Makes up to `limit` outboxes ready whose time has come. Returns whether there may be more.
+    pub fn ready_outboxes(&mut self, limit: i64) -> Result<bool, Error> {
         let now = self.now();
-        self.all(
-            "SELECT subscription FROM outboxes WHERE claimed = 0 AND next_due <= ?1 \
-             ORDER BY next_due LIMIT ?2",
+        if self.next_outbox_due()?.is_none_or(|at| at > now) {
+            return Ok(false);
+        }
+        let readied = self.execute(
+            "UPDATE outboxes SET ready = 1 WHERE subscription IN (SELECT subscription \
+             FROM outboxes WHERE claimed = 0 AND ready = 0 AND next_due <= ?1 \
+             ORDER BY next_due LIMIT ?2)",
             &[now.into(), limit.into()],
-            |row| row.i64(0),
+        )?;
+        Ok(readied as i64 == limit)
+    }
+
+    /// Returns the first account after this one, by name, that has a ready outbox.
+    pub fn next_ready_account(&mut self, after: &str) -> Result<Option<String>, Error> {
+        self.one(
+            "SELECT account FROM outboxes WHERE claimed = 0 AND ready = 1 AND account > ?1 \
+             ORDER BY account LIMIT 1",
+            &[after.into()],
+            |row| row.string(0),
         )
     }
 
-    /// The earliest time at which an outbox that nobody works on has something to deliver.
+    /// Returns the earliest ready outbox of the first destination after this one, by name, for which
+    /// the account has any.
+    pub fn next_ready_outbox(
+        &mut self,
+        account: &str,
+        after: &str,
+    ) -> Result<Option<ReadyOutbox>, Error> {
+        self.one(
+            "SELECT subscription, destination FROM outboxes \
+             WHERE claimed = 0 AND ready = 1 AND account = ?1 AND destination > ?2 \
+             ORDER BY destination, next_due LIMIT 1",
+            &[account.into(), after.into()],
+            |row| Ok(ReadyOutbox { subscription: row.i64(0)?, destination: row.string(1)? }),
+        )
+    }
+
+    /// Returns the earliest time at which an outbox becomes ready, in Unix milliseconds.
     pub fn next_outbox_due(&mut self) -> Result<Option<i64>, Error> {
         self.one(
-            "SELECT next_due FROM outboxes WHERE claimed = 0 ORDER BY next_due LIMIT 1",
+            "SELECT next_due FROM outboxes WHERE claimed = 0 AND ready = 0 \
+             ORDER BY next_due LIMIT 1",
             &[],
             |row| row.i64(0),
         )
@@ -156,7 +225,7 @@ impl Txn<'_> {
             None => self
                 .execute("DELETE FROM outboxes WHERE subscription = ?1", &[subscription.into()])?,
             Some(next) => self.execute(
-                "UPDATE outboxes SET claimed = 0, next_due = ?2, rests_until = ?3 \
+                "UPDATE outboxes SET claimed = 0, ready = 0, next_due = ?2, rests_until = ?3 \
                  WHERE subscription = ?1",
                 &[subscription.into(), next.into(), not_before.unwrap_or(0).into()],
             )?,
@@ -192,7 +261,15 @@ impl Txn<'_> {
 
     /// Removes a delivery, and what it brought if nothing else needs that.
     pub fn remove_delivery(&mut self, delivery: &Delivery) -> Result<(), Error> {
-        self.execute("DELETE FROM deliveries WHERE id = ?1", &[delivery.id.into()])?;
+        let payer = self.one(
+            "DELETE FROM deliveries WHERE id = ?1 RETURNING account, kind",
+            &[delivery.id.into()],
+            |row| Ok((row.string(0)?, row.i64(1)?)),
+        )?;
+        self.note_write();
+        if let Some((payer, kind)) = payer.filter(|(payer, _)| payer != NO_ACCOUNT) {
+            self.count_usage(&payer, Usage { outbox: -bytes(kind), ..Usage::default() });
+        }
         if let Payload::Notification(publication) = delivery.payload {
             self.drop_publication_if_done(publication)?;
         }

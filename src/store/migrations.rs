@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_no_index_of_archives.sql"),
     include_str!("../../migrations/0009_fifo_order.sql"),
     include_str!("../../migrations/0010_newest_time.sql"),
+    include_str!("../../migrations/0011_shares_of_accounts.sql"),
 ];
 
 /// What the file's header says of whose it is: `Squb`. Files of early versions have 0.

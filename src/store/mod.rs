@@ -8,6 +8,7 @@
 //! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
 //! an answer is sent only after the transaction that it speaks of has been committed.
 
+mod account_usage;
 mod backlogs;
 mod captured_messages;
 mod checkpoints;
@@ -35,10 +36,13 @@ mod topics;
 mod txn;
 mod worker;
 
+pub use account_usage::{AccountLimits, Usage};
 pub use backlogs::Counts;
 pub use captured_messages::CapturedMessage;
 pub use deduplication::{DeduplicationKey, Duplicate};
-pub use deliveries::{Confirmation, Delivery, Payload};
+pub use deliveries::{
+    CONFIRMATION_BYTES, Confirmation, DELIVERY_BYTES, Delivery, Payload, ReadyOutbox, Recipient,
+};
 pub use driver::{Database, Driver, Row, Value};
 pub use error::Error;
 pub use files::{OpenFiles, is_readable_by_others};
@@ -48,7 +52,7 @@ pub use message_groups::MessageGroup;
 pub use messages::{Content, Message, Place};
 pub use move_tasks::{MoveTask, MoveTaskStatus};
 pub use platforms::{PlatformApplication, PlatformEndpoint};
-pub use publications::Publication;
+pub use publications::{Payer, Publication, outbox_bytes};
 pub use queues::{Forwards, Queue};
 pub use signing_key::KeyAndCertificate;
 pub use sms::{OptOut, SandboxNumber};

@@ -1,7 +1,8 @@
 //! What was published, for as long as a delivery, a fan-out or an archive needs it.
 
+use super::deliveries::{DELIVERY_BYTES, NO_ACCOUNT};
 use super::driver::Row;
-use super::{Error, Txn};
+use super::{Error, Txn, Usage};
 use crate::domain::message_attributes::{MessageAttributes, decode, encode};
 use crate::domain::notification::{Signature, SignatureVersion};
 use crate::domain::sns_message::Published;
@@ -28,6 +29,23 @@ pub struct Publication {
     pub signature: Option<Signature>,
     /// Whether the archive keeps it.
     pub archived: bool,
+}
+
+/// Bytes that a publication counts with beside its message.
+const ROW_BYTES: i64 = 512;
+
+/// In whose outbox a publication counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Payer<'p> {
+    /// Account of the topic.
+    pub account: &'p str,
+    /// Deliveries that the fan-out may have yet to make.
+    pub deliveries: i64,
+}
+
+/// Returns the bytes that a message counts with in an outbox, once for all of its deliveries.
+pub fn outbox_bytes(published: &Published) -> i64 {
+    published.size() as i64 + ROW_BYTES
 }
 
 macro_rules! columns {
@@ -71,20 +89,29 @@ fn read(row: &dyn Row) -> Result<Publication, Error> {
 
 impl Txn<'_> {
     /// Keeps a publication. `cursor`: the last subscription that its fan-out has come to, none if
-    /// that is done.
+    /// that is done. An archived one counts in no outbox: its topic has queues only.
     pub fn insert_publication(
         &mut self,
         publication: &Publication,
         cursor: Option<i64>,
+        payer: Payer<'_>,
     ) -> Result<(), Error> {
+        let (bytes, reserved) = if publication.archived {
+            (0, 0)
+        } else {
+            let reserved = cursor.map_or(0, |_| payer.deliveries * DELIVERY_BYTES);
+            (outbox_bytes(&publication.published), reserved)
+        };
+        self.count_usage(payer.account, Usage { outbox: bytes + reserved, ..Usage::default() });
         let published = &publication.published;
         let signature = publication.signature.as_ref();
         let attributes = (!published.attributes.is_empty()).then(|| encode(&published.attributes));
         self.execute(
             "INSERT INTO publications (id, topic, message_id, published_at, subject, message, \
              structured, attributes, message_group, deduplication_id, trace_header, base_url, \
-             signature, version, cert_url, archived, cursor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
-             ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             signature, version, cert_url, archived, cursor, account, bytes, reserved) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+             ?18, ?19, ?20)",
             &[
                 publication.id.into(),
                 publication.topic.into(),
@@ -103,6 +130,9 @@ impl Txn<'_> {
                 signature.map(|signature| &signature.cert_url).into(),
                 publication.archived.into(),
                 cursor.into(),
+                payer.account.into(),
+                bytes.into(),
+                reserved.into(),
             ],
         )?;
         Ok(())
@@ -136,16 +166,34 @@ impl Txn<'_> {
             "UPDATE publications SET cursor = ?2 WHERE id = ?1",
             &[id.into(), cursor.into()],
         )?;
+        if cursor.is_some() {
+            return Ok(());
+        }
+        let reserved = self.one(
+            "SELECT account, reserved FROM publications WHERE id = ?1 AND reserved > 0",
+            &[id.into()],
+            |row| Ok((row.string(0)?, row.i64(1)?)),
+        )?;
+        if let Some((account, reserved)) = reserved {
+            self.execute("UPDATE publications SET reserved = 0 WHERE id = ?1", &[id.into()])?;
+            self.count_usage(&account, Usage { outbox: -reserved, ..Usage::default() });
+        }
         Ok(())
     }
 
     /// Removes a publication that nothing needs any more.
     pub fn drop_publication_if_done(&mut self, id: i64) -> Result<(), Error> {
-        self.execute(
+        let counted = self.one(
             "DELETE FROM publications WHERE id = ?1 AND archived = 0 AND cursor IS NULL \
-             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = ?1)",
+             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = ?1) \
+             RETURNING account, bytes + reserved",
             &[id.into()],
+            |row| Ok((row.string(0)?, row.i64(1)?)),
         )?;
+        self.note_write();
+        if let Some((account, bytes)) = counted.filter(|(account, _)| account != NO_ACCOUNT) {
+            self.count_usage(&account, Usage { outbox: -bytes, ..Usage::default() });
+        }
         Ok(())
     }
 

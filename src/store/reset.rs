@@ -3,7 +3,7 @@
 //! Each statement is there twice, so that each is served by an index: the one of an account by those that
 //! begin with the account.
 
-use super::driver::Value;
+use super::driver::{Row, Value};
 use super::{Error, Txn};
 
 impl Txn<'_> {
@@ -70,19 +70,26 @@ impl Txn<'_> {
 
     /// Removes a page of what was captured. Returns whether there was any.
     pub fn forget_captured(&mut self, account: Option<&str>, limit: i64) -> Result<bool, Error> {
+        let removed = |row: &dyn Row| Ok((row.string(0)?, row.i64(1)?));
         let removed = match account {
-            None => self.execute(
+            None => self.all(
                 "DELETE FROM captured_messages WHERE id IN \
-                 (SELECT id FROM captured_messages ORDER BY id LIMIT ?1)",
+                 (SELECT id FROM captured_messages ORDER BY id LIMIT ?1) \
+                 RETURNING account, octet_length(target) + octet_length(message)",
                 &[limit.into()],
+                removed,
             ),
-            Some(account) => self.execute(
+            Some(account) => self.all(
                 "DELETE FROM captured_messages WHERE id IN \
-                 (SELECT id FROM captured_messages WHERE account = ?2 LIMIT ?1)",
+                 (SELECT id FROM captured_messages WHERE account = ?2 LIMIT ?1) \
+                 RETURNING account, octet_length(target) + octet_length(message)",
                 &[limit.into(), account.into()],
+                removed,
             ),
-        };
-        Ok(removed? > 0)
+        }?;
+        self.note_write();
+        self.count_forgotten(&removed);
+        Ok(!removed.is_empty())
     }
 
     /// Forgets what was set for SMS.

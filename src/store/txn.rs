@@ -1,6 +1,7 @@
 //! One caller's view of a transaction: rows, the time, fresh ids, and effects to carry out once
 //! it has been committed.
 
+use super::account_usage::{AccountLimits, KnownUsage};
 use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
 use super::{Counts, Error, Ids, Queue};
@@ -88,6 +89,12 @@ pub struct Ledger {
     pub(super) groups: KnownGroups,
     /// Whether accounts reach each other's queues only where policies say so.
     isolates_accounts: bool,
+    /// By account.
+    pub(super) usage: HashMap<String, KnownUsage>,
+    /// Accounts whose usage this transaction has changed; one may be named twice.
+    pub(super) changed_usage: Vec<String>,
+    /// Set when the server starts.
+    pub(super) limits: AccountLimits,
 }
 
 /// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
@@ -121,6 +128,13 @@ impl Ledger {
                 counters.change.add_to(driver, *backlog)?;
             }
         }
+        self.changed_usage.sort_unstable();
+        self.changed_usage.dedup();
+        for account in &self.changed_usage {
+            if let Some(known) = self.usage.get(account) {
+                known.change.add_to(driver, account)?;
+            }
+        }
         Ok(())
     }
 
@@ -132,6 +146,15 @@ impl Ledger {
                 let change = std::mem::take(&mut counters.change);
                 counters.stored = counters.stored.map(|stored| stored.plus(change));
             }
+        }
+        for account in self.changed_usage.drain(..) {
+            if let Some(known) = self.usage.get_mut(&account) {
+                let change = std::mem::take(&mut known.change);
+                known.stored = known.stored.map(|stored| stored.plus(change));
+            }
+        }
+        if self.usage.len() > KNOWN {
+            self.usage.clear();
         }
         if self.counters.len() > KNOWN {
             self.counters.clear();
@@ -150,9 +173,14 @@ impl Ledger {
     /// The transaction has been rolled back.
     pub fn rolled_back(&mut self) {
         let sequence = self.committed_sequence;
-        let isolates_accounts = self.isolates_accounts;
-        *self =
-            Self { sequence, committed_sequence: sequence, isolates_accounts, ..Self::default() };
+        let (isolates_accounts, limits) = (self.isolates_accounts, self.limits);
+        *self = Self {
+            sequence,
+            committed_sequence: sequence,
+            isolates_accounts,
+            limits,
+            ..Self::default()
+        };
     }
 }
 

@@ -9,6 +9,8 @@
 pub struct Dialect {
     /// `xmlns` of every answer.
     pub namespace: &'static str,
+    /// `xmlns` of the refusal of a call that names no operation of the service.
+    pub fault_namespace: &'static str,
     /// Whether `<?xml version="1.0"?>` comes first.
     pub declaration: bool,
     /// Whether an error has a `Detail`, which is always empty.
@@ -120,6 +122,7 @@ pub(super) mod samples {
 
     pub static FLATTENED: Dialect = Dialect {
         namespace: "urn:flattened",
+        fault_namespace: "urn:flattened",
         declaration: true,
         error_detail: true,
         collections: Collections::Flattened,
@@ -137,6 +140,7 @@ pub(super) mod samples {
     /// As SNS has it.
     pub static WRAPPED: Dialect = Dialect {
         namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+        fault_namespace: "http://webservices.amazon.com/AWSFault/2005-15-09",
         declaration: false,
         error_detail: false,
         collections: Collections::Wrapped,

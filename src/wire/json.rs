@@ -52,6 +52,11 @@ fn refusal(error: &serde_json::Error) -> Malformed {
     )
 }
 
+// Rule (every SQS operation): a value of another type than the member's is SerializationException, status 400,
+//   "STRING_VALUE can not be converted to an Integer".
+// Source: reported, async-aws/aws#1667
+// Test: src/wire/json.rs::other_types_are_told_in_the_words_of_aws
+
 /// What AWS says of a value of another type than the member's, from what serde says of it:
 /// ``invalid type: integer `5`, expected a string``.
 fn wrong_type(sentence: &str) -> Option<String> {
@@ -91,12 +96,13 @@ pub fn encode<T: Serialize>(output: &T) -> Vec<u8> {
     serde_json::to_vec(output).expect("an output is representable in JSON")
 }
 
-/// The body of an error: `{"__type":"namespace#json_type","message":"…"}`.
-pub fn error_body(namespace: &str, json_type: &str, message: &str) -> Vec<u8> {
+/// The body of an error: `{"__type":"namespace#json_type","message":"…"}`; some errors have no message.
+pub fn error_body(namespace: &str, json_type: &str, message: Option<&str>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Error<'a> {
         __type: String,
-        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'a str>,
     }
 
     encode(&Error { __type: format!("{namespace}#{json_type}"), message })
@@ -201,7 +207,7 @@ mod tests {
     fn error() {
         let message = "The specified queue does not exist.";
         let expected = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#;
-        let body = error_body("com.amazonaws.sqs", "QueueDoesNotExist", message);
+        let body = error_body("com.amazonaws.sqs", "QueueDoesNotExist", Some(message));
         assert_eq!(String::from_utf8(body).unwrap(), expected);
     }
 }

@@ -28,7 +28,7 @@ pub fn response<T: Serialize>(
 ) -> Vec<u8> {
     let mut xml = Xml::new(dialect, operation);
     let root = format!("{operation}Response");
-    xml.open_root(&root);
+    xml.open_root(&root, dialect.namespace);
     if let Some(output) = output {
         let result = Element { xml: &mut xml, name: &format!("{operation}Result") };
         #[expect(
@@ -43,16 +43,17 @@ pub fn response<T: Serialize>(
     xml.finish(&root)
 }
 
-/// The body of an error; `sender` tells whether the caller is to blame.
+/// The body of an error in this namespace; `sender` says whether the caller caused it.
 pub fn error_body(
     dialect: &Dialect,
+    namespace: &str,
     sender: bool,
     code: &str,
     message: &str,
     request_id: &str,
 ) -> Vec<u8> {
     let mut xml = Xml::new(dialect, "");
-    xml.open_root("ErrorResponse");
+    xml.open_root("ErrorResponse", namespace);
     let error = xml.open("Error");
     xml.text("Type", if sender { "Sender" } else { "Receiver" });
     xml.text("Code", code);
@@ -77,11 +78,10 @@ impl<'a> Xml<'a> {
         Self { text: String::with_capacity(1_024), dialect, operation }
     }
 
-    fn open_root(&mut self, name: &str) {
+    fn open_root(&mut self, name: &str, namespace: &str) {
         if self.dialect.declaration {
             self.text.push_str(r#"<?xml version="1.0"?>"#);
         }
-        let namespace = self.dialect.namespace;
         for part in ["<", name, r#" xmlns=""#, namespace, r#"">"#] {
             self.text.push_str(part);
         }
@@ -624,7 +624,15 @@ mod tests {
     #[test]
     fn errors() {
         let body = |dialect, sender| {
-            String::from_utf8(error_body(dialect, sender, "Code", "a < \x08", "id")).unwrap()
+            String::from_utf8(error_body(
+                dialect,
+                dialect.namespace,
+                sender,
+                "Code",
+                "a < \x08",
+                "id",
+            ))
+            .unwrap()
         };
         assert_eq!(
             body(&FLATTENED, true),
@@ -659,7 +667,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_parser_reads_what_was_written(text in any::<String>()) {
-            let xml = error_body(&FLATTENED, true, "Code", &text, "id");
+            let xml = error_body(&FLATTENED, FLATTENED.namespace, true, "Code", &text, "id");
             let legal = |c: char| !matches!(c, '\0'..='\x08' | '\x0B' | '\x0C' | '\x0E'..='\x1F' | '\u{FFFE}' | '\u{FFFF}');
             let expected: String =
                 text.chars().map(|c| if legal(c) { c } else { '\u{FFFD}' }).collect();

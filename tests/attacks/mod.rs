@@ -20,7 +20,10 @@ mod foreign_hosts;
 mod foreign_pages;
 mod forwarded_headers;
 mod frame;
+mod hanging_endpoints;
+mod metadata_endpoints;
 mod other_accounts;
+mod own_deliveries;
 mod secrets_in_logs;
 mod start;
 mod traces;
@@ -119,6 +122,24 @@ pub const ATTACKS: &[Attack] = &[
             ..OPEN
         },
         run: whole_server::run,
+    },
+    Attack {
+        name: "own-deliveries",
+        promise: "A delivery of SNS to the server itself is not carried out.",
+        server: OPEN,
+        run: own_deliveries::run,
+    },
+    Attack {
+        name: "hanging-endpoints",
+        promise: "Endpoints of one account that hang do not delay deliveries of another.",
+        server: OPEN,
+        run: hanging_endpoints::run,
+    },
+    Attack {
+        name: "metadata-endpoints",
+        promise: "With keys, no subscription makes the server call a metadata service.",
+        server: Setup { arguments: &["--auth", "strict"], credentials: ONE_KEY, ..OPEN },
+        run: metadata_endpoints::run,
     },
     Attack {
         name: "unsigned-parts",

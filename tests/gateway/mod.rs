@@ -380,13 +380,22 @@ impl Answer {
         match protocol {
             Protocol::Json => {
                 let body: Value = serde_json::from_slice(&self.body).unwrap();
-                let (code, fault) = self.header("x-amzn-query-error").split_once(';').unwrap();
+                let json_type = body["__type"].as_str().unwrap();
+                // An operation that does not exist has neither this header nor a message.
+                let (code, fault, message) = match body["message"].as_str() {
+                    None => (json_type.split_once('#').unwrap().1, "Sender", ""),
+                    Some(message) => {
+                        let header = self.header("x-amzn-query-error");
+                        let (code, fault) = header.split_once(';').unwrap();
+                        (code, fault, message)
+                    }
+                };
                 Refused {
                     status: self.status,
                     code: code.to_owned(),
                     fault: fault.to_owned(),
-                    message: body["message"].as_str().unwrap().to_owned(),
-                    json_type: Some(body["__type"].as_str().unwrap().to_owned()),
+                    message: message.to_owned(),
+                    json_type: Some(json_type.to_owned()),
                 }
             }
             Protocol::Query => {
@@ -395,10 +404,10 @@ impl Answer {
                 let error = response.child("Error").unwrap();
                 let text = |name: &str| error.child(name).unwrap().text.clone();
                 // Errors of SQS have an empty element more.
-                let of_sns = self.text().contains("\"http://sns.amazonaws.com/doc/2010-03-31/\"");
+                let of_sqs = self.text().contains("\"http://queue.amazonaws.com/doc/2012-11-05/\"");
                 assert_eq!(
                     error.child("Detail").map(|_| text("Detail").len()),
-                    (!of_sns).then_some(0)
+                    of_sqs.then_some(0)
                 );
                 let id = response.child("RequestId").unwrap();
                 assert_eq!(id.text, self.header("x-amzn-requestid"));

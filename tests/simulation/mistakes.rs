@@ -106,16 +106,11 @@ impl World {
                 mistakes.push(("SendMessage", input, "InvalidParameterValue"));
             }
         } else {
-            let mut attempt = receive_input(queue, 1, None);
-            attempt["ReceiveRequestAttemptId"] = "a".into();
-            mistakes.extend([
-                ("ReceiveMessage", attempt, "InvalidParameterValue"),
-                (
-                    "SendMessage",
-                    send(&json!({"MessageDeduplicationId": "a"})),
-                    "InvalidParameterValue",
-                ),
-            ]);
+            mistakes.push((
+                "SendMessage",
+                send(&json!({"MessageDeduplicationId": "a"})),
+                "InvalidParameterValue",
+            ));
         }
         // A handle of another queue.
         let held = self.clients.iter().flatten().find(|held| held.queue != queue);

@@ -267,7 +267,7 @@ fn page(connection: &mut Connection, queue: &str, after: &str) -> Vec<Value> {
 
 /// What has to hold between the rows of a database that nobody has open, each with a query that
 /// finds the rows for which it does not.
-const INVARIANTS: [(&str, &str); 8] = [
+const INVARIANTS: [(&str, &str); 9] = [
     (
         "the file is sound",
         "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
@@ -315,6 +315,18 @@ const INVARIANTS: [(&str, &str); 8] = [
          UNION ALL
          SELECT id FROM publications p WHERE archived = 0 AND cursor IS NULL
              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = p.id)",
+    ),
+    (
+        "what accounts have is counted",
+        "SELECT account FROM account_usage u
+         WHERE captured <> (
+             SELECT coalesce(sum(octet_length(target) + octet_length(message) + 128), 0)
+             FROM captured_messages WHERE account = u.account)
+         OR outbox <> (
+             SELECT coalesce(sum(iif(kind = 0, 256, 1024)), 0)
+             FROM deliveries WHERE account = u.account) + (
+             SELECT coalesce(sum(bytes + reserved), 0)
+             FROM publications WHERE account = u.account)",
     ),
 ];
 

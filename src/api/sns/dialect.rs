@@ -8,6 +8,7 @@ use crate::wire::dialect::{Collections, Dialect, Entry, Member};
 /// The habits of SNS.
 pub static SNS: Dialect = Dialect {
     namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+    fault_namespace: "http://webservices.amazon.com/AWSFault/2005-15-09",
     declaration: false,
     error_detail: false,
     collections: Collections::Wrapped,

@@ -197,7 +197,7 @@ impl Target {
 
 /// Checks the texts of a message for many; a single receiver needs no default.
 // Rule (Publish, PublishBatch): a MessageStructure other than `json` means nothing, and the message is taken as it is.
-// Source: inferred, many published programs for AWS pass `string` and no report says that it is refused
+// Source: reported, aws/aws-sdk-php#1885
 // Test: tests/scenarios/publishing.txt#A structure has a text for each protocol
 // Rule (Publish, PublishBatch): with MessageStructure `json` the message is a JSON object whose `default` is a string.
 // Source: recorded

@@ -47,6 +47,10 @@ pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
         principal: cx.caller_arn.clone(),
         base_url: cx.base_url.clone(),
     };
+    if request.protocol.is_http() {
+        let check = cx.runtime.check_endpoint(&request.endpoint);
+        check.map_err(|reason| Refusal::invalid_parameter_because("Endpoint", reason))?;
+    }
     let subscription = cx.runtime.run(move |tx| subscriptions::subscribe(tx, &request)).await?;
     let shows_arn = subscription.state == SubscriptionState::Confirmed || wants_arn;
     let subscription_arn =

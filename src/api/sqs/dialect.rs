@@ -12,6 +12,7 @@ const TAG: Entry = Entry { key: "Key", value: "Value" };
 /// The habits of SQS.
 pub static SQS: Dialect = Dialect {
     namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
+    fault_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
     declaration: true,
     error_detail: true,
     collections: Collections::Flattened,
@@ -407,7 +408,7 @@ mod tests {
         let code = "AWS.SimpleQueueService.NonExistentQueue";
         let message = "The specified queue does not exist for this wsdl version.";
         let xml = r#"<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code><Message>The specified queue does not exist for this wsdl version.</Message><Detail/></Error><RequestId>…</RequestId></ErrorResponse>"#;
-        let body = xml::error_body(&SQS, true, code, message, "…");
+        let body = xml::error_body(&SQS, SQS.namespace, true, code, message, "…");
         assert_eq!(String::from_utf8(body).unwrap(), xml);
     }
 }

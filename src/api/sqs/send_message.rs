@@ -181,6 +181,10 @@ struct Prepared {
 }
 
 impl Prepared {
+    // Rule (SendMessage, SendMessageBatch): DelaySeconds outside 0 to 900 is InvalidParameterValue, "Value 901 for
+    //   parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
+    // Source: reported, aws-samples/amazon-sqs-dlq-replay-backoff#8
+    // Test: tests/scenarios/delay.txt#A delay is up to 15 minutes
     fn new(cx: &Context, message: Message) -> Result<Self, Refusal> {
         message_body::check(message.message_body.as_deref())?;
         let body = message.message_body.unwrap_or_default();
@@ -241,6 +245,10 @@ impl Prepared {
         if !queue.fifo {
             return Ok(());
         }
+        // Rule (SendMessage): a message without a message group is MissingParameter on a FIFO queue, "The request must
+        //   contain the parameter MessageGroupId."
+        // Source: reported, php-enqueue/sqs#2
+        // Test: tests/golden/SendMessage.txt
         if self.outgoing.group.is_none() {
             return Err(Refusal::missing("MessageGroupId"));
         }

@@ -8,6 +8,7 @@ use crate::wire::dialect::{Collections, Dialect};
 /// The habits of STS.
 pub static STS: Dialect = Dialect {
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    fault_namespace: "http://webservices.amazon.com/AWSFault/2005-15-09",
     declaration: false,
     error_detail: false,
     collections: Collections::Wrapped,

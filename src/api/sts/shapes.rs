@@ -46,7 +46,7 @@ pub(super) fn issue(
     let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
     let key = cx
         .credentials
-        .issue(account, principal, cx.role, expires_at_ms)
+        .issue(cx.key_id.as_deref(), account, principal, cx.role, expires_at_ms)
         .map_err(Refusal::internal)?;
     Ok(Credentials::from(&*key))
 }

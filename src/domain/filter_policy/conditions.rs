@@ -2,8 +2,9 @@
 //!
 //! AWS pages: "String value matching" and "Numeric value matching".
 
+use ipnet::IpNet;
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::str::FromStr;
 
@@ -84,7 +85,7 @@ pub enum Condition {
     /// `numeric`, in hundred-thousandths
     Numeric(Bound<i64>, Bound<i64>),
     /// `cidr`
-    Cidr(Network),
+    Cidr(IpNet),
     /// `exists`: true
     Exists,
 }
@@ -145,89 +146,37 @@ pub fn fold(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// The addresses that share the leading bits of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Reads `address/bits`. The error is a sentence of the engine, in its order: the form, the bits, the address, and
-    /// whether the bits suit the address.
-    // Rule (Subscribe, SetSubscriptionAttributes): a cidr condition whose address has no form of an IP address is refused
-    //   with "Nonstandard IP address: …", without a source and a place.
-    // Source: recorded
-    // Test: tests/recorded/sns-filters.jsonl#sns-filter-bad-cidr-address
-    pub fn read(text: &str) -> Result<Self, String> {
-        // Empty parts at the end do not count.
-        let mut parts = text.trim_end_matches('/').split('/');
-        let (Some(address), Some(bits), None) = (parts.next(), parts.next(), parts.next()) else {
-            return Err("Malformed CIDR, one '/' required".to_owned());
-        };
-        let Ok(bits) = bits.parse::<i32>() else {
-            return Err("Malformed CIDR, mask bits must be an integer".to_owned());
-        };
-        if bits < 0 {
-            return Err("Malformed CIDR, mask bits must not be negative".to_owned());
-        }
-        if !has_form_of_address(address) {
-            return Err(format!("Nonstandard IP address: {address}"));
-        }
-        let Ok(address) = address.parse::<IpAddr>() else {
-            return Err(format!("Invalid IP address: {address}"));
-        };
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        match u8::try_from(bits) {
-            Ok(bits) if bits <= most => Ok(Self { address, bits }),
-            _ if address.is_ipv4() => Err("IPv4 mask bits must be < 33".to_owned()),
-            _ => Err("IPv6 mask bits must be < 129".to_owned()),
-        }
+/// Reads `address/bits`. The error is a sentence of the engine, in its order: the form, the bits, the address, and
+/// whether the bits suit the address.
+// Rule (Subscribe, SetSubscriptionAttributes): a cidr condition whose address has no form of an IP address is refused
+//   with "Nonstandard IP address: …", without a source and a place.
+// Source: recorded
+// Test: tests/recorded/sns-filters.jsonl#sns-filter-bad-cidr-address
+pub fn read_network(text: &str) -> Result<IpNet, String> {
+    // Empty parts at the end do not count.
+    let mut parts = text.trim_end_matches('/').split('/');
+    let (Some(address), Some(bits), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("Malformed CIDR, one '/' required".to_owned());
+    };
+    let Ok(bits) = bits.parse::<i32>() else {
+        return Err("Malformed CIDR, mask bits must be an integer".to_owned());
+    };
+    if bits < 0 {
+        return Err("Malformed CIDR, mask bits must not be negative".to_owned());
     }
-
-    /// Whether the address is of the network.
-    pub fn contains(self, address: IpAddr) -> bool {
-        let differing = match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()).leading_zeros()
-            }
-            _ => return false,
-        };
-        differing >= u32::from(self.bits)
+    if !has_form_of_address(address) {
+        return Err(format!("Nonstandard IP address: {address}"));
     }
-
-    /// The last address of the network.
-    pub fn highest(self) -> IpAddr {
-        let bits = u32::from(self.bits);
-        match self.address {
-            IpAddr::V4(ours) => {
-                let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
-                Ipv4Addr::from_bits(ours.to_bits() | rest).into()
-            }
-            IpAddr::V6(ours) => {
-                let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
-                Ipv6Addr::from_bits(ours.to_bits() | rest).into()
-            }
-        }
-    }
-
-    /// The first address of the network.
-    pub fn lowest(self) -> IpAddr {
-        let bits = u32::from(self.bits);
-        match self.address {
-            IpAddr::V4(ours) => {
-                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-                Ipv4Addr::from_bits(ours.to_bits() & mask).into()
-            }
-            IpAddr::V6(ours) => {
-                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-                Ipv6Addr::from_bits(ours.to_bits() & mask).into()
-            }
-        }
-    }
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return Err(format!("Invalid IP address: {address}"));
+    };
+    let network = u8::try_from(bits).ok().and_then(|bits| IpNet::new(address, bits).ok());
+    let most = if address.is_ipv4() {
+        "IPv4 mask bits must be < 33"
+    } else {
+        "IPv6 mask bits must be < 129"
+    };
+    network.ok_or_else(|| most.to_owned())
 }
 
 /// Whether the text looks like an address: four numbers between dots, or hexadecimal digits and colons.

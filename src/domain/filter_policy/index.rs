@@ -41,7 +41,7 @@ impl Index {
                     Condition::EqualsIgnoreCase(text) => index.folded.add(text.clone(), *ways),
                     Condition::Numeric(from, to) => numbers.push((range(*from, *to), *ways)),
                     Condition::Cidr(network) => {
-                        let (from, to) = (network.lowest(), network.highest());
+                        let (from, to) = (network.network(), network.broadcast());
                         addresses.push((Edge::at(from)..Edge::after(to), *ways));
                     }
                     Condition::Exists => index.exists |= *ways,

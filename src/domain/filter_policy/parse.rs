@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Scope;
-use super::conditions::{Condition, Exception, Leaf, Network, Number, fold};
+use super::conditions::{Condition, Exception, Leaf, Number, fold, read_network};
 use super::document::{Fault, Json, Kind};
 use super::numeric;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
@@ -158,7 +158,7 @@ impl Parser<'_> {
             "numeric" => Some(numeric::range(value, self.text)?),
             // The name in this sentence is what the engine says.
             "cidr" => {
-                let network = Network::read(string("prefix", value)?).map_err(Fault::Whole)?;
+                let network = read_network(string("prefix", value)?).map_err(Fault::Whole)?;
                 Some(Condition::Cidr(network))
             }
             "exists" => {

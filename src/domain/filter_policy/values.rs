@@ -5,8 +5,9 @@
 //! Looking at each value for each condition would take half a second, so the
 //! values are sorted once, and a condition takes a search.
 
-use super::conditions::{Condition, Exception, Leaf, Network, fold};
+use super::conditions::{Condition, Exception, Leaf, fold};
 use crate::domain::json_text::escaped;
+use ipnet::IpNet;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -134,11 +135,11 @@ impl Values {
         })
     }
 
-    fn any_is_in(&self, network: Network) -> bool {
+    fn any_is_in(&self, network: IpNet) -> bool {
         let addresses = self.addresses();
-        let lowest = network.lowest();
+        let lowest = network.network();
         let from = addresses.partition_point(|address| *address < lowest);
-        addresses.get(from).is_some_and(|address| network.contains(*address))
+        addresses.get(from).is_some_and(|address| network.contains(address))
     }
 
     /// The texts, which come first.

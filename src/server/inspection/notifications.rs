@@ -10,7 +10,7 @@
 //! Each answers GET with the messages by target, the oldest first, and DELETE with 204, without a
 //! region in all regions. An answer has the latest 1,000 messages or 8 MiB; if there are older
 //! ones, the header `x-squab-next-before` is what the parameter `before` of the next request takes.
-//! The server keeps the latest 10,000 in all.
+//! How many bytes of them an account keeps is a setting.
 
 use super::{
     ANSWER_BYTES, ANSWER_MESSAGES, Asked, LONGEST_ANSWER, failure, not_allowed, not_found, ok,
@@ -194,9 +194,10 @@ async fn token(gateway: &Gateway, asked: &Asked, arn: &str) -> Result<Response<B
     let token = match SubscriptionArn::parse(&arn, region) {
         Ok(Some(of)) => {
             let account = asked.caller.only_account().map(str::to_owned);
-            let token = gateway
-                .runtime()
-                .run(move |tx| inspect::subscription_token(tx, account.as_deref(), &of));
+            let mail_is_private = gateway.runtime().keeps_mail_private();
+            let token = gateway.runtime().run(move |tx| {
+                inspect::subscription_token(tx, account.as_deref(), &of, mail_is_private)
+            });
             token.await?
         }
         Ok(None) | Err(_) => None,

@@ -1,0 +1,95 @@
+//! Lookups of host names that are going on.
+//!
+//! A lookup takes a thread until the system gives it up, which can be long after the attempt that wanted
+//! it has timed out. So a name is looked up once at a time, and a delivery holds its slot until the
+//! lookup has ended: name servers that do not answer delay only the account whose endpoints they name.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The addresses of a name, or why there are none.
+pub type Found = Result<Vec<SocketAddr>, String>;
+
+/// Lookups by name. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Lookups(Arc<Mutex<HashMap<String, watch::Receiver<Option<Found>>>>>);
+
+impl Lookups {
+    /// Returns what the lookup of this name that is going on finds; starts this one if there is none. It
+    /// goes on when the caller does not wait for it any more.
+    pub async fn join(
+        &self,
+        name: &str,
+        lookup: impl Future<Output = Found> + Send + 'static,
+    ) -> Found {
+        let mut result = self.begin(name, lookup);
+        match result.wait_for(Option::is_some).await {
+            Ok(found) => found.clone().unwrap_or(Ok(Vec::new())),
+            Err(_) => Err("the lookup was cancelled".to_owned()),
+        }
+    }
+
+    fn begin(
+        &self,
+        name: &str,
+        lookup: impl Future<Output = Found> + Send + 'static,
+    ) -> watch::Receiver<Option<Found>> {
+        let mut going_on = self.going_on();
+        if let Some(result) = going_on.get(name) {
+            return result.clone();
+        }
+        let (sender, result) = watch::channel(None);
+        going_on.insert(name.to_owned(), result.clone());
+        let (lookups, name) = (self.clone(), name.to_owned());
+        tokio::spawn(async move {
+            let found = lookup.await;
+            lookups.going_on().remove(&name);
+            sender.send_replace(Some(found));
+        });
+        result
+    }
+
+    /// Completes when no lookup of this name is going on.
+    pub async fn ended(&self, name: &str) {
+        let going_on = self.going_on().get(name).cloned();
+        if let Some(mut result) = going_on {
+            // An error means that the lookup was cancelled.
+            drop(result.wait_for(Option::is_some).await);
+        }
+    }
+
+    fn going_on(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Option<Found>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    const A_MOMENT: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_is_looked_up_once_at_a_time_and_to_the_end() {
+        let lookups = Lookups::default();
+        let (answer, answered) = oneshot::channel::<Found>();
+        let first = lookups.join("a", async { answered.await.unwrap() });
+        assert!(timeout(A_MOMENT, first).await.is_err());
+        let second = async { panic!("looked up twice") };
+        assert!(timeout(A_MOMENT, lookups.join("a", second)).await.is_err());
+        assert!(timeout(A_MOMENT, lookups.ended("a")).await.is_err(), "it is going on");
+        lookups.ended("b").await;
+        let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let third = lookups.join("a", async { panic!("looked up twice") });
+        answer.send(Ok(vec![address])).unwrap();
+        assert_eq!(third.await, Ok(vec![address]));
+        lookups.ended("a").await;
+        assert_eq!(lookups.join("a", async { Ok(Vec::new()) }).await, Ok(Vec::new()));
+    }
+}
