@@ -100,8 +100,11 @@ def test_keys_of_an_existing_secret_are_let_in(tmp_path):
     with serving(rendered("existing"), tmp_path / "file", FILE) as server:
         wrong = server.client("sqs", "us-east-1", "AKIAFILE", "wrong")
         assert refusal(wrong.list_queues) == "SignatureDoesNotMatch"
-        for key in (("AKIAFILE", "from a file"), ("unheard", "of")):
+        for key in (("AKIAFILE", "from a file"), ("111122223333", "any")):
             assert queues(server.client("sqs", "us-east-1", *key)) == []
+        # An account that has a configured key takes verified callers only.
+        unknown = server.client("sqs", "us-east-1", "unheard", "of")
+        assert refusal(unknown.list_queues) == "InvalidClientTokenId"
 
 
 def test_without_keys_and_disk_everybody_is_let_in(tmp_path):
