@@ -36,7 +36,7 @@ Each line is a rule, where it comes from, and the test that fails when Squab bre
 that implements them; `docs/check --write` writes this page, and `docs/check` fails when a rule has no source or
 names a test that does not exist.
 
-A rule without evidence may be wrong: the number of inferred rules is to fall. If you have an AWS account, you can
+A rule that concerns several operations is listed under each of them. A rule without evidence may be wrong: the number of inferred rules is to fall. If you have an AWS account, you can
 verify Squab against AWS yourself with [compat-suite/compare](../compat-suite/README.md), and report a difference as a
 file that the tests replay.
 """
@@ -159,7 +159,7 @@ def linked(test):
 
 def sourced(source):
     """A source with its links as links."""
-    text = re.sub(r"(https?://[^\s,;)]+)", lambda link: f"[{shortened(link[1])}]({link[1]})", source)
+    text = re.sub(r"(?<!`)(https?://[^\s,;)`]+)", lambda link: f"[{shortened(link[1])}]({link[1]})", source)
     return re.sub(r"(?<![\w/(\[])([\w.-]+/[\w.-]+)#(\d+)", r"[\1#\2](https://github.com/\1/issues/\2)", text)
 
 

@@ -154,7 +154,8 @@ fn not_authorized(arn: &str, action: &str, resource: &str, reason: &str) -> Refu
     Refusal::new(
         Kind::AccessDenied,
         format!(
-            "User: {arn} is not authorized to perform: {action} on resource: {resource}{reason}"
+            "User: {} is not authorized to perform: {action} on resource: {resource}{reason}",
+            if arn.is_empty() { "anonymous" } else { arn }
         ),
     )
 }

@@ -47,7 +47,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::config::{Compat, Settings, Storage};
+use crate::config::{AuthMode, Compat, Settings, Storage};
 use crate::domain::{Kind, Refusal};
 use crate::runtime::answers::{Answers, NO_ROOM};
 use crate::runtime::clock::ProcessClock;
@@ -366,6 +366,9 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
         keys,
         "squab serves"
     );
+    if settings.auth == AuthMode::Strict && keys == 0 {
+        warn!("no key is configured, so with auth = strict no call can be signed: see --credentials");
+    }
     volume::warn_of_loss(settings);
 }
 
