@@ -367,7 +367,9 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
         "squab serves"
     );
     if settings.auth == AuthMode::Strict && keys == 0 {
-        warn!("no key is configured, so with auth = strict no call can be signed: see --credentials");
+        warn!(
+            "no key is configured, so with auth = strict no call can be signed: see --credentials"
+        );
     }
     volume::warn_of_loss(settings);
 }
