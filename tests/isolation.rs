@@ -614,6 +614,25 @@ async fn a_move_task_obeys_the_policy_of_its_destination() {
 }
 
 #[tokio::test]
+async fn a_move_task_receives_and_deletes_for_its_caller() {
+    let to = Server::new(Mode::Strict).await;
+    to.furnish().await;
+    let dead_letters = "arn:aws:sqs:us-east-1:111111111111:d";
+    let start = json!({"SourceArn": dead_letters, "DestinationArn": QUEUE});
+    for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage"] {
+        let statement =
+            json!({"Effect": "Deny", "Principal": "*", "Action": action, "Resource": dead_letters});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let set = json!({"QueueUrl": url("d"), "Attributes": {"Policy": policy}});
+        to.sqs(OWNER, "SetQueueAttributes", set).await.unwrap();
+        assert!(is_denied(&to.sqs(OWNER, "StartMessageMoveTask", start.clone()).await), "{action}");
+    }
+    let set = json!({"QueueUrl": url("d"), "Attributes": {"Policy": ""}});
+    to.sqs(OWNER, "SetQueueAttributes", set).await.unwrap();
+    assert!(to.sqs(OWNER, "StartMessageMoveTask", start).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_waiting_receiver_whose_permission_is_taken_away_gets_nothing() {
     let to = Server::new(Mode::Strict).await;
     to.furnish().await;

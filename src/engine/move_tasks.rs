@@ -42,6 +42,12 @@ pub struct Start {
 /// Begins to move what a dead-letter queue shows now.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let access = &start.access;
+    // Rule (StartMessageMoveTask): the caller must be allowed to receive from the source and to delete there.
+    // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    // Test: tests/isolation.rs::a_move_task_receives_and_deletes_for_its_caller
+    for action in ["ReceiveMessage", "DeleteMessage"] {
+        queues::look(tx, &access.for_action(action), &start.source)?;
+    }
     let source = queues::look(tx, access, &start.source)?;
     let source = source.ok_or_else(|| not_found("SourceArn"))?;
     if let Some(destination) = &start.destination {

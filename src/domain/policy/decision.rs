@@ -121,12 +121,26 @@ struct Statement {
     has_conditions: bool,
 }
 
+/// The members that a statement may have.
+const STATEMENT: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
+
 impl Statement {
     fn read(statement: &Value, has_variables: bool) -> Self {
         let principals = |value: &Value| principals(value);
         let actions = |value: &Value| patterns(value, false, str::to_ascii_lowercase);
         let resources = |value: &Value| patterns(value, has_variables, str::to_owned);
-        let condition = &statement["Condition"];
+        let is_known = |name: &String| STATEMENT.contains(&name.as_str());
+        let members = statement.as_object();
         Self {
             // What is neither cannot be set; it allows nothing.
             denies: statement["Effect"] != "Allow",
@@ -137,8 +151,11 @@ impl Statement {
             // The policy of a resource concerns that resource.
             resources: Element::read(statement, "Resource", "NotResource", resources)
                 .unwrap_or_else(Element::everything),
-            has_conditions: !condition.is_null()
-                && condition.as_object().is_none_or(|operators| !operators.is_empty()),
+            // A member that is unknown may be a condition that is spelt wrong.
+            has_conditions: members.is_none_or(|members| !members.keys().all(is_known))
+                || statement.get("Condition").is_some_and(|condition| {
+                    condition.as_object().is_none_or(|operators| !operators.is_empty())
+                }),
         }
     }
 
@@ -535,6 +552,9 @@ mod tests {
         for changed in [
             json!({"Condition": is_from}),
             json!({"Condition": "x"}),
+            json!({"Condition": null}),
+            json!({"condition": is_from}),
+            json!({"Conditions": is_from}),
             json!({"Principal": null}),
             json!({"Principal": {"AWS": "nobody"}}),
             json!({"Principal": {"Martian": "x"}}),
