@@ -182,8 +182,8 @@ impl EndpointRules {
     }
 }
 
-/// An address, and the one of version 4 that it stands for: IPv4-mapped, IPv4-compatible, NAT64 and 6to4
-/// addresses lead to another.
+/// An address, and the one of version 4 that it stands for: IPv4-mapped, IPv4-compatible, IPv4-translated,
+/// NAT64, 6to4 and Teredo addresses lead to another.
 fn forms(address: IpAddr) -> [Option<IpAddr>; 2] {
     let IpAddr::V6(six) = address else { return [Some(address), None] };
     let bits = six.to_bits();
@@ -192,6 +192,11 @@ fn forms(address: IpAddr) -> [Option<IpAddr>; 2] {
         0xffff => Some(bits as u32),
         0 if bits > 1 => Some(bits as u32),
         high if high == (0x0064_ff9b << 64) => Some(bits as u32),
+        // ::ffff:0:a.b.c.d, and NAT64 with a prefix of the network, 64:ff9b:1::/48 (RFC 8215)
+        0xffff_0000 => Some(bits as u32),
+        high if high >> 48 == 0x0064_ff9b_0001 => Some(bits as u32),
+        // 2001:0:a.b.c.d::, the server of Teredo
+        high if high >> 64 == 0x2001_0000 => Some((bits >> 64) as u32),
         // 2002:a.b.c.d::
         _ if bits >> 112 == 0x2002 => Some((bits >> 80) as u32),
         _ => None,
@@ -235,6 +240,9 @@ mod tests {
                     "::ffff:169.254.169.254",
                     "::169.254.169.254",
                     "64:ff9b::169.254.169.254",
+                    "64:ff9b:1::169.254.169.254",
+                    "::ffff:0:169.254.169.254",
+                    "2001:0:a9fe:a9fe::1",
                     "2002:a9fe:a9fe::1",
                 ],
             ),
