@@ -163,7 +163,7 @@ impl Assembly {
 }
 
 /// Opens the database on a thread of its own, which ends with the process: an upgrade may take
-/// minutes, and whoever stops the server meanwhile does not wait for it.
+/// minutes, and a stop of the server meanwhile does not wait for it.
 async fn open(location: Location, durability: Durability) -> Result<Sqlite, store::Error> {
     let (done, opened) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()

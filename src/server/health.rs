@@ -2,7 +2,7 @@
 //!
 //! Requests are answered only once the state is open and the declared queues exist, so that any answer
 //! to `/health` means that the process is alive. It asks nothing of the store: to restart a server
-//! whose disk fails helps nobody. `/ready` asks the store.
+//! whose disk fails is of no use. `/ready` asks the store.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};

@@ -18,7 +18,7 @@ enum Source {
 }
 
 // Rule (every operation): ids, tokens and keys are random, and cannot be predicted from others.
-// Source: inferred, whoever holds a confirmation token or the ARN of a subscription may use it
+// Source: inferred, a confirmation token or the ARN of a subscription is all that its use requires
 // Test: src/store/ids.rs::unpredictable_ids_share_nothing
 //
 impl Ids {

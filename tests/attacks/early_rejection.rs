@@ -1,4 +1,4 @@
-//! Requests that nobody has signed, or with a key that nobody knows, and with a body that never
+//! Requests without a signature, or with an unknown key, and with a body that never
 //! arrives: the server must not wait for it.
 
 use super::frame::{FORM, Report, Target};

@@ -68,7 +68,7 @@ pub fn object(text: &str) -> Result<Map<String, Value>, String> {
 // Test: src/domain/json_text/tests.rs::messages_and_places_are_those_of_jackson
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): what follows the JSON value of an attribute is
 //   ignored.
-// Source: inferred, Jackson's readTree does so unless it is told otherwise
+// Source: inferred, Jackson's readTree does so by default
 // Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
 pub fn parse(text: &str) -> Result<Json, Malformed> {
     reader::Reader::new(text).document()
