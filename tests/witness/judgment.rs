@@ -236,6 +236,7 @@ pub fn everything(connection: &mut Connection) -> Vec<Found> {
         if is_fifo(queue) {
             // Messages that wait for earlier ones of their group are shown as invisible, and are
             // counted as visible.
+            assert!(counted[1] <= shown[1], "{queue}: in flight {counted:?}, invisible {shown:?}");
             let hidden = |of: [usize; 3]| (of[0] + of[1], of[2]);
             assert_eq!(
                 hidden(counted),

@@ -203,10 +203,10 @@ proptest! {
     #[test]
     fn a_text_is_accepted_where_serde_accepts_its_first_value(text in pieces()) {
         let text = format!("[{text}");
-        // Jackson reads -0 as the integer 0, serde_json as a real number.
-        prop_assume!(!text.contains("-0"));
         let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
         match (first, parse(&text)) {
+            // Jackson reads -0 as the integer 0, serde_json as a real number.
+            (Some(Ok(_)), Ok(_)) if text.contains("-0") => {}
             (Some(Ok(first)), Ok(json)) => prop_assert_eq!(Value::from(json), first, "{}", text),
             (Some(Err(_)) | None, Err(malformed)) => {
                 prop_assert!(malformed.to_string().starts_with("failed to parse JSON. "));
