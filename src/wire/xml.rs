@@ -115,7 +115,9 @@ impl<'a> Xml<'a> {
             Shape::Scalar(number) => self.text(&number.to_string()),
             Shape::List(items) => {
                 let item = item(&"member");
-                items.into_iter().for_each(|value| self.value(item, value));
+                for value in items {
+                    self.value(item, value);
+                }
             }
             Shape::Map(entries) => {
                 let item = item(&"entry");
@@ -128,7 +130,9 @@ impl<'a> Xml<'a> {
                 }
             }
             Shape::Structure(members) => {
-                members.into_iter().for_each(|(name, value)| self.value(&name, value));
+                for (name, value) in members {
+                    self.value(&name, value);
+                }
             }
         }
     }
