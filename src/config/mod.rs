@@ -32,7 +32,9 @@ use clap::Parser;
 use indexmap::IndexMap;
 use thiserror::Error;
 
-pub use choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
+pub use crate::auth::Mode as AuthMode;
+pub use crate::store::Durability;
+pub use choices::{Compat, EndpointStrategy, LogFormat};
 pub use document::Document;
 use environment::Environment;
 use file::File;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::AuthMode;
 use super::ConfigError;
-use super::choices::{AuthMode, Compat};
+use super::choices::Compat;
 use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
 use crate::auth::account::DEFAULT_ACCOUNT;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
+use super::choices::{Compat, EndpointStrategy, LogFormat};
 use super::queues::DeclaredQueue;
 use super::topics::DeclaredTopic;
+use super::{AuthMode, Durability};
 use crate::domain::endpoint_rules::EndpointRules;
 
 /// Where the state lives.
