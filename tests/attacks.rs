@@ -1,8 +1,7 @@
 //! Every attack is made on a server of its own, and the server must hold; and on one that believes
 //! everything, on which each must succeed, or the attack would prove nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
+#[allow(dead_code, reason = "the siege example uses all of it")]
 #[path = "attacks/mod.rs"]
 mod attacks;
 

@@ -13,8 +13,6 @@
 //! Attacks create queues and topics whose names begin with `attack-`, delete them, and change
 //! nothing else, so that anyone can run them against a server in use.
 
-#![allow(dead_code, reason = "the test and the example each use a part")]
-
 mod early_rejection;
 mod foreign_hosts;
 mod foreign_pages;
