@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# Run the server on http://localhost:4566 with its state in ./squab-data.
+# Run the server on http://localhost:4566 with its state in ./data.
 run *arguments:
     cargo run --release -- {{arguments}}
 

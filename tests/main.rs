@@ -1,7 +1,16 @@
 //! Every test of the whole server, in one program: cargo links the crate once, and what tests share
 //! is compiled once. `cargo test --test it NAME::` runs the tests of tests/NAME.rs.
 
-#[path = "attacks.rs"]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and what it prints is seen when it fails"
+)]
+
+#[allow(dead_code, reason = "the siege example uses all of it")]
 mod attacks;
 mod clock_steps;
 mod compat_modes;
@@ -26,6 +35,7 @@ mod post_office;
 mod power;
 mod process;
 mod program;
+mod promises;
 mod query;
 mod recorded;
 mod scenarios;

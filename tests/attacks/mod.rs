@@ -1,6 +1,6 @@
 //! Attacks on a server, each on one promise of docs/security.md.
 //!
-//! `tests/attacks.rs` starts a server for each attack; `examples/siege` runs them against any server:
+//! `tests/promises.rs` starts a server for each attack; `examples/siege` runs them against any server:
 //!
 //! ```sh
 //! cargo run --example siege -- --break-in --server target/debug/squab
