@@ -4,8 +4,6 @@
 //! Each limit is a ratchet: the test fails if the sources exceed it, and also if they stay below it,
 //! so that an improvement is recorded. The message then contains the line to write instead.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
