@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use std::ops::{Bound, RangeBounds as _};
 use std::str::FromStr;
 
-use crate::domain::json_text::Json;
-
 /// A value of a message that is neither an array nor an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Leaf {
@@ -45,17 +43,6 @@ impl Number {
         let number = serde_json::Number::from_str(text).ok();
         let number = number.or_else(|| serde_json::Number::from_f64(text.trim().parse().ok()?))?;
         Some(number.into())
-    }
-
-    /// Returns the number of a policy's value, if it is one.
-    pub fn of(json: &Json) -> Option<Self> {
-        match json {
-            Json::Integer(digits) => {
-                Some(Self::read(digits).unwrap_or_else(|| Self::Far(digits.clone())))
-            }
-            Json::Real(number) => Some(serde_json::Number::from_f64(*number)?.into()),
-            _ => None,
-        }
     }
 
     /// Returns the number in hundred-thousandths, if ranges may contain it.

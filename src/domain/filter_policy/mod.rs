@@ -31,6 +31,7 @@ use super::message_attributes::MessageAttributes;
 pub use message::Candidate;
 use message::Node;
 use pattern::Pattern;
+use serde_json::Value;
 
 /// FilterPolicyScope: what of a message a policy is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +41,9 @@ pub enum Scope {
     MessageAttributes,
     MessageBody,
 }
+
+/// Comparisons with a value that take about as long as finding it among equalities.
+const COMPARISONS_PER_COST: usize = 16;
 
 /// A compiled filter policy.
 #[derive(Debug, Clone)]
@@ -59,7 +63,7 @@ impl FilterPolicy {
             return Err("FilterPolicy: Filter policy is too large".to_owned());
         }
         let policy = json_text::parse(text).map_err(|fault| format!("FilterPolicy: {fault}"))?;
-        if matches!(&policy, json_text::Json::Object(members) if members.is_empty()) {
+        if matches!(&policy, Value::Object(members) if members.is_empty()) {
             return Ok(None);
         }
         match parse::rule(&policy, scope).and_then(|rule| compile::pattern(rule)) {
@@ -86,9 +90,14 @@ impl FilterPolicy {
         Node::of_body(body).is_some_and(|body| self.allows(&body))
     }
 
-    /// Returns the number of conditions that each value of a long message may have to be compared with.
-    pub fn comparisons(&self) -> usize {
-        self.pattern.comparisons()
+    /// Returns what an evaluation costs for each value of a long message, where 1 is a policy of equalities.
+    pub fn cost(&self) -> usize {
+        1 + self.pattern.comparisons() / COMPARISONS_PER_COST
+    }
+
+    /// Returns what of a message the policy is compared with.
+    pub fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Without any property nothing matches, `{"exists": false}` included (page "Key matching").

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use super::conditions::{Condition, Number};
 use super::refusal::{Fault, Place, token};
-use crate::domain::json_text::Json;
+use serde_json::Value;
 
 /// What the engine says of anything behind a bound that stands alone, or behind the whole array.
 pub const TOO_MANY_ELEMENTS: &str = "Too many elements in numeric expression";
@@ -22,8 +22,8 @@ pub const TOO_FAR: &str = "Value must be between -1.0E9 and 1.0E9, inclusive";
 // Rule (Subscribe, SetSubscriptionAttributes): a bound, or a number in anything-but, beyond -10⁹ and 10⁹ is refused.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 // Test: tests/scenarios/filters.txt#Numbers beyond a billion are compared as they are written
-pub fn range(json: &Json) -> Result<Condition, Fault<'_>> {
-    let Json::Array(terms) = json else {
+pub fn range(json: &Value) -> Result<Condition, Fault<'_>> {
+    let Value::Array(terms) = json else {
         return Err(Fault::at("Value of numeric must be an array.", json));
     };
     let terms = Terms { array: json, terms };
@@ -65,15 +65,15 @@ fn bound(operator: &str, value: i64) -> Bound<i64> {
 }
 
 struct Terms<'p> {
-    array: &'p Json,
-    terms: &'p [Json],
+    array: &'p Value,
+    terms: &'p [Value],
 }
 
 impl<'p> Terms<'p> {
     /// Returns the operator at this index, or the complaint about what is there instead.
     fn operator(&self, index: usize, complaint: &str) -> Result<&'p str, Fault<'p>> {
         let found = match self.terms.get(index) {
-            Some(Json::Text(operator)) => return Ok(operator),
+            Some(Value::String(operator)) => return Ok(operator),
             Some(other) => token(other),
             None => "]".to_owned(),
         };
@@ -81,9 +81,10 @@ impl<'p> Terms<'p> {
     }
 
     fn number(&self, index: usize, operator: &str) -> Result<Number, Fault<'p>> {
-        self.terms.get(index).and_then(Number::of).ok_or_else(|| {
-            Fault::At(format!("Value of {operator} must be numeric"), self.place(index))
-        })
+        match self.terms.get(index) {
+            Some(Value::Number(number)) => Ok(number.clone().into()),
+            _ => Err(Fault::At(format!("Value of {operator} must be numeric"), self.place(index))),
+        }
     }
 
     /// Returns the number in hundred-thousandths.

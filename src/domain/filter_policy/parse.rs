@@ -20,8 +20,8 @@ use super::Scope;
 use super::conditions::{Condition, Leaf, Number, lower_case, read_network};
 use super::numeric;
 use super::refusal::{Fault, Place};
-use crate::domain::json_text::Json;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
+use serde_json::Value;
 
 /// What a policy says.
 #[derive(Debug)]
@@ -48,13 +48,13 @@ pub struct Conditions {
 }
 
 /// Reads a policy.
-pub fn rule(policy: &Json, scope: Scope) -> Result<Rule, Fault<'_>> {
+pub fn rule(policy: &Value, scope: Scope) -> Result<Rule, Fault<'_>> {
     object(policy, scope, 0)
 }
 
 /// Returns the rules of an object that this many names lead to.
-fn object(json: &Json, scope: Scope, depth: usize) -> Result<Rule, Fault<'_>> {
-    let Json::Object(members) = json else {
+fn object(json: &Value, scope: Scope, depth: usize) -> Result<Rule, Fault<'_>> {
+    let Value::Object(members) = json else {
         return Err(Fault::at("Filter is not an object", json));
     };
     if members.is_empty() {
@@ -70,7 +70,7 @@ fn object(json: &Json, scope: Scope, depth: usize) -> Result<Rule, Fault<'_>> {
 // Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-in-attribute-scope, tests/scenarios/filters.txt#A nested policy needs the scope MessageBody
 const NESTED: &str = "Filter policy scope MessageAttributes does not support nested filter policy";
 
-fn member<'p>(name: &str, value: &'p Json, scope: Scope, depth: usize) -> Result<Rule, Fault<'p>> {
+fn member<'p>(name: &str, value: &'p Value, scope: Scope, depth: usize) -> Result<Rule, Fault<'p>> {
     if let Some(branches) = branches(name, value) {
         let branches = branches.iter().map(|branch| object(branch, scope, depth));
         return Ok(Rule::Any(branches.collect::<Result<_, _>>()?));
@@ -84,8 +84,8 @@ fn member<'p>(name: &str, value: &'p Json, scope: Scope, depth: usize) -> Result
         return Err(Fault::too_complex());
     }
     let rule = match value {
-        Json::Object(_) => object(value, scope, depth)?,
-        Json::Array(given) => Rule::Value(conditions(value, given)?),
+        Value::Object(_) => object(value, scope, depth)?,
+        Value::Array(given) => Rule::Value(conditions(value, given)?),
         _ => {
             return Err(Fault::at(format!("\"{name}\" must be an object or an array"), value));
         }
@@ -98,10 +98,10 @@ fn member<'p>(name: &str, value: &'p Json, scope: Scope, depth: usize) -> Result
 
 /// Returns the branches of an `$or`. As the page "AND/OR logic" has it, the name means that only with an array of at least
 /// two objects, none of which has a key that is a match type.
-fn branches<'p>(name: &str, value: &'p Json) -> Option<&'p [Json]> {
-    let Json::Array(branches) = value else { return None };
-    let is_branch = |branch: &Json| match branch {
-        Json::Object(members) => members.keys().all(|key| !MATCH_TYPES.contains(&key.as_str())),
+fn branches<'p>(name: &str, value: &'p Value) -> Option<&'p [Value]> {
+    let Value::Array(branches) = value else { return None };
+    let is_branch = |branch: &Value| match branch {
+        Value::Object(members) => members.keys().all(|key| !MATCH_TYPES.contains(&key.as_str())),
         _ => false,
     };
     (name == "$or" && branches.len() >= 2 && branches.iter().all(is_branch)).then_some(branches)
@@ -118,7 +118,7 @@ const MATCH_TYPES: [&str; 8] = [
     "wildcard",
 ];
 
-fn conditions<'p>(array: &'p Json, given: &'p [Json]) -> Result<Conditions, Fault<'p>> {
+fn conditions<'p>(array: &'p Value, given: &'p [Value]) -> Result<Conditions, Fault<'p>> {
     if given.is_empty() {
         return Err(Fault::behind("Empty arrays are not allowed", array));
     }
@@ -133,25 +133,26 @@ fn conditions<'p>(array: &'p Json, given: &'p [Json]) -> Result<Conditions, Faul
 }
 
 /// Returns a condition on a value, or none for `{"exists": false}`.
-fn condition(json: &Json) -> Result<Option<Condition>, Fault<'_>> {
+fn condition(json: &Value) -> Result<Option<Condition>, Fault<'_>> {
     match json {
-        Json::Object(_) => expression(json),
-        Json::Array(_) => {
+        Value::Object(_) => expression(json),
+        Value::Array(_) => {
             Err(Fault::at("Match value must be String, number, true, false, or null", json))
         }
-        Json::Boolean(value) => Ok(Some(Condition::Equals(Leaf::Boolean(*value)))),
+        Value::Bool(value) => Ok(Some(Condition::Equals(Leaf::Boolean(*value)))),
         scalar => Ok(Some(Condition::Equals(text_or_number(scalar).unwrap_or(Leaf::Null)))),
     }
 }
 
-fn text_or_number(json: &Json) -> Option<Leaf> {
+fn text_or_number(json: &Value) -> Option<Leaf> {
     match json {
-        Json::Text(text) => Some(Leaf::Text(text.clone())),
-        other => Number::of(other).map(Leaf::Number),
+        Value::String(text) => Some(Leaf::Text(text.clone())),
+        Value::Number(number) => Some(Leaf::Number(number.clone().into())),
+        _ => None,
     }
 }
 
-fn expression(json: &Json) -> Result<Option<Condition>, Fault<'_>> {
+fn expression(json: &Value) -> Result<Option<Condition>, Fault<'_>> {
     let Some((name, value)) = first_member(json) else {
         return Err(Fault::behind("Match expression name not found", json));
     };
@@ -165,7 +166,7 @@ fn expression(json: &Json) -> Result<Option<Condition>, Fault<'_>> {
         "numeric" => numeric::range(value)?,
         // The engine says "prefix" in this sentence.
         "cidr" => Condition::Cidr(read_network(string("prefix", value)?).map_err(Fault::Whole)?),
-        "exists" if matches!(value, Json::Boolean(_)) => Condition::Exists,
+        "exists" if matches!(value, Value::Bool(_)) => Condition::Exists,
         "exists" => {
             return Err(Fault::at("exists match pattern must be either true or false.", value));
         }
@@ -173,36 +174,36 @@ fn expression(json: &Json) -> Result<Option<Condition>, Fault<'_>> {
     };
     // Behind these the engine expects the end of what it calls a numeric expression.
     let ends_as_numeric =
-        name == "numeric" || name == "anything-but" && !matches!(value, Json::Object(_));
+        name == "numeric" || name == "anything-but" && !matches!(value, Value::Object(_));
     only_member(json, if ends_as_numeric { numeric::TOO_MANY_ELEMENTS } else { ONLY_KEY })?;
-    let is_absence = name == "exists" && *value == Json::Boolean(false);
+    let is_absence = name == "exists" && *value == Value::Bool(false);
     Ok((!is_absence).then_some(condition))
 }
 
 const ONLY_KEY: &str = "Only one key allowed in match expression";
 
-fn first_member(json: &Json) -> Option<(&str, &Json)> {
-    let Json::Object(members) = json else { return None };
-    members.first().map(|(name, value)| (name.as_str(), value))
+fn first_member(json: &Value) -> Option<(&str, &Value)> {
+    let Value::Object(members) = json else { return None };
+    members.iter().next().map(|(name, value)| (name.as_str(), value))
 }
 
 /// Refuses the second member of an object.
-fn only_member<'p>(json: &'p Json, complaint: &str) -> Result<(), Fault<'p>> {
-    let Json::Object(members) = json else { return Ok(()) };
-    members.get_index(1).map_or(Ok(()), |(_, second)| Err(Fault::at(complaint, second)))
+fn only_member<'p>(json: &'p Value, complaint: &str) -> Result<(), Fault<'p>> {
+    let Value::Object(members) = json else { return Ok(()) };
+    members.iter().nth(1).map_or(Ok(()), |(_, second)| Err(Fault::at(complaint, second)))
 }
 
-fn string<'p>(name: &str, value: &'p Json) -> Result<&'p str, Fault<'p>> {
+fn string<'p>(name: &str, value: &'p Value) -> Result<&'p str, Fault<'p>> {
     match value {
-        Json::Text(text) => Ok(text),
+        Value::String(text) => Ok(text),
         _ => Err(Fault::at(format!("{name} match pattern must be a string"), value)),
     }
 }
 
-fn anything_but(value: &Json) -> Result<Condition, Fault<'_>> {
+fn anything_but(value: &Value) -> Result<Condition, Fault<'_>> {
     match value {
-        Json::Array(values) => anything_but_these(value, values),
-        Json::Object(_) => anything_but_prefix(value),
+        Value::Array(values) => anything_but_these(value, values),
+        Value::Object(_) => anything_but_prefix(value),
         scalar => match text_or_number(scalar) {
             Some(Leaf::Number(Number::Far(_))) => Err(Fault::Whole(numeric::TOO_FAR.to_owned())),
             Some(leaf) => Ok(Condition::AnythingBut(vec![leaf])),
@@ -214,7 +215,7 @@ fn anything_but(value: &Json) -> Result<Condition, Fault<'_>> {
     }
 }
 
-fn anything_but_prefix(json: &Json) -> Result<Condition, Fault<'_>> {
+fn anything_but_prefix(json: &Value) -> Result<Condition, Fault<'_>> {
     let Some((name, value)) = first_member(json) else {
         return Err(Fault::behind("Anything-But expression name not found", json));
     };
@@ -229,7 +230,7 @@ fn anything_but_prefix(json: &Json) -> Result<Condition, Fault<'_>> {
     Ok(Condition::AnythingButPrefix(prefix))
 }
 
-fn anything_but_these<'p>(array: &'p Json, values: &'p [Json]) -> Result<Condition, Fault<'p>> {
+fn anything_but_these<'p>(array: &'p Value, values: &'p [Value]) -> Result<Condition, Fault<'p>> {
     let mut excluded = Vec::with_capacity(values.len());
     for value in values {
         match text_or_number(value) {

@@ -6,23 +6,25 @@
 use std::fmt::Write as _;
 use std::ptr;
 
-use crate::domain::json_text::{self, Json};
+use serde_json::Value;
+
+use crate::domain::json_text;
 
 /// A place where the engine's parser can stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'p> {
-    value: &'p Json,
+    value: &'p Value,
     is_behind: bool,
 }
 
 impl<'p> Place<'p> {
     /// Returns the place where the parser stands when it has read the token that begins the value: the opening bracket or
     /// quote, or a whole number or literal.
-    pub fn at(value: &'p Json) -> Self {
+    pub fn at(value: &'p Value) -> Self {
         Self { value, is_behind: false }
     }
 
-    pub fn behind(value: &'p Json) -> Self {
+    pub fn behind(value: &'p Value) -> Self {
         Self { value, is_behind: true }
     }
 }
@@ -41,11 +43,11 @@ pub enum Fault<'p> {
 }
 
 impl<'p> Fault<'p> {
-    pub fn at(sentence: impl Into<String>, value: &'p Json) -> Self {
+    pub fn at(sentence: impl Into<String>, value: &'p Value) -> Self {
         Self::At(sentence.into(), Place::at(value))
     }
 
-    pub fn behind(sentence: impl Into<String>, value: &'p Json) -> Self {
+    pub fn behind(sentence: impl Into<String>, value: &'p Value) -> Self {
         Self::At(sentence.into(), Place::behind(value))
     }
 
@@ -54,7 +56,7 @@ impl<'p> Fault<'p> {
     }
 
     /// Returns what AWS puts after "Invalid parameter: ".
-    pub fn sentence(self, policy: &Json) -> String {
+    pub fn sentence(self, policy: &Value) -> String {
         let reason = match self {
             Self::Scope(sentence) => return sentence.to_owned(),
             Self::Whole(sentence) => sentence,
@@ -69,7 +71,7 @@ impl<'p> Fault<'p> {
 //   space, and counts the column in that text.
 // Source: recorded
 // Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-array-is-quoted-compactly, tests/scenarios/filters.txt#Refusals quote the policy without its white space
-fn shown(policy: &Json, place: Place<'_>) -> String {
+fn shown(policy: &Value, place: Place<'_>) -> String {
     let mut writer = Writer { text: String::new(), place, column: 1 };
     writer.write(policy);
     let Writer { text, column, .. } = writer;
@@ -84,10 +86,10 @@ struct Writer<'p> {
 }
 
 impl Writer<'_> {
-    fn write(&mut self, json: &Json) {
+    fn write(&mut self, json: &Value) {
         let start = self.text.len();
         match json {
-            Json::Object(members) => {
+            Value::Object(members) => {
                 for (index, (name, value)) in members.iter().enumerate() {
                     self.text.push(if index == 0 { '{' } else { ',' });
                     self.text.push_str(&json_text::quoted(name));
@@ -96,18 +98,18 @@ impl Writer<'_> {
                 }
                 self.text.push_str(if members.is_empty() { "{}" } else { "}" });
             }
-            Json::Array(elements) => {
+            Value::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
                     self.text.push(if index == 0 { '[' } else { ',' });
                     self.write(element);
                 }
                 self.text.push_str(if elements.is_empty() { "[]" } else { "]" });
             }
-            Json::Text(text) => self.text.push_str(&json_text::quoted(text)),
+            Value::String(text) => self.text.push_str(&json_text::quoted(text)),
             scalar => self.text.push_str(&token(scalar)),
         }
         if ptr::eq(json, self.place.value) {
-            let is_long = matches!(json, Json::Object(_) | Json::Array(_) | Json::Text(_));
+            let is_long = matches!(json, Value::Object(_) | Value::Array(_) | Value::String(_));
             let end = if is_long && !self.place.is_behind { start + 1 } else { self.text.len() };
             let before = self.text.get(..end).unwrap_or_default();
             self.column = before.encode_utf16().count() + 1;
@@ -116,15 +118,15 @@ impl Writer<'_> {
 }
 
 /// Returns what the engine's parser calls the text of the token that begins the value.
-pub fn token(json: &Json) -> String {
+pub fn token(json: &Value) -> String {
     match json {
-        Json::Object(_) => "{".to_owned(),
-        Json::Array(_) => "[".to_owned(),
-        Json::Text(text) => text.clone(),
-        Json::Integer(digits) => digits.clone(),
-        Json::Real(number) => json_text::written(*number),
-        Json::Boolean(value) => value.to_string(),
-        Json::Null => "null".to_owned(),
+        Value::Object(_) => "{".to_owned(),
+        Value::Array(_) => "[".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => {
+            json_text::written(number.as_f64().unwrap_or(0.0))
+        }
+        other => other.to_string(),
     }
 }
 
