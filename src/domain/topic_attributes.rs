@@ -290,7 +290,7 @@ fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
         Refusal::invalid_parameter(format_args!("ArchivePolicy: {malformed}"))
     })?;
     let invalid = || Refusal::invalid_parameter("ArchivePolicy");
-    let policy: ArchivePolicy = serde_json::from_value(document.into()).map_err(|_| invalid())?;
+    let policy: ArchivePolicy = serde_json::from_value(document).map_err(|_| invalid())?;
     let Some(days) = policy.message_retention_period else { return Ok(None) };
     let days = days.as_i64().or_else(|| days.as_str()?.parse().ok());
     match days.filter(|days| TOPIC_ARCHIVE_DAYS.contains(days)) {

@@ -14,9 +14,8 @@ use crate::domain::platform::{EndpointAddress, is_endpoint_arn};
 use crate::domain::sms::to_publish_to;
 use crate::domain::sns_message::{self, Published};
 use crate::domain::topic_address::TopicAddress;
-use crate::engine::fan_out::{Audience, Fanout};
 use crate::engine::publish::{
-    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic, topic_to_ask,
+    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
 use crate::store::Txn;
@@ -231,9 +230,7 @@ fn checked(input: Input, for_many: bool) -> Result<Published, Refusal> {
     })
 }
 
-/// Publishes to a topic: in one transaction, or, where signatures are needed, in two with the
-/// signing in between. A topic that changes meanwhile may ask once more. Filters that take long are
-/// asked before, if the topic is known.
+/// Publishes to a topic in one transaction, and in more if messages have to be filtered or signed in between.
 async fn to_topic(
     cx: &Context,
     topic: TopicAddress,
@@ -248,42 +245,28 @@ async fn to_topic(
         trace_header: cx.trace_header.clone(),
         base_url: cx.base_url.clone(),
     });
-    let fanouts = cx.runtime.fanouts();
+    let topics = cx.runtime.topics();
+    let mut accepting: Option<Arc<Vec<Vec<i64>>>> = None;
     let mut signed = Arc::new(Vec::new());
-    let mut audience = match topic_to_ask(fanouts, &request) {
-        None => None,
-        Some(topic) => Some(ask(cx, &request, topic, None).await?),
-    };
     loop {
         let work = {
-            let (fanouts, request) = (Arc::clone(fanouts), Arc::clone(&request));
-            let (audience, signed) = (audience.clone(), Arc::clone(&signed));
+            let (topics, request) = (Arc::clone(topics), Arc::clone(&request));
+            let (accepting, signed) = (accepting.clone(), Arc::clone(&signed));
             move |tx: &mut Txn<'_>| {
-                publish_to_topic(tx, &fanouts, &request, audience.as_deref(), &signed)
+                let accepting = accepting.as_ref().map(|it| it.as_slice());
+                publish_to_topic(tx, &topics, &request, accepting, &signed)
             }
         };
         match cx.runtime.run(work).await? {
             Outcome::Published(receipts) => return Ok(receipts),
-            Outcome::ToAsk(topic) => audience = Some(ask(cx, &request, topic, audience).await?),
+            Outcome::ToFilter(topic) => {
+                let request = Arc::clone(&request);
+                let filtering = cx.runtime.aside().run(move || topic.filter(&request.messages));
+                accepting = Some(Arc::new(filtering.await?));
+            }
             Outcome::ToSign(drafts) => signed = Arc::new(sign(cx, drafts).await?),
         }
     }
-}
-
-/// Asks the filters of a topic about messages, away from other jobs. `before`: what they said last.
-async fn ask(
-    cx: &Context,
-    request: &Arc<Request>,
-    topic: Arc<Fanout>,
-    before: Option<Arc<Audience>>,
-) -> Result<Arc<Audience>, Refusal> {
-    let (fanouts, request) = (Arc::clone(cx.runtime.fanouts()), Arc::clone(request));
-    let asking = cx.runtime.aside().run(move || {
-        // It may have changed while this was waiting for its turn.
-        let topic = fanouts.latest(&request.topic).unwrap_or(topic);
-        Arc::new(topic.ask(&request.messages, before.as_deref()))
-    });
-    asking.await
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
