@@ -123,13 +123,13 @@ fn redrive(
         }
         (Some((name, _)), Some((count, entry))) => {
             let count = count.parse().ok();
-            match count.filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count))) {
-                Some(count) => Ok(Some((name, count))),
-                None => {
-                    let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
-                    Err(entry.fault(format!("`max_receive_count` must be {low} to {high}")))
-                }
+            if let Some(count) =
+                count.filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count)))
+            {
+                return Ok(Some((name, count)));
             }
+            let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
+            Err(entry.fault(format!("`max_receive_count` must be {low} to {high}")))
         }
     }
 }

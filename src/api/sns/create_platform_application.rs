@@ -19,8 +19,7 @@ pub struct Input {
 }
 
 /// The output of CreatePlatformApplication.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub platform_application_arn: String,
 }

@@ -7,15 +7,13 @@ use crate::api::prelude::*;
 use crate::engine::topics;
 
 /// The input of GetDataProtectionPolicy.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
 }
 
 /// The output of GetDataProtectionPolicy.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub data_protection_policy: String,
 }

@@ -5,13 +5,11 @@
 use crate::api::prelude::*;
 
 /// The input of GetSMSSandboxAccountStatus.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {}
 
 /// The output of GetSMSSandboxAccountStatus.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub is_in_sandbox: bool,
 }

@@ -73,6 +73,12 @@ impl Context {
     }
 }
 
+/// The output of the operations that read attributes.
+#[apply(output)]
+pub struct Attributes {
+    pub attributes: IndexMap<String, String>,
+}
+
 /// A map of attributes that must be there. An empty map is sent as nothing at all.
 pub fn check_attributes(attributes: &IndexMap<String, String>) -> Result<(), Refusal> {
     require([("attributes", !attributes.is_empty())])
@@ -137,8 +143,7 @@ pub fn check_number_of_tags(count: usize) -> Result<(), Refusal> {
 }
 
 /// An element of ListSubscriptions and ListSubscriptionsByTopic.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct SubscriptionElement {
     pub subscription_arn: String,
     pub owner: String,

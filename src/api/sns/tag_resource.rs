@@ -12,8 +12,7 @@ use crate::engine::topics;
 use crate::store::Txn;
 
 /// The input of TagResource.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub tags: Option<Vec<Tag>>,

@@ -9,8 +9,7 @@ use crate::store::{Queue, Txn};
 use std::sync::Arc;
 
 /// The input of AddPermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,

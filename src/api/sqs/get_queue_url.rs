@@ -7,8 +7,7 @@ use crate::api::required;
 use crate::engine::queues;
 
 /// The input of GetQueueUrl.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_name: Option<String>,
     #[serde(rename = "QueueOwnerAWSAccountId")]
@@ -16,8 +15,7 @@ pub struct Input {
 }
 
 /// The output of GetQueueUrl.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub queue_url: String,
 }

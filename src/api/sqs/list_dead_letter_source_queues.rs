@@ -9,8 +9,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::LIST_RESULTS;
 
 /// The input of ListDeadLetterSourceQueues.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub next_token: Option<String>,
@@ -18,8 +17,7 @@ pub struct Input {
 }
 
 /// The output of ListDeadLetterSourceQueues.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(rename = "queueUrls")]
     pub queue_urls: Vec<String>,

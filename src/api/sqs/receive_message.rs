@@ -14,8 +14,7 @@ use crate::wire::longest_encoded;
 use std::collections::BTreeMap;
 
 /// The input of ReceiveMessage.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub attribute_names: Option<Vec<String>>,
@@ -28,16 +27,14 @@ pub struct Input {
 }
 
 /// The output of ReceiveMessage.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
 }
 
 /// A received message. Maps that nobody asked for, or that would be empty, are left out.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Message {
     pub message_id: String,
     pub receipt_handle: String,

@@ -18,8 +18,7 @@ use crate::store::{Content, Queue, Txn};
 use std::collections::BTreeMap;
 
 /// A message to send: the input of SendMessage, and but for the QueueUrl an entry of a batch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Message {
     pub queue_url: Option<String>,
     pub id: Option<String>,
@@ -32,8 +31,7 @@ pub struct Message {
 }
 
 /// The input of SendMessageBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<Message>>,

@@ -14,8 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
 /// The input of StartMessageMoveTask.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub source_arn: Option<String>,
     pub destination_arn: Option<String>,
@@ -23,8 +22,7 @@ pub struct Input {
 }
 
 /// The output of StartMessageMoveTask.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub task_handle: String,
 }

@@ -7,15 +7,13 @@ use crate::api::prelude::*;
 use crate::auth::credentials::ACCESS_KEY_ID_LENGTH;
 
 /// The input of GetAccessKeyInfo.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub access_key_id: Option<String>,
 }
 
 /// The output of GetAccessKeyInfo.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub account: String,
 }

@@ -9,8 +9,7 @@ use crate::api::prelude::*;
 pub struct Input {}
 
 /// The output of GetCallerIdentity.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub user_id: String,
     pub account: String,
