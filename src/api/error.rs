@@ -187,7 +187,8 @@ pub fn row_named(service: Service, code: &str) -> Option<Row> {
 /// Every code that a request may fail with, for metrics.
 pub fn query_codes() -> Vec<&'static str> {
     let codes = Service::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .flat_map(|service| Kind::ALL.iter().map(move |kind| row(service, *kind).query_code));
     codes.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -28,7 +28,7 @@ pub struct Output {
 /// Lists the queues whose redrive policy names this one.
 pub async fn list_dead_letter_source_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    let asked = max_results(input.max_results, LIST_RESULTS)?;
+    let asked = max_results(input.max_results, &LIST_RESULTS)?;
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let sources = cx

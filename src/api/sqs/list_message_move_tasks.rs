@@ -47,7 +47,7 @@ pub struct Entry {
 /// Lists the tasks of a source, newest first.
 pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let source = owned(cx, required(input.source_arn.as_deref(), "SourceArn")?, "SourceArn")?;
-    let limit = max_results(input.max_results, MOVE_TASK_RESULTS)?.unwrap_or(1);
+    let limit = max_results(input.max_results, &MOVE_TASK_RESULTS)?.unwrap_or(1);
     let tasks = cx
         .run(move |tx, caller| {
             queues::look(tx, &caller.access, &source)?.ok_or_else(|| not_found("SourceArn"))?;

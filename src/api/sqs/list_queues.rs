@@ -26,7 +26,7 @@ pub struct Output {
 
 /// Lists the caller's queues. There is a token for more only if MaxResults was given.
 pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let asked = max_results(input.max_results, LIST_RESULTS)?;
+    let asked = max_results(input.max_results, &LIST_RESULTS)?;
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let prefix = input.queue_name_prefix.unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ReceiveMessage.
 
-use super::shapes::MessageAttributeValue;
+use super::shapes::{MessageAttributeValue, in_range};
 use crate::api::prelude::*;
 use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
@@ -104,25 +104,15 @@ fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
 }
 
 fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
-    if let Some(max) = input.max_number_of_messages
-        && limited
-        && !RECEIVED_MESSAGES.contains(&max)
-    {
+    if limited {
         let reason = "Must be between 1 and 10, if provided.";
-        return Err(Refusal::invalid_value(max, "MaxNumberOfMessages", reason));
+        in_range(input.max_number_of_messages, &RECEIVED_MESSAGES, "MaxNumberOfMessages", reason)?;
     }
-    if let Some(seconds) = input.wait_time_seconds
-        && !limits.wait_time_seconds().contains(&seconds)
-    {
-        let reason = "Must be >= 0 and <= 20, if provided.";
-        return Err(Refusal::invalid_value(seconds, "WaitTimeSeconds", reason));
-    }
-    if let Some(seconds) = input.visibility_timeout
-        && !VISIBILITY_TIMEOUT.contains(&seconds)
-    {
-        let reason = "Must be >= 0 and <= 43200, if provided.";
-        return Err(Refusal::invalid_value(seconds, "VisibilityTimeout", reason));
-    }
+    let (waits, hides) = (input.wait_time_seconds, input.visibility_timeout);
+    let reason = "Must be >= 0 and <= 20, if provided.";
+    in_range(waits, &limits.wait_time_seconds(), "WaitTimeSeconds", reason)?;
+    let reason = "Must be >= 0 and <= 43200, if provided.";
+    in_range(hides, &VISIBILITY_TIMEOUT, "VisibilityTimeout", reason)?;
     match &input.receive_request_attempt_id {
         Some(id) => fifo::check_receive_request_attempt_id(id),
         None => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_SendMessage, API_SendMessageBatch.
 
-use super::shapes::MessageAttributeValue;
+use super::shapes::{MessageAttributeValue, in_range};
 use crate::api::batch::{self, Form};
 use crate::api::prelude::*;
 use crate::api::required;
@@ -164,15 +164,8 @@ impl Prepared {
     fn new(cx: &Context, message: Message) -> Result<Self, Refusal> {
         message_body::check(message.message_body.as_deref())?;
         let body = message.message_body.unwrap_or_default();
-        if let Some(seconds) = message.delay_seconds
-            && !DELAY_SECONDS.contains(&seconds)
-        {
-            return Err(Refusal::invalid_value(
-                seconds,
-                "DelaySeconds",
-                "DelaySeconds must be >= 0 and <= 900.",
-            ));
-        }
+        let reason = "DelaySeconds must be >= 0 and <= 900.";
+        in_range(message.delay_seconds, &DELAY_SECONDS, "DelaySeconds", reason)?;
         if let Some(group) = &message.message_group_id {
             fifo::check_message_group_id(group)?;
         }
