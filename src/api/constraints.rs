@@ -1,5 +1,5 @@
 //! What the framework in front of SNS and STS checks of a request's members: the constraints of the
-//! service model, all of which are told at once.
+//! service model, which reports all violations at once.
 //!
 //! Names are those of the model with a lower-case first letter.
 
@@ -96,7 +96,7 @@ impl Constraints {
         self.failed(name, &value.to_string(), &must)
     }
 
-    /// Values may be long, and nobody needs all of one to see what is wrong with it.
+    /// A long value is cut: its beginning is enough to recognize it.
     fn failed(mut self, name: &str, value: &str, must: &str) -> Self {
         const SHOWN: usize = 256;
         let value = &value[..value.floor_char_boundary(SHOWN)];

@@ -43,7 +43,7 @@ const fn sns(json_type: &'static str, query_code: &'static str, status: u16) -> 
     Row { json_type, namespace: SNS, query_code, status, sender: true }
 }
 
-/// The row of a kind of refusal by a service: they call some of the same things differently.
+/// Returns the row of a kind of refusal by a service. Services have different names for some kinds.
 pub fn row(service: Service, kind: Kind) -> Row {
     let row = common_row(kind);
     match service {
@@ -144,10 +144,10 @@ const fn common_row(kind: Kind) -> Row {
             AccessDenied 403;
             InvalidAction 400 = "UnknownOperationException", "InvalidAction";
             MissingAction 400 = "UnknownOperationException", "MissingAction";
-            // AWS has no such error: the developer endpoints answer as those of LocalStack.
+            // AWS has no such error. The developer endpoints return it, as those of LocalStack do.
             InvalidRequest 400 = "InvalidRequest", "InvalidRequest";
             MalformedInput 400 = "SerializationException", "MalformedInput";
-            // AWS JSON has it, of which AWS Query knows nothing.
+            // Only AWS JSON has this error.
             Serialization 400 = "SerializationException", "SerializationException";
             MalformedQueryString 404 = "SerializationException", "MalformedQueryString";
             RequestTooLarge 413 = "RequestEntityTooLargeException", "RequestEntityTooLarge";
@@ -163,7 +163,7 @@ const fn common_row(kind: Kind) -> Row {
     }
 }
 
-/// The sentence that a caller reads. AWS tells of a missing queue in other words in AWS Query.
+/// Returns the message for the caller. For a missing queue it differs between the protocols, as at AWS.
 pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
     match (refusal.kind, protocol) {
         (Kind::QueueDoesNotExist, Protocol::Query) => {
@@ -173,8 +173,8 @@ pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
     }
 }
 
-/// The row of a service's error that is called so in either protocol, with or without what such
-/// names begin or end with.
+/// Returns the row of a service's error with this name in either protocol. The prefix of SQS and the suffix
+/// `Exception` may be left out.
 pub fn row_named(service: Service, code: &str) -> Option<Row> {
     Kind::ALL.iter().map(|kind| row(service, *kind)).find(|row| {
         row.query_code.strip_prefix(LEGACY_PREFIX).unwrap_or(row.query_code) == code
@@ -184,7 +184,7 @@ pub fn row_named(service: Service, code: &str) -> Option<Row> {
     })
 }
 
-/// Every code that a request may fail with, for metrics.
+/// Returns every code with which a request may fail, for metrics.
 pub fn query_codes() -> Vec<&'static str> {
     let codes = Service::ALL
         .iter()

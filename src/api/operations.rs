@@ -106,7 +106,7 @@ pub struct Reply {
     pub request_id: String,
 }
 
-/// Where an operation may be called, and by whom.
+/// The paths on which an operation may be called, and its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Concerns one queue: called on the queue's own path, or anywhere with a QueueUrl.
@@ -139,7 +139,7 @@ pub struct Operation {
     pub name: &'static str,
     /// Its service.
     pub service: Service,
-    /// Where it may be called, and by whom.
+    /// The paths on which it may be called, and its callers.
     pub reach: Reach,
     /// What its calls do to the state.
     pub effect: Effect,

@@ -3,9 +3,9 @@
 //! Only the keys of requests whose signature proved right are kept, so nobody without a secret can
 //! fill the map, and it never holds more than [`CAPACITY`].
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keys that are kept: a key is per access key id, day, region and service, so this is far beyond
 /// what a deployment uses in a day.
@@ -37,13 +37,13 @@ pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 impl SigningKeys {
     /// The key of a credential, when it is known.
     pub fn get(&self, credential: &str) -> Option<SigningKey> {
-        self.lock().get(credential).copied()
+        self.0.lock().get(credential).copied()
     }
 
     /// Keeps the key of a credential whose signature proved right. A full map starts anew: keys of
     /// past days make up most of it.
     pub fn keep(&self, credential: &str, key: SigningKey) {
-        let mut keys = self.lock();
+        let mut keys = self.0.lock();
         if keys.len() >= CAPACITY {
             keys.clear();
         }
@@ -52,12 +52,7 @@ impl SigningKeys {
 
     /// Forgets all, because a secret has changed.
     pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, SigningKey>> {
-        // Each change of the map is a single call, so a panic elsewhere leaves it whole
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }
 
@@ -92,11 +87,11 @@ mod tests {
         let keys = SigningKeys::default();
         for n in 0..CAPACITY * 3 {
             keys.keep(&n.to_string(), SigningKey([0; 32]));
-            assert!(keys.lock().len() <= CAPACITY);
+            assert!(keys.0.lock().len() <= CAPACITY);
         }
         assert!(keys.get(&(CAPACITY * 3 - 1).to_string()).is_some());
         keys.clear();
-        assert!(keys.lock().is_empty());
+        assert!(keys.0.lock().is_empty());
     }
 
     #[test]

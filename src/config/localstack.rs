@@ -115,7 +115,7 @@ fn is_always_read(name: &str) -> bool {
     ALWAYS_READ.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// Sets one of these variables while the server runs; an empty value unsets it. Tells whether it is
+/// Sets one of these variables while the server runs; an empty value unsets it. Returns whether it is
 /// one of those that have their effect at once: what the others say is read at the start only.
 pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bool, ConfigError> {
     let given = Given::read(&[(variable.into(), value.into())]);

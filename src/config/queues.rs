@@ -136,7 +136,7 @@ fn redrive(
 
 /// Orders the queues so that each dead-letter queue comes before the queues that name it.
 ///
-/// A circle is refused: it has no such order, and a message that nobody can process would go
+/// A circle is refused: it has no such order, and a message that no consumer can process would go
 /// round in it for ever.
 pub(super) fn dead_letter_queues_first(
     source: Source<'_>,

@@ -23,7 +23,7 @@ use crate::store::AccountLimits;
 /// Milliseconds by which answers can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
 
-/// The settings that these options come to; queues and topics are not among them.
+/// Returns the settings of these options, without queues and topics.
 pub(super) fn resolve(
     options: Options,
     access_key: Option<AccessKey>,
@@ -32,7 +32,7 @@ pub(super) fn resolve(
     let compat = options.compat;
     let limits = AccountLimits::default();
     let relaxed_limits = options.relaxed_limits.unwrap_or(false);
-    // Those servers keep nothing unless they are told to.
+    // Those servers keep their state in memory by default.
     let is_ephemeral = compat.is_some() && options.data.is_none();
     let storage = if options.ephemeral.unwrap_or(is_ephemeral) {
         Storage::Ephemeral

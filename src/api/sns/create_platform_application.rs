@@ -1,6 +1,6 @@
 //! CreatePlatformApplication.
 //!
-//! AWS: API_CreatePlatformApplication. Credentials are taken as they are: there is nobody to try them with.
+//! AWS: API_CreatePlatformApplication. Credentials are not verified: there is no push service to try them with.
 
 use super::shapes::require;
 use crate::api::prelude::*;

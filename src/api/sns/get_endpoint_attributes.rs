@@ -13,7 +13,7 @@ pub struct Input {
     pub endpoint_arn: Option<String>,
 }
 
-/// Tells the attributes of an endpoint.
+/// Returns the attributes of an endpoint.
 pub async fn get_endpoint_attributes(cx: &Context, input: Input) -> Result<Attributes, Refusal> {
     let arn = required(input.endpoint_arn, "endpointArn")?;
     let endpoint = cx.endpoint("EndpointArn", &arn)?;

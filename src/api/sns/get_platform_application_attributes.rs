@@ -13,7 +13,7 @@ pub struct Input {
     pub platform_application_arn: Option<String>,
 }
 
-/// Tells the attributes of an application.
+/// Returns the attributes of an application.
 pub async fn get_platform_application_attributes(
     cx: &Context,
     input: Input,

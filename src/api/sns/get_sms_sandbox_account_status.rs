@@ -14,7 +14,7 @@ pub struct Output {
     pub is_in_sandbox: bool,
 }
 
-/// Tells whether the account may send to verified phone numbers only.
+/// Returns whether the account may send to verified phone numbers only.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_sms_sandbox_account_status(
     _cx: &Context,

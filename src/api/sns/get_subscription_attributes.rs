@@ -13,7 +13,7 @@ pub struct Input {
     pub subscription_arn: Option<String>,
 }
 
-/// Tells the attributes of a subscription.
+/// Returns the attributes of a subscription.
 pub async fn get_subscription_attributes(
     cx: &Context,
     input: Input,

@@ -14,7 +14,7 @@ pub struct Input {
     pub topic_arn: Option<String>,
 }
 
-/// Tells the attributes of a topic.
+/// Returns the attributes of a topic.
 pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Attributes, Refusal> {
     let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
     let topic = cx.run(move |tx, caller| topics::find(tx, &caller.access, &address)).await?;

@@ -20,7 +20,7 @@ pub struct Output {
     pub queue_url: String,
 }
 
-/// Tells the URL of a queue.
+/// Returns the URL of a queue.
 pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let mut address = cx.queue_named(required(input.queue_name.as_deref(), "QueueName")?);
     if let Some(owner) = input.queue_owner_aws_account_id.filter(|owner| !owner.is_empty()) {

@@ -33,7 +33,7 @@ pub struct Output {
     pub messages: Vec<Message>,
 }
 
-/// A received message. Maps that nobody asked for, or that would be empty, are left out.
+/// A received message. Empty maps, and maps that were not requested, are left out.
 #[apply(output)]
 pub struct Message {
     pub message_id: String,
@@ -119,9 +119,9 @@ fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
     }
 }
 
-/// Bytes that a message takes of an answer at most, in whichever protocol.
+/// Returns an upper bound of the bytes of a message in an answer of any protocol.
 pub fn weigh(content: &Content) -> usize {
-    // Names of elements, and what has a length that can be told: ids, sums, times, the group.
+    // Names of elements, and members of bounded length: ids, digests, times, the group.
     const REST: usize = 2 * 1024;
     // Names of elements around ten attributes.
     const AROUND_ATTRIBUTES: usize = 1_280;

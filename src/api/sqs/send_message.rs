@@ -37,7 +37,7 @@ pub struct BatchInput {
     pub entries: Option<Vec<Message>>,
 }
 
-/// What became of a message: the output of SendMessage, and with its Id an entry of a batch.
+/// A message that was sent: the output of SendMessage, and with its Id an entry of a batch.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Output {
@@ -209,7 +209,7 @@ impl Prepared {
         })
     }
 
-    /// What a FIFO queue must be told of a message.
+    /// Checks the ids that a message to a FIFO queue needs.
     fn check_ids(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         if !queue.fifo {
             return Ok(());
@@ -227,7 +227,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// What the queue has no use for, because it is of the other type.
+    /// Refuses parameters that only the other type of queue takes.
     fn check_type(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         match (&self.explicit_deduplication_id, self.outgoing.delay_seconds) {
             (Some(id), _) if !queue.fifo => {
@@ -245,7 +245,7 @@ impl Prepared {
         message_body::check_size(self.size, maximum, in_batch)
     }
 
-    /// What concerns one entry of a batch alone.
+    /// Checks what concerns one entry of a batch alone.
     fn check_in_batch(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         self.check_type(queue).map_err(|_| fifo::not_for_this_type_in_batch())?;
         self.check_size(queue, true)

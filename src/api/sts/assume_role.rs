@@ -81,7 +81,7 @@ pub struct AssumedRoleUser {
     pub arn: String,
 }
 
-// Rule (AssumeRole): a caller whom no trust policy allows to assume a role is refused with AccessDenied, status 403.
+// Rule (AssumeRole): a caller that no trust policy allows to assume a role is refused with AccessDenied, status 403.
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html
 // Test: tests/isolation.rs::a_role_is_assumed_by_its_own_account
 //

@@ -18,7 +18,7 @@ pub struct Output {
     pub account: String,
 }
 
-/// Tells the account that calls with an access key id would be made for.
+/// Returns the account to which an access key id belongs.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_access_key_info(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let id = input.access_key_id.as_deref();

@@ -16,7 +16,8 @@ pub struct Output {
     pub arn: String,
 }
 
-/// Tells who calls. Whoever need not sign, and does not, is the owner of the default account.
+/// Returns the caller's identity. A caller that does not sign, where signatures are optional, is the owner of
+/// the default account.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_caller_identity(cx: &Context, _input: Input) -> Result<Output, Refusal> {
     Ok(Output {

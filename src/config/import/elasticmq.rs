@@ -18,7 +18,7 @@ const QUEUE_KEYS: [&str; 9] = [
     "tags",
 ];
 
-/// What a template may hold. It makes a queue whose name tells whether it is FIFO.
+/// The keys of a template. The name of a queue made from it decides whether it is FIFO.
 const TEMPLATE_KEYS: [&str; 5] = [
     "defaultVisibilityTimeout",
     "delay",

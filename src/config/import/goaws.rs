@@ -144,7 +144,7 @@ fn named(name: &str, defaults: &Object<'_>) -> DeclaredQueue {
     declared
 }
 
-/// A queue that a subscription names and nobody else is made.
+/// Reads a subscription. A queue that only the subscription names is declared, too.
 fn subscription(
     given: &Object<'_>,
     defaults: &Object<'_>,

@@ -1,8 +1,7 @@
 //! Files of other servers, read as settings and declarations of Squab: `elasticmq.conf`,
 //! `goaws.yaml`, and the JSON with which fauxqs begins.
 //!
-//! What such a file asks for and Squab has not is told, and so is a key that nobody knows: nothing
-//! is passed over in silence.
+//! A setting that Squab does not support and an unknown key get a warning: nothing is ignored silently.
 
 mod elasticmq;
 mod fauxqs;
