@@ -259,7 +259,7 @@ pub fn ask_in_queue(
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
     let none = MessageAttributes::new();
     let message = ForQueue {
-        account: &outbox.subscription.account,
+        topic_arn: &outbox.subscription.topic_arn,
         body: body.to_owned(),
         attributes: &none,
         group: fifo_id,
@@ -346,7 +346,7 @@ fn fail(
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
-        account: &subscription.account,
+        topic_arn: &subscription.topic_arn,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),

@@ -616,7 +616,7 @@ impl<'w> Work<'w> {
         let body = || if to.raw { self.text(to).to_owned() } else { self.envelope(to) };
         let failure = match &to.queue {
             None => Some("The endpoint is not the ARN of a queue.".to_owned()),
-            Some(queue) => self.put(tx, &to.account, queue, body(), attributes)?.err(),
+            Some(queue) => self.put(tx, queue, body(), attributes)?.err(),
         };
         match failure {
             None => {
@@ -653,7 +653,7 @@ impl<'w> Work<'w> {
         };
         let destination = Destination {
             arn: &to.arn,
-            account: &to.account,
+            topic_arn: self.topic_arn,
             protocol: to.protocol,
             endpoint: &to.endpoint,
             dead_letter_queue,
@@ -671,18 +671,17 @@ impl<'w> Work<'w> {
         group.filter(|_| !self.fifo || queue.is_fifo())
     }
 
-    /// Puts a message into a queue on behalf of an account. The inner error says why that cannot be.
+    /// Puts the message into a queue. The inner error is the reason why it cannot be delivered.
     fn put(
         &self,
         tx: &mut Txn<'_>,
-        account: &str,
         queue: &QueueAddress,
         body: String,
         attributes: &MessageAttributes,
     ) -> Result<Result<(), String>, Refusal> {
         let published = &self.publication.published;
         let message = ForQueue {
-            account,
+            topic_arn: self.topic_arn,
             body,
             attributes,
             group: self.group_for(queue),
@@ -754,8 +753,8 @@ pub fn is_sampled(message_id: Uuid, rate: u8) -> bool {
 pub struct Destination<'d> {
     /// ARN of the subscription.
     pub arn: &'d str,
-    /// Account of the subscription.
-    pub account: &'d str,
+    /// ARN of the topic.
+    pub topic_arn: &'d str,
     /// How it should have gone there.
     pub protocol: Protocol,
     /// Its endpoint.
@@ -798,7 +797,7 @@ pub fn give_up(
     if let Some(queue) = to.dead_letter_queue {
         let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
         let message = ForQueue {
-            account: to.account,
+            topic_arn: to.topic_arn,
             body,
             attributes: &attributes,
             group,
@@ -826,8 +825,8 @@ pub fn give_up(
 /// A message for a queue.
 #[derive(Debug)]
 pub(super) struct ForQueue<'m> {
-    /// The account of the subscription, on whose behalf it comes.
-    pub account: &'m str,
+    /// ARN of the topic that it comes from.
+    pub topic_arn: &'m str,
     /// MessageBody
     pub body: String,
     /// MessageAttributes
@@ -840,17 +839,17 @@ pub(super) struct ForQueue<'m> {
     pub trace_header: Option<&'m str>,
 }
 
-/// Puts a message into a queue by the rules of SQS. The inner error says why that cannot be.
+/// Puts a message into a queue by the rules of SQS. The inner error is the reason why it cannot be delivered.
 pub(super) fn put(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
     message: ForQueue<'_>,
 ) -> Result<Result<(), String>, Refusal> {
-    let ForQueue { account, body, attributes, group, deduplication_id, trace_header } = message;
+    let ForQueue { topic_arn, body, attributes, group, deduplication_id, trace_header } = message;
     let Some(queue) = tx.queue(address)? else {
         return Ok(Err(format!("The queue {} does not exist.", address.arn())));
     };
-    if !may_deliver(tx, account, &queue) {
+    if !may_deliver(tx, topic_arn, &queue) {
         return Ok(Err(format!(
             "The policy of the queue {} does not allow sns.amazonaws.com to send to it.",
             address.arn()

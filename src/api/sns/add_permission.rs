@@ -4,7 +4,8 @@
 
 use super::shapes::require;
 use crate::api::Context;
-use crate::domain::{Refusal, topic_policy};
+use crate::domain::Refusal;
+use crate::domain::policy::topic as policy;
 use crate::engine::topics;
 use serde::Deserialize;
 
@@ -36,8 +37,8 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            topics::change_policy(tx, &access, &topic, |policy| {
-                topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
+            topics::change_policy(tx, &access, &topic, |text| {
+                policy::add_permission(text, &arn, &label, &accounts, &actions)
             })
         })
         .await

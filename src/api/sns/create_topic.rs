@@ -45,9 +45,11 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     check_data_protection_policy(data_protection_policy.as_deref().unwrap_or_default())?;
     let address = TopicAddress { account: cx.account.clone(), region: cx.region.clone(), name };
     let topic_arn = address.arn();
+    let access = cx.access.clone();
     cx.runtime
         .run(move |tx| {
-            topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
+            let data_protection_policy = data_protection_policy.as_deref();
+            topics::create(tx, &access, &address, &attributes, &tags, data_protection_policy)
         })
         .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.

@@ -4,7 +4,8 @@
 
 use super::shapes::require;
 use crate::api::Context;
-use crate::domain::{Refusal, topic_policy};
+use crate::domain::Refusal;
+use crate::domain::policy::topic;
 use crate::engine::topics;
 use serde::Deserialize;
 
@@ -26,7 +27,7 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     cx.runtime
         .run(move |tx| {
             topics::change_policy(tx, &access, &topic, |policy| {
-                topic_policy::remove_permission(policy, &label)
+                topic::remove_permission(policy, &label)
             })
         })
         .await

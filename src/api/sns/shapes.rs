@@ -2,6 +2,7 @@
 
 use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
 use crate::domain::sns_endpoint::without_password;
@@ -67,8 +68,8 @@ impl Context {
     }
 
     fn region_of<'a>(&'a self, arn: &'a str) -> &'a str {
-        match arn.split(':').nth(3) {
-            Some(region) if !self.signed => region,
+        match Arn::parse(arn) {
+            Some(arn) if !self.signed => arn.region,
             _ => &self.region,
         }
     }

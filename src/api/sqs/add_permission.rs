@@ -4,7 +4,7 @@
 
 use crate::api::{Context, required};
 use crate::domain::Refusal;
-use crate::domain::policy::{self, Policy};
+use crate::domain::policy::{Policy, queue as of_queue};
 use crate::engine::queues;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
             let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
             let policy = queue.attributes.policy.as_deref().map(Policy::text);
             let changed =
-                policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?;
+                of_queue::add_permission(policy, &address.arn(), &label, &accounts, &actions)?;
             queue.attributes.policy = Some(Arc::new(Policy::read(changed)));
             queue.modified_at = tx.now();
             Ok(tx.update_queue(&queue)?)

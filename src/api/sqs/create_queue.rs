@@ -56,6 +56,9 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address = cx.queue_named(name);
     let url = cx.queue_url(&address);
     let cool_down = cx.cool_downs.recreate;
-    cx.runtime.run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
+    let access = cx.access.clone();
+    cx.runtime
+        .run(move |tx| queues::create(tx, &access, &address, &attributes, &tags, cool_down))
+        .await?;
     Ok(Output { queue_url: url })
 }

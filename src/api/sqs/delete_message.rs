@@ -38,7 +38,7 @@ pub async fn delete_message(cx: &Context, input: Deletion) -> Result<(), Refusal
     cx.runtime
         .run(move |tx| {
             let queue = queues::find(tx, &access, &address)?;
-            let receipt = receipt_for(&queue, &handle)?;
+            let receipt = receipt_for(tx, &queue, &handle)?;
             delete::delete(tx, &queue, receipt, &handle)
         })
         .await
@@ -65,7 +65,7 @@ pub async fn delete_message_batch(
             let queue = queues::find(tx, &access, &address)?;
             let mut outcomes = Vec::with_capacity(entries.len());
             for (id, handle) in &entries {
-                let outcome = receipt_for(&queue, handle)
+                let outcome = receipt_for(tx, &queue, handle)
                     .and_then(|receipt| delete::delete(tx, &queue, receipt, handle));
                 outcomes.push((id.clone(), outcome_of(id, outcome)?));
             }

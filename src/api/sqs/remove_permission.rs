@@ -4,7 +4,7 @@
 
 use crate::api::{Context, required};
 use crate::domain::Refusal;
-use crate::domain::policy::{self, Policy};
+use crate::domain::policy::{Policy, queue as of_queue};
 use crate::engine::queues;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
         .run(move |tx| {
             let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
             let policy = queue.attributes.policy.as_deref().map(Policy::text);
-            let changed = policy::remove_permission(policy, &label)?;
+            let changed = of_queue::remove_permission(policy, &label)?;
             queue.attributes.policy = changed.map(|text| Arc::new(Policy::read(text)));
             queue.modified_at = tx.now();
             Ok(tx.update_queue(&queue)?)

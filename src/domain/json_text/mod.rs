@@ -48,15 +48,6 @@ struct Place {
     column: usize,
 }
 
-/// Returns the members of a policy that must be an object. The error is a reason.
-pub fn object(text: &str) -> Result<Map<String, Value>, String> {
-    match parse(text).map(Value::from) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
-        Err(malformed) => Err(malformed.to_string()),
-    }
-}
-
 /// Returns the first JSON value of the text. What follows it is ignored.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
 //   refused with Jackson's message and the place of the fault: "failed to parse JSON. Unexpected character ('i' (code
@@ -72,6 +63,12 @@ pub fn object(text: &str) -> Result<Map<String, Value>, String> {
 // Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
 pub fn parse(text: &str) -> Result<Json, Malformed> {
     reader::Reader::new(text).document()
+}
+
+/// Returns whether an object of the text names a member twice, or the text is not JSON.
+pub fn repeats_a_name(text: &str) -> bool {
+    let mut reader = reader::Reader::new(text);
+    reader.document().is_err() || reader.repeats_a_name()
 }
 
 impl fmt::Display for Malformed {
