@@ -16,7 +16,7 @@ pub struct JsonObject {
 impl JsonObject {
     /// Reads the attribute of a topic or subscription. The error is the reason of a refusal.
     pub fn parse(text: &str) -> Result<Self, String> {
-        match json_text::parse(text).map(Value::from) {
+        match json_text::parse(text) {
             Ok(Value::Object(unread)) => Ok(Self { path: String::new(), unread }),
             Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
             Err(malformed) => Err(malformed.to_string()),
