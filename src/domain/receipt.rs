@@ -51,7 +51,8 @@ pub struct ReceiptKey(Hmac<Sha256>);
 //   this server has not issued is ReceiptHandleIsInvalid. Handles cannot be computed: they have a code of HMAC-SHA256,
 //   whose key is made once for each database and kept in it.
 // Source: inferred, the error is AWS's for handles that it has not issued
-// Test: tests/isolation.rs::a_receipt_handle_cannot_be_computed
+// Test: tests/isolation.rs::a_receipt_handle_cannot_be_computed,
+//   tests/store.rs::a_file_with_fifo_messages_in_flight_goes_on_by_the_new_order
 //
 impl ReceiptKey {
     /// Returns the key of a secret.

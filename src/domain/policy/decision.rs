@@ -54,7 +54,7 @@ impl Policy {
                 statements.map(|one| Statement::read(one, has_variables)).collect()
             }
         };
-        Self { statements, text }
+        Self { text, statements }
     }
 
     /// Returns the document as it was given.

@@ -136,18 +136,8 @@ pub fn add_permission(
         return Err(Refusal::invalid_value(label, "Label", "Already exists."));
     }
     document.allow(label, account_ids, "SQS", actions, queue_arn);
-    let count = document.statements.len();
-    if count > POLICY_STATEMENTS {
-        return Err(over_limit(format!(
-            "{count} Statements were found, maximum allowed is {POLICY_STATEMENTS}."
-        )));
-    }
-    let count = principals_of(&document.statements);
-    if count > POLICY_PRINCIPALS {
-        return Err(over_limit(format!(
-            "{count} Principals were found, maximum allowed is {POLICY_PRINCIPALS}."
-        )));
-    }
+    check_count("Statements", document.statements.len(), POLICY_STATEMENTS)?;
+    check_count("Principals", principals_of(&document.statements), POLICY_PRINCIPALS)?;
     let text = document.text();
     if text.len() > POLICY_BYTES {
         return Err(over_limit(format!("A policy cannot be longer than {POLICY_BYTES} bytes.")));
@@ -216,12 +206,7 @@ fn check_permission(
     if actions.is_empty() {
         return Err(Refusal::missing("Actions"));
     }
-    if actions.len() > PERMISSION_ACTIONS {
-        return Err(over_limit(format!(
-            "{} Actions were found, maximum allowed is {PERMISSION_ACTIONS}.",
-            actions.len()
-        )));
-    }
+    check_count("Actions", actions.len(), PERMISSION_ACTIONS)?;
     for action in actions {
         let reason = match action.as_str() {
             "*" => continue,
@@ -249,6 +234,13 @@ fn check_permission(
             Err(Refusal::invalid_value(account, "PrincipalId", "Unable to verify principal."))
         }
     }
+}
+
+fn check_count(what: &str, count: usize, most: usize) -> Result<(), Refusal> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(over_limit(format!("{count} {what} were found, maximum allowed is {most}.")))
 }
 
 fn over_limit(message: String) -> Refusal {
