@@ -78,9 +78,10 @@ fn modules_depend_only_on_the_modules_below_them() {
     }
     let mut faults = Vec::new();
     for ((module, used), files) in &found {
-        let (_, allowed) = DEPENDENCIES.iter().find(|(name, _)| name == module).unwrap_or_else(|| {
-            panic!("DEPENDENCIES has no line for the module {module}");
-        });
+        let (_, allowed) =
+            DEPENDENCIES.iter().find(|(name, _)| name == module).unwrap_or_else(|| {
+                panic!("DEPENDENCIES has no line for the module {module}");
+            });
         if allowed.contains(&used.as_str()) {
             continue;
         }
@@ -109,7 +110,9 @@ fn banned_words_only_become_fewer() {
         let text = fs::read_to_string(&file).unwrap();
         let prose = match file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => rust_prose(&text),
-            Some("txt") => text.lines().filter(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n"),
+            Some("txt") => {
+                text.lines().filter(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n")
+            }
             _ => text,
         }
         .to_lowercase();
@@ -129,9 +132,15 @@ fn banned_words_only_become_fewer() {
             .map_or(0, |(_, _, limit)| *limit);
         let places = found.get(&(word, area)).map_or(&[][..], Vec::as_slice);
         if places.len() > limit {
-            faults.push(format!("    (\"{word}\", \"{area}\", {}), // {limit} allowed: {places:?}", places.len()));
+            faults.push(format!(
+                "    (\"{word}\", \"{area}\", {}), // {limit} allowed: {places:?}",
+                places.len()
+            ));
         } else if places.len() < limit {
-            faults.push(format!("    (\"{word}\", \"{area}\", {}), // better than {limit}", places.len()));
+            faults.push(format!(
+                "    (\"{word}\", \"{area}\", {}), // better than {limit}",
+                places.len()
+            ));
         }
     }
     assert!(faults.is_empty(), "REMAINING should have these lines:\n{}", faults.join("\n"));
@@ -234,11 +243,14 @@ fn used_modules(text: &str, prefix: &str) -> BTreeSet<String> {
     for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
         for (start, _) in line.match_indices(prefix) {
             let preceded = line[..start].chars().next_back();
-            if preceded.is_some_and(|it| it.is_alphanumeric() || it == '_' || it == '"' || it == '$') {
+            if preceded
+                .is_some_and(|it| it.is_alphanumeric() || it == '_' || it == '"' || it == '$')
+            {
                 continue;
             }
             let rest = &line[start + prefix.len()..];
-            let end = rest.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(rest.len());
+            let end =
+                rest.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(rest.len());
             if rest.starts_with(|it: char| it.is_lowercase()) {
                 found.insert(rest[..end].to_owned());
             }
@@ -295,7 +307,8 @@ fn occurrences(text: &str, word: &str) -> usize {
     let is_letter = |it: char| it.is_alphanumeric() || it == '_' || it == '-';
     text.match_indices(word)
         .filter(|(start, _)| {
-            !text[..*start].ends_with(is_letter) && !text[start + word.len()..].starts_with(is_letter)
+            !text[..*start].ends_with(is_letter)
+                && !text[start + word.len()..].starts_with(is_letter)
         })
         .count()
 }
