@@ -1,12 +1,12 @@
-//! kill -9 under load, on the real program: what clients were told is true after the restart.
+//! `kill -9` under load, on the built program: everything acknowledged survives the restart.
 //!
-//! Clients do everything that clients do. At a random moment the process is killed: after so many
-//! acknowledged calls, before one of its operations on its files, while it starts, while it ends. It
-//! is started again on the same data, with either durability, and the clients go on. A call whose
-//! answer did not arrive may have happened or not; every other has.
+//! Clients use all operations. At a random moment the process is killed: after a number of acknowledged
+//! calls, before one of its file operations, during startup, during shutdown. It is restarted on the same
+//! data, with either durability, and the clients continue. A call without a response may have taken effect
+//! or not; every other call has.
 //!
-//! `SQUAB_CRASH_ROUNDS=200 cargo test --test crash -- --nocapture` kills so often; `SQUAB_SEED`
-//! repeats what a seed that was printed chose.
+//! `SQUAB_CRASH_ROUNDS=200 cargo test --test it crash:: -- --nocapture` sets the number of kills;
+//! `SQUAB_SEED` repeats the random choices of a printed seed.
 
 #![cfg(target_os = "linux")]
 
@@ -29,7 +29,8 @@ use std::path::Path;
 
 /// Kills of a short run.
 const ROUNDS: u64 = 8;
-/// As it is told by the in-process reader, which must outlast every visibility timeout and delay.
+/// How far the in-process reader advances its clock, which must exceed every visibility timeout and
+/// delay.
 const LATER_MS: i64 = 3 * 60 * 60 * 1_000;
 
 #[test]
@@ -65,7 +66,7 @@ fn the_judgment_sees_what_is_lost_twice_there_back_invented_late_or_counted_down
     assert_eq!(counts(&[found("2-2", 0), found("2-6", 2), found("3-1", 0)]), (0, 1), "invented");
     assert_eq!(counts(&[found("2-6", 2), found("2-2", 0)]), (0, 1), "late");
     assert_eq!(counts(&[found("2-2", 0), found("2-6", 1)]), (1, 0), "counted down");
-    // 2-6 came while 2-2 was there, which nobody deleted.
+    // 2-6 was received although 2-2 had not been deleted.
     assert_eq!(contradictions(&events).len(), 1);
     let again = [&events[..], &[event(Act::Received(1), "2-4", 12, Some(13))]].concat();
     assert_eq!(contradictions(&again).len(), 3, "deleted, received, and out of turn");

@@ -1,12 +1,12 @@
-//! Loss of power, on the real program: what clients were told is on the disk, whenever the power goes.
+//! Power cuts on the built program: everything acknowledged is on the disk, whenever the power is cut.
 //!
-//! Clients work on the program, and everything that it does to its files and tells its clients is
-//! written down in one order. Then the disk is put together as it may be after a cut at any moment,
-//! a server is started on it, and what that shows is compared with what clients had been told by
-//! then. One recording serves for any number of cuts.
+//! Clients use the program, and a shim records in one sequence everything that it does to its files and
+//! sends to its clients. From that, the test constructs the disk as it may be after a cut at any moment,
+//! starts a server on it, and compares its state with the responses that clients had been sent by then. One
+//! recording serves for any number of cuts.
 //!
-//! `SQUAB_POWER_CUTS=500 cargo test --test power -- --nocapture` cuts so often for each durability;
-//! `SQUAB_SEED` repeats what a seed that was printed chose.
+//! `SQUAB_POWER_CUTS=500 cargo test --test it power:: -- --nocapture` sets the number of cuts for each
+//! durability; `SQUAB_SEED` repeats the random choices of a printed seed.
 
 #![cfg(target_os = "linux")]
 
@@ -117,8 +117,8 @@ impl Recording {
         }
     }
 
-    /// Where to cut: anywhere, and more often right after somebody was told something, right before
-    /// a sync has happened, and while a checkpoint writes into the database.
+    /// Returns the positions of the cuts: anywhere, and more often right after a response, right before a
+    /// sync, and while a checkpoint writes into the database.
     fn cuts(&self, count: usize, random: &mut fastrand::Rng) -> Vec<usize> {
         let records = &self.journal.records;
         let checkpoints = self.syncs(".db", records.len());
@@ -233,7 +233,7 @@ impl Recording {
 #[derive(Default)]
 struct Loss {
     wrong: Vec<String>,
-    /// What clients had been told, and when, and what has become of it.
+    /// Acknowledged calls that were undone, with their positions.
     undone: Vec<(usize, String)>,
     /// When the last send whose message is there was begun.
     there: usize,

@@ -1,7 +1,7 @@
-//! Conversations with queues, as text tables with virtual time: one file each in `scenarios/`.
+//! Scenarios with queues and topics, as text tables with virtual time: one file each in `scenarios/`.
 //!
-//! A line is a request, what is expected of it after `->` (`ok` if nothing is said), and after `#`
-//! a comment. A line that begins with white space goes on with the line before.
+//! A line is a request, its expected result after `->` (by default `ok`), and a comment after `#`. A line
+//! that starts with white space continues the previous line.
 //!
 //! ```text
 //! queue q visibility=30           an attribute by a short name or AWS's; dlq=NAME:COUNT; tag.KEY=VALUE
@@ -9,31 +9,31 @@
 //! send q a group=g dedup=d delay=5 attr.N=String:v    -> ok | same id=b seq=b (a duplicate of b)
 //! send-batch q a entry=first | b group=g              -> ok | error Code: message
 //! receive q max=10 wait=20 visibility=0 attempt=x     -> a count=1 id=a | nothing
-//! receive q wait=20 as r1         a receiver that waits; later: r1 -> waiting, leave r1
-//! delete q a.1                    a handle: of the first receive of the message with body a
+//! receive q wait=20 as r1         a long poll; later: r1 -> waiting, leave r1 (disconnect)
+//! delete q a.1                    a receipt handle: of the first receive of the message with body a
 //! visibility q a.1 30             change-visibility; with -batch, entries are divided by |
 //! counts q                        -> 1 visible, 0 in flight, 0 delayed
 //! attributes q Policy             -> Policy=… | nothing
 //! move d to=q rate=1 as t         a message move task; tasks d -> RUNNING 1/2; cancel t -> 1 moved
-//! purge q       delete-queue q    recreate q: deletes and creates it in one breath
+//! purge q       delete-queue q    recreate q: deletes and creates it without letting time pass
 //! call Operation {…}              -> {…} where "*" is anything and "$x" is remembered; sns.Operation
-//! +30s                            time passes, in ms, s, m, h or d; what is due in the background
-//! +30s asleep                     is done, or is not
-//! as 111122223333 eu-west-1       who asks from here on
+//! +30s                            time passes, in ms, s, m, h or d; due background work
+//! +30s asleep                     runs, or does not run
+//! as 111122223333 eu-west-1       the caller from here on
 //! stop                            the server shuts down
 //! pretend q in-flight=119999      makes the counter say so
-//! with cool-downs                 before all else: the 60-second rules hold
-//! with background work            before all else: it is done by itself, by the clock
+//! with cool-downs                 first line: the 60-second rules apply
+//! with background work            first line: it runs by itself, by the clock
 //! ```
 //!
-//! Requests that speak of topics are told in `conversation/topics.rs`.
+//! `conversation/topics.rs` documents the requests about topics.
 //!
-//! Of a message only what is named is compared: `count`, `id` and `seq` (the label of the message
-//! to which they were first told, or `new`), `group`, `dedup` (`content`: the hash of the body;
+//! Only the named members of a message are compared: `count`, `id` and `seq` (the label of the message
+//! for which they were first returned, or `new`), `group`, `dedup` (`content`: the hash of the body;
 //! `id:a`: the id of a), `sent` and `first` (since the beginning), `source`, `trace`, `sender`,
 //! `md5`, `attrs-md5`, `system-md5`, `attr.NAME`, and `attrs` and `system` (the names returned). The value
-//! `none` says that it is left out. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)`
-//! stand for what they name.
+//! `none` means absent. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)` are replaced by
+//! what they name.
 
 #[path = "conversation/topics.rs"]
 mod topics;
@@ -250,8 +250,8 @@ impl Conversation {
         verdict
     }
 
-    /// Returns when everybody who has a reason to do something has done it. The executor has one
-    /// thread and the store takes jobs in turn: what was waiting to run has run after a round.
+    /// Returns when all tasks with work have run. The executor has one thread and the store runs jobs in
+    /// turn, so every waiting task has run after a round.
     async fn settle(&self) {
         for _ in 0..24 {
             tokio::task::yield_now().await;

@@ -1,10 +1,10 @@
-//! Random clients against the service and an oracle, with jumps of the clock, restarts, and ends of
-//! the process at any commit. Everything follows from a seed; when something is wrong, the history
-//! is shrunk to what it takes, and printed with the seed. See docs/simulation.md.
+//! Random clients against the service and an oracle, with clock jumps, restarts, and process ends at any
+//! commit. A seed determines everything. A failing history is shrunk and printed with its seed. See
+//! docs/simulation.md.
 //!
-//! `SQUAB_SIMULATION_SEED` and `SQUAB_SIMULATION_STEPS` choose another run; with
-//! `SQUAB_SIMULATION_RUNS` a campaign goes through that many seeds from there on.
-//! `SQUAB_SIMULATION_SHRINK` bounds how often a failing run is repeated.
+//! `SQUAB_SIMULATION_SEED` and `SQUAB_SIMULATION_STEPS` select another run; `SQUAB_SIMULATION_RUNS` is the
+//! number of consecutive seeds to run. `SQUAB_SIMULATION_SHRINK` limits how often a failing run is
+//! repeated.
 
 mod actions;
 mod clients;

@@ -1,10 +1,10 @@
-//! A disk that can be pulled out: everything that the program does to its files is written down, and
-//! what would be left of them after a loss of power at any moment can be put together from that.
+//! A disk whose power can be cut: everything that the program does to its files is recorded, and the
+//! state after a power cut at any moment can be constructed from that.
 //!
-//! `shim.c` stands between the program and the C library and writes the journal. What is left after a
-//! cut is whatever was synced before, and of the rest any part: writes may be missing, reordered, or
-//! torn, files may have their new size and none of their new bytes, names that were made or removed
-//! may be as before until their directory was synced.
+//! `shim.c` sits between the program and the C library and writes the journal. After a cut the disk
+//! contains everything that was synced before, and any part of the rest: writes may be missing, reordered
+//! or torn; files may have their new size and none of their new bytes; created or removed names may be
+//! unchanged until their directory was synced.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -57,7 +57,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A disk that only does what it is told to.
+    /// Returns a disk without faults.
     pub fn new() -> Self {
         Self::with(false)
     }
@@ -177,7 +177,7 @@ pub enum Record {
     MakeDirectory {
         path: String,
     },
-    /// A client is being told something that begins so.
+    /// A response to a client starts with these bytes.
     Answer {
         head: Range<usize>,
     },
@@ -239,7 +239,7 @@ impl Journal {
         Self { bytes, records }
     }
 
-    /// When clients were told, by the request id of the answer.
+    /// Returns the positions of the responses to clients, by request ID.
     pub fn answers(&self) -> HashMap<String, usize> {
         let mut answers = HashMap::new();
         for (position, record) in self.records.iter().enumerate() {
@@ -478,8 +478,8 @@ fn pieces(offset: u64, bytes: &Range<usize>, size: u64) -> Vec<(u64, Range<usize
     pieces
 }
 
-/// Everything is on the disk now, but for pages that the system forgot when an earlier sync failed,
-/// and that nobody has written to since.
+/// Puts everything on the disk, except pages that the system dropped when an earlier sync failed, and
+/// that were not written again.
 fn sync(inode: &mut Inode, journal: &[u8]) {
     let changes = std::mem::take(&mut inode.changes);
     let touched: std::collections::HashSet<u64> = changes

@@ -1,8 +1,8 @@
 //! The whole service in this process: gateway, store in memory, and a clock that tests move.
 //!
-//! Calls are given as the JSON input of an operation and are made in either protocol. How AWS Query
-//! names its parameters and elements is written down here once more, from the published names, so
-//! that a mistake in the server's own table shows.
+//! Calls are given as the JSON input of an operation and are made in either protocol. The names of AWS
+//! Query's parameters and elements are repeated here from AWS's publications, so that a mistake in the
+//! server's own table is detected.
 
 pub mod sns;
 
@@ -66,7 +66,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// What somebody who asks gets: the output of the operation, or why there is none.
+/// The result of a call: the output of the operation, or its error.
 pub type Reply = Result<Value, Failure>;
 
 /// A running service.
@@ -78,7 +78,7 @@ pub struct Service {
     pub endpoints: Arc<Endpoints>,
 }
 
-/// Everybody outside the process: they answer as they are told to, or say thanks.
+/// All external endpoints: they respond as the test says, by default with success.
 #[derive(Debug, Default)]
 pub struct Endpoints {
     /// What they were sent and have accepted.
@@ -87,11 +87,11 @@ pub struct Endpoints {
     refused: Mutex<Vec<Letter>>,
     /// By URL, ARN or address: what else they answer.
     answers: Mutex<HashMap<String, Outcome>>,
-    /// Those who let everybody wait for their answers to notifications.
+    /// The URLs of endpoints that respond to notifications late.
     slow: Mutex<HashSet<String>>,
     /// What they were sent, with where their answers go to.
     held: Mutex<Vec<(Letter, oneshot::Sender<Outcome>)>>,
-    /// How often anybody was asked.
+    /// The number of attempts.
     attempts: AtomicU64,
 }
 
@@ -111,7 +111,7 @@ impl Endpoints {
         self.answers.lock().unwrap().insert(endpoint.to_owned(), outcome);
     }
 
-    /// From now on these keep what they get, and answer when they are told to.
+    /// From now on these endpoints hold their requests, and respond when the test says so.
     pub fn are_slow(&self, urls: HashSet<String>) {
         *self.slow.lock().unwrap() = urls;
     }
@@ -242,7 +242,7 @@ impl Service {
         Self { gateway: Arc::new(gateway), runtime, clock, endpoints }
     }
 
-    /// Calls an operation of SQS in somebody's name. Time does not pass while it waits.
+    /// Calls an operation of SQS for a caller. Time does not pass while it waits.
     pub async fn ask(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
         let mut request = request(Protocol::Json, "/", operation, input);
         request.headers_mut().insert("authorization", authorization(caller, "sqs"));
@@ -250,7 +250,7 @@ impl Service {
         answer.reply(Protocol::Json, |answer| answer.output(Protocol::Json, operation))
     }
 
-    /// Calls an operation of SNS in somebody's name.
+    /// Calls an operation of SNS for a caller.
     pub async fn ask_sns(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
         let answer = self.answer_at_once(sns::request(caller, operation, input)).await;
         answer.reply(Protocol::Query, |answer| sns::output(answer, operation))
@@ -420,7 +420,7 @@ impl Answer {
     }
 }
 
-/// The header with which somebody signs a request, though nobody verifies it.
+/// Returns an Authorization header for a server that does not verify it.
 pub fn authorization(Caller { account, region }: &Caller, service: &str) -> HeaderValue {
     let text = format!(
         "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, \

@@ -1,8 +1,8 @@
-//! What has to be brought to endpoints outside: when each attempt may and must be made, how many
-//! there are, and what becomes of what never arrives.
+//! Deliveries to external endpoints: when each attempt may and must be made, how many there are, and what
+//! happens to undeliverable notifications.
 //!
-//! A process that ends may have noted an attempt or not. So a letter is in one of several states, and
-//! whatever happens next tells which.
+//! A process that ends may have recorded an attempt or not. So a delivery is in one of several states, and
+//! the next event shows which.
 
 use super::queues::Message;
 use super::topics::Subscription;

@@ -1,4 +1,4 @@
-//! Message move tasks: what they bring where, how fast, and what they say of it.
+//! Message move tasks: what they move where, how fast, and what they report.
 
 use super::queues::Message;
 use super::{Complaint, Oracle, ensure};
@@ -17,7 +17,7 @@ pub struct MoveTask {
     /// may be moved or not.
     at_start: Vec<(String, Option<i64>)>,
     was_cancelled: bool,
-    /// Whether it may still move messages, as far as it was told.
+    /// Whether it may still move messages, as far as the oracle knows.
     pub is_active: bool,
 }
 

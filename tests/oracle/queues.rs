@@ -38,7 +38,7 @@ pub struct Queue {
     pub attributes: Attributes,
     /// In the order of arrival.
     pub messages: Vec<Message>,
-    /// By scope and id: what was sent first, as far as that was told, and until when that counts.
+    /// By scope and ID: the first message, if known, and the end of its interval.
     deduplication: HashMap<(String, String), (Option<Sent>, i64)>,
     /// Deduplication per message group, as it was said at creation.
     scoped_at_creation: bool,
@@ -68,7 +68,7 @@ struct Returned {
 pub enum Retry {
     /// Return the same messages.
     Same,
-    /// Receive anew.
+    /// Receive other messages.
     Anew,
     /// Be refused: a message was deleted or changed.
     Refused,
@@ -76,7 +76,7 @@ pub enum Retry {
     Open,
 }
 
-/// What the service told of a message that it accepted.
+/// The response of the service to an accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     pub id: String,
@@ -102,8 +102,8 @@ pub struct Message {
     pub group: Option<String>,
     /// None if nothing must be known of it.
     pub deduplication_id: Option<String>,
-    /// Nobody is told the id of a message that comes from a topic or has been moved: it is learned
-    /// when the message is seen first.
+    /// The ID of a message that comes from a topic or was moved is unknown until the message is first
+    /// seen.
     pub id: Option<String>,
     pub sequence_number: Option<String>,
     /// An id that it must not have any more.
@@ -122,8 +122,8 @@ pub struct Message {
     pub source: Option<String>,
 }
 
-/// A message that is there, as whoever looks without receiving sees it. Body and group are told of
-/// those that the oracle does not know by their id.
+/// A stored message as seen without receiving it. Body and group are given for messages whose ID the
+/// oracle does not know.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub id: String,
@@ -257,7 +257,7 @@ impl Oracle {
                         format!("a duplicate is answered with {told:?} instead of {first:?}")
                     });
                 }
-                // The first came from a topic, and nobody was told what it is called.
+                // The first message came from a topic, so its ID is unknown.
                 Some(first @ None) => {
                     *first = Some(told);
                     return Ok(());
@@ -284,7 +284,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// A topic brings a message to a queue. Tells whether there is such a queue.
+    /// Adds a message from a topic to a queue. Returns whether the queue exists.
     pub fn arrive(&mut self, name: &str, message: Message) -> bool {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(name) else { return false };
@@ -304,8 +304,8 @@ impl Oracle {
         true
     }
 
-    /// Somebody has looked: everything is there that must be, and nothing else. What is too old
-    /// may still be there.
+    /// Checks the content of a queue: exactly the expected messages are there. Expired ones may still be
+    /// there.
     pub fn saw(&mut self, name: &str, seen: &[Seen]) -> Result<(), Complaint> {
         let now = self.now;
         let queue = self.queue(name);
@@ -608,7 +608,7 @@ impl Queue {
         ensure(newest < told.sequence_number.as_ref(), || format!("{told:?} after {newest:?}"))
     }
 
-    /// What is too old is gone. Tells whether somebody holds a handle of that.
+    /// Removes expired messages. Returns whether a client holds the receipt handle of one.
     pub fn expire(&mut self, now: i64) -> bool {
         let kept_ms = self.attributes.retention * 1_000;
         let mut was_received = false;

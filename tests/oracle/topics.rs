@@ -1,5 +1,5 @@
-//! Topics: who has subscribed, who wants what, and what each of them must get, also once more from
-//! the archive.
+//! Topics: the subscriptions and their filters, and what each of them must receive, also by replaying the
+//! archive.
 
 use super::letters::{Letter, Patience};
 use super::queues::{Message, Sent};
@@ -162,7 +162,7 @@ impl Oracle {
         self.topics.get_mut(name).expect("a topic that exists")
     }
 
-    /// A message was published, and answered so: it reaches everybody who wants it.
+    /// Records a published message and its response: it must reach all matching subscriptions.
     pub fn published(
         &mut self,
         name: &str,

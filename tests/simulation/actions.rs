@@ -1,8 +1,7 @@
-//! What happens in a run: a list of actions that is drawn before anything happens. Each has a seed
-//! of its own for what it decides when its turn comes, among what exists then. So any part of a
-//! list is a run, too.
+//! The actions of a run, drawn before the run starts. Each has its own seed for its decisions, which it
+//! makes among what exists when its turn comes. So any part of a list is a valid run.
 
-/// Something that somebody does.
+/// The kind of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Send,
@@ -13,7 +12,7 @@ pub enum Kind {
     /// Far more messages than a page has.
     Crowd,
     ReceiveMany,
-    /// A message group of which somebody holds many, and others beside it.
+    /// A message group of which a client holds many messages, beside other groups.
     Noise,
     /// As many in flight as may be.
     FillUp,

@@ -150,7 +150,7 @@ pub fn policy(filter: &Filter) -> (&'static str, String) {
     (scope, policy.to_string())
 }
 
-/// What was told of a message in an answer.
+/// Returns what a response says about a sent message.
 pub fn told(answer: &Value, attributes: &Value) -> Sent {
     Sent {
         id: answer["MessageId"].as_str().unwrap().to_owned(),

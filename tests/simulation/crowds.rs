@@ -1,5 +1,5 @@
-//! Queues with far more messages than a page, a receive or a sweep looks at, and those who bring
-//! and take them.
+//! Queues with far more messages than a page, a receive or a sweep processes, and the clients that send
+//! and receive them.
 
 use super::clients;
 use super::world::{QUEUES, Step, World};

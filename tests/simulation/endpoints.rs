@@ -1,4 +1,4 @@
-//! HTTP endpoints outside: how they behave, how they are to be treated, and what they have got.
+//! External HTTP endpoints: how they behave, how they must be treated, and what they have received.
 
 use super::world::{Step, World, queue_arn};
 use crate::oracle::{Patience, Reaction, Subscription, read};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 const ENDPOINTS: [(&str, &str); 2] =
     [("http://endpoint.example/0", "standard-dead"), ("http://endpoint.example/1", "other")];
 
-/// Whoever has not answered within so many seconds has failed.
+/// Seconds after which an attempt without a response has failed.
 const PATIENCE_SECONDS: i64 = 15;
 /// How often nothing must have happened until nothing will. Between two attempts there are a few jobs of
 /// the store and a signature.
@@ -146,14 +146,13 @@ impl World {
         Ok(work.is_finished())
     }
 
-    /// The store answers, signatures are made, and everybody has a turn.
+    /// Lets the store, the signer and all tasks run.
     async fn let_all_go_on(&self) -> Result<(), String> {
         let done = self.service.runtime.run(|_| Ok(())).await;
         if !self.is_ended() {
             done.map_err(|failure| format!("{failure:?}"))?;
         }
-        // Time that stands still goes on when nobody has anything to do, nor any other thread of the
-        // executor.
+        // Paused time advances when no task and no other thread of the executor has work.
         tokio::time::pause();
         tokio::time::sleep(Duration::from_millis(1)).await;
         tokio::time::resume();
@@ -170,13 +169,13 @@ impl World {
             let reaction = if is_in_time { known } else { Reaction::Fails };
             self.log.push(format!("{subscription} {reaction:?} {body}"));
             self.oracle.answered(&subscription, &body, reaction)?;
-            // Whoever waited for it may be gone.
+            // The waiting attempt may have ended.
             let _ = answer.send(outcome(reaction));
         }
         Ok(())
     }
 
-    /// Nobody is slow any more, and nothing is on its way.
+    /// Lets all slow endpoints respond, until no attempt is running.
     pub async fn have_all_answered(&mut self) -> Step {
         self.slow.clear();
         self.tell_endpoints();
@@ -186,7 +185,7 @@ impl World {
         self.work_in_the_end().await
     }
 
-    /// Whoever waited for an answer is gone with the process.
+    /// Forgets the running attempts, which ended with the process.
     pub fn forget_what_is_on_the_way(&mut self) {
         self.on_the_way.clear();
         for work in self.waiting_work.drain(..) {
@@ -237,7 +236,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the oracle of each attempt.
+    /// Reports each attempt to the oracle.
     pub fn note_letters(&mut self) -> Result<(), String> {
         let refused = self.service.endpoints.take_refused();
         let taken = self.service.endpoints.take();
@@ -262,7 +261,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the oracle what has become a dead letter, where it cannot know.
+    /// Reports new dead letters to the oracle, if it cannot predict them.
     pub async fn note_dead_letters(&mut self) -> Result<(), String> {
         for (index, target, body) in self.oracle.dead_letters() {
             let is_there = match &target {

@@ -1,5 +1,5 @@
-//! The end of a process at a chosen commit: a database that keeps what was committed before, and
-//! nothing from there on.
+//! The end of a process at a chosen commit: a database that keeps what was committed before, and nothing
+//! later.
 
 use squab::store::{Database, Driver, Error, Row, Sqlite, Value};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Fuse {
         self.0.load(Ordering::SeqCst) < 0
     }
 
-    /// One more commit. Tells whether it is still possible.
+    /// Counts one more commit. Returns whether it is still possible.
     fn burn(&self) -> bool {
         self.0.load(Ordering::SeqCst) == Self::NEVER || self.0.fetch_sub(1, Ordering::SeqCst) > 0
     }

@@ -1,5 +1,5 @@
-//! Queues of which as many messages are in flight as may be. So many messages would take too long: the
-//! counter of the queue says that there are more than there are, and so does the oracle.
+//! Queues at the limit of messages in flight. So many real messages would take too long: the counter of
+//! the queue claims more than there are, and so does the oracle.
 
 use super::clients;
 use super::queues::receive_input;

@@ -1,4 +1,4 @@
-//! Requests that are refused: with the code that AWS documents, and without any effect.
+//! Requests that are rejected: with the code that AWS documents, and without any effect.
 
 use super::queues::receive_input;
 use super::topics::{TOPICS, topic_arn};

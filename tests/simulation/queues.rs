@@ -1,4 +1,4 @@
-//! What clients do with queues, and what the oracle is told of it.
+//! What clients do with queues, and what the oracle observes.
 
 use super::clients::{self, Held};
 use super::crowds::CROWD;
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// Somebody may make it again at once, or later.
+    /// Deletes a queue. A client may create it again at once, or later.
     pub async fn delete_queue(&mut self) -> Step {
         let Some(name) = self.any_queue() else { return Ok(()) };
         self.must("DeleteQueue", &json!({"QueueUrl": name})).await?;
@@ -104,7 +104,7 @@ impl World {
         let (message, mut input) = self.draw_message(queue);
         input["QueueUrl"] = queue.into();
         self.touch(queue);
-        // Whoever gets no answer sends again.
+        // A client without a response sends again.
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             let answer = self.must_in_the_end("SendMessage", &input).await?;
             self.oracle.sent(queue, &message, clients::told(&answer, &answer))?;
@@ -412,8 +412,7 @@ impl World {
         for name in names {
             let right = self.oracle.counts(&name);
             let mut counts = self.count(&name).await?;
-            // Whoever looks removes a page of what is too old; what is beyond that counts until the next
-            // one looks.
+            // Each access removes a page of expired messages; the remaining ones count until the next access.
             for _ in 0..CROWD / 100 {
                 if counts.iter().sum::<usize>() > right.iter().sum() {
                     counts = self.count(&name).await?;
@@ -483,7 +482,8 @@ impl World {
         self.work_in_the_end().await
     }
 
-    /// The delay of a FIFO queue concerns what is delayed there, too, and what nobody has received yet.
+    /// A changed delay of a FIFO queue also applies to delayed messages, and to messages that were never
+    /// received.
     pub async fn change_delay(&mut self, client: usize) -> Step {
         let queue = self.random.choice(["fifo.fifo", "scoped.fifo", "fast.fifo"]).unwrap();
         if !self.oracle.queues.contains_key(queue) {

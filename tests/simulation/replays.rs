@@ -1,4 +1,4 @@
-//! Archives of FIFO topics, and subscriptions that get something from there once more.
+//! Archives of FIFO topics, and subscriptions that replay them.
 
 use super::topics::topic_arn;
 use super::world::{FULL, Step, World};
@@ -50,8 +50,8 @@ impl World {
         Ok(())
     }
 
-    /// Each archive keeps what it must, and nothing that nobody can ask for any more. No operation tells
-    /// that, so this looks into the store.
+    /// Checks that each archive contains what it must, and nothing that can no longer be requested. No
+    /// operation shows that, so this reads the store.
     pub async fn look_into_archives(&mut self) -> Step {
         for name in FIFO {
             let Caller { account, region } = Caller::default();

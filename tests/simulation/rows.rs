@@ -1,4 +1,4 @@
-//! What the store says twice: the row of a message group, and its messages.
+//! Redundant data in the store: the row of a message group, and its messages.
 
 use squab::domain::Refusal;
 use squab::store::{Message, Place, Queue, Txn};

@@ -1,4 +1,4 @@
-//! What clients do with topics, and what the oracle is told of it.
+//! What clients do with topics, and what the oracle observes.
 
 use super::clients;
 use super::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};

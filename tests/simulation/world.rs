@@ -1,4 +1,4 @@
-//! The service, its clients and the oracle, and how time, restarts and looks at everything go.
+//! The service, its clients and the oracle; time, restarts and complete checks.
 
 use super::actions::{Action, Kind};
 use super::clients::Held;
@@ -25,7 +25,7 @@ pub const FULL: usize = 60;
 /// Every so many steps all queues are looked at, else those that an action concerns.
 const LOOK_AT_ALL: u64 = 16;
 
-/// Each with its dead-letter queue, which nobody sends to.
+/// Each queue with its dead-letter queue, to which no client sends.
 pub const QUEUES: [(&str, Option<&str>); 6] = [
     ("standard", Some("standard-dead")),
     ("fair", None),
@@ -226,7 +226,7 @@ impl World {
         Ok(answer.map_err(|failure| format!("{operation} failed: {failure:?}"))?)
     }
 
-    /// The same; whoever gets no answer asks again.
+    /// Does the same, and retries without a response.
     pub async fn must_in_the_end(&mut self, operation: &str, input: &Value) -> Step<Value> {
         match self.must(operation, input).await {
             Err(Stop::Ended) => {
@@ -295,8 +295,8 @@ impl World {
     }
 
     pub async fn let_pass(&mut self, ms: i64) -> Step {
-        // Nothing may depend on when background work is done, but for what is received and too old:
-        // it is gone when somebody looks, or after a while.
+        // Nothing may depend on the time of background work, except for received messages that expire: they
+        // are deleted at the next access, or after a while.
         let is_due = self.oracle.pass(ms);
         self.service.clock.advance(ms);
         if is_due || self.random.bool() { self.work_in_the_end().await } else { Ok(()) }
@@ -366,8 +366,8 @@ impl World {
         Ok(self.oracle.listed(source, &listed)?)
     }
 
-    /// What is in a queue, in its order. No operation tells this without changing something, so
-    /// this looks into the store.
+    /// Returns the messages of a queue in order. No operation shows them without changing something, so this
+    /// reads the store.
     pub async fn look(&self, queue: &str) -> Result<Vec<Seen>, String> {
         let Caller { account, region } = Caller::default();
         let address = QueueAddress { account, region, name: queue.to_owned() };

@@ -1,4 +1,4 @@
-//! Whether what is there agrees with what clients were told.
+//! Compares the state of a server with the responses that clients got.
 
 use super::{Act, Event, QUEUE_ARNS, QUEUES, group_and_number, homes, is_fifo, name_of, url};
 use crate::process::Connection;
@@ -20,7 +20,7 @@ pub fn by_the_end(event: &Event) -> Known {
     if event.told.is_some() { Known::Surely } else { Known::Perhaps }
 }
 
-/// A message as it stands in a queue.
+/// A stored message.
 #[derive(Debug)]
 pub struct Found {
     pub queue: &'static str,
@@ -151,8 +151,8 @@ fn out_of_order(found: &[Found]) -> Vec<String> {
     wrong
 }
 
-/// What clients were told that cannot be, whatever is there at the end: messages that came after
-/// they had been deleted, and those of a FIFO group that came before an earlier one was deleted.
+/// Returns impossible responses, whatever the final state: messages received after their deletion, and
+/// messages of a FIFO group received before an earlier one was deleted.
 pub fn contradictions(events: &[Event]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut groups: HashMap<(&str, String), Vec<Life<'_>>> = HashMap::new();
@@ -266,8 +266,7 @@ fn page(connection: &mut Connection, queue: &str, after: &str) -> Vec<Value> {
     }
 }
 
-/// What has to hold between the rows of a database that nobody has open, each with a query that
-/// finds the rows for which it does not.
+/// The invariants between the rows of a closed database, each with a query for the rows that violate it.
 const INVARIANTS: [(&str, &str); 9] = [
     (
         "the file is sound",
