@@ -26,6 +26,8 @@ pub mod send;
 pub mod sms;
 pub mod subscriptions;
 pub mod sweep;
+pub mod topic_snapshot;
+pub mod topic_to_queue;
 pub mod topics;
 pub mod visibility;
 
