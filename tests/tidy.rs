@@ -55,9 +55,9 @@ const BANNED: &[&str] = &[
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
-    ("anew", "src", 10),
-    ("anybody", "src", 2),
-    ("as it stands", "src", 2),
+    ("anew", "src", 9),
+    ("anybody", "src", 1),
+    ("as it stands", "src", 1),
     ("aside", "docs", 2),
     ("at hand", "src", 3),
     ("everybody", "docs", 2),
@@ -65,14 +65,14 @@ const REMAINING: &[(&str, &str, usize)] = &[
     ("give way", "src", 7),
     ("gives way", "src", 1),
     ("nobody", "docs", 1),
-    ("nobody", "src", 47),
-    ("somebody", "src", 20),
-    ("tells", "src", 36),
-    ("told", "src", 27),
+    ("nobody", "src", 43),
+    ("somebody", "src", 17),
+    ("tells", "src", 35),
+    ("told", "src", 22),
     ("where to go on", "src", 3),
     ("whoever", "docs", 2),
-    ("whoever", "src", 29),
-    ("whom", "src", 6),
+    ("whoever", "src", 28),
+    ("whom", "src", 5),
 ];
 
 /// Production lines that a file of `src` may have: lines outside of tests that are neither blank nor
