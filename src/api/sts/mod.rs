@@ -1,7 +1,8 @@
 //! The operations of STS that clients of queues and topics use: caller identity and temporary keys.
 //!
-//! There are no users and no roles. Every authenticated caller can assume any role of its account, and the
-//! role adds or removes no permission; policies and tags of a session are validated and not stored.
+//! There are no users and no roles. Where accounts are isolated, a caller can assume any role of its own
+//! account; elsewhere, any role. The role changes no permissions; policies and tags of a session are
+//! validated and not stored.
 
 pub mod assume_role;
 pub mod dialect;
