@@ -17,10 +17,10 @@ pub use topics::{Filter, Published, Subscription, Topic, hash, read, shown};
 use moves::MoveTask;
 use std::collections::BTreeMap;
 
-/// How long FIFO queues and topics remember a deduplication id.
+/// Deduplication interval of FIFO queues and topics, in milliseconds.
 const DEDUPLICATION_MS: i64 = 300_000;
 
-/// Why an answer cannot be right.
+/// Why a response cannot be correct.
 pub type Complaint = String;
 
 /// All queues and topics, by name. Times are Unix milliseconds.
@@ -31,7 +31,7 @@ pub struct Oracle {
     pub topics: BTreeMap<String, Topic>,
     /// The last task of each dead-letter queue.
     pub tasks: BTreeMap<String, MoveTask>,
-    /// What has to be brought to endpoints outside.
+    /// Deliveries to external endpoints.
     pub letters: Vec<Letter>,
 }
 
