@@ -72,7 +72,7 @@ fn the_judgment_sees_what_is_lost_twice_there_back_invented_late_or_counted_down
     assert_eq!(contradictions(&again).len(), 3, "deleted, received, and out of turn");
 }
 
-/// Starts a server with either durability, after a few starts that were killed.
+/// Starts a server with either durability, after a few killed starts.
 fn start(disk: &Disk, random: &mut fastrand::Rng) -> Server {
     let data = disk.data();
     loop {
@@ -85,7 +85,7 @@ fn start(disk: &Disk, random: &mut fastrand::Rng) -> Server {
         }
         let Ok(server) = Server::try_start(disk.insert(&mut squab(&arguments))) else { continue };
         disk.let_live();
-        // It may have been killed since it said that it is ready.
+        // It may have been killed after it was ready.
         let is_there =
             |mut connection: Connection| connection.call("ListQueues", &json!({})).is_ok();
         if server.try_connect().is_some_and(is_there) {
@@ -125,7 +125,7 @@ fn round(
                 disk.die_after(operations);
                 server.wait();
             }
-            // While it ends. It may be quicker.
+            // During shutdown, which may be faster.
             _ => {
                 wait_for_calls();
                 disk.die_after(operations);
@@ -144,7 +144,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let mut random = fastrand::Rng::with_seed(seed);
     let disk = Disk::new();
     let mut endpoint = Endpoint::open().await;
-    // The first start of all, which makes everything, takes a few hundred operations.
+    // The very first start, which creates everything, takes a few hundred operations.
     for _ in 0..3 {
         let before = disk.operations();
         disk.die_after(random.u64(..300));
@@ -222,13 +222,13 @@ async fn a_message_between_publish_and_endpoint_survives_kill_9() {
     assert_eq!(endpoint.next().await, first);
     endpoint.answer(200);
     assert_eq!(endpoint.next().await, first);
-    // That was the last of it: what comes next is what is published next.
+    // No delivery is left: the next one is the next publication.
     publish(&server, "the end");
     assert_eq!(endpoint.next().await["Message"], "the end");
 }
 
-/// The names of all messages in all queues, received in this process when every visibility timeout and
-/// delay has passed. Message groups of FIFO queues come in their order.
+/// Returns the names of all messages in all queues, received in this process after every visibility timeout
+/// and delay has passed. Message groups of FIFO queues are in order.
 async fn receive_everything(data: &Path) -> Vec<String> {
     let database = Sqlite::open(&Location::Directory(data.to_owned()), Durability::Full).unwrap();
     let now_ms = SystemClock.now_ms() + LATER_MS;
@@ -247,7 +247,7 @@ async fn receive_everything(data: &Path) -> Vec<String> {
                     let (group, number) = group_and_number(&name);
                     assert!(last.insert(group, number) < Some(number), "{message} is late");
                 }
-                // FIFO groups go on only when their messages are gone.
+                // A FIFO group continues only after its messages are deleted.
                 let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
                 service.ok("DeleteMessage", delete).await;
                 names.push(name);

@@ -29,7 +29,7 @@ const STEPS: u64 = 400;
 /// How often a failing run is repeated with a part of its actions.
 const REPEATS: u64 = 300;
 
-/// What was wrong, after which action, and what was said until then.
+/// The violation, its step, and the transcript until then.
 struct Failure {
     after: usize,
     complaint: String,
@@ -64,7 +64,7 @@ fn random_clients_find_nothing_wrong() {
     }
 }
 
-/// One run of a seed with these actions.
+/// Runs the actions of a seed.
 async fn run(seed: u64, actions: &[Action]) -> Result<(), Failure> {
     let mut world = World::new(seed).await;
     for (index, action) in actions.iter().enumerate() {

@@ -31,21 +31,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
-/// What the clock shows when a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
+/// The time at which a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
 pub const START_MS: i64 = 1_767_323_045_000;
 /// The authority to which requests are sent.
 pub const HOST: &str = "localhost:4566";
-/// What queue URLs of the default account begin with.
+/// The start of queue URLs of the default account.
 pub const QUEUES: &str = "http://localhost:4566/000000000000";
-/// What ARNs of queues of the default account begin with.
+/// The start of queue ARNs of the default account.
 pub const ARNS: &str = "arn:aws:sqs:us-east-1:000000000000";
 /// Both protocols.
 pub const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::Query];
 
-/// When conversations begin, Unix milliseconds: 2026-01-01T00:00:00Z.
+/// The time at which scenarios start: 2026-01-01T00:00:00Z in Unix milliseconds.
 pub const EPOCH: i64 = 1_767_225_600_000;
 
-/// Who asks.
+/// The caller of an operation.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub account: String,
@@ -58,7 +58,7 @@ impl Default for Caller {
     }
 }
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// As in AWS Query, without the namespace of SQS.
@@ -81,22 +81,22 @@ pub struct Service {
 /// All external endpoints: they respond as the test says, by default with success.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    /// What they were sent and have accepted.
+    /// Accepted deliveries.
     received: Mutex<Vec<Letter>>,
-    /// What they were sent and have not accepted.
+    /// Rejected deliveries.
     refused: Mutex<Vec<Letter>>,
-    /// By URL, ARN or address: what else they answer.
+    /// By URL, ARN or address: the response, if not success.
     answers: Mutex<HashMap<String, Outcome>>,
     /// The URLs of endpoints that respond to notifications late.
     slow: Mutex<HashSet<String>>,
-    /// What they were sent, with where their answers go to.
+    /// Held deliveries, each with the channel for its response.
     held: Mutex<Vec<(Letter, oneshot::Sender<Outcome>)>>,
     /// The number of attempts.
     attempts: AtomicU64,
 }
 
 impl Endpoints {
-    /// What has arrived since this was asked last.
+    /// Returns the deliveries since the last call.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.received.lock().unwrap())
     }

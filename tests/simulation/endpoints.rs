@@ -11,25 +11,25 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// URLs of endpoints, each with the queue that may get what it does not take.
+/// URLs of endpoints, each with its possible dead-letter queue.
 const ENDPOINTS: [(&str, &str); 2] =
     [("http://endpoint.example/0", "standard-dead"), ("http://endpoint.example/1", "other")];
 
 /// Seconds after which an attempt without a response has failed.
 const PATIENCE_SECONDS: i64 = 15;
-/// How often nothing must have happened until nothing will. Between two attempts there are a few jobs of
-/// the store and a signature.
+/// Turns without any event after which no more events are expected. Between two attempts there are a few
+/// jobs of the store and a signature.
 const CALM: usize = 8;
 
-/// Background work that has not ended yet.
+/// Running background work.
 pub type Work = JoinHandle<Result<(), Refusal>>;
 
-/// A message that its endpoint has not answered yet.
+/// A running attempt.
 pub struct OnTheWay {
     subscription: String,
     body: String,
     url: String,
-    /// When it will be, Unix milliseconds.
+    /// When the endpoint responds, in Unix milliseconds.
     until: i64,
     is_in_time: bool,
     answer: oneshot::Sender<Outcome>,
@@ -43,7 +43,7 @@ fn outcome(reaction: Reaction) -> Outcome {
     })
 }
 
-/// Delivery policies, and the milliseconds before each further attempt that they mean.
+/// Returns delivery policies, each with its milliseconds before each retry.
 fn policies() -> [(String, Patience); 6] {
     let retries = |given: serde_json::Value| json!({"healthyRetryPolicy": given}).to_string();
     let throttle =
@@ -95,8 +95,8 @@ impl World {
         self.tell_endpoints();
     }
 
-    /// Does what is due. What has to wait for slow endpoints goes on when they have answered; nothing
-    /// else waits for that: work that comes to an end finds nothing to do but theirs.
+    /// Runs due background work. Work that waits for slow endpoints continues after their response. No other
+    /// work may wait for that: when work ends, only deliveries to slow endpoints may remain.
     pub async fn do_background_work(&mut self) -> Result<(), String> {
         let failed = |refusal| format!("background work failed: {refusal:?}");
         if self.slow.is_empty() && self.on_the_way.is_empty() {
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Whether some work has ended, once all that goes on has gone on as far as it can.
+    /// Returns whether some work has ended, after all tasks have run as far as they can.
     async fn is_done(&mut self, work: &Work) -> Result<bool, String> {
         let (mut calm, mut attempts) = (0, 0);
         while calm < CALM && !work.is_finished() {
@@ -193,7 +193,7 @@ impl World {
         }
     }
 
-    /// A new process meets the same endpoints.
+    /// Configures the endpoints of a new process.
     pub fn tell_endpoints(&self) {
         for (url, _) in ENDPOINTS {
             let reaction = self.endpoints.get(url).copied().unwrap_or(Reaction::Takes);
@@ -202,7 +202,7 @@ impl World {
         self.service.endpoints.are_slow(self.slow.keys().cloned().collect());
     }
 
-    /// Another delivery policy, dead-letter queue or filter.
+    /// Changes the delivery policy, the dead-letter queue or the filter of an external subscription.
     pub async fn change_outside(&mut self, topic: &str, subscription: &Subscription) -> Step {
         let Subscription { arn, endpoint, .. } = subscription;
         if self.random.u32(..3) == 0 {
@@ -224,7 +224,7 @@ impl World {
         Ok(())
     }
 
-    /// More messages within two seconds than a throttled endpoint is sent.
+    /// Publishes more messages within two seconds than a throttled endpoint may get.
     async fn rush(&mut self, topic: &str) -> Step {
         for _ in 0..2 {
             if self.has_room(topic, 10) {

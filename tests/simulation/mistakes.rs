@@ -5,7 +5,7 @@ use super::topics::{TOPICS, topic_arn};
 use super::world::{Step, World, queue_arn};
 use serde_json::{Value, json};
 
-/// An operation, its input, and the code of its refusal.
+/// An operation, its input, and the code of its error.
 type Mistake = (&'static str, Value, &'static str);
 
 impl World {
@@ -112,7 +112,7 @@ impl World {
                 "InvalidParameterValue",
             ));
         }
-        // A handle of another queue.
+        // A receipt handle of another queue.
         let held = self.clients.iter().flatten().find(|held| held.queue != queue);
         if let Some(held) = held {
             let input = json!({"QueueUrl": queue, "ReceiptHandle": held.handle});

@@ -41,7 +41,7 @@ impl Waiting {
 }
 
 impl World {
-    /// Some receivers come, one after the other; then this and that happens.
+    /// Starts several long polls, one after the other, and then other actions.
     pub async fn wait(&mut self, client: usize) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
         self.wait_for(queue, client).await
@@ -79,20 +79,20 @@ impl World {
         }
     }
 
-    /// Something that may make a message ready, or not.
+    /// Does something that may make a message ready.
     async fn happen(&mut self, queue: &str) -> Step {
         let held: Vec<Held> =
             self.clients.iter().flatten().filter(|held| held.queue == queue).cloned().collect();
         let is_full = self.oracle.room(queue) == 0;
         match self.random.u32(..12) {
-            // That makes room.
+            // This reduces the messages in flight.
             _ if is_full && self.random.bool() => match held.last() {
                 Some(held) => self.delete_one(held).await,
                 None => Ok(()),
             },
             0..3 => self.send_to(queue).await,
             3 => self.send_batch_to(queue).await,
-            // Exactly when something is due, and a moment before.
+            // Exactly at a deadline, and a moment before.
             4..7 => {
                 let due = self.oracle.next_due(queue);
                 let some = self.random.i64(0..8) * 1_000;
@@ -144,7 +144,7 @@ impl World {
         if stage > 0
             && let Some(answer) = gone.poll().await
         {
-            // It was too late to go.
+            // The response came before the disconnect.
             self.note_answer(client, queue, &gone, answer).await?;
         }
         if stage > 1 {
@@ -202,7 +202,7 @@ impl World {
         Err(format!("{} waits while {ready:?} are ready", line[0].input).into())
     }
 
-    /// Returns what those have asked for who got nothing.
+    /// Lets all waiters run. Returns the requests of those that got no message.
     async fn take_turns(
         &mut self,
         client: usize,
@@ -227,7 +227,7 @@ impl World {
         Ok(in_vain)
     }
 
-    /// The store answers in order: what was asked before has been answered then.
+    /// Waits until the store has run all previous jobs, which it runs in order.
     async fn let_store_answer(&self) -> Step {
         let done = self.service.runtime.run(|_| Ok(())).await;
         Ok(done.map_err(|failure| format!("{failure:?}"))?)
