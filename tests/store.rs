@@ -1,6 +1,6 @@
-//! What the store promises: jobs that share a commit do not share a failure, a full disk loses
-//! nothing that was acknowledged, one server owns a data directory, and a receive whose caller has
-//! gone gives its messages back.
+//! The guarantees of the store: jobs that share a commit do not share a failure, a full disk loses
+//! nothing acknowledged, one server owns a data directory, and a receive whose caller has disconnected
+//! returns its messages to the queue.
 
 use crate::gateway::{Answer, QUEUES, START_MS, Service, settings};
 use indexmap::IndexMap;

@@ -1,4 +1,4 @@
-//! Names and ARNs of SNS: topics and subscriptions.
+//! Names and ARNs of topics and subscriptions.
 
 use super::Refusal;
 use super::address::{FIFO_SUFFIX, has_fifo_suffix, is_account, is_name_byte, partition};
@@ -6,12 +6,12 @@ use super::arn::Arn;
 use super::limits::TOPIC_NAME_LENGTH;
 use uuid::Uuid;
 
-/// Which topic is meant, not that there is one.
+/// The address of a topic, which may not exist.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TopicAddress {
     /// The twelve digits of the owner's account.
     pub account: String,
-    /// The region, for instance `eu-west-1`.
+    /// The region, such as `eu-west-1`.
     pub region: String,
     /// The topic's name, `.fifo` included.
     pub name: String,
@@ -24,7 +24,7 @@ impl TopicAddress {
         format!("arn:{}:sns:{region}:{account}:{name}", partition(region))
     }
 
-    /// Whether the name is one of a FIFO topic.
+    /// Returns whether the name is that of a FIFO topic.
     pub fn is_fifo(&self) -> bool {
         has_fifo_suffix(&self.name)
     }
@@ -58,7 +58,7 @@ impl TopicAddress {
 pub struct SubscriptionArn {
     /// Its topic.
     pub topic: TopicAddress,
-    /// Names the subscription by itself.
+    /// The unique part of the ARN.
     pub id: Uuid,
 }
 
@@ -78,11 +78,11 @@ impl SubscriptionArn {
     }
 }
 
-/// Checks the name that CreateTopic was given; `fifo` says whether FifoTopic is true.
+/// Checks the name given to CreateTopic; `fifo` is the attribute FifoTopic.
 ///
-/// AWS page: API_CreateTopic.
-// Rule (CreateTopic): the name of a FIFO topic must end in .fifo, and that of another must not; the refusal is the one of
-//   any bad name.
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
+// Rule (CreateTopic): the name of a FIFO topic must end in .fifo, and that of a standard topic must not; the error is
+//   that of any bad name.
 // Source: reported, aws/aws-cdk#12386
 // Test: tests/recorded/sns-topics.jsonl#sns-fifo-topic-without-the-suffix, tests/scenarios/topics.txt#Names
 pub fn check_topic_name(name: &str, fifo: bool) -> Result<(), Refusal> {

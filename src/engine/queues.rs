@@ -130,7 +130,7 @@ pub fn create(
 // Rule (CreateQueue): a queue that is there must have the given tags, also if it has none; the refusal
 //   is QueueAlreadyExists.
 // Source: reported, Bogdanp/dramatiq_sqs#13
-// Test: tests/scenarios/queues.txt#To create a queue again finds it
+// Test: tests/scenarios/queues.txt#Creating an existing queue succeeds if the given attributes match the current ones
 
 /// A queue that is to be made, and is there, must have the given attributes and tags. It may have
 /// others.
@@ -269,7 +269,7 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 
 // Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
-// Test: tests/scenarios/purge.txt#A purge takes everything
+// Test: tests/scenarios/purge.txt#A purge deletes visible
 //
 // Rule (PurgeQueue): a purge clears the memory of deduplication: an id that was used before is accepted.
 // Source: recorded

@@ -311,7 +311,7 @@ pub fn confirm(
 // Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
 // Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
 // Source: recorded
-// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
+// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#The link ends the subscription
 // Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
 //   only their messages have a link that does it. Others answer AuthorizationError.
 // Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only

@@ -136,7 +136,7 @@ pub struct Undelivered<'u> {
 // Rule (deliveries): the copy in a dead-letter queue is what the endpoint would have got. It has only the
 //   attributes that the publisher sent, and in an envelope none.
 // Source: recorded
-// Test: tests/scenarios/topic_dead_letters.txt#The dead letter is what the endpoint would have got
+// Test: tests/scenarios/topic_dead_letters.txt#The dead letter is the notification as the endpoint would have received it
 pub fn give_up(
     tx: &mut Txn<'_>,
     to: &Destination<'_>,
