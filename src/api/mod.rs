@@ -28,6 +28,7 @@ mod prelude {
     pub(super) use super::Context;
     pub(super) use super::{input, output};
     pub(super) use crate::domain::Refusal;
+    pub(super) use crate::store::{Queue, Txn};
     pub(super) use indexmap::IndexMap;
     pub(super) use macro_rules_attribute::apply;
     pub(super) use serde::{Deserialize, Serialize};

@@ -18,7 +18,6 @@ use crate::engine::publish::{
     Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
-use crate::store::Txn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

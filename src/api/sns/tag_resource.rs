@@ -9,7 +9,6 @@ use crate::domain::Kind;
 use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
 use crate::engine::topics;
-use crate::store::Txn;
 
 /// The input of TagResource.
 #[apply(input)]

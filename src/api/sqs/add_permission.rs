@@ -5,7 +5,6 @@
 use crate::api::prelude::*;
 use crate::api::required;
 use crate::domain::policy::{Policy, queue as of_queue};
-use crate::store::{Queue, Txn};
 use std::sync::Arc;
 
 /// The input of AddPermission.

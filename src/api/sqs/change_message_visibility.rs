@@ -8,7 +8,6 @@ use crate::api::prelude::*;
 use crate::api::required;
 use crate::domain::limits::VISIBILITY_TIMEOUT;
 use crate::engine::visibility;
-use crate::store::{Queue, Txn};
 
 /// The input of ChangeMessageVisibility, and but for the QueueUrl an entry of a batch.
 #[apply(input)]

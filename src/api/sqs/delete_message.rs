@@ -7,7 +7,6 @@ use crate::api::batch::{self, Form, SuccessfulEntry};
 use crate::api::prelude::*;
 use crate::api::required;
 use crate::engine::delete;
-use crate::store::{Queue, Txn};
 
 /// The input of DeleteMessage, and but for the QueueUrl an entry of a batch.
 #[apply(input)]

@@ -14,7 +14,7 @@ use crate::domain::message_attributes::{
 use crate::domain::queue_attributes::QueueAttributes;
 use crate::domain::{Kind, fifo, message_body};
 use crate::engine::send::{Outgoing, Sent, send};
-use crate::store::{Content, Queue, Txn};
+use crate::store::Content;
 use std::collections::BTreeMap;
 
 /// A message to send: the input of SendMessage, and but for the QueueUrl an entry of a batch.

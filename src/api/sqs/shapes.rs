@@ -4,7 +4,6 @@ use crate::api::prelude::*;
 use crate::domain::Kind;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
-use crate::store::{Queue, Txn};
 use crate::wire::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
