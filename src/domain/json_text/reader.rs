@@ -25,63 +25,32 @@ pub struct Reader<'a> {
 struct Open {
     /// The byte of its bracket.
     start: usize,
-    content: Content,
-}
-
-enum Content {
-    Array(Vec<Value>),
-    /// With the name of the member that is being read.
-    Object(Map<String, Value>, String),
-}
-
-/// What has begun with a character.
-enum Begun {
-    Whole(Value),
-    Container(Content),
-}
-
-/// A string, or the name of a member.
-#[derive(Clone, Copy)]
-enum Quoted {
-    Value,
-    Name,
+    container: Value,
+    /// The name of the member that is being read.
+    name: String,
 }
 
 impl Open {
     fn kind(&self) -> &'static str {
-        match self.content {
-            Content::Array(_) => "Array",
-            Content::Object(..) => "Object",
-        }
+        if self.container.is_array() { "Array" } else { "Object" }
     }
 
     fn end(&self) -> char {
-        match self.content {
-            Content::Array(_) => ']',
-            Content::Object(..) => '}',
-        }
+        if self.container.is_array() { ']' } else { '}' }
     }
 
     fn is_empty(&self) -> bool {
-        match &self.content {
-            Content::Array(elements) => elements.is_empty(),
-            Content::Object(members, _) => members.is_empty(),
+        match &self.container {
+            Value::Object(members) => members.is_empty(),
+            other => other.as_array().is_none_or(Vec::is_empty),
         }
     }
 
     fn add(&mut self, value: Value) {
-        match &mut self.content {
-            Content::Array(elements) => elements.push(value),
-            Content::Object(members, name) => drop(members.insert(std::mem::take(name), value)),
-        }
-    }
-}
-
-impl From<Content> for Value {
-    fn from(content: Content) -> Self {
-        match content {
-            Content::Array(elements) => Self::Array(elements),
-            Content::Object(members, _) => Self::Object(members),
+        match &mut self.container {
+            Value::Array(elements) => elements.push(value),
+            Value::Object(members) => drop(members.insert(std::mem::take(&mut self.name), value)),
+            _ => {}
         }
     }
 }
@@ -106,14 +75,16 @@ impl<'a> Reader<'a> {
                         return Err(self.unexpected(first, "expected a value"));
                     }
                 }
-                match self.begin(first, open.is_empty())? {
-                    Begun::Whole(value) => value,
-                    Begun::Container(_) if open.len() == DEEPEST => return Err(too_deep()),
-                    Begun::Container(content) => {
-                        open.push(Open { start: self.at - 1, content });
-                        continue;
+                let value = self.begin(first, open.is_empty())?;
+                if value.is_array() || value.is_object() {
+                    if open.len() == DEEPEST {
+                        return Err(too_deep());
                     }
+                    let (start, name) = (self.at - 1, String::new());
+                    open.push(Open { start, container: value, name });
+                    continue;
                 }
+                value
             };
             match open.last_mut() {
                 Some(container) => container.add(value),
@@ -132,7 +103,7 @@ impl<'a> Reader<'a> {
             Err(self.fault(message, place))
         };
         match open.pop_if(|innermost| innermost.end() == end) {
-            Some(closed) => Ok(closed.content.into()),
+            Some(closed) => Ok(closed.container),
             None => match open.last() {
                 Some(innermost) => refuse(format!(
                     "{} starting at {}",
@@ -155,11 +126,13 @@ impl<'a> Reader<'a> {
             }
             first = self.next_between(kind)?;
         }
-        let Content::Object(_, name) = &mut innermost.content else { return Ok(first) };
+        if innermost.container.is_array() {
+            return Ok(first);
+        }
         if first != '"' {
             return Err(self.unexpected(first, "was expecting double-quote to start field name"));
         }
-        *name = self.string(Quoted::Name)?;
+        innermost.name = self.string(true)?;
         let colon = self.next_between(kind)?;
         if colon != ':' {
             let expected = "was expecting a colon to separate field name and value";
@@ -168,18 +141,18 @@ impl<'a> Reader<'a> {
         self.next_between(kind)
     }
 
-    /// Reads a value that has this first character, as far as it needs no end.
-    fn begin(&mut self, first: char, is_root: bool) -> Result<Begun, Malformed> {
-        Ok(Begun::Whole(match first {
-            '{' => return Ok(Begun::Container(Content::Object(Map::new(), String::new()))),
-            '[' => return Ok(Begun::Container(Content::Array(Vec::new()))),
-            '"' => Value::String(self.string(Quoted::Value)?),
-            't' => self.literal("true", Value::Bool(true))?,
-            'f' => self.literal("false", Value::Bool(false))?,
-            'n' => self.literal("null", Value::Null)?,
-            '-' | '0'..='9' => self.number(first == '-', is_root)?,
-            other => return Err(self.odd_value(other)),
-        }))
+    /// Reads a value that has this first character. Of an array or object it reads the bracket only.
+    fn begin(&mut self, first: char, is_root: bool) -> Result<Value, Malformed> {
+        match first {
+            '{' => Ok(Value::Object(Map::new())),
+            '[' => Ok(Value::Array(Vec::new())),
+            '"' => Ok(Value::String(self.string(false)?)),
+            't' => self.literal("true", Value::Bool(true)),
+            'f' => self.literal("false", Value::Bool(false)),
+            'n' => self.literal("null", Value::Null),
+            '-' | '0'..='9' => self.number(first == '-', is_root),
+            other => Err(self.odd_value(other)),
+        }
     }
 
     fn literal(&mut self, token: &str, value: Value) -> Result<Value, Malformed> {
@@ -338,12 +311,13 @@ impl<'a> Reader<'a> {
         digits
     }
 
-    /// Reads a string whose first quote has been read.
-    fn string(&mut self, quoted: Quoted) -> Result<String, Malformed> {
+    /// Reads a value, or the name of a member, whose first quote has been read.
+    fn string(&mut self, is_name: bool) -> Result<String, Malformed> {
         let mut string = String::new();
-        let end = match quoted {
-            Quoted::Value => ": was expecting closing quote for a string value",
-            Quoted::Name => " in field name",
+        let (what, end) = if is_name {
+            ("name", " in field name")
+        } else {
+            ("string value", ": was expecting closing quote for a string value")
         };
         loop {
             match self.next() {
@@ -351,10 +325,6 @@ impl<'a> Reader<'a> {
                 Some('"') => break,
                 Some('\\') => string.push(self.escape()?),
                 Some(control @ '\0'..='\x1f') => {
-                    let what = match quoted {
-                        Quoted::Value => "string value",
-                        Quoted::Name => "name",
-                    };
                     let message = format!(
                         "Illegal unquoted character ({}): has to be escaped using backslash to be \
                          included in {what}",
@@ -365,7 +335,6 @@ impl<'a> Reader<'a> {
                 Some(other) => string.push(other),
             }
         }
-        let is_name = matches!(quoted, Quoted::Name);
         if is_name && string.len() > LONGEST_NAME {
             let length = string.encode_utf16().count();
             if length > LONGEST_NAME {
