@@ -36,7 +36,7 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// The bytes of the value, in UTF-8 when it is text.
+    /// Returns the bytes of the value, in UTF-8 when it is text.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -136,7 +136,7 @@ pub fn validate(attributes: &MessageAttributes) -> Result<(), Refusal> {
 // Source: recorded
 // Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The sum that comes back
 //
-/// The bytes that the MD5 of attributes covers, which are their stored form too. No attributes
+/// Returns the bytes that the MD5 of attributes covers, which are their stored form too. No attributes
 /// give no bytes.
 ///
 /// For each attribute in byte order of names: length and text of name and of data type, the tag 1
@@ -156,7 +156,7 @@ pub fn encode(attributes: &MessageAttributes) -> Vec<u8> {
     bytes
 }
 
-/// The attributes of a stored form; none when [`encode`] cannot have written it.
+/// Returns the attributes of a stored form; none when [`encode`] cannot have written it.
 pub fn decode(bytes: &[u8]) -> Option<MessageAttributes> {
     let mut rest = bytes;
     let mut attributes = MessageAttributes::new();
@@ -222,7 +222,7 @@ pub struct NameFilter {
 }
 
 impl NameFilter {
-    /// The filter of these MessageAttributeNames.
+    /// Returns the filter of these MessageAttributeNames.
     pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let mut filter = Self::default();
         for name in names {
@@ -237,19 +237,19 @@ impl NameFilter {
         filter
     }
 
-    /// Whether the attribute of this name is asked for.
+    /// Returns whether the attribute of this name is asked for.
     pub fn matches(&self, name: &str) -> bool {
         self.all
             || self.names.iter().any(|asked| asked == name)
             || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    /// Whether nothing is asked for.
+    /// Returns whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         !self.all && self.prefixes.is_empty() && self.names.is_empty()
     }
 
-    /// Whether every attribute is asked for.
+    /// Returns whether every attribute is asked for.
     pub fn matches_all(&self) -> bool {
         self.all
     }
@@ -459,7 +459,7 @@ fn no_value(name: &str, base: BaseType) -> Refusal {
 //   tests/recorded/sqs-attributes.jsonl#sqs-query-send-empty-list-values,
 //   src/api/sqs/dialect.rs::requests_of_both_protocols_are_one
 //
-/// The refusal of an attribute with a list of values in a request of this operation.
+/// Returns the refusal of an attribute with a list of values in a request of this operation.
 pub fn lists_not_supported(operation: &str) -> Refusal {
     Refusal::new(
         Kind::UnsupportedOperation,
@@ -472,7 +472,7 @@ pub fn lists_not_supported(operation: &str) -> Refusal {
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 // Test: src/domain/message_attributes.rs::numbers_are_decimal_and_within_bounds
 //
-/// Whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
+/// Returns whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
 /// and 10^126 in size. An exponent may be given.
 pub(super) fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);

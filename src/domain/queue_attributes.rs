@@ -116,7 +116,7 @@ const ONLY_OF_FIFO: [AttributeName; 4] = [
 // Source: reported, aws/aws-sdk-ruby#1350
 // Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown, tests/scenarios/queues.txt#What a new queue shows
 //
-/// The refusal of a name that is unknown, or has no place where it was given.
+/// Returns the refusal of a name that is unknown, or has no place where it was given.
 pub fn unknown_attribute(name: &str) -> Refusal {
     Refusal::new(Kind::InvalidAttributeName, format!("Unknown Attribute {name}."))
 }
@@ -126,7 +126,7 @@ pub fn unknown_attribute(name: &str) -> Refusal {
 // Source: recorded
 // Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown
 //
-/// Whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
+/// Returns whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
 /// in any case of its letters; a standard queue has no such attribute.
 pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
     let name = AttributeName::FifoQueue;
@@ -144,7 +144,7 @@ impl QueueAttributes {
     // Source: recorded
     // Test: src/domain/queue_attributes.rs::new_queues_show_what_aws_shows
     //
-    /// The attributes of a queue that was created without any.
+    /// Returns the attributes of a queue that was created without any.
     pub fn defaults(fifo: bool) -> Self {
         Self {
             fifo,
@@ -165,7 +165,7 @@ impl QueueAttributes {
         }
     }
 
-    /// The attributes of a new queue; `fifo_name` says whether its name ends with `.fifo`.
+    /// Returns the attributes of a new queue; `fifo_name` says whether its name ends with `.fifo`.
     ///
     /// Refused with InvalidAttributeName, InvalidAttributeValue, or InvalidParameterValue for a
     /// RedrivePolicy and for a name that does not fit FifoQueue.
@@ -213,7 +213,7 @@ impl QueueAttributes {
     // Source: recorded
     // Test: src/domain/queue_attributes.rs::only_given_attributes_are_compared_with_current_values
     //
-    /// The first of the given attributes whose value is not the current one. Attributes that were
+    /// Returns the first of the given attributes whose value is not the current one. Attributes that were
     /// not given do not matter, nor does the spelling of numbers and JSON. A value that no queue can
     /// have is a difference.
     pub fn first_difference(&self, given: &IndexMap<String, String>) -> Option<String> {
@@ -257,7 +257,7 @@ impl QueueAttributes {
     // Source: recorded
     // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: a key
     //
-    /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
+    /// Returns the attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
     /// Those that have no value, or none for this type of queue, are left out. A queue created
     /// with what is shown has the same attributes.
     pub fn shown(&self) -> Vec<(&'static str, String)> {
@@ -285,7 +285,7 @@ impl QueueAttributes {
         }
     }
 
-    /// The value of one settable attribute as it is shown; none for the read-only ones.
+    /// Returns the value of one settable attribute as it is shown; none for the read-only ones.
     pub fn value(&self, name: AttributeName) -> Option<String> {
         let of_fifo = |value: &str| self.fifo.then(|| value.to_owned());
         match name {

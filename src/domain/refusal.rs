@@ -95,7 +95,7 @@ impl Refusal {
     /// is longer is cut.
     pub const LONGEST: usize = 2_560;
 
-    /// A refusal of this kind with this sentence.
+    /// Returns a refusal of this kind with this sentence.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         let mut message = message.into();
         if message.len() > Self::LONGEST {

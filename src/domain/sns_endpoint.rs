@@ -25,7 +25,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of a name; refused with InvalidParameter.
+    /// Returns the protocol of a name; refused with InvalidParameter.
     // Rule (Subscribe): capital letters in the name of a protocol do not matter; it is shown in small letters.
     // Source: reported, hashicorp/terraform#10697
     // Test: tests/scenarios/subscriptions.txt#Capital letters in the name of a protocol
@@ -42,27 +42,27 @@ impl Protocol {
         self.into()
     }
 
-    /// Whether messages are posted to a URL.
+    /// Returns whether messages are posted to a URL.
     pub const fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }
 
-    /// Whether messages are sent to a mailbox.
+    /// Returns whether messages are sent to a mailbox.
     pub const fn is_mail(self) -> bool {
         matches!(self, Self::Email | Self::EmailJson)
     }
 
-    /// Whether the owner of the endpoint must confirm a subscription.
+    /// Returns whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
     }
 
-    /// Whether messages can be delivered without an envelope.
+    /// Returns whether messages can be delivered without an envelope.
     pub const fn can_be_raw(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Sqs | Self::Firehose)
     }
 
-    /// Whether messages of more than 256 KiB can be delivered.
+    /// Returns whether messages of more than 256 KiB can be delivered.
     pub const fn takes_large_messages(self) -> bool {
         matches!(self, Self::Sqs | Self::Lambda | Self::Firehose)
     }
@@ -229,7 +229,7 @@ fn check_email(endpoint: &str) -> Result<(), Refusal> {
     if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Email address")) }
 }
 
-/// Whether a text is a phone number: digits, perhaps after a `+`, with single separators
+/// Returns whether a text is a phone number: digits, perhaps after a `+`, with single separators
 /// (`/`, `-`, `.`) between them.
 pub fn is_phone_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);

@@ -36,13 +36,13 @@ impl Published {
         self.message.len() + super::message_attributes::size(&self.attributes)
     }
 
-    /// The texts for each protocol. A structure was checked before it was published.
+    /// Returns the texts for each protocol. A structure was checked before it was published.
     pub fn texts(&self) -> MessageTexts<'_> {
         let texts = self.structured.then(|| MessageTexts::parse(&self.message).ok()).flatten();
         texts.unwrap_or_else(|| MessageTexts::same(&self.message))
     }
 
-    /// The text for a single receiver, of a protocol such as `sms` or of a platform such as `GCM`.
+    /// Returns the text for a single receiver, of a protocol such as `sms` or of a platform such as `GCM`.
     ///
     /// Refused with InvalidParameter when a structured message has none.
     pub fn text_for(&self, key: &str) -> Result<Cow<'_, str>, Refusal> {
@@ -53,7 +53,7 @@ impl Published {
         }
     }
 
-    /// The deduplication id that a FIFO topic goes by and hands on: the given one, or the SHA-256
+    /// Returns the deduplication id that a FIFO topic goes by and hands on: the given one, or the SHA-256
     /// of the message.
     pub fn effective_deduplication_id(&self) -> String {
         self.deduplication_id

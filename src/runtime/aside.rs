@@ -1,7 +1,6 @@
-//! Long computations, aside from the writer and from the threads that serve requests.
+//! A pool for long computations, apart from the writer and from the threads that serve requests.
 //!
-//! Only so many run at a time; the others wait in line. What they need memory for is there for that
-//! many of them only.
+//! A limited number run at once, which bounds their memory, too; others wait for their turn.
 
 use crate::domain::Refusal;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Processors that computations may keep busy.
+/// The processors that computations may keep busy.
 #[derive(Debug, Clone)]
 pub struct Aside {
     free: Arc<Semaphore>,
@@ -17,12 +16,12 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// All processors of the machine.
+    /// Returns a pool on all processors of the machine.
     pub fn on_all_processors() -> Self {
         Self::on(processors())
     }
 
-    /// Half of them: whatever is computed, as many are left to everybody else.
+    /// Returns a pool on half of the processors, which leaves the other half to requests and to the writer.
     pub fn on_half_the_processors() -> Self {
         Self::on((processors() / 2).max(1))
     }
@@ -31,23 +30,21 @@ impl Aside {
         Self { free: Arc::new(Semaphore::new(number as usize)), all: number }
     }
 
-    /// Does a computation, when it is its turn.
-    ///
-    /// Fails with InternalFailure if the computation panics.
+    /// Runs a computation when it is its turn. Fails with InternalFailure if it panics.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let turn = Arc::clone(&self.free).acquire_owned().await.map_err(Refusal::internal)?;
         let computation = spawn_blocking(move || {
-            // Held until the work is done, even if nobody waits for it any more.
+            // Held until the work is done, even if the caller has gone.
             let _turn = turn;
             work()
         });
         computation.await.map_err(Refusal::internal)
     }
 
-    /// Completes when everything is done that has been asked for so far.
+    /// Completes when all computations that were started so far are done.
     pub async fn finished(&self) {
         drop(self.free.acquire_many(self.all).await);
     }

@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a token that begins so. Its place is behind the token.
+    /// Returns the refusal of a token that begins so. Its place is behind the token.
     fn unrecognized_token(&mut self, beginning: &str) -> Malformed {
         let mut token = beginning.to_owned();
         let mut length = token.len();
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         self.fault(format!("Unrecognized token '{token}': was expecting {VALUES}"), self.at)
     }
 
-    /// The refusal of a value that cannot begin so.
+    /// Returns the refusal of a value that cannot begin so.
     fn odd_value(&mut self, first: char) -> Malformed {
         match first {
             'N' => self.not_a_number("NaN", 1),
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a token that some other parsers take for a number.
+    /// Returns the refusal of a token that some other parsers take for a number.
     fn not_a_number(&mut self, token: &str, from: usize) -> Malformed {
         if let Err(unrecognized) = self.match_token(token, from) {
             return unrecognized;
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         self.fault(message, self.at)
     }
 
-    /// The refusal of a character behind a sign, which has been read.
+    /// Returns the refusal of a character behind a sign, which has been read.
     fn bad_start_of_number(&mut self, mut character: char, sign: char) -> Malformed {
         if character == 'I' {
             let Some(next) = self.next() else { return self.fault(NUMBER_ENDS, self.at) };
@@ -416,7 +416,7 @@ impl<'a> Reader<'a> {
         is_next
     }
 
-    /// The next character behind white space.
+    /// Returns the next character behind white space.
     fn next_token(&mut self) -> Result<Option<char>, Malformed> {
         while let Some(next) = self.next() {
             match next {
@@ -440,13 +440,13 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// The next character behind white space, within a container of this kind.
+    /// Returns the next character behind white space, within a container of this kind.
     fn next_between(&mut self, kind: &str) -> Result<char, Malformed> {
         self.next_token()?
             .ok_or_else(|| self.fault(format!("{ENDS} within/between {kind} entries"), self.at))
     }
 
-    /// The refusal of a text that ends where a container could.
+    /// Returns the refusal of a text that ends where a container could.
     fn end_of_input(&self, open: &[Open]) -> Malformed {
         match open.last() {
             Some(innermost) => {
@@ -463,7 +463,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a character that has just been read.
+    /// Returns the refusal of a character that has just been read.
     fn unexpected(&self, character: char, expected: &str) -> Malformed {
         let message = format!("Unexpected character ({}): {expected}", described(character));
         self.fault(message, self.at - character.len_utf8())
@@ -479,7 +479,7 @@ impl<'a> Reader<'a> {
         Malformed { message: message.into(), place: Some(self.place(byte)) }
     }
 
-    /// The place of a byte. Lines end with `\n`, `\r` or both.
+    /// Returns the place of a byte. Lines end with `\n`, `\r` or both.
     fn place(&self, byte: usize) -> Place {
         let before = &self.text[..byte];
         let bytes = before.as_bytes();
@@ -501,7 +501,7 @@ fn too_deep() -> Malformed {
     too_large("Document nesting depth", DEEPEST + 1, DEEPEST, "getMaxNestingDepth")
 }
 
-/// The refusal of something that is larger than Jackson permits. It has no place.
+/// Returns the refusal of something that is larger than Jackson permits. It has no place.
 fn too_large(what: &str, size: usize, most: usize, setting: &str) -> Malformed {
     let message = format!(
         "{what} ({size}) exceeds the maximum allowed ({most}, from `StreamReadConstraints.{setting}()`)"
@@ -539,13 +539,13 @@ fn described(character: char) -> String {
     }
 }
 
-/// Whether an identifier of Java can begin with the character, which must be of one UTF-16 unit.
+/// Returns whether an identifier of Java can begin with the character, which must be of one UTF-16 unit.
 fn begins_identifier(character: char) -> bool {
     let is_letter = character.is_alphabetic() || CURRENCIES_AND_CONNECTORS.contains(character);
     is_letter && character <= '\u{ffff}'
 }
 
-/// Whether an identifier of Java can contain the character.
+/// Returns whether an identifier of Java can contain the character.
 fn is_of_identifier(character: char) -> bool {
     let is_ignorable = matches!(character, '\0'..='\x08' | '\x0e'..='\x1b' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
     let is_digit = character.is_numeric() && character.is_alphanumeric();
