@@ -92,6 +92,12 @@ impl AttributeName {
         self.into()
     }
 
+    /// Returns the names of the attributes that CreateQueue takes.
+    pub fn settable() -> impl Iterator<Item = &'static str> {
+        let all = Self::VARIANTS.iter().copied();
+        all.take_while(|name| *name != Self::QueueArn).map(Self::as_str)
+    }
+
     /// Returns the attribute of this name. Names are case-sensitive.
     pub fn parse(name: &str) -> Option<Self> {
         name.parse().ok()

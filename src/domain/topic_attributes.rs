@@ -299,6 +299,26 @@ fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
     }
 }
 
+/// The attributes that CreateTopic takes, without those of delivery status logging, which begin with a protocol.
+pub const SETTABLE: [&str; 11] = [
+    "DisplayName",
+    "Policy",
+    "DeliveryPolicy",
+    "FifoTopic",
+    "ContentBasedDeduplication",
+    "FifoThroughputScope",
+    "ArchivePolicy",
+    "SignatureVersion",
+    "TracingConfig",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+];
+
+/// Returns whether CreateTopic takes an attribute of this name.
+pub fn is_settable(name: &str) -> bool {
+    SETTABLE.contains(&name) || check_feedback(name, "0").is_ok()
+}
+
 fn check_feedback(name: &str, value: &str) -> Result<(), Refusal> {
     let what = FEEDBACK_PROTOCOLS.iter().find_map(|protocol| name.strip_prefix(protocol));
     match what {

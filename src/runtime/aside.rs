@@ -1,6 +1,7 @@
-//! A pool for long computations, apart from the writer and from the threads that serve requests.
+//! Runs long computations off the writer thread and off the threads that serve requests.
 //!
-//! A limited number run at once, which bounds their memory, too; others wait for their turn.
+//! At most one per permitted processor runs at a time; the others queue. This also bounds their
+//! memory.
 
 use crate::domain::Refusal;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// The processors that computations may keep busy.
+/// How many processors computations may use.
 #[derive(Debug, Clone)]
 pub struct Aside {
     free: Arc<Semaphore>,
@@ -21,7 +22,7 @@ impl Aside {
         Self::on(processors())
     }
 
-    /// Returns a pool on half of the processors, which leaves the other half to requests and to the writer.
+    /// Half of them, so that requests always have the other half.
     pub fn on_half_the_processors() -> Self {
         Self::on((processors() / 2).max(1))
     }
@@ -30,21 +31,23 @@ impl Aside {
         Self { free: Arc::new(Semaphore::new(number as usize)), all: number }
     }
 
-    /// Runs a computation when it is its turn. Fails with InternalFailure if it panics.
+    /// Runs a computation when a processor is free, and returns its result.
+    ///
+    /// Fails with InternalFailure if the computation panics.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let turn = Arc::clone(&self.free).acquire_owned().await.map_err(Refusal::internal)?;
         let computation = spawn_blocking(move || {
-            // Held until the work is done, even if the caller has gone.
+            // Held until the work is done, even if the caller no longer waits for it.
             let _turn = turn;
             work()
         });
         computation.await.map_err(Refusal::internal)
     }
 
-    /// Completes when all computations that were started so far are done.
+    /// Completes when all computations requested so far have finished.
     pub async fn finished(&self) {
         drop(self.free.acquire_many(self.all).await);
     }

@@ -3,10 +3,10 @@
 //! AWS: API_Publish, API_PublishBatch.
 
 use super::shapes::Empty;
-use crate::api::Context;
+use crate::api::Caller;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::api::sqs::shapes::MessageAttributeValue;
-use crate::domain::Refusal;
 use crate::domain::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTES, PUBLISH_BYTES};
 use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::Signature;
@@ -19,14 +19,12 @@ use crate::engine::publish::{
 };
 use crate::engine::{platform, sms};
 use crate::store::Txn;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A message to publish: the input of Publish, and but for where it goes an entry of a batch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub target_arn: Option<String>,
@@ -43,7 +41,6 @@ pub struct Input {
 /// The input of PublishBatch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchInput {
     pub topic_arn: Option<String>,
     pub publish_batch_request_entries: Option<Vec<Input>>,
@@ -52,7 +49,6 @@ pub struct BatchInput {
 /// What became of a message: the output of Publish, and with its Id an entry of a batch.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -70,7 +66,6 @@ impl Output {
 /// The output of PublishBatch.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchOutput {
     /// Always empty, and always there: what is wrong with one message refuses all.
     pub failed: Vec<Empty>,
@@ -89,16 +84,15 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
         }
         Target::Endpoint(endpoint) => {
             sns_message::check_size(message.size(), PUBLISH_BYTES)?;
-            let id = cx.runtime.run(move |tx| platform::publish(tx, &endpoint, &message)).await?;
+            let id = cx.run(move |tx, _| platform::publish(tx, &endpoint, &message)).await?;
             Receipt { id, sequence_number: None }
         }
         Target::Phone(number) => {
             sns_message::check_size(message.size(), PUBLISH_BYTES)?;
-            let place = (cx.account.clone(), cx.region.clone());
-            let id = cx
-                .runtime
-                .run(move |tx| sms::publish(tx, (&place.0, &place.1), &number, &message))
-                .await?;
+            let work = move |tx: &mut Txn<'_>, caller: &Caller| {
+                sms::publish(tx, caller.place(), &number, &message)
+            };
+            let id = cx.run(work).await?;
             Receipt { id, sequence_number: None }
         }
     };
@@ -244,7 +238,7 @@ async fn to_topic(
     in_batch: bool,
 ) -> Result<Vec<Receipt>, Refusal> {
     let request = Arc::new(Request {
-        access: cx.access.clone(),
+        access: cx.caller.access.clone(),
         topic,
         messages,
         in_batch,
