@@ -64,7 +64,7 @@ impl FilterPolicy {
         if matches!(&policy, Value::Object(members) if members.is_empty()) {
             return Ok(None);
         }
-        match parse::rule(&policy, scope).and_then(|rule| compile::pattern(rule)) {
+        match parse::rule(&policy, scope).and_then(compile::pattern) {
             Ok(pattern) => Ok(Some(Self { scope, pattern })),
             Err(fault) => Err(fault.sentence(&policy)),
         }
