@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 use squab::api::sqs::receive_message::weigh;
 use squab::domain::Refusal;
 use squab::domain::address::QueueAddress;
+use squab::engine::access::Access;
 use squab::engine::receive::Request;
 use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
@@ -59,7 +60,7 @@ impl<'d> Bench<'d> {
             name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
         };
         let queue = commit(driver, &mut ledger, &mut ids, |tx| {
-            queues::create(tx, &address, &given, &IndexMap::new(), false)
+            queues::create(tx, &Access::everything(), &address, &given, &IndexMap::new(), false)
         });
         Self { driver, ledger, ids, queue, groups, sent: 0 }
     }

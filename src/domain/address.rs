@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::arn::Arn;
 use super::limits::QUEUE_NAME_LENGTH;
 use super::{Kind, Refusal};
 
@@ -96,20 +97,17 @@ impl QueueAddress {
 
     /// The queue that an ARN names; none when it is not the ARN of a queue.
     pub fn from_arn(arn: &str) -> Option<Self> {
-        let mut parts = arn.split(':');
-        let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-        let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_queue = arn == "arn"
-            && partition.starts_with("aws")
+        let Arn { partition, service, region, account, resource } = Arn::parse(arn)?;
+        let is_queue = partition.starts_with("aws")
             && service == "sqs"
             && !region.is_empty()
             && is_account(account)
-            && !name.is_empty()
-            && parts.next().is_none();
+            && !resource.is_empty()
+            && !resource.contains(':');
         is_queue.then(|| Self {
             account: account.to_owned(),
             region: region.to_owned(),
-            name: name.to_owned(),
+            name: resource.to_owned(),
         })
     }
 

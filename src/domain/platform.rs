@@ -11,9 +11,9 @@
 
 use super::Refusal;
 use super::address::{is_account, partition};
+use super::arn::Arn;
 use super::digest::sha256_hex;
 use super::limits::{CUSTOM_USER_DATA_BYTES, PLATFORM_APPLICATION_NAME_LENGTH};
-use super::topic_address::elements;
 use super::topic_attributes::parse_bool;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -97,14 +97,13 @@ impl EndpointAddress {
 
     /// The endpoint of an ARN in whichever region, if it can be one.
     pub fn read(arn: &str) -> Option<Self> {
-        let region = arn.split(':').nth(3)?;
-        Self::from_arn("EndpointArn", arn, region).ok()?
+        Self::from_arn("EndpointArn", arn, Arn::parse(arn)?.region).ok()?
     }
 }
 
-/// Returns whether the start of an ARN is that of an endpoint.
+/// Returns whether the resource of an ARN is an endpoint.
 pub fn is_endpoint_arn(arn: &str) -> bool {
-    arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("endpoint/"))
+    Arn::parse(arn).is_some_and(|arn| arn.resource.starts_with("endpoint/"))
 }
 
 /// The account of an ARN, and what its resource has between slashes after the kind.
@@ -114,15 +113,15 @@ fn parts<const N: usize>(
     region: &str,
     kind: &str,
 ) -> Result<(String, [String; N]), Refusal> {
-    let [prefix, _, service, of_region, account, resource] = elements(parameter, arn)?;
-    if prefix != "arn" || service != "sns" || of_region != region || !is_account(account) {
+    let arn = Arn::of_parameter(parameter, arn)?;
+    if arn.service != "sns" || arn.region != region || !is_account(arn.account) {
         return Err(Refusal::invalid_parameter(parameter));
     }
-    let mut segments = resource.split('/');
+    let mut segments = arn.resource.split('/');
     let is_kind = segments.next() == Some(kind);
     let segments: Vec<_> = segments.map(str::to_owned).collect();
     match <[String; N]>::try_from(segments) {
-        Ok(segments) if is_kind => Ok((account.to_owned(), segments)),
+        Ok(segments) if is_kind => Ok((arn.account.to_owned(), segments)),
         _ => Err(Refusal::invalid_parameter_because(
             parameter,
             "Wrong number of slashes in relative portion of the ARN.",

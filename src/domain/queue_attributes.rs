@@ -423,7 +423,7 @@ impl QueueAttributes {
             }
             AttributeName::Policy => {
                 self.policy = unless_empty(value, |text| {
-                    policy::check(text).map(|()| Arc::new(Policy::read(text)))
+                    policy::queue::check(text).map(|()| Arc::new(Policy::read(text)))
                 })?;
             }
             AttributeName::RedrivePolicy => {

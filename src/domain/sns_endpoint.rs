@@ -1,9 +1,9 @@
 //! The protocols of subscriptions, and the endpoints of each.
 
 use super::address::QueueAddress;
+use super::arn::Arn;
 use super::host::Authority;
 use super::limits::ENDPOINT_BYTES;
-use super::topic_address::elements;
 use super::{Kind, Refusal};
 use std::borrow::Cow;
 
@@ -174,10 +174,10 @@ impl Protocol {
                         "Application endpoint arn invalid:{endpoint}"
                     ))
                 };
-                let [arn, _, service, _, _, resource] =
-                    elements("Endpoint", endpoint).map_err(|_| refusal())?;
-                let fits = arn == "arn" && service == "sns" && resource.starts_with("endpoint/");
-                if fits { Ok(()) } else { Err(refusal()) }
+                let is_endpoint = Arn::parse(endpoint).is_some_and(|arn| {
+                    arn.service == "sns" && arn.resource.starts_with("endpoint/")
+                });
+                if is_endpoint { Ok(()) } else { Err(refusal()) }
             }
         }
     }
@@ -207,9 +207,8 @@ pub fn host_of(url: &str) -> Option<&str> {
 }
 
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
-    let fits = elements("Endpoint", endpoint).is_ok_and(|[arn, _, of, _, _, resource]| {
-        arn == "arn" && of == service && !resource.is_empty()
-    });
+    let fits =
+        Arn::parse(endpoint).is_some_and(|arn| arn.service == service && !arn.resource.is_empty());
     if fits { Ok(()) } else { Err(Refusal::invalid_parameter(what)) }
 }
 

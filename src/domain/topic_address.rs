@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::address::{FIFO_SUFFIX, has_fifo_suffix, is_account, is_name_byte, partition};
+use super::arn::Arn;
 use super::limits::TOPIC_NAME_LENGTH;
 use uuid::Uuid;
 
@@ -35,38 +36,20 @@ impl TopicAddress {
     // Source: recorded
     // Test: tests/recorded/sns.jsonl#sns-other-region-Publish, tests/recorded/sns.jsonl#sns-other-region-GetTopicAttributes
     pub fn from_arn(parameter: &str, arn: &str, region: &str) -> Result<Self, Refusal> {
-        let [_, _, service, of_region, account, name] = elements(parameter, arn)?;
-        let fits = service == "sns" && of_region == region && is_account(account);
-        if !fits || name.contains(':') || name.is_empty() {
+        let arn = Arn::of_parameter(parameter, arn)?;
+        let is_topic = arn.service == "sns"
+            && arn.region == region
+            && is_account(arn.account)
+            && !arn.resource.is_empty()
+            && !arn.resource.contains(':');
+        if !is_topic {
             return Err(Refusal::invalid_parameter(parameter));
         }
         Ok(Self {
-            account: account.to_owned(),
-            region: of_region.to_owned(),
-            name: name.to_owned(),
+            account: arn.account.to_owned(),
+            region: region.to_owned(),
+            name: arn.resource.to_owned(),
         })
-    }
-}
-
-/// The six elements of an ARN; whatever else has a colon belongs to the last.
-///
-/// Refused with InvalidParameter when there are fewer.
-pub fn elements<'a>(parameter: &str, arn: &'a str) -> Result<[&'a str; 6], Refusal> {
-    let mut parts = arn.splitn(6, ':');
-    let elements = std::array::from_fn(|_| parts.next());
-    match elements {
-        [
-            Some(arn),
-            Some(partition),
-            Some(service),
-            Some(region),
-            Some(account),
-            Some(resource),
-        ] => Ok([arn, partition, service, region, account, resource]),
-        _ => Err(Refusal::invalid_parameter_because(
-            parameter,
-            format_args!("An ARN must have at least 6 elements, not {}", arn.split(':').count()),
-        )),
     }
 }
 
@@ -85,13 +68,12 @@ impl SubscriptionArn {
     /// Refused with InvalidParameter when it is no ARN, or one of another region or service; in other
     /// words when nothing follows the topic's name.
     pub fn parse(arn: &str, region: &str) -> Result<Option<Self>, Refusal> {
-        let [.., name] = elements("SubscriptionArn", arn)?;
-        let Some((name, id)) = name.split_once(':') else {
+        let resource = Arn::of_parameter("SubscriptionArn", arn)?.resource;
+        let Some((_, id)) = resource.split_once(':') else {
             return Err(Refusal::invalid_parameter("SubscriptionId"));
         };
         let topic_arn = &arn[..arn.len() - id.len() - 1];
         let topic = TopicAddress::from_arn("SubscriptionArn", topic_arn, region)?;
-        debug_assert_eq!(topic.name, name);
         Ok(Uuid::try_parse(id).ok().map(|id| Self { topic, id }))
     }
 }

@@ -66,8 +66,10 @@ pub struct Received {
 /// A message as it is given out.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its receipt handle says this.
+    /// What its receipt handle names.
     pub receipt: Receipt,
+    /// ReceiptHandle; empty if the message was not received.
+    pub handle: String,
     /// The part that changes, as it is now.
     pub message: Message,
     /// The part that does not.
@@ -324,12 +326,10 @@ impl Taking<'_> {
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
+        let receipt = receipt_of(self.queue, &message);
         self.messages.push(Delivery {
-            receipt: Receipt {
-                queue: self.queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             group: turn.group.as_ref().map(|group| group.name.clone()),
             former_turn: turn.group.as_ref().map_or(0, |group| group.turn),
@@ -372,6 +372,11 @@ impl Taking<'_> {
         let target = dead_letter::target(tx, self.queue)?;
         Ok(self.dead_letter_queue.get_or_init(|| target).as_deref())
     }
+}
+
+/// Returns what names the latest receive of a message.
+pub fn receipt_of(queue: &Queue, message: &Message) -> Receipt {
+    Receipt { queue: queue.id, sequence: message.sequence, receive: message.receive_count }
 }
 
 /// An attempt as it is remembered: for each message its sequence and receive, and until when it was
@@ -457,12 +462,10 @@ fn repeat(
     for (mut message, content) in messages.into_iter().zip(contents) {
         places::hide(tx, queue, &mut message, until)?;
         let group = places::group_of(tx, &message)?;
+        let receipt = receipt_of(queue, &message);
         deliveries.push(Delivery {
-            receipt: Receipt {
-                queue: queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             former_turn: group.as_ref().map_or(0, |group| group.turn),
             group: group.map(|group| group.name),
