@@ -55,9 +55,8 @@ const BANNED: &[&str] = &[
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
-    ("anew", "src", 9),
+    ("anew", "src", 8),
     ("anybody", "src", 1),
-    ("as it stands", "src", 1),
     ("aside", "docs", 2),
     ("at hand", "src", 3),
     ("everybody", "docs", 2),
@@ -65,13 +64,13 @@ const REMAINING: &[(&str, &str, usize)] = &[
     ("give way", "src", 7),
     ("gives way", "src", 1),
     ("nobody", "docs", 1),
-    ("nobody", "src", 42),
+    ("nobody", "src", 40),
     ("somebody", "src", 17),
-    ("tells", "src", 34),
-    ("told", "src", 22),
+    ("tells", "src", 33),
+    ("told", "src", 21),
     ("where to go on", "src", 3),
     ("whoever", "docs", 2),
-    ("whoever", "src", 27),
+    ("whoever", "src", 24),
     ("whom", "src", 5),
 ];
 
