@@ -25,8 +25,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Returns the protocol of a name. Rejects with InvalidParameter.
-    // Rule (Subscribe): the name of a protocol is case-insensitive and returned in lower case.
+    /// Returns the protocol of a name; refused with InvalidParameter.
+    // Rule (Subscribe): capital letters in the name of a protocol do not matter; it is shown in small letters.
     // Source: reported, hashicorp/terraform#10697
     // Test: tests/scenarios/subscriptions.txt#Capital letters in the name of a protocol
     pub fn named(name: &str) -> Result<Self, Refusal> {
@@ -37,8 +37,9 @@ impl Protocol {
         })
     }
 
-    /// Returns the protocol of a name. Rejects with InvalidParameter.
-    // Rule (Subscribe): the name of a protocol is case-insensitive and returned in lower case.
+    /// Returns its name in AWS's API, which is the key of a structured message, too.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Returns whether messages are posted to a URL.
@@ -227,8 +228,8 @@ fn check_email(endpoint: &str) -> Result<(), Refusal> {
     if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Email address")) }
 }
 
-    /// Returns the protocol of a name. Rejects with InvalidParameter.
-    // Rule (Subscribe): the name of a protocol is case-insensitive and returned in lower case.
+/// Returns whether a text is a phone number: digits, perhaps after a `+`, with single separators
+/// (`/`, `-`, `.`) between them.
 pub fn is_phone_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let groups = digits.split(['/', '-', '.']);

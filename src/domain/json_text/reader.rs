@@ -58,7 +58,6 @@ impl Open {
             _ => {}
         }
         false
-        }
     }
 }
 
