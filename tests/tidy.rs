@@ -57,7 +57,6 @@ const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
     ("anew", "src", 7),
     ("anybody", "src", 1),
-    ("as it stands", "src", 1),
     ("aside", "docs", 2),
     ("at hand", "src", 3),
     ("everybody", "docs", 1),
@@ -147,16 +146,17 @@ fn banned_words_only_become_fewer() {
     let recorded: BTreeMap<(&str, &str), usize> =
         REMAINING.iter().map(|(word, area, count)| ((*word, *area), *count)).collect();
     if now != recorded {
-        let table: String = now
+        let table: Vec<String> = now
             .iter()
-            .map(|((word, area), count)| format!("    (\"{word}\", \"{area}\", {count}),\n"))
+            .map(|((word, area), count)| format!("    (\"{word}\", \"{area}\", {count}),"))
             .collect();
-        let more: String = now
+        let more: Vec<String> = now
             .iter()
             .filter(|(key, count)| recorded.get(*key).is_none_or(|limit| limit < *count))
-            .map(|(key, _)| format!("{} more often in {}: {:?}\n", key.0, key.1, found[key]))
+            .map(|(key, _)| format!("{} more often in {}: {:?}", key.0, key.1, found[key]))
             .collect();
-        panic!("{more}If no word became more frequent, REMAINING should be:\n{table}");
+        let (table, more) = (table.join("\n"), more.join("\n"));
+        panic!("{more}\nIf no word became more frequent, REMAINING should be:\n{table}");
     }
 }
 
