@@ -25,7 +25,7 @@ use squab::api::CoolDowns;
 use squab::auth::credentials::Credential;
 use squab::auth::{Credentials, Principal};
 use squab::domain::address::has_fifo_suffix;
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use squab::server::gateway::GatewaySettings;
 use squab::wire::Protocol;
 use std::collections::{HashMap, HashSet};
@@ -885,8 +885,8 @@ fn may_be(placeholder: &str, value: &str) -> bool {
 
 /// What an endpoint got, as it was recorded. The two headers that are always the same are added by
 /// whoever speaks HTTP.
-fn event(letter: &Letter) -> Value {
-    let Letter::Post(post) = letter else { panic!("not sent over HTTP: {letter:?}") };
+fn event(letter: &OutboundMessage) -> Value {
+    let OutboundMessage::Post(post) = letter else { panic!("not sent over HTTP: {letter:?}") };
     let mut headers = json!({
         "accept-encoding": "gzip,deflate",
         "content-type": post.content_type,

@@ -38,12 +38,12 @@ pub struct Outbox {
     /// Of how many successes in a hundred the log is to tell.
     pub success_sample_rate: u8,
     /// What is due, the earliest first.
-    pub parcels: Vec<Parcel>,
+    pub parcels: Vec<DueDelivery>,
 }
 
 /// A delivery with what it brings.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct DueDelivery {
     /// The row of the outbox.
     pub delivery: Delivery,
     /// The message of a notification.
@@ -165,7 +165,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         };
         if is_wanted(&found, &delivery.payload, publication.as_ref()) {
             bytes += publication.as_ref().map_or(0, |publication| publication.published.size());
-            parcels.push(Parcel { delivery, publication });
+            parcels.push(DueDelivery { delivery, publication });
         } else {
             tx.remove_delivery(&delivery)?;
         }
@@ -216,7 +216,7 @@ fn is_wanted(
 pub fn finish(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     outcome: &Outcome,
     body: &str,
     mail_is_private: bool,
@@ -272,7 +272,7 @@ pub fn ask_in_queue(
     })
 }
 
-fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) {
+fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &DueDelivery, attempts: u32) {
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
@@ -295,7 +295,7 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
 fn keep_mail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     text: &str,
 ) -> Result<(), Refusal> {
     let subscription = &outbox.subscription;
@@ -330,7 +330,7 @@ fn keep_mail(
 fn fail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     reason: &str,
     body: &str,
 ) -> Result<(), Refusal> {

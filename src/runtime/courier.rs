@@ -7,8 +7,8 @@
 //! process ended is carried again: at least once.
 
 use super::Runtime;
-use super::carrier::Letter;
-use super::http_sender::Post;
+use super::transport::OutboundMessage;
+use super::transport::http::Post;
 use crate::domain::Refusal;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_shares::Shares;
@@ -17,7 +17,7 @@ use crate::domain::notification::{
     unsubscribe_url,
 };
 use crate::domain::sns_endpoint::Protocol;
-use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
+use crate::engine::deliveries::{self, Claim, Claims, DueDelivery, Outbox};
 use crate::store::{Confirmation as Question, Payload, Publication};
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -180,7 +180,7 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
 async fn attempt(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
 ) -> Result<(Outcome, String), Refusal> {
     if let (Protocol::Sqs, Payload::SubscriptionConfirmation(question)) =
         (outbox.subscription.protocol, &parcel.delivery.payload)
@@ -188,14 +188,14 @@ async fn attempt(
         return ask_in_queue(runtime, outbox, parcel, question).await;
     }
     let (letter, body) = write(runtime, outbox, parcel).await?;
-    Ok((runtime.carrier.carry(&letter).await, body))
+    Ok((runtime.transport.send(&letter).await, body))
 }
 
 /// The same for a question that goes to a queue.
 async fn ask_in_queue(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     question: &Question,
 ) -> Result<(Outcome, String), Refusal> {
     let text = confirmation_text(runtime, outbox, parcel, ConfirmationKind::Subscription, question);
@@ -212,8 +212,8 @@ async fn ask_in_queue(
 async fn write(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
-) -> Result<(Letter, String), Refusal> {
+    parcel: &DueDelivery,
+) -> Result<(OutboundMessage, String), Refusal> {
     match (&parcel.delivery.payload, &parcel.publication) {
         (Payload::SubscriptionConfirmation(question), _) => {
             confirmation(runtime, outbox, parcel, ConfirmationKind::Subscription, question).await
@@ -233,14 +233,14 @@ async fn write(
 async fn confirmation(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
     let text = confirmation_text(runtime, outbox, parcel, kind, asked).await?;
     let letter = if subscription.protocol.is_http() {
-        Letter::Post(Post {
+        OutboundMessage::Post(Post {
             url: subscription.endpoint.clone(),
             message_type: kind.as_str().to_owned(),
             message_id: asked.message_id.to_string(),
@@ -251,7 +251,7 @@ async fn confirmation(
             body: text.clone().into(),
         })
     } else {
-        Letter::Mail {
+        OutboundMessage::Mail {
             to: subscription.endpoint.clone(),
             subject: CONFIRMATION_SUBJECT.to_owned(),
             text: text.clone(),
@@ -263,7 +263,7 @@ async fn confirmation(
 async fn confirmation_text(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    parcel: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
 ) -> Result<String, Refusal> {
@@ -289,7 +289,7 @@ async fn notification(
     runtime: &Runtime,
     outbox: &Outbox,
     publication: &Publication,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
     let published = &publication.published;
     let texts = published.texts();
@@ -316,7 +316,7 @@ async fn notification(
         }
     };
     let envelope = || notification.envelope(signature.as_ref(), &unsubscribe_url);
-    let mail = |text: String| Letter::Mail {
+    let mail = |text: String| OutboundMessage::Mail {
         to: subscription.endpoint.clone(),
         subject: notification.email_subject().to_owned(),
         text,
@@ -329,13 +329,15 @@ async fn notification(
         (Protocol::EmailJson, _) => (mail(envelope()), envelope()),
         (Protocol::Lambda, Some(signature)) => {
             let event = notification.lambda_event(signature, &unsubscribe_url);
-            let letter =
-                Letter::Invoke { function_arn: subscription.endpoint.clone(), event: event.into() };
+            let letter = OutboundMessage::Invoke {
+                function_arn: subscription.endpoint.clone(),
+                event: event.into(),
+            };
             (letter, envelope())
         }
         _ => {
             let body = if raw { notification.message.to_owned() } else { envelope() };
-            let letter = Letter::Post(Post {
+            let letter = OutboundMessage::Post(Post {
                 url: subscription.endpoint.clone(),
                 message_type: "Notification".to_owned(),
                 message_id: publication.message_id.to_string(),
@@ -357,7 +359,7 @@ async fn sign(
     base_url: &str,
 ) -> Result<Signature, Refusal> {
     let version = outbox.version;
-    let cert_url = runtime.notary.cert_url(base_url).await?;
-    let base64 = runtime.notary.sign(version, text).await?;
+    let cert_url = runtime.sns_signer.cert_url(base_url).await?;
+    let base64 = runtime.sns_signer.sign(version, text).await?;
     Ok(Signature { version, base64, cert_url })
 }

@@ -163,7 +163,7 @@ async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
             Step::Served => asked = None,
             Step::ToAsk(page) => {
                 let before = asked.take();
-                let asking = runtime.aside.run(move || Arc::new(page.ask(before.as_deref())));
+                let asking = runtime.cpu_pool.run(move || Arc::new(page.ask(before.as_deref())));
                 asked = Some(asking.await?);
             }
         }

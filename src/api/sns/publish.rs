@@ -284,7 +284,7 @@ async fn ask(
     before: Option<Arc<Audience>>,
 ) -> Result<Arc<Audience>, Refusal> {
     let (fanouts, request) = (Arc::clone(cx.runtime.fanouts()), Arc::clone(request));
-    let asking = cx.runtime.aside().run(move || {
+    let asking = cx.runtime.cpu_pool().run(move || {
         // It may have changed while this was waiting for its turn.
         let topic = fanouts.latest(&request.topic).unwrap_or(topic);
         Arc::new(topic.ask(&request.messages, before.as_deref()))
@@ -293,15 +293,15 @@ async fn ask(
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
-    let notary = cx.runtime.notary();
-    let cert_url = notary.cert_url(&cx.base_url).await?;
+    let signer = cx.runtime.sns_signer();
+    let cert_url = signer.cert_url(&cx.base_url).await?;
     let mut signed = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let signature = match &draft.text {
             None => None,
             Some(text) => Some(Signature {
                 version: draft.version,
-                base64: notary.sign(draft.version, text.clone()).await?,
+                base64: signer.sign(draft.version, text.clone()).await?,
                 cert_url: cert_url.clone(),
             }),
         };
