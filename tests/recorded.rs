@@ -231,10 +231,10 @@ impl Conversation {
             ),
         ];
         // AWS's answers were given to a user.
-        let credential = Credential::new("000000000000", "secret").unwrap();
+        let mut credential = Credential::new("000000000000", "secret").unwrap();
+        credential.principal = Principal::User("somebody".to_owned());
         let mut credentials = Credentials::default();
-        credentials
-            .insert(Credential { principal: Principal::User("somebody".to_owned()), ..credential });
+        credentials.insert(credential);
         let service = Service::new(GatewaySettings { cool_downs, credentials, ..settings() });
         Self {
             service: if of_sns { service.with_key().await } else { service },

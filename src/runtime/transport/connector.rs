@@ -14,11 +14,12 @@ use futures_util::future::{BoxFuture, Shared, ready};
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -126,25 +127,21 @@ impl Lookups {
     ) -> Addresses {
         let start = || {
             let (lookups, name) = (self.clone(), name.to_owned());
-            let lookup = lookup.inspect(move |_| drop(lookups.running().remove(&name)));
+            let lookup = lookup.inspect(move |_| drop(lookups.0.lock().remove(&name)));
             let lookup = lookup.boxed().shared();
             tokio::spawn(lookup.clone());
             lookup
         };
-        let running = self.running().entry(name.to_owned()).or_insert_with(start).clone();
+        let running = self.0.lock().entry(name.to_owned()).or_insert_with(start).clone();
         running.await
     }
 
     /// Completes when no lookup of this name is running.
     pub async fn ended(&self, name: &str) {
-        let running = self.running().get(name).cloned();
+        let running = self.0.lock().get(name).cloned();
         if let Some(running) = running {
             drop(running.await);
         }
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Shared<BoxFuture<'static, Addresses>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
