@@ -45,5 +45,6 @@ mod simulation;
 mod store;
 mod sts;
 mod testcontainers;
+mod tidy;
 mod upgrades;
 mod witness;

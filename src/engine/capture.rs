@@ -1,17 +1,18 @@
-//! What does not really leave: messages for phones, devices, mailboxes and streams are kept, to be
-//! looked at.
+//! Captured notifications: messages to phones, devices, mailboxes and streams, stored for inspection
+//! instead of being delivered.
 
 use super::{platform, sms};
 use crate::domain::Refusal;
 use crate::domain::message_attributes::{AttributeValue, MessageAttributes};
 use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_message::Published;
 use crate::store::Txn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// A message on its way to somebody who is not there.
+/// A message to an endpoint that Squab cannot reach.
 #[derive(Debug)]
 pub struct Captured<'c> {
     /// MessageId
@@ -32,7 +33,24 @@ pub struct Captured<'c> {
     pub attributes: &'c MessageAttributes,
 }
 
-/// Keeps a message for an account and region. The inner error says why nobody would have got it.
+impl<'c> Captured<'c> {
+    /// Returns a message that was published to `target` directly, with this text for its protocol.
+    pub fn direct(id: Uuid, target: &'c str, text: &'c str, published: &'c Published) -> Self {
+        Self {
+            message_id: id,
+            topic_arn: None,
+            subscription_arn: None,
+            target,
+            subject: published.subject.as_deref(),
+            message: text,
+            structured: published.structured,
+            attributes: &published.attributes,
+        }
+    }
+}
+
+/// Stores a message for an account and region. The inner error says why AWS would not have delivered
+/// it.
 pub fn capture(
     tx: &mut Txn<'_>,
     place: (&str, &str),
@@ -50,7 +68,7 @@ pub fn capture(
     }
 }
 
-/// Keeps a message that nothing stands in the way of.
+/// Stores a message that AWS would have delivered.
 pub fn keep(
     tx: &mut Txn<'_>,
     place: (&str, &str),
@@ -72,12 +90,12 @@ pub fn keep(
         "MessageStructure": captured.structured.then_some("json"),
         "Subject": captured.subject,
     });
-    // Both kinds of mail arrive in the same mailbox.
+    // Both email protocols deliver to the same mailbox.
     let kept_as = if protocol == Protocol::EmailJson { Protocol::Email } else { protocol };
     Ok(tx.capture_message(place, kept_as.name(), captured.target, &message.to_string())?)
 }
 
-/// Message attributes as Publish takes them.
+/// Returns message attributes in the format of Publish.
 fn attributes(attributes: &MessageAttributes) -> Map<String, Value> {
     let shown = attributes.iter().map(|(name, attribute)| {
         let (kind, value) = match &attribute.value {

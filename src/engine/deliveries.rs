@@ -1,11 +1,12 @@
-//! The outbox: what is due, and what becomes of it.
+//! The outbox: due deliveries and their outcomes.
 //!
-//! The courier claims the outbox of a subscription, loads what is due, attempts it outside of
-//! any transaction, and notes each outcome. An outbox that is claimed is nobody else's; claims die
-//! with the process, deliveries do not.
+//! The outbox worker claims the outbox of a subscription, loads due deliveries, attempts them outside of any
+//! transaction, and records each outcome. Only one task has a claim on an outbox; claims end with the process,
+//! deliveries do not.
 
 use super::capture::{Captured, capture};
-use super::fan_out::{Destination, ForQueue, Undelivered, give_up, is_sampled, put};
+use super::fan_out::is_sampled;
+use super::topic_to_queue::{Destination, ForQueue, QueueContent, Undelivered, give_up, put};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
@@ -38,7 +39,7 @@ pub struct Outbox {
     /// Of how many successes in a hundred the log is to tell.
     pub success_sample_rate: u8,
     /// What is due, the earliest first.
-    pub parcels: Vec<DueDelivery>,
+    pub due_deliveries: Vec<DueDelivery>,
 }
 
 /// A delivery with what it brings.
@@ -154,7 +155,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         policy.max_receives_per_second = None;
     }
     let limit = policy.max_receives_per_second.map_or(limit, |rate| limit.min(rate.into()));
-    let (mut parcels, mut bytes) = (Vec::new(), 0);
+    let (mut due_deliveries, mut bytes) = (Vec::new(), 0);
     for delivery in tx.due_deliveries(subscription, limit)? {
         if bytes >= PAGE_BYTES {
             break;
@@ -165,12 +166,12 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         };
         if is_wanted(&found, &delivery.payload, publication.as_ref()) {
             bytes += publication.as_ref().map_or(0, |publication| publication.published.size());
-            parcels.push(DueDelivery { delivery, publication });
+            due_deliveries.push(DueDelivery { delivery, publication });
         } else {
             tx.remove_delivery(&delivery)?;
         }
     }
-    if parcels.is_empty() {
+    if due_deliveries.is_empty() {
         tx.settle_outbox(subscription, None)?;
         return Ok(None);
     }
@@ -180,7 +181,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         policy,
         success_sample_rate: feedback.map_or(0, |name| topic.success_sample_rate(name)),
         subscription: found,
-        parcels,
+        due_deliveries,
     }))
 }
 
@@ -216,21 +217,21 @@ fn is_wanted(
 pub fn finish(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &DueDelivery,
+    due: &DueDelivery,
     outcome: &Outcome,
     body: &str,
     mail_is_private: bool,
 ) -> Result<(), Refusal> {
-    let delivery = &parcel.delivery;
+    let delivery = &due.delivery;
     let attempts = delivery.attempts + 1;
-    let is_shown = parcel.publication.is_some() || !mail_is_private;
+    let is_shown = due.publication.is_some() || !mail_is_private;
     if outbox.subscription.protocol.is_mail() && is_shown && attempts == 1 {
-        keep_mail(tx, outbox, parcel, body)?;
+        keep_mail(tx, outbox, due, body)?;
     }
     match outcome {
         Outcome::Delivered { .. } => {
             tx.remove_delivery(delivery)?;
-            delivered(tx, outbox, parcel, attempts);
+            delivered(tx, outbox, due, attempts);
             Ok(())
         }
         Outcome::Retry { reason, .. } => match outbox.policy.retries.delay_before(attempts + 1) {
@@ -238,9 +239,9 @@ pub fn finish(
                 let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
                 Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
             }
-            None => fail(tx, outbox, parcel, reason, body),
+            None => fail(tx, outbox, due, reason, body),
         },
-        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, body),
+        Outcome::Permanent { reason, .. } => fail(tx, outbox, due, reason, body),
     }
 }
 
@@ -257,11 +258,9 @@ pub fn ask_in_queue(
     };
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
-    let none = MessageAttributes::new();
     let message = ForQueue {
         account: &outbox.subscription.account,
-        body: body.to_owned(),
-        attributes: &none,
+        content: QueueContent::new(body.to_owned(), &MessageAttributes::new()),
         group: fifo_id,
         deduplication_id: fifo_id,
         trace_header: None,
@@ -272,12 +271,12 @@ pub fn ask_in_queue(
     })
 }
 
-fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &DueDelivery, attempts: u32) {
+fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, due: &DueDelivery, attempts: u32) {
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
     // Confirmations are not logged: they are no messages of the topic.
-    let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
+    let message_id = due.publication.as_ref().map(|publication| publication.message_id);
     if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
         tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
             subscription_arn: subscription.arn(),
@@ -295,11 +294,11 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &DueDelivery, attempts: 
 fn keep_mail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &DueDelivery,
+    due: &DueDelivery,
     text: &str,
 ) -> Result<(), Refusal> {
     let subscription = &outbox.subscription;
-    let message_id = match (&parcel.delivery.payload, &parcel.publication) {
+    let message_id = match (&due.delivery.payload, &due.publication) {
         (
             Payload::SubscriptionConfirmation(confirmation)
             | Payload::UnsubscribeConfirmation(confirmation),
@@ -309,7 +308,7 @@ fn keep_mail(
             publication.as_ref().map(|publication| publication.message_id).unwrap_or_default()
         }
     };
-    let published = parcel.publication.as_ref().map(|publication| &publication.published);
+    let published = due.publication.as_ref().map(|publication| &publication.published);
     let captured = Captured {
         message_id,
         topic_arn: Some(&subscription.topic_arn),
@@ -330,14 +329,14 @@ fn keep_mail(
 fn fail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &DueDelivery,
+    due: &DueDelivery,
     reason: &str,
     body: &str,
 ) -> Result<(), Refusal> {
-    tx.remove_delivery(&parcel.delivery)?;
+    tx.remove_delivery(&due.delivery)?;
     let subscription = &outbox.subscription;
     // A confirmation is no dead letter: the endpoint is not subscribed.
-    let publication = parcel.publication.as_ref();
+    let publication = due.publication.as_ref();
     // A queue takes so many attributes; the body matters more than they do.
     let beside = publication
         .filter(|_| subscription.attributes.is_raw())
@@ -358,7 +357,7 @@ fn fail(
         body: body.to_owned(),
         attributes: beside.cloned().unwrap_or_default(),
         reason,
-        attempts: parcel.delivery.attempts + 1,
+        attempts: due.delivery.attempts + 1,
     };
     give_up(tx, &destination, undelivered)
 }

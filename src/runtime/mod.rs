@@ -3,19 +3,19 @@
 
 pub mod answers;
 pub mod clock;
-mod courier;
 pub mod cpu_pool;
 pub mod delivery_log;
 mod janitor;
 mod long_poll;
+mod outbox_worker;
 pub mod sns_signing;
 pub mod storage_watch;
 pub mod transport;
 pub mod waiters;
 
 use crate::domain::Refusal;
-use crate::engine::fan_out::Fanouts;
 use crate::engine::queues::{self, Retiming};
+use crate::engine::topic_snapshot::TopicCache;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
 use clock::Clock;
 use cpu_pool::CpuPool;
@@ -35,7 +35,7 @@ pub struct Runtime {
     waiters: Arc<Waiters>,
     expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
-    fanouts: Arc<Fanouts>,
+    topics: Arc<TopicCache>,
     cpu_pool: CpuPool,
     sns_signer: Arc<SnsSigner>,
     transport: Arc<dyn Transport>,
@@ -56,7 +56,7 @@ impl Runtime {
         tokio::spawn(janitor::keep_time(runtime.clone()));
         tokio::spawn(janitor::keep_house(runtime.clone()));
         tokio::spawn(janitor::keep_clean(runtime.clone()));
-        tokio::spawn(courier::keep_delivering(runtime.clone()));
+        tokio::spawn(outbox_worker::keep_delivering(runtime.clone()));
         Ok(runtime)
     }
 
@@ -83,7 +83,7 @@ impl Runtime {
         };
         let store = Store::start(database, Box::new(moment), ids, Arc::new(observers))?;
         let sns_signer = Arc::new(SnsSigner::new(store.clone()));
-        let fanouts = Arc::default();
+        let topics = Arc::default();
         let cpu_pool = CpuPool::on_half_the_processors();
         let stopping = watch::Sender::new(false);
         let expectations = Arc::default();
@@ -92,7 +92,7 @@ impl Runtime {
             waiters,
             expectations,
             deliveries,
-            fanouts,
+            topics,
             cpu_pool,
             sns_signer,
             transport,
@@ -119,8 +119,8 @@ impl Runtime {
     }
 
     /// What is known of topics that messages are published to.
-    pub fn fanouts(&self) -> &Arc<Fanouts> {
-        &self.fanouts
+    pub fn topics(&self) -> &Arc<TopicCache> {
+        &self.topics
     }
 
     /// Returns the pool for filters that take long.
@@ -183,7 +183,7 @@ impl Runtime {
         janitor::do_work(self).await?;
         janitor::sweep(self).await?;
         janitor::forget_deduplication(self).await?;
-        courier::deliver_due(self).await
+        outbox_worker::deliver_due(self).await
     }
 
     /// Ends background work, waits for what was submitted, closes the database.
