@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_hands_its_wake_up_on() {
+    fn a_receiver_that_leaves_hands_its_wake_up_on() {
         let waiters = Arc::new(Waiters::default());
         let (first, second) = (waiters.join(1), waiters.join(1));
         ready(&waiters, 1);
@@ -250,7 +250,7 @@ mod tests {
     fn a_wake_up_during_a_receive_is_kept() {
         let waiters = Arc::new(Waiters::default());
         let only = waiters.join(1);
-        ready(&waiters, 1); // while the first receive, which nobody caused, is on its way
+        ready(&waiters, 1); // during the first receive, which had no token
         only.spend(0);
         assert_eq!(only.tokens(), 1);
         ready(&waiters, 1); // before the second

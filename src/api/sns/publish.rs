@@ -270,15 +270,15 @@ async fn to_topic(
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
-    let signer = cx.runtime.sns_signer();
-    let cert_url = signer.cert_url(&cx.base_url).await?;
+    let sns_signer = cx.runtime.sns_signer();
+    let cert_url = sns_signer.cert_url(&cx.base_url).await?;
     let mut signed = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let signature = match &draft.text {
             None => None,
             Some(text) => Some(Signature {
                 version: draft.version,
-                base64: signer.sign(draft.version, text.clone()).await?,
+                base64: sns_signer.sign(draft.version, text.clone()).await?,
                 cert_url: cert_url.clone(),
             }),
         };

@@ -92,12 +92,12 @@ impl SnsSigner {
     /// Stores a new key unless another server with the same data has stored one meanwhile. Returns the
     /// key that is in the store.
     async fn store_first(&self, new: KeyAndCertificate) -> Result<KeyAndCertificate, Refusal> {
-        let store = move |tx: &mut Txn<'_>| match tx.signing_key()? {
-            Some(first) => Ok(first),
-            None => {
-                tx.insert_signing_key(&new.0, &new.1)?;
-                Ok(new.clone())
+        let store = move |tx: &mut Txn<'_>| {
+            if let Some(first) = tx.signing_key()? {
+                return Ok(first);
             }
+            tx.insert_signing_key(&new.0, &new.1)?;
+            Ok(new.clone())
         };
         self.store.run(store).await
     }

@@ -114,11 +114,11 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::oneshot::{Receiver, channel};
 
-    /// A relay for one connection that answers RCPT with this reply; and what it is told.
+    /// A relay for one connection that answers RCPT with this reply, and the lines that it receives.
     async fn relay_that_replies(reply: &'static str) -> (String, Receiver<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (told, heard) = channel();
+        let (log, heard) = channel();
         tokio::spawn(async move {
             let (read, mut write) = listener.accept().await.unwrap().0.into_split();
             let mut lines = BufReader::new(read).lines();
@@ -148,7 +148,7 @@ mod tests {
                     break;
                 }
             }
-            let _ = told.send(all);
+            let _ = log.send(all);
         });
         (address, heard)
     }
@@ -225,6 +225,6 @@ mod tests {
         for relay in ["", "h", "http://h", "smtp://", "smtp://h?tls=maybe", "smtp://%ff:p@h"] {
             assert!(MailSender::new(relay, FROM).is_err(), "{relay}");
         }
-        assert!(MailSender::new("smtp://h", "nobody").is_err());
+        assert!(MailSender::new("smtp://h", "no address").is_err());
     }
 }
