@@ -1,30 +1,30 @@
-//! The account of an access key id for which no account is configured.
+//! The account of an access key ID for which no account is configured.
 
 use data_encoding::BASE32_NOPAD;
 
 use crate::domain::address::is_account;
 
-/// The account of callers whose access key id names none.
+/// The account of callers whose access key ID names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
 
-/// The first bit of the base32 text in an access key id, before the 40 bits of the account.
+/// The first bit of the base32 text in an access key ID, before the 40 bits of the account.
 const MARK: u64 = 1 << 40;
 
-/// Returns the 12-digit account of an access key id, [`DEFAULT_ACCOUNT`] if it names none.
+/// Returns the 12-digit account of an access key ID, [`DEFAULT_ACCOUNT`] if it names none.
 pub fn account_of(access_key_id: &str) -> String {
     account_named(access_key_id).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
 }
 
-/// Returns the 12-digit account that an access key id names.
+/// Returns the 12-digit account that an access key ID names.
 ///
-/// An id of 12 digits is itself the account. Ids that begin with `LKIA` or `LSIA` carry it as AWS's own ids do: in
-/// the base32 text after the prefix, the first bit is set and the next 40 bits are the account. No other id names
-/// one, not even AWS's `AKIA` and `ASIA` ids, so that real keys used by mistake do not scatter queues over accounts.
+/// An ID of 12 digits is itself the account. IDs that begin with `LKIA` or `LSIA` carry it as AWS's own IDs do: in
+/// the base32 text after the prefix, the first bit is set and the next 40 bits are the account. No other ID names
+/// one, not even AWS's `AKIA` and `ASIA` IDs, so that real keys used by mistake do not scatter queues over accounts.
 pub fn account_named(access_key_id: &str) -> Option<String> {
     named(access_key_id, &["LKIA", "LSIA"])
 }
 
-/// Like [`account_named`], but also reads the accounts in AWS's own `AKIA` and `ASIA` ids.
+/// Like [`account_named`], but also reads the accounts in AWS's own `AKIA` and `ASIA` IDs.
 pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
     named(access_key_id, &["LKIA", "LSIA", "AKIA", "ASIA"])
 }
@@ -39,9 +39,9 @@ fn named(access_key_id: &str, prefixes: &[&str]) -> Option<String> {
 /// The accounts of callers whose access key is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accounts {
-    /// The account of access key ids that name none, 12 digits.
+    /// The account of access key IDs that name none, 12 digits.
     pub default: String,
-    /// Whether the accounts in AWS's own `AKIA` and `ASIA` ids are read.
+    /// Whether the accounts in AWS's own `AKIA` and `ASIA` IDs are read.
     pub parity: bool,
 }
 
@@ -52,14 +52,14 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    /// Returns the 12-digit account of an access key id.
+    /// Returns the 12-digit account of an access key ID.
     pub fn of(&self, access_key_id: &str) -> String {
         let named = if self.parity { account_named_with_parity } else { account_named };
         named(access_key_id).unwrap_or_else(|| self.default.clone())
     }
 }
 
-/// Returns the nine characters after the prefix of an access key id of this account: those that [`account_of`]
+/// Returns the nine characters after the prefix of an access key ID of this account: those that [`account_of`]
 /// decodes. Their last four bits are zero.
 pub(super) fn encode(account: &str) -> String {
     let bits = (MARK | account.parse::<u64>().unwrap_or_default()) << 7;
@@ -68,7 +68,7 @@ pub(super) fn encode(account: &str) -> String {
     text
 }
 
-/// Returns the account in the base32 half of an access key id: 16 characters, of which the first 9 matter.
+/// Returns the account in the base32 half of an access key ID: 16 characters, of which the first 9 matter.
 fn decode(encoded: &str) -> Option<String> {
     let nine = encoded.get(..9).filter(|_| encoded.len() >= 16)?;
     // With a tenth digit these are six bytes: the mark, the account, and seven bits of something else.

@@ -11,7 +11,7 @@ const BASIC: StaticFormatDescription =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 const DAY: StaticFormatDescription = format_description!("[year][month][day]");
 
-/// A second in the years 0 to 9999, written as ISO 8601's basic format.
+/// A second in the years 0 to 9999, in ISO 8601's basic format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AmzDate(OffsetDateTime);
 
@@ -23,7 +23,7 @@ impl AmzDate {
         Some(Self(date.assume_utc()))
     }
 
-    /// Reads the date of an HTTP `Date` header (RFC 9110, section 5.6.7).
+    /// Parses an HTTP `Date` header (RFC 9110, section 5.6.7).
     pub fn parse_http(text: &str) -> Option<Self> {
         let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
         let seconds = i64::try_from(since_epoch.as_secs()).ok()?;

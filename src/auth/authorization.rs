@@ -23,17 +23,17 @@ const EXCERPT_CHARS: usize = 1_024;
 /// The parts of a signature, from a header or a query.
 #[derive(Clone, Copy)]
 pub struct Claim<'a> {
-    /// The credential as a whole, `access key id/day/region/service/terminator`.
+    /// The credential as a whole, `access key ID/day/region/service/terminator`.
     pub credential: &'a str,
     /// The credential in its parts.
     pub scope: Scope<'a>,
-    /// Names of the headers that are signed, separated by semicolons.
+    /// Names of the signed headers, separated by semicolons.
     pub signed_headers: &'a str,
-    /// The signature, in hexadecimal when it is one.
+    /// The signature, which should be hexadecimal.
     pub signature: &'a str,
     /// When it was signed.
     pub time: AmzDate,
-    /// For how many seconds after `time` it holds; only presigned requests say so.
+    /// The seconds after `time` for which it is valid; only in presigned requests.
     pub expires_s: Option<i64>,
     /// The session token of temporary credentials.
     pub session_token: Option<&'a [u8]>,
@@ -69,13 +69,13 @@ impl<'a> Scope<'a> {
     }
 }
 
-// Rule (every operation): commas and spaces separate the parts of an Authorization header, so a key id with a space
-//   in it is IncompleteSignature, "'…' not a valid key=value pair (missing equal-sign) in Authorization header: '…'."
+// Rule (every operation): commas and spaces separate the parts of an Authorization header, so a key ID that contains
+//   a space is IncompleteSignature, "'…' not a valid key=value pair (missing equal-sign) in Authorization header: '…'."
 // Source: reported, boto/boto3#2280
 // Test: src/auth/authorization.rs::a_part_without_equal_sign_is_refused_first
 //
-// Rule (every operation): missing parts of an Authorization header are IncompleteSignature, status 400, a sentence for
-//   each: "Authorization header requires 'Signature' parameter. … Authorization=…".
+// Rule (every operation): missing parts of an Authorization header are IncompleteSignature, status 400, with a sentence
+//   for each: "Authorization header requires 'Signature' parameter. … Authorization=…".
 // Source: reported, brendanhay/amazonka#316
 // Test: src/auth/authorization.rs::missing_parts_are_told_one_by_one
 
@@ -135,7 +135,7 @@ fn split_algorithm(authorization: &str) -> (&str, &str) {
     trimmed.split_once([' ', '\t']).unwrap_or((trimmed, ""))
 }
 
-/// Refuses every algorithm but [`ALGORITHM`].
+/// Rejects every algorithm except [`ALGORITHM`].
 pub(super) fn check_algorithm(algorithm: &str) -> Result<(), Refusal> {
     if algorithm == ALGORITHM {
         return Ok(());

@@ -15,7 +15,7 @@ use super::presigned;
 /// Replaces the hash of a body that is not signed.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except RFC 3986's unreserved ones.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request as it came over the wire.
@@ -173,7 +173,7 @@ fn canonical_header(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     Some(line)
 }
 
-/// Appends a header's value without spaces at its ends and with one space for each run of them.
+/// Appends a header's value, trimmed and with each run of spaces reduced to one.
 fn push_trimmed(line: &mut Vec<u8>, value: &[u8]) {
     let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     for (index, word) in words.enumerate() {

@@ -23,7 +23,7 @@ use super::principal::Principal;
 use super::signing_keys::SigningKeys;
 use crate::domain::address::is_account;
 
-/// Length of an access key id in bytes; the upper bound is IAM's.
+/// Length of an access key ID in bytes; the upper bound is IAM's.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>
 pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 /// Temporary keys that are kept for each configured key, and for all other callers together. The ones that end
@@ -67,16 +67,16 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// What the holder of a key may do. Each role may do what those before it may.
+/// The permissions of a key. Each role includes the previous ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// See what its account has: operations that read, and inspection. It receives no messages.
+    /// Read operations and inspection in its account. It cannot receive messages.
     View,
     /// Everything within its account.
     #[default]
     Operate,
-    /// Also what concerns the whole server, and what another account has.
+    /// Also operations on the whole server and on other accounts.
     Admin,
 }
 
@@ -85,17 +85,17 @@ pub enum Role {
 pub struct Credential {
     /// The public half, which a request names.
     pub access_key_id: String,
-    /// The private half, which signs.
+    /// The secret half, which signs.
     pub secret_access_key: Secret,
     /// When set, requests must carry the same `X-Amz-Security-Token`.
     pub session_token: Option<Secret>,
-    /// The account that acts, 12 digits.
+    /// The account of the caller, 12 digits.
     pub account: String,
-    /// Who of the account acts.
+    /// The principal in the account.
     pub principal: Principal,
-    /// What the holder may do.
+    /// The role.
     pub role: Role,
-    /// When a temporary key ends, in Unix milliseconds; configured keys never do.
+    /// When a temporary key expires, in Unix milliseconds; configured keys never do.
     pub expires_at_ms: Option<i64>,
     /// The id of the configured key that issued this temporary one, directly or through others; empty if that key
     /// is not configured. A configured key has its own id here.
@@ -105,14 +105,14 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Returns a key for the account that its id names (see [`account_of`]).
+    /// Returns a key for the account that its ID names (see [`account_of`]).
     pub fn new(
         access_key_id: impl Into<String>,
         secret_access_key: impl Into<String>,
     ) -> Result<Self, CredentialsError> {
         let access_key_id = access_key_id.into();
         let secret_access_key = Secret::new(secret_access_key);
-        // A slash would end the id inside a credential scope, a comma or a space the parameter.
+        // A slash would end the ID inside a credential scope, a comma or a space the parameter.
         let printable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',');
         if !ACCESS_KEY_ID_LENGTH.contains(&access_key_id.len())
             || !access_key_id.bytes().all(printable)
@@ -225,19 +225,19 @@ impl Credentials {
         Ok(credentials)
     }
 
-    /// Adds a key, in place of the one with the same id.
+    /// Adds a key, and replaces the one with the same ID.
     pub fn insert(&mut self, credential: Credential) {
         self.signing_keys.clear();
         self.configured.insert(credential.access_key_id.clone(), Arc::new(credential));
     }
 
     /// Issues a random temporary key for a principal of an account, with the role of its caller. It ends at
-    /// `expires_at_ms`, in Unix milliseconds. `caller` is the access key id that asks for it, if there is one. Each
+    /// `expires_at_ms`, in Unix milliseconds. `caller` is the access key ID that asks for it, if there is one. Each
     /// configured key has room for [`ISSUED_KEYS`], including those that its temporary keys issue.
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness.
+    /// If the operating system has no randomness.
     pub fn issue(
         &self,
         caller: Option<&str>,
@@ -593,13 +593,13 @@ mod tests {
                 .issue(caller, "000000000000", Principal::Account, Role::Operate, end)
                 .unwrap()
         };
-        // Each of these would be the first to make room.
+        // Each of these would be evicted first.
         let of_other = issue(Some("ASIDEXAMPLE"), 1);
         let of_unknown = issue(Some("unknown"), 1);
         let session = issue(Some("AKIDEXAMPLE"), i64::MAX);
         for end in 0..2 * ISSUED_KEYS as i64 {
             issue(Some("AKIDEXAMPLE"), 1_000 + end);
-            // What a session issues counts as its key's.
+            // Keys issued by a session count as keys of its issuer.
             issue(Some(&session.access_key_id), 1_000 + end);
         }
         assert!(credentials.get(&of_other.access_key_id).is_some());

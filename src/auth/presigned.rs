@@ -12,7 +12,7 @@ use super::amz_date::AmzDate;
 use super::authorization::{Claim, Scope, check_algorithm, incomplete, no_date};
 use crate::domain::Refusal;
 
-/// The parameter that cannot be part of what is signed.
+/// The parameter that cannot be signed.
 pub const SIGNATURE: &str = "X-Amz-Signature";
 const ALGORITHM: &str = "X-Amz-Algorithm";
 const CREDENTIAL: &str = "X-Amz-Credential";
@@ -22,7 +22,7 @@ const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
 const CONTENT_SHA256: &str = "X-Amz-Content-Sha256";
 
-/// X-Amz-Expires in seconds; a week at most.
+/// Maximum of X-Amz-Expires in seconds: a week.
 pub const EXPIRES_S: RangeInclusive<i64> = 1..=604_800;
 
 /// The parameters that must be there, in the order in which AWS names missing ones. AWS does not require
@@ -101,7 +101,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Reads X-Amz-Expires. The sentences are those of S3, the only ones of AWS that are known.
+/// Parses X-Amz-Expires. The error texts are those of S3, the only known ones of AWS.
 fn expires_s(text: &str) -> Result<i64, Refusal> {
     let seconds: i64 = text.parse().map_err(|_| incomplete("X-Amz-Expires must be a number"))?;
     match seconds {

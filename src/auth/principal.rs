@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// Who of an account makes a call.
+/// The principal of a call within its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     /// An unsigned request has no principal.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use parking_lot::Mutex;
 
-/// Keys in the cache. There is one per access key id, day, region and service, so this is far more than a
+/// Keys in the cache. There is one per access key ID, day, region and service, so this is far more than a
 /// deployment uses in a day.
 pub const CAPACITY: usize = 256;
 
@@ -31,7 +31,7 @@ impl SigningKey {
     }
 }
 
-/// The keys by credential: `access key id/day/region/service/aws4_request`.
+/// The keys by credential: `access key ID/day/region/service/aws4_request`.
 #[derive(Default)]
 pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 

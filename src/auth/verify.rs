@@ -134,7 +134,7 @@ impl<'r> Presented<'r> {
         self.authorization.is_none() && self.presigned.is_none()
     }
 
-    /// Returns the access key id that the request names, known or not.
+    /// Returns the access key ID that the request names, known or not.
     pub fn access_key_id(&self) -> Option<String> {
         NamedScope::find(self.headers, self.query).map(|named| named.access_key_id().to_owned())
     }
@@ -323,7 +323,7 @@ pub fn scope_service(headers: &HeaderMap, query: &str) -> Option<String> {
 }
 
 /// The credential that a request names, read as leniently as possible:
-/// `access key id/day/region/service/aws4_request`.
+/// `access key ID/day/region/service/aws4_request`.
 struct NamedScope<'a>(Cow<'a, str>);
 
 impl<'a> NamedScope<'a> {

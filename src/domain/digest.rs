@@ -1,4 +1,4 @@
-//! Digests in lower-case hexadecimal, as AWS writes them.
+//! Digests in lower-case hexadecimal, AWS's format.
 
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};

@@ -134,7 +134,7 @@ pub fn validate(attributes: &MessageAttributes) -> Result<(), Refusal> {
 // Rule (SendMessage, SendMessageBatch, ReceiveMessage): MD5OfMessageAttributes covers names, data types
 //   and values in the byte order of names; on a receive only those that are returned.
 // Source: recorded
-// Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+// Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The returned MD5 covers the returned attributes
 //
 /// The bytes that the MD5 of attributes covers, which are their stored form too. No attributes
 /// give no bytes.
@@ -207,7 +207,7 @@ pub fn size(attributes: &MessageAttributes) -> usize {
 // Rule (ReceiveMessage): MessageAttributeNames takes exact names, prefixes such as Hel.*, and All, .*
 //   or * for all; names that no attribute can have select nothing and are no error.
 // Source: recorded
-// Test: src/domain/message_attributes.rs::names_asked_for_select_as_aws_does, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+// Test: src/domain/message_attributes.rs::names_asked_for_select_as_aws_does, tests/scenarios/attributes_of_messages.txt#The returned MD5 covers the returned attributes
 //
 /// Which attributes a receive asks for: its MessageAttributeNames.
 ///

@@ -304,7 +304,7 @@ impl QueueAttributes {
     // Rule (GetQueueAttributes): attributes without a value are left out, whether they are asked for by
     //   name or with All.
     // Source: recorded
-    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: a key
+    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: setting a key disables SSE-SQS
     //
     /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
     /// Those that have no value, or none for this type of queue, are left out. A queue created
@@ -423,7 +423,7 @@ impl QueueAttributes {
             }
             AttributeName::Policy => {
                 self.policy = unless_empty(value, |text| {
-                    policy::check(text).map(|()| Arc::new(Policy::read(text)))
+                    policy::queue::check(text).map(|()| Arc::new(Policy::read(text)))
                 })?;
             }
             AttributeName::RedrivePolicy => {

@@ -103,7 +103,7 @@ pub fn check_for_topic(topic: &TopicAttributes, message: &Published) -> Result<(
 /// Refuses a message without a message group, for a FIFO topic.
 // Rule (Publish, PublishBatch): a FIFO topic requires a MessageGroupId.
 // Source: recorded
-// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-group-id, tests/scenarios/fifo_topics.txt#By content
+// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-group-id, tests/scenarios/fifo_topics.txt#Content-based deduplication covers the message alone
 pub fn check_group(message: &Published) -> Result<(), Refusal> {
     match message.group {
         Some(_) => Ok(()),

@@ -7,14 +7,13 @@ use super::Refusal;
 use super::address::{QueueAddress, has_fifo_suffix};
 use super::delivery_policy::SubscriptionDeliveryPolicy;
 use super::filter_policy::{FilterPolicy, Scope};
-use super::json_text;
+use super::json_object::JsonObject;
 use super::limits::SNS_ATTRIBUTE_BYTES;
 use super::sns_endpoint::Protocol;
 use super::topic_address::TopicAddress;
 use super::topic_attributes::{UNKNOWN_ATTRIBUTE, in_attributes, parse_bool};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The settable attributes of a subscription: those that were set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -205,8 +204,8 @@ impl SubscriptionAttributes {
 
     /// The queue for messages that cannot be delivered.
     pub fn dead_letter_queue(&self) -> Option<QueueAddress> {
-        let policy = json_text::object(self.get("RedrivePolicy")?).ok()?;
-        QueueAddress::from_arn(policy.get("deadLetterTargetArn")?.as_str()?)
+        let mut policy = JsonObject::parse(self.get("RedrivePolicy")?).ok()?;
+        QueueAddress::from_arn(&policy.take_text("deadLetterTargetArn")?)
     }
 
     /// The subscription's own delivery policy.
@@ -264,13 +263,11 @@ fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusa
 // Test: tests/scenarios/topic_dead_letters.txt
 fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
-    let policy = json_text::object(text)?;
-    if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
-        return Err(format!("invalid JSON. Attribute {name} is unknown."));
-    }
-    let target = policy.get("deadLetterTargetArn").and_then(Value::as_str);
-    let target =
-        target.and_then(QueueAddress::from_arn).ok_or("deadLetterTargetArn is an invalid arn")?;
+    let mut policy = JsonObject::parse(text)?;
+    let target = policy.take_text("deadLetterTargetArn");
+    policy.refuse_unknown()?;
+    let target = target.as_deref().and_then(QueueAddress::from_arn);
+    let target = target.ok_or("deadLetterTargetArn is an invalid arn")?;
     if target.account != topic.account || target.region != topic.region {
         return Err(
             "deadLetterTargetArn must be in the same account and region as the topic".to_owned()

@@ -1,4 +1,4 @@
-//! Times as SNS and STS write them: ISO 8601, UTC, to the millisecond or to the second.
+//! Timestamps of SNS and STS: ISO 8601 in UTC, with milliseconds or seconds.
 
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;

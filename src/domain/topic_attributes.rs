@@ -12,8 +12,8 @@ use super::limits::{
     TOPIC_MAXIMUM_MESSAGE_SIZE,
 };
 use super::notification::SignatureVersion;
+use super::policy::topic as topic_policy;
 use super::topic_address::TopicAddress;
-use super::topic_policy;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
-//! Who may do what with which queue or topic: the one place where policies are evaluated.
+//! Access to queues and topics: the one place where policies are evaluated.
 //!
-//! Operations find queues, topics and subscriptions with an [`Access`], inside the transaction that uses
-//! them, so none can be used without being asked for. Where accounts are not isolated
-//! ([`Access::everything`]) nothing is compared. The owner of a resource without a policy costs one
-//! comparison.
+//! Operations find queues, topics and subscriptions with an [`Access`], in the transaction that uses
+//! them, so that no operation uses one without a check. Where accounts are not isolated
+//! ([`Access::everything`]) nothing is compared. A call of the owner on a resource without a policy costs
+//! one comparison.
 
 use crate::domain::policy::{Decision, Policy, Requester, decide};
 use crate::domain::{Kind, Refusal};
@@ -90,7 +90,7 @@ impl Access {
             return if is_owner { Ok(()) } else { Err(call.denied(&arn(), false)) };
         };
         let arn = arn();
-        let who = Requester { account: &call.account, arn: &call.arn, service: "" };
+        let who = Requester { account: &call.account, arn: &call.arn, ..Requester::default() };
         let action = format!("{}:{}", call.service, call.action);
         match decide(policy, &who, &action, &arn) {
             Decision::Deny if is_owner && call.is_exempt => Ok(()),
@@ -160,19 +160,20 @@ fn not_authorized(arn: &str, action: &str, resource: &str, reason: &str) -> Refu
     )
 }
 
-// Rule (deliveries): SNS brings a message to a queue of another account than the subscription's only if the queue's
-//   policy allows it to SNS.
-// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html
-// Test: tests/isolation.rs::a_topic_reaches_a_queue_of_another_account_only_if_its_policy_says_so
+// Rule (deliveries): SNS delivers to a queue, also as a dead-letter queue and in the topic's own account, only if the
+//   queue's policy allows sqs:SendMessage to sns.amazonaws.com or to everyone, and no statement denies it. Otherwise the
+//   delivery has failed and is not repeated. Where policies are not enforced, SNS delivers to every queue.
+// Source: reported, aws/aws-sdk-go#2415; hashicorp/terraform-provider-aws#1342; MassTransit/MassTransit#1525
+// Test: tests/isolation.rs::a_topic_reaches_a_queue_of_its_own_account_as_the_policy_says,
+//   tests/isolation.rs::a_topic_reaches_a_queue_of_another_account_only_if_its_policy_says_so,
+//   tests/isolation.rs::what_sns_may_not_deliver_goes_to_the_dead_letter_queue_at_once
 //
-/// Returns whether SNS may put messages into a queue on behalf of an account: one of its own, or one
-/// whose policy allows that to SNS or to the account.
-pub fn may_deliver(tx: &Txn<'_>, account: &str, queue: &Queue) -> bool {
-    if !tx.isolates_accounts() || queue.address.account == account {
+/// Returns whether SNS may put messages of a topic into a queue.
+pub fn may_deliver(tx: &Txn<'_>, topic_arn: &str, queue: &Queue) -> bool {
+    if !tx.isolates_accounts() {
         return true;
     }
     let Some(policy) = &queue.attributes.policy else { return false };
-    let root = format!("arn:aws:iam::{account}:root");
-    let who = Requester { account, arn: &root, service: SNS };
+    let who = Requester { service: SNS, source_arn: topic_arn, ..Requester::default() };
     decide(policy, &who, "sqs:SendMessage", &queue.address.arn()) == Decision::Allow
 }

@@ -259,7 +259,7 @@ pub fn ask_in_queue(
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
     let message = ForQueue {
-        account: &outbox.subscription.account,
+        topic_arn: &outbox.subscription.topic_arn,
         content: QueueContent::new(body.to_owned(), &MessageAttributes::new()),
         group: fifo_id,
         deduplication_id: fifo_id,
@@ -345,7 +345,7 @@ fn fail(
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
-        account: &subscription.account,
+        topic_arn: &subscription.topic_arn,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),

@@ -5,9 +5,8 @@ use super::access::Access;
 use super::{places, queues};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
-use crate::domain::receipt::Receipt;
 use crate::domain::topic_address::SubscriptionArn;
-use crate::engine::receive::Delivery;
+use crate::engine::receive::{Delivery, receipt_of};
 use crate::store::{CapturedMessage, Message, Place, Queue, Txn};
 use std::collections::HashMap;
 
@@ -132,9 +131,9 @@ pub fn peek(
         let content = tx.content(queue.backlog, &message)?;
         let size = content.body.len() + content.attributes.as_ref().map_or(0, Vec::len);
         left = left.saturating_sub(size);
-        let (sequence, receive) = (message.sequence, message.receive_count);
         let delivery = Delivery {
-            receipt: Receipt { queue: queue.id, sequence, receive },
+            receipt: receipt_of(&queue, &message),
+            handle: String::new(),
             group: places::group_of(tx, &message)?.map(|group| group.name),
             former_turn: 0,
             content,

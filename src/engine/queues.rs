@@ -55,7 +55,7 @@ pub fn ensure(
     } else {
         attributes.retain(|name, _| !FIFO_ATTRIBUTES.contains(&name.as_str()));
     }
-    create(tx, address, &attributes, &IndexMap::new(), false).map(drop)
+    create(tx, &Access::everything(), address, &attributes, &IndexMap::new(), false).map(drop)
 }
 
 /// Has what is sent to a queue go to others, too or instead. They are of the same kind, FIFO or
@@ -76,17 +76,24 @@ pub fn forward(
     Ok(())
 }
 
-/// Makes a queue, or finds the one that is already there with the given attributes and tags.
-/// `cool_down`: whether a name must rest for a minute after its queue was deleted.
+// Rule (CreateQueue, CreateTopic): to create a queue or topic again, its policy must not deny that: the call would show
+//   that it exists and compare its attributes.
+// Source: inferred, an explicit Deny of the resource's policy overrides every Allow
+// Test: tests/isolation.rs::what_denies_an_owner_everything_shows_no_resource_either
+//
+/// Creates a queue, or finds the existing one if it has the given attributes and tags. `cool_down`:
+/// whether a name cannot be used again for a minute after its queue was deleted.
 pub fn create(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &QueueAddress,
     given: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
     cool_down: bool,
 ) -> Result<Arc<Queue>, Refusal> {
+    let existing = look(tx, access, address)?;
     let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
-    if let Some(existing) = tx.queue(address)? {
+    if let Some(existing) = existing {
         check_same(tx, &existing, given, tags)?;
         return Ok(existing);
     }
@@ -123,7 +130,7 @@ pub fn create(
 // Rule (CreateQueue): a queue that is there must have the given tags, also if it has none; the refusal
 //   is QueueAlreadyExists.
 // Source: reported, Bogdanp/dramatiq_sqs#13
-// Test: tests/scenarios/queues.txt#To create a queue again finds it
+// Test: tests/scenarios/queues.txt#Creating an existing queue succeeds if the given attributes match the current ones
 
 /// A queue that is to be made, and is there, must have the given attributes and tags. It may have
 /// others.
@@ -262,7 +269,7 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 
 // Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
-// Test: tests/scenarios/purge.txt#A purge takes everything
+// Test: tests/scenarios/purge.txt#A purge deletes visible
 //
 // Rule (PurgeQueue): a purge clears the memory of deduplication: an id that was used before is accepted.
 // Source: recorded

@@ -66,8 +66,10 @@ pub struct Received {
 /// A message as it is given out.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its receipt handle says this.
+    /// What its receipt handle names.
     pub receipt: Receipt,
+    /// ReceiptHandle; empty if the message was not received.
+    pub handle: String,
     /// The part that changes, as it is now.
     pub message: Message,
     /// The part that does not.
@@ -81,7 +83,7 @@ pub struct Delivery {
 // Rule (ReceiveMessage): when as many messages are in flight as may be, a short poll of a standard
 //   queue is refused with OverLimit, status 403; a long poll, and any poll of a FIFO queue, gets nothing.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-// Test: tests/scenarios/in_flight_limit.txt#About 120,000 messages may be in flight
+// Test: tests/scenarios/in_flight_limit.txt#A short poll of a full standard queue is rejected
 
 // Rule (ReceiveMessage): with VisibilityTimeout 0 a message is visible again at once, and the receive
 //   counts.
@@ -324,12 +326,10 @@ impl Taking<'_> {
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
+        let receipt = receipt_of(self.queue, &message);
         self.messages.push(Delivery {
-            receipt: Receipt {
-                queue: self.queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             group: turn.group.as_ref().map(|group| group.name.clone()),
             former_turn: turn.group.as_ref().map_or(0, |group| group.turn),
@@ -352,7 +352,7 @@ impl Taking<'_> {
 
     // Rule (ReceiveMessage): if the dead-letter queue is deleted, messages stay and are returned.
     // Source: inferred
-    // Test: tests/scenarios/dead_letters.txt#A dead-letter queue that is gone takes nothing
+    // Test: tests/scenarios/dead_letters.txt#If the dead-letter queue was deleted
 
     /// Returns where a message goes that has been received too often. If the dead-letter queue is
     /// gone the message stays.
@@ -372,6 +372,11 @@ impl Taking<'_> {
         let target = dead_letter::target(tx, self.queue)?;
         Ok(self.dead_letter_queue.get_or_init(|| target).as_deref())
     }
+}
+
+/// Returns what names the latest receive of a message.
+pub fn receipt_of(queue: &Queue, message: &Message) -> Receipt {
+    Receipt { queue: queue.id, sequence: message.sequence, receive: message.receive_count }
 }
 
 /// An attempt as it is remembered: for each message its sequence and receive, and until when it was
@@ -410,7 +415,7 @@ enum Fate {
 // Rule (ReceiveMessage): within five minutes and the visibility timeout a receive with the same
 //   ReceiveRequestAttemptId returns the same messages and receipt handles, and restarts their timeout.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-// Test: tests/scenarios/fifo_attempts.txt#A receive repeated with its attempt id gets the same messages
+// Test: tests/scenarios/fifo_attempts.txt#A receive repeated with its attempt ID returns the same messages and receipt handles
 
 // Rule (ReceiveMessage): once a message of the receive was deleted or its visibility was changed, its
 //   ReceiveRequestAttemptId is refused for the rest of the five minutes.
@@ -421,7 +426,7 @@ enum Fate {
 // Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same
 //   ReceiveRequestAttemptId begins a new receive.
 // Source: inferred, the same messages are documented for the time of the timeout only
-// Test: tests/scenarios/fifo_attempts.txt#When the timeout has passed, tests/scenarios/fifo_attempts.txt#Five minutes after the receive
+// Test: tests/scenarios/fifo_attempts.txt#After the timeout it is a new receive, tests/scenarios/fifo_attempts.txt#Five minutes after the receive
 
 /// Returns the messages of an earlier receive with the same attempt id, hidden anew; nothing if this
 /// is a new receive.
@@ -457,12 +462,10 @@ fn repeat(
     for (mut message, content) in messages.into_iter().zip(contents) {
         places::hide(tx, queue, &mut message, until)?;
         let group = places::group_of(tx, &message)?;
+        let receipt = receipt_of(queue, &message);
         deliveries.push(Delivery {
-            receipt: Receipt {
-                queue: queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             former_turn: group.as_ref().map_or(0, |group| group.turn),
             group: group.map(|group| group.name),

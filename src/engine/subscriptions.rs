@@ -3,6 +3,7 @@
 use super::access::Access;
 use super::{outbox, platform, replay, topics};
 use crate::domain::address::QueueAddress;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{
     FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
 };
@@ -222,7 +223,7 @@ fn send(tx: &mut Txn<'_>, subscription: &Subscription, payload: &Payload) -> Res
 
 /// Returns the account of a subscription's topic, in whose outbox its deliveries count.
 fn payer(subscription: &Subscription) -> &str {
-    subscription.topic_arn.split(':').nth(4).unwrap_or_default()
+    Arn::parse(&subscription.topic_arn).map_or("", |arn| arn.account)
 }
 
 fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Confirmation {
@@ -246,8 +247,8 @@ pub fn other_topic() -> Refusal {
 // Source: recorded
 // Test: tests/recorded/sns-topics.jsonl#sns-confirm-topic-is-no-arn
 // Rule (ConfirmSubscription): a TopicArn of another region than the token's is "Topic"; any other topic of the region
-//   will do.
-// Source: inferred
+//   is accepted, because the token alone identifies the subscription.
+// Source: reported, localstack/localstack#8129
 // Test: tests/scenarios/confirmations.txt#The token identifies the subscription
 // Rule (ConfirmSubscription): a token that is not hexadecimal is "Invalid token"; an unknown one is "Token".
 // Source: recorded, one token of each; that hexadecimal digits are the difference is inferred
@@ -310,7 +311,7 @@ pub fn confirm(
 // Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
 // Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
 // Source: recorded
-// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
+// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#The link ends the subscription
 // Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
 //   only their messages have a link that does it. Others answer AuthorizationError.
 // Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only

@@ -44,14 +44,16 @@ pub fn find(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Result
 // Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic, tests/recorded/sns-topics.jsonl#sns-create-again-with-a-subset-of-the-tags
 pub fn create(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &TopicAddress,
     given: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
     data_protection_policy: Option<&str>,
 ) -> Result<(), Refusal> {
+    let existing = look(tx, access, address)?;
     let mut attributes = TopicAttributes::create(&address.name, given)?;
     let arn = address.arn();
-    if let Some(existing) = tx.topic(address)? {
+    if let Some(existing) = existing {
         let differs = |what: &str| {
             Refusal::invalid_parameter_because(
                 what,

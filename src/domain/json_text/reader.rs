@@ -19,6 +19,8 @@ pub struct Reader<'a> {
     text: &'a str,
     /// The byte that is read next.
     at: usize,
+    /// Whether an object has had two members of one name.
+    repeats_a_name: bool,
 }
 
 /// An object or array whose end has not been read.
@@ -69,10 +71,14 @@ impl Open {
         }
     }
 
-    fn add(&mut self, value: Value) {
+    /// Adds a value. Returns whether it replaces one of the same name.
+    fn add(&mut self, value: Value) -> bool {
         match &mut self.content {
-            Content::Array(elements) => elements.push(value),
-            Content::Object(members, name) => drop(members.insert(std::mem::take(name), value)),
+            Content::Array(elements) => {
+                elements.push(value);
+                false
+            }
+            Content::Object(members, name) => members.insert(std::mem::take(name), value).is_some(),
         }
     }
 }
@@ -88,12 +94,17 @@ impl From<Content> for Value {
 
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, repeats_a_name: false }
+    }
+
+    /// Returns whether an object of what was read names a member twice.
+    pub fn repeats_a_name(&self) -> bool {
+        self.repeats_a_name
     }
 
     /// Reads the first value of the text. The containers around the current value are kept in a list, so that no text
     /// can exhaust the stack.
-    pub fn document(mut self) -> Result<Value, Malformed> {
+    pub fn document(&mut self) -> Result<Value, Malformed> {
         let mut open: Vec<Open> = Vec::new();
         loop {
             let Some(mut first) = self.next_token()? else { return Err(self.end_of_input(&open)) };
@@ -116,7 +127,7 @@ impl<'a> Reader<'a> {
                 }
             };
             match open.last_mut() {
-                Some(container) => container.add(value),
+                Some(container) => self.repeats_a_name |= container.add(value),
                 None => return Ok(value),
             }
         }
