@@ -55,9 +55,8 @@ const BANNED: &[&str] = &[
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
-    ("anew", "src", 9),
+    ("anew", "src", 8),
     ("anybody", "src", 1),
-    ("as it stands", "src", 1),
     ("aside", "docs", 2),
     ("at hand", "src", 3),
     ("everybody", "docs", 2),
@@ -65,13 +64,13 @@ const REMAINING: &[(&str, &str, usize)] = &[
     ("give way", "src", 7),
     ("gives way", "src", 1),
     ("nobody", "docs", 1),
-    ("nobody", "src", 43),
+    ("nobody", "src", 40),
     ("somebody", "src", 17),
-    ("tells", "src", 35),
-    ("told", "src", 22),
+    ("tells", "src", 33),
+    ("told", "src", 20),
     ("where to go on", "src", 3),
     ("whoever", "docs", 2),
-    ("whoever", "src", 28),
+    ("whoever", "src", 24),
     ("whom", "src", 5),
 ];
 
@@ -147,16 +146,17 @@ fn banned_words_only_become_fewer() {
     let recorded: BTreeMap<(&str, &str), usize> =
         REMAINING.iter().map(|(word, area, count)| ((*word, *area), *count)).collect();
     if now != recorded {
-        let table: String = now
+        let table: Vec<String> = now
             .iter()
-            .map(|((word, area), count)| format!("    (\"{word}\", \"{area}\", {count}),\n"))
+            .map(|((word, area), count)| format!("    (\"{word}\", \"{area}\", {count}),"))
             .collect();
-        let more: String = now
+        let more: Vec<String> = now
             .iter()
             .filter(|(key, count)| recorded.get(*key).is_none_or(|limit| limit < *count))
-            .map(|(key, _)| format!("{} more often in {}: {:?}\n", key.0, key.1, found[key]))
+            .map(|(key, _)| format!("{} more often in {}: {:?}", key.0, key.1, found[key]))
             .collect();
-        panic!("{more}If no word became more frequent, REMAINING should be:\n{table}");
+        let (table, more) = (table.join("\n"), more.join("\n"));
+        panic!("{more}\nIf no word became more frequent, REMAINING should be:\n{table}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Dead-letter rules: RedrivePolicy and RedriveAllowPolicy.
 //!
-//! AWS page: "Using dead-letter queues in Amazon SQS". Whether the target exists is for the engine
-//! to find out; [`check_target`] then says whether it will do.
+//! Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+//! The engine looks the target up; [`check_target`] then decides whether it is valid.
 
 use super::address::QueueAddress;
 use super::json_object::JsonObject;
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// A queue's RedrivePolicy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedrivePolicy {
-    /// The JSON as it was given: refusals quote it. What is shown is [`RedrivePolicy::shown`].
+    /// The JSON as given, which errors quote. [`RedrivePolicy::shown`] is what is returned.
     pub text: String,
     /// `deadLetterTargetArn`
     pub dead_letter_target_arn: String,
@@ -163,7 +163,7 @@ pub fn check_target(
     target: Option<(&QueueAddress, bool, Option<&RedriveAllowPolicy>)>,
 ) -> Result<(), Refusal> {
     let refuse = |reason| Err(refuse(&policy.text, reason));
-    // Another owner is told before whether such a queue exists there.
+    // A wrong owner is reported before the existence of the queue.
     if policy.target().is_some_and(|target| target.account != source.account) {
         return refuse("Dead-letter target owner should be same as the source.");
     }
@@ -190,7 +190,7 @@ pub fn check_target(
 // Source: recorded
 // Test: tests/recorded/sqs.jsonl#sqs-dlq-received-from-dlq-after-move
 //
-/// Whether a message that was received this often is moved instead of being received again.
+/// Returns whether a message that was received this often is moved instead of being received again.
 pub fn to_dead_letter(received_count: i64, max_receive_count: u32) -> bool {
     received_count >= i64::from(max_receive_count)
 }

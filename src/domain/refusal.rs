@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use strum::VariantArray;
 
 /// The documented errors of SQS, SNS and STS, and those of AWS's common framework. `api::error` maps each
 /// to its code in both protocols, its status and its fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum Kind {
     // From the model of SQS
@@ -75,62 +76,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[
-        Self::QueueDoesNotExist,
-        Self::QueueNameExists,
-        Self::QueueDeletedRecently,
-        Self::PurgeQueueInProgress,
-        Self::MessageNotInflight,
-        Self::ReceiptHandleIsInvalid,
-        Self::EmptyBatchRequest,
-        Self::TooManyEntriesInBatchRequest,
-        Self::BatchEntryIdsNotDistinct,
-        Self::BatchRequestTooLong,
-        Self::InvalidBatchEntryId,
-        Self::UnsupportedOperation,
-        Self::OverLimit,
-        Self::InvalidAttributeName,
-        Self::InvalidAttributeValue,
-        Self::InvalidMessageContents,
-        Self::InvalidIdFormat,
-        Self::ResourceNotFound,
-        Self::InvalidAddress,
-        Self::InvalidSecurity,
-        Self::RequestThrottled,
-        Self::InvalidParameter,
-        Self::ParameterValueInvalid,
-        Self::NotFound,
-        Self::EndpointDisabled,
-        Self::PlatformApplicationDisabled,
-        Self::InvalidState,
-        Self::UserError,
-        Self::OptedOut,
-        Self::VerificationFailed,
-        Self::TagLimitExceeded,
-        Self::FilterPolicyLimitExceeded,
-        Self::SubscriptionLimitExceeded,
-        Self::TopicLimitExceeded,
-        Self::ReplayLimitExceeded,
-        Self::MalformedPolicyDocument,
-        Self::ValidationError,
-        Self::InvalidParameterValue,
-        Self::MissingParameter,
-        Self::AccessDenied,
-        Self::InvalidAction,
-        Self::MissingAction,
-        Self::InvalidRequest,
-        Self::MalformedInput,
-        Self::MalformedQueryString,
-        Self::Serialization,
-        Self::RequestTooLarge,
-        Self::ServiceUnavailable,
-        Self::InternalFailure,
-        Self::MissingAuthenticationToken,
-        Self::InvalidClientTokenId,
-        Self::ExpiredToken,
-        Self::SignatureDoesNotMatch,
-        Self::IncompleteSignature,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// The rejection of a call: its kind and the message for the caller.

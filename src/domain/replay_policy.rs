@@ -1,25 +1,25 @@
 //! The replay policy of a subscription to a FIFO topic.
 //!
-//! AWS page: "Message archiving and replay for FIFO topics".
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/fifo-message-archiving-replay.html>
 
 use super::json_object::JsonObject;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Which part of an archive is to be replayed, in Unix milliseconds.
+/// The part of an archive to replay, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayPolicy {
     /// The first moment.
     pub from: i64,
-    /// The last moment; none for everything up to now.
+    /// The last moment; `None` for everything up to now.
     pub until: Option<i64>,
 }
 
 impl ReplayPolicy {
-    // Rule (Subscribe, SetSubscriptionAttributes): a ReplayPolicy that is no object, or has a member that is
-    //   unknown, is refused with the sentences of a RedrivePolicy.
-    // Source: inferred, the sentence about an unknown member is AWS's for a RedrivePolicy
+    // Rule (Subscribe, SetSubscriptionAttributes): a ReplayPolicy that is not an object, or has an unknown
+    //   member, is rejected with the error texts of a RedrivePolicy.
+    // Source: inferred, the text about an unknown member is AWS's for a RedrivePolicy
     // Test: src/domain/replay_policy.rs::nonsense_is_refused
 
     /// Reads the attribute ReplayPolicy. The error is a reason.
