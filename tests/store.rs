@@ -343,10 +343,8 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
     by_hand.close().unwrap();
     let before = std::fs::read(&file).unwrap();
     let sentence = refusal_to_open(data.path());
-    assert!(
-        sentence.starts_with("the database has schema version 99, this program "),
-        "{sentence}"
-    );
+    let start = format!("{}: the database has schema version 99, this program ", file.display());
+    assert!(sentence.starts_with(&start), "{sentence}");
     assert!(sentence.contains("written by a newer squab"), "{sentence}");
     assert!(std::fs::read(&file).unwrap() == before);
 }
@@ -567,7 +565,8 @@ fn a_file_that_is_no_database_is_refused() {
     std::fs::write(data.path().join("squab.db"), "not a database, but long enough ".repeat(100))
         .unwrap();
     let sentence = refusal_to_open(data.path());
-    assert!(sentence.contains("not a database"), "{sentence}");
+    let file = data.path().join("squab.db").display().to_string();
+    assert!(sentence.starts_with(&file) && sentence.contains("not a database"), "{sentence}");
 }
 
 /// A service on a data directory, at a time.

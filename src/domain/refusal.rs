@@ -199,13 +199,16 @@ impl Refusal {
         Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
     }
 
-    /// A fault of ours: the caller learns nothing but that, the log learns the cause.
+    /// Returns the refusal of a call that fails for a reason of the server's own: the cause is for the
+    /// log only.
+    pub fn caused_by(kind: Kind, message: &'static str, cause: impl fmt::Display) -> Self {
+        Self { internal: Some(cause.to_string()), ..Self::new(kind, message) }
+    }
+
+    /// Returns the refusal of a call that fails for a bug, with the cause for the log.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        Self {
-            kind: Kind::InternalFailure,
-            message: Cow::Borrowed("We encountered an internal error. Please try again."),
-            internal: Some(cause.to_string()),
-        }
+        let message = "We encountered an internal error. Please try again.";
+        Self::caused_by(Kind::InternalFailure, message, cause)
     }
 }
 
