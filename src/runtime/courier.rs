@@ -18,7 +18,7 @@ use crate::domain::notification::{
 };
 use crate::domain::sns_endpoint::Protocol;
 use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
-use crate::store::{Confirmation as Question, Payload, Publication};
+use crate::store::{Confirmation as Question, Payload, Publication, failure_log};
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,7 +66,7 @@ impl Drop for Slot {
 /// Runs until the server stops.
 pub(super) async fn keep_delivering(runtime: Runtime) {
     if let Err(refusal) = runtime.store.run(|tx| Ok(tx.release_claims()?)).await {
-        tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+        failure_log::report("cannot look into the outbox", &refusal, None);
     }
     let slots = Slots::new();
     loop {
@@ -76,7 +76,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
                 if *runtime.stopping.borrow() {
                     return;
                 }
-                tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+                failure_log::report("cannot look into the outbox", &refusal, None);
                 Some(runtime.clock.now_ms() + 1_000)
             }
         };
@@ -136,7 +136,7 @@ async fn serve(runtime: &Runtime, subscription: i64) {
     if *runtime.stopping.borrow() {
         return;
     }
-    tracing::error!(%refusal, cause = refusal.internal, "deliveries failed");
+    failure_log::report("deliveries failed", &refusal, None);
     let rest_until = runtime.clock.now_ms() + 1_000;
     let release =
         runtime.store.run(move |tx| deliveries::release(tx, subscription, Some(rest_until)));

@@ -7,7 +7,7 @@ use super::Runtime;
 use crate::domain::Refusal;
 use crate::engine::fan_out::{self, AskedPage, Step};
 use crate::engine::{move_tasks, platform, replay, sweep, topics};
-use crate::store::{DeduplicationKey, Txn};
+use crate::store::{DeduplicationKey, Txn, failure_log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ fn report(runtime: &Runtime, refusal: &Refusal) {
     if *runtime.stopping.borrow() {
         return;
     }
-    tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+    failure_log::report("background work failed", refusal, None);
 }
 
 /// Runs a page of work that can wait. If there is more to do, lets those work first who have been

@@ -63,9 +63,14 @@ impl StorageWatch {
             FULL if !stores => Ok(()),
             FULL => Err(Refusal::new(
                 Kind::ServiceUnavailable,
-                "The service cannot take more at the moment. Try again later.",
+                "The server has no room for more at the moment. Try again later.",
             )),
-            _ => Err(Refusal::internal(self.reason())),
+            _ => Err(Refusal::caused_by(
+                Kind::ServiceUnavailable,
+                "The database file of the server was removed or replaced while the server runs. It \
+                 serves nothing until it is restarted.",
+                self.reason(),
+            )),
         }
     }
 

@@ -16,6 +16,7 @@ mod deduplication;
 mod deliveries;
 mod driver;
 mod error;
+pub mod failure_log;
 mod files;
 mod free_space;
 mod ids;
