@@ -3,6 +3,7 @@
 //! An unknown key is an error: a setting that is silently ignored costs its user an afternoon.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -45,10 +46,33 @@ impl Fault {
 pub(super) struct Source<'a>(pub &'a str);
 
 impl Source<'_> {
+    /// Returns the line of this byte, counted from 1.
+    pub fn line(self, at: usize) -> usize {
+        let before = self.0.get(..at).unwrap_or(self.0);
+        1 + before.matches('\n').count()
+    }
+
     /// A fault of what stands at this byte.
     pub fn fault(self, at: usize, message: impl Into<String>) -> Fault {
-        let before = self.0.get(..at).unwrap_or(self.0);
-        Fault { line: 1 + before.matches('\n').count(), message: message.into() }
+        Fault { line: self.line(at), message: message.into() }
+    }
+}
+
+/// Where a queue or a topic is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, counted from 1; `None` where the format does not tell.
+    pub line: Option<usize>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.path.display()),
+            None => write!(f, "{}", self.path.display()),
+        }
     }
 }
 

@@ -72,6 +72,11 @@ pub(super) struct Options {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_anonymous: Option<bool>,
 
+    /// Name queues in /metrics to callers who do not sign [default: true without keys, else false]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub open_metrics: Option<bool>,
+
     /// Directory that holds the state; made when it is missing [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -158,7 +163,7 @@ pub(super) struct Options {
     #[serde(deserialize_with = "one_or_many")]
     pub lambda_url: Option<Vec<String>>,
 
-    /// Connect to these endpoints only: network, host, loopback, private, public; repeatable [default: all]
+    /// Connect to these only: network, host, loopback, private, metadata, public; repeatable [default: all]
     #[arg(long, value_name = "WHERE", value_delimiter = ',')]
     #[serde(deserialize_with = "one_or_many")]
     pub allow_endpoints: Option<Vec<String>>,
@@ -192,7 +197,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "FORM")]
     pub sqs_endpoint_strategy: Option<EndpointStrategy>,
 
-    /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:4566]
+    /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:PORT]
     #[arg(long, value_name = "HOST:PORT")]
     pub external_host: Option<String>,
 
@@ -266,6 +271,7 @@ impl Options {
         Self {
             listen: self.listen.or(below.listen),
             allow_anonymous: self.allow_anonymous.or(below.allow_anonymous),
+            open_metrics: self.open_metrics.or(below.open_metrics),
             data: self.data.or(below.data),
             ephemeral: self.ephemeral.or(below.ephemeral),
             durability: self.durability.or(below.durability),

@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Fault, Source, account, as_table, string, text};
+use super::file::{Fault, Origin, Source, account, as_table, string, text};
 use super::suggestion::did_you_mean;
 use crate::domain::limits::MAX_RECEIVE_COUNT;
 
@@ -26,6 +26,8 @@ use crate::domain::limits::MAX_RECEIVE_COUNT;
 pub struct DeclaredQueue {
     /// The name, with `.fifo` for a FIFO queue.
     pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
     /// 12 digits; the default account when `None`.
     pub account: Option<String>,
     /// The region of the settings when `None`.
@@ -80,7 +82,8 @@ const KEYS: [&str; 8] = [
 pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredQueue>, Fault> {
     let mut declared = IndexMap::new();
     for (name, value) in table {
-        let queue = parse_queue(source, name.get_ref(), value)?;
+        let mut queue = parse_queue(source, name.get_ref(), value)?;
+        queue.origin.line = Some(source.line(name.span().start));
         declared.insert(queue.name.clone(), (name.span().start, queue));
     }
     dead_letter_queues_first(source, declared)
@@ -91,6 +94,7 @@ impl DeclaredQueue {
     pub(super) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            origin: Origin::default(),
             account: None,
             region: None,
             attributes: IndexMap::new(),
@@ -257,6 +261,7 @@ mod tests {
         );
         let expected = DeclaredQueue {
             name: "orders".to_owned(),
+            origin: Origin { line: Some(1), ..Origin::default() },
             account: Some("123456789012".to_owned()),
             region: Some("eu-west-1".to_owned()),
             attributes: map(&[

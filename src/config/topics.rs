@@ -24,7 +24,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Fault, Source, account, as_table, string, text};
+use super::file::{Fault, Origin, Source, account, as_table, string, text};
 use super::suggestion::did_you_mean;
 
 /// A topic that is to exist at start.
@@ -32,6 +32,8 @@ use super::suggestion::did_you_mean;
 pub struct DeclaredTopic {
     /// The name, with `.fifo` for a FIFO topic.
     pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
     /// 12 digits; the default account when `None`.
     pub account: Option<String>,
     /// The region of the settings when `None`.
@@ -109,7 +111,12 @@ type Key<'i> = Spanned<Cow<'i, str>>;
 
 /// Reads `[topics.…]`.
 pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredTopic>, Fault> {
-    table.iter().map(|(name, value)| parse_topic(source, name.get_ref(), value)).collect()
+    let parse = |(name, value): (&Key<'_>, _)| {
+        let mut topic = parse_topic(source, name.get_ref(), value)?;
+        topic.origin.line = Some(source.line(name.span().start));
+        Ok(topic)
+    };
+    table.iter().map(parse).collect()
 }
 
 fn parse_topic(
@@ -119,6 +126,7 @@ fn parse_topic(
 ) -> Result<DeclaredTopic, Fault> {
     let mut topic = DeclaredTopic {
         name: name.to_owned(),
+        origin: Origin::default(),
         account: None,
         region: None,
         attributes: IndexMap::new(),
@@ -297,6 +305,7 @@ mod tests {
         let policy = r#"{"kind":["order",{"prefix":"x"}],"n":[{"numeric":[">",1]}]}"#;
         let expected = DeclaredTopic {
             name: "events".to_owned(),
+            origin: Origin { line: Some(1), ..Origin::default() },
             account: None,
             region: None,
             attributes: map(&[("DisplayName", "Events"), ("HTTPSuccessFeedbackSampleRate", "5")]),
