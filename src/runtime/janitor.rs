@@ -140,17 +140,31 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 }
 
 /// Goes on with fan-outs and replays, advances move tasks and empties what was discarded until
-/// nothing is due. Tells when the next step of a move task is. What is discarded waits for all else.
+/// nothing is due. Returns when the next step of a move task is. What is discarded comes last, but
+/// does not wait for work that fails: on a full disk, emptying it makes the room that the work needs.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     loop {
-        fan_out_pages(runtime).await?;
-        while replay_pages(runtime).await? {}
-        let next_move = runtime.store.run(move_tasks::step).await?;
+        let outcome = match store_more(runtime).await {
+            Ok(()) => runtime.store.run(move_tasks::step).await,
+            Err(refusal) => Err(refusal),
+        };
+        let next_move = outcome.as_ref().ok().copied().flatten();
         let moves = next_move.is_some_and(|at| at <= runtime.clock.now_ms());
         if !empty_a_page(runtime).await? && !moves {
-            return Ok(next_move);
+            return outcome;
         }
     }
+}
+
+/// Goes on with fan-outs and replays. They store more than they free, so they wait while the storage
+/// takes no new messages.
+async fn store_more(runtime: &Runtime) -> Result<(), Refusal> {
+    if runtime.storage.admit(true).is_err() {
+        return Ok(());
+    }
+    fan_out_pages(runtime).await?;
+    while replay_pages(runtime).await? {}
+    Ok(())
 }
 
 /// Brings publications to all subscriptions that they have not come to.

@@ -96,7 +96,8 @@ impl StorageWatch {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, condition: &Condition) {
+    /// Sets the condition, and returns whether it was another one.
+    fn set(&self, condition: &Condition) -> bool {
         let (level, reason) = match condition {
             Condition::Good => (GOOD, ""),
             Condition::Full(reason) => (FULL, reason.as_str()),
@@ -105,7 +106,7 @@ impl StorageWatch {
         reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
         let before = self.level.swap(level, Ordering::Relaxed);
         if before == level {
-            return;
+            return false;
         }
         match condition {
             Condition::Good => tracing::info!("messages are accepted again"),
@@ -114,6 +115,7 @@ impl StorageWatch {
             }
             Condition::Gone(reason) => tracing::error!("{reason}"),
         }
+        true
     }
 }
 
@@ -143,8 +145,9 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
         Volume::Memory => in_memory(runtime).await,
         Volume::Free { available, reserve } => in_files(runtime, available, reserve).await,
     };
-    if !*runtime.stopping.borrow() {
-        runtime.storage.set(&condition);
+    if !*runtime.stopping.borrow() && runtime.storage.set(&condition) {
+        // Background work may have waited for room.
+        runtime.waiters.work.notify_one();
     }
     Some(place)
 }
