@@ -1,14 +1,9 @@
 //! Which protocol, operation and queue a request selects, and which error it gets first.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-mod query;
-
+use crate::gateway::{Answer, HOST, QUEUES, Refused, Service, settings};
+use crate::query::{SNS, STS};
 use axum::body::Body;
-use gateway::{Answer, HOST, QUEUES, Refused, Service, settings};
 use hyper::Request;
-use query::{SNS, STS};
 use serde_json::{Value, json};
 use squab::auth::{Credentials, Mode};
 use squab::server::gateway::GatewaySettings;

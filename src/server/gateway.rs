@@ -13,7 +13,7 @@
 
 use crate::api::error::{message, row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
-use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
+use crate::api::{self, Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
 use crate::auth::{self, Caller, Credentials, Mode, Presented, Principal, Recognized, Role};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
@@ -238,10 +238,11 @@ impl Gateway {
         let index = known.ok_or_else(|| found.service.unknown_action(&action))?;
         found.operation = Some(index);
         let operation = &OPERATIONS[index];
-        let who = operation.is_administrative.then(|| self.who(parts, &caller));
+        let who = operation.is_administrative().then(|| self.who(parts, &caller));
         let cx = self.context(parts, means, caller, operation, now_ms, room);
         found.audited = who.map(|who| {
-            let resource = audit::resource_of(&payload, &cx.path, &cx.account, &cx.region);
+            let resource =
+                audit::resource_of(&payload, &cx.path, &cx.caller.account, &cx.caller.region);
             let operation = format!("{}:{}", operation.service.name(), operation.name);
             Box::new(Entry { who, operation, resource })
         });
@@ -252,9 +253,9 @@ impl Gateway {
         }
         let call = chaos::Call {
             service: found.service.name(),
-            region: &cx.region,
+            region: &cx.caller.region,
             operation: operation.name,
-            account: &cx.account,
+            account: &cx.caller.account,
         };
         if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
             return Err(Unanswered::Struck(fault));
@@ -499,6 +500,16 @@ impl Gateway {
             region_of_host(host).map(str::to_owned)
         });
         let Adjustable { cool_downs, conventions } = self.adjustable();
+        let caller = api::Caller {
+            region: region.unwrap_or_else(|| self.settings.region.clone()),
+            in_session: key.is_some_and(|key| key.session_token.is_some()),
+            arn: caller_arn,
+            role,
+            access,
+            key_id: caller.access_key_id,
+            account: caller.account,
+            principal: caller.principal,
+        };
         Context {
             receive_overrides: if conventions.receive_overrides {
                 means.receive_overrides
@@ -507,22 +518,13 @@ impl Gateway {
             },
             accounts: Arc::clone(&self.settings.accounts),
             one_region: self.settings.one_region,
+            caller: Arc::new(caller),
             credentials: Arc::clone(&self.credentials),
             room: Arc::clone(room),
             received_at_ms,
-            in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
             cool_downs,
             conventions,
-            caller_arn,
-            role,
-            access,
-            signed: caller.access_key_id.is_some(),
-            key_id: caller.access_key_id,
-            region: region.unwrap_or_else(|| self.settings.region.clone()),
-            sender_id: caller.account.clone(),
-            account: caller.account,
-            principal: caller.principal,
             base_url: self.base_url(parts),
             path: means.path,
             trace_header: header(&parts.headers, TRACE_ID)
@@ -612,12 +614,12 @@ impl Admitted {
 
 /// Refuses an operation for which the caller's key has not the role, where accounts are isolated.
 fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
-    if !cx.access.is_limited() || cx.role >= operation.role() {
+    if !cx.caller.access.is_limited() || cx.caller.role >= operation.role() {
         return Ok(());
     }
     let service = operation.service.name();
-    let all = format!("arn:aws:{service}:{}:{}:*", cx.region, cx.account);
-    Err(not_permitted(&cx.caller_arn, service, operation.action(), &all))
+    let all = format!("arn:aws:{service}:{}:{}:*", cx.caller.region, cx.caller.account);
+    Err(not_permitted(&cx.caller.arn, service, operation.action(), &all))
 }
 
 /// A call whose head has been read.
@@ -733,7 +735,7 @@ fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result
     let is_absent = |name| params.get(name).is_none_or(str::is_empty);
     match operation.reach {
         Reach::Queue if is_absent("QueueUrl") => {
-            match QueueAddress::from_path(&cx.path, &cx.account, &cx.region) {
+            match QueueAddress::from_path(&cx.path, &cx.caller.account, &cx.caller.region) {
                 Some(_) => Ok(()),
                 None => Err(invalid_address(&format!("{}{}", cx.base_url, cx.path))),
             }

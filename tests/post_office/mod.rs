@@ -1,9 +1,6 @@
 //! The service in this process with a carrier that remembers what it was given, and answers as it
 //! was told to.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, settings};
 use axum::body::Body;
 use http_body_util::BodyExt;
