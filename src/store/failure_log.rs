@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// Time between two lines about the same failure.
 const INTERVAL: Duration = Duration::from_mins(1);
-/// Failures that are told apart. Causes may name a message, say, so their number has no other bound.
+/// Failures that are logged separately. Causes may name a message, say, so nothing else bounds them.
 const MOST: usize = 64;
 
 static FAILURES: Mutex<Failures> = Mutex::new(Failures(BTreeMap::new()));
