@@ -1,6 +1,5 @@
 //! What would have left for a phone, a device, a mailbox or a stream, kept to be looked at.
 
-use super::driver::Row;
 use super::{Error, Txn, Usage};
 
 /// A message that somebody would have received.
@@ -13,6 +12,8 @@ pub struct CapturedMessage {
     /// What is told of it, as JSON.
     pub message: String,
 }
+
+fields!(CapturedMessage { id: i64, target: String, message: String });
 
 /// Bytes that a message counts with beside its target and its text.
 const ROW_BYTES: i64 = 128;
@@ -32,19 +33,11 @@ impl Txn<'_> {
         self.make_room(account, bytes)?;
         self.count_usage(account, Usage { captured: bytes, ..Usage::default() });
         let id = self.next_sequence()?;
-        self.execute(
+        self.run(
             "INSERT INTO captured_messages (id, account, region, protocol, target, message) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            &[
-                id.into(),
-                account.into(),
-                region.into(),
-                protocol.into(),
-                target.into(),
-                message.into(),
-            ],
-        )?;
-        Ok(())
+            params![id, account, region, protocol, target, message],
+        )
     }
 
     /// The latest messages of a protocol before an id, the latest first; those of one target if it
@@ -57,31 +50,19 @@ impl Txn<'_> {
         before: i64,
         limit: i64,
     ) -> Result<Vec<CapturedMessage>, Error> {
-        let read = |row: &dyn Row| {
-            Ok(CapturedMessage { id: row.i64(0)?, target: row.string(1)?, message: row.string(2)? })
-        };
         match target {
             Some(target) => self.all(
                 "SELECT id, target, message FROM captured_messages \
                  WHERE account = ?1 AND region = ?2 AND protocol = ?3 AND target = ?4 AND id < ?5 \
                  ORDER BY id DESC LIMIT ?6",
-                &[
-                    account.into(),
-                    region.into(),
-                    protocol.into(),
-                    target.into(),
-                    before.into(),
-                    limit.into(),
-                ],
-                read,
+                params![account, region, protocol, target, before, limit],
             ),
             // In the order of ids and not of the index by target.
             None => self.all(
                 "SELECT id, target, message FROM captured_messages \
                  WHERE account = ?1 AND id < ?4 AND +region = ?2 AND +protocol = ?3 \
                  ORDER BY id DESC LIMIT ?5",
-                &[account.into(), region.into(), protocol.into(), before.into(), limit.into()],
-                read,
+                params![account, region, protocol, before, limit],
             ),
         }
     }
@@ -91,11 +72,10 @@ impl Txn<'_> {
         let most = self.account_limits().captured;
         let mut excess = self.usage(account)?.captured + bytes - most;
         while excess > 0 {
-            let oldest = self.all(
-                "SELECT id, octet_length(target) + octet_length(message) FROM captured_messages \
-                 WHERE account = ?1 ORDER BY id LIMIT ?2",
-                &[account.into(), ROOM_PAGE.into()],
-                |row| Ok((row.i64(0)?, row.i64(1)? + ROW_BYTES)),
+            let oldest: Vec<(i64, i64)> = self.all(
+                "SELECT id, octet_length(target) + octet_length(message) + ?3 \
+                 FROM captured_messages WHERE account = ?1 ORDER BY id LIMIT ?2",
+                params![account, ROOM_PAGE, ROW_BYTES],
             )?;
             if oldest.is_empty() {
                 return Ok(());
@@ -104,7 +84,7 @@ impl Txn<'_> {
                 if excess <= 0 {
                     break;
                 }
-                self.execute("DELETE FROM captured_messages WHERE id = ?1", &[id.into()])?;
+                self.run("DELETE FROM captured_messages WHERE id = ?1", params![id])?;
                 self.count_usage(account, Usage { captured: -freed, ..Usage::default() });
                 excess -= freed;
             }
@@ -130,13 +110,12 @@ impl Txn<'_> {
         target: Option<&str>,
         limit: i64,
     ) -> Result<usize, Error> {
-        let removed = self.all(
+        let removed: Vec<_> = self.all(
             "DELETE FROM captured_messages WHERE id IN (SELECT id FROM captured_messages \
              WHERE account = ?1 AND (?2 IS NULL OR region = ?2) AND protocol = ?3 \
              AND (?4 IS NULL OR target = ?4) LIMIT ?5) \
              RETURNING account, octet_length(target) + octet_length(message)",
-            &[account.into(), region.into(), protocol.into(), target.into(), limit.into()],
-            |row| Ok((row.string(0)?, row.i64(1)?)),
+            params![account, region, protocol, target, limit],
         )?;
         self.note_write();
         self.count_forgotten(&removed);

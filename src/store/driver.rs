@@ -1,18 +1,19 @@
 //! What a database must offer: statements with parameters, rows, one transaction at a time.
 
 use super::Error;
+use std::borrow::Cow;
 
 /// A parameter of a statement.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Value<'a> {
     /// SQL NULL
     Null,
     /// 64-bit integer
     Int(i64),
     /// UTF-8 text
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// Bytes
-    Blob(&'a [u8]),
+    Blob(Cow<'a, [u8]>),
 }
 
 impl From<i64> for Value<'_> {
@@ -35,25 +36,25 @@ impl From<bool> for Value<'_> {
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(value: &'a str) -> Self {
-        Value::Text(value)
+        Value::Text(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a String> for Value<'a> {
     fn from(value: &'a String) -> Self {
-        Value::Text(value)
+        Value::Text(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(value: &'a [u8]) -> Self {
-        Value::Blob(value)
+        Value::Blob(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a uuid::Uuid> for Value<'a> {
     fn from(value: &'a uuid::Uuid) -> Self {
-        Value::Blob(value.as_bytes())
+        Value::Blob(Cow::Borrowed(value.as_bytes()))
     }
 }
 
@@ -68,45 +69,14 @@ where
 
 /// One row of an answer. Columns count from 0.
 pub trait Row {
-    /// An integer; NULL is `None`.
+    /// Returns whether a column is NULL.
+    fn is_null(&self, column: usize) -> Result<bool, Error>;
+    /// Returns an integer; NULL is `None`.
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
-    /// A text; NULL is `None`.
+    /// Returns a text; NULL is `None`.
     fn text(&self, column: usize) -> Result<Option<&str>, Error>;
-    /// Bytes; NULL is `None`.
+    /// Returns bytes; NULL is `None`.
     fn blob(&self, column: usize) -> Result<Option<&[u8]>, Error>;
-}
-
-impl dyn Row + '_ {
-    /// An integer that is there.
-    pub fn i64(&self, column: usize) -> Result<i64, Error> {
-        self.int(column)?.ok_or_else(|| missing(column))
-    }
-
-    /// A small integer that is there.
-    pub fn u32(&self, column: usize) -> Result<u32, Error> {
-        u32::try_from(self.i64(column)?).map_err(|_| missing(column))
-    }
-
-    /// A text that is there.
-    pub fn string(&self, column: usize) -> Result<String, Error> {
-        self.text(column)?.map(str::to_owned).ok_or_else(|| missing(column))
-    }
-
-    /// A text, or nothing.
-    pub fn optional_string(&self, column: usize) -> Result<Option<String>, Error> {
-        Ok(self.text(column)?.map(str::to_owned))
-    }
-
-    /// A UUID in 16 bytes.
-    pub fn uuid(&self, column: usize) -> Result<uuid::Uuid, Error> {
-        self.blob(column)?
-            .and_then(|bytes| uuid::Uuid::from_slice(bytes).ok())
-            .ok_or_else(|| missing(column))
-    }
-}
-
-fn missing(column: usize) -> Error {
-    Error::Corrupt(format!("column {column} of a row has no usable value"))
 }
 
 /// What is done with each row of an answer.
@@ -117,8 +87,8 @@ pub trait Database: Send {
     /// Hands over the connection for as long as `work` takes, for one transaction or several.
     fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver));
 
-    /// Whether a commit waits for nothing: then callers may commit by themselves, for they lose
-    /// less time with that than with asking another thread.
+    /// Returns whether a commit waits for nothing: then callers may commit by themselves, because
+    /// they lose less time with that than with asking another thread.
     fn commits_at_once(&self) -> bool {
         false
     }
@@ -132,7 +102,7 @@ pub trait Driver {
     fn commit(&mut self) -> Result<(), Error>;
     /// Undoes it. Also right when the database has already done so by itself.
     fn rollback(&mut self);
-    /// Runs a statement without an answer; tells how many rows it touched.
+    /// Runs a statement without an answer; returns how many rows it changed.
     fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<usize, Error>;
     /// Runs a statement and hands over each row of its answer.
     fn query(

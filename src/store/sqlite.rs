@@ -230,9 +230,9 @@ pub(super) fn failure(error: &rusqlite::Error) -> Error {
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match *self {
+        Ok(ToSqlOutput::Borrowed(match self {
             Value::Null => ValueRef::Null,
-            Value::Int(value) => ValueRef::Integer(value),
+            Value::Int(value) => ValueRef::Integer(*value),
             Value::Text(value) => ValueRef::Text(value.as_bytes()),
             Value::Blob(value) => ValueRef::Blob(value),
         }))
@@ -349,6 +349,10 @@ fn wrong_type(column: usize) -> Error {
 }
 
 impl Row for SqliteRow<'_, '_> {
+    fn is_null(&self, column: usize) -> Result<bool, Error> {
+        Ok(self.value(column)? == ValueRef::Null)
+    }
+
     fn int(&self, column: usize) -> Result<Option<i64>, Error> {
         match self.value(column)? {
             ValueRef::Null => Ok(None),
