@@ -1,7 +1,7 @@
 //! The outbox: what has to leave the process, one row for each message and subscription.
 
 use super::driver::Value;
-use super::rows::{Cells, Stored};
+use super::rows::{Cells, Nullable, Stored};
 use super::{Effect, Error, Txn, Usage};
 use uuid::Uuid;
 
@@ -83,8 +83,6 @@ const fn bytes(kind: i64) -> i64 {
 }
 
 impl Stored for Payload {
-    const WIDTH: usize = 2 + Confirmation::WIDTH;
-
     fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
         match cells.read::<(i64, Option<i64>, Option<Confirmation>)>()? {
             (NOTIFICATION, Some(publication), _) => Ok(Self::Notification(publication)),
@@ -124,14 +122,14 @@ fields!(ReadyOutbox { subscription: i64, destination: String });
 
 row! {
     ($ select) Delivery in "deliveries" {
-        id: "id",
-        subscription: "subscription",
+        id,
+        subscription,
         payload: "kind" "publication" "message_id" "token" "base_url",
-        created_at: "created_at",
-        attempts: "attempts",
-        due_at: "due_at",
+        created_at,
+        attempts,
+        due_at,
     }
-    extra { "account" }
+    extra { account }
 }
 
 impl Txn<'_> {

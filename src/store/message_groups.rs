@@ -121,19 +121,8 @@ impl KnownGroups {
 }
 
 row! {
-    ($ select) MessageGroup in "message_groups" {
-        id: "id",
-        backlog: "backlog",
-        name: "name",
-    }
-    changing {
-        head: "head",
-        size: "size",
-        in_flight: "in_flight",
-        last_sent_at: "last_sent_at",
-        turn: "turn",
-        first_hidden: "first_hidden",
-    }
+    ($ select) MessageGroup in "message_groups" { id, backlog, name }
+    changing { head, size, in_flight, last_sent_at, turn, first_hidden }
 }
 
 impl Txn<'_> {

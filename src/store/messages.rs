@@ -1,7 +1,7 @@
 //! Messages: the part that changes, and the contents that stay.
 
 use super::driver::Value;
-use super::rows::{Cells, Inserted, Stored, values};
+use super::rows::{Cells, Inserted, Nullable, Stored, values};
 use super::{Counts, Error, Queue, Txn};
 use uuid::Uuid;
 
@@ -120,20 +120,20 @@ impl Stored for Place {
 
 row! {
     ($ select) Message in "messages" {
-        sequence: "sequence",
-        place: "place",
-        rank: "rank",
+        sequence,
+        place,
+        rank,
         group: "message_group",
-        content: "content",
+        content,
         id: "message_id",
-        sent_at: "sent_at",
-        receive_count: "receive_count",
-        received_at: "received_at",
-        first_received_at: "first_received_at",
-        dead_letter_source: "dead_letter_source",
-        received_elsewhere: "received_elsewhere",
+        sent_at,
+        receive_count,
+        received_at,
+        first_received_at,
+        dead_letter_source,
+        received_elsewhere,
     }
-    extra { "backlog", "body", "attributes", "sender_id", "trace_header", "deduplication_id" }
+    extra { backlog, body, attributes, sender_id, trace_header, deduplication_id }
 }
 
 /// Where the place is among the values of a message.

@@ -73,22 +73,9 @@ numbered!(MoveTaskStatus {
 
 row! {
     ($ select) MoveTask in "move_tasks" {
-        id: "id",
-        source_queue: "source_queue",
-        source_arn: "source_arn",
-        destination_arn: "destination_arn",
-        max_per_second: "max_per_second",
-        to_move: "to_move",
-        started_at: "started_at",
-        boundary: "boundary",
+        id, source_queue, source_arn, destination_arn, max_per_second, to_move, started_at, boundary
     }
-    changing {
-        status: "status",
-        moved: "moved",
-        failure_reason: "failure_reason",
-        cursor: "cursor",
-        next_at: "next_at",
-    }
+    changing { status, moved, failure_reason, cursor, next_at }
 }
 
 impl Txn<'_> {

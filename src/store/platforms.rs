@@ -39,23 +39,14 @@ impl PlatformEndpoint {
 
 row! {
     ($ select_application) PlatformApplication in "platform_applications" {
-        id: "id",
-        address: "account" "region" "platform" "name",
+        id, address: "account" "region" "platform" "name"
     }
-    changing {
-        attributes: "attributes",
-    }
+    changing { attributes }
 }
 
 row! {
-    ($ select_endpoint) PlatformEndpoint in "platform_endpoints" {
-        id: "id",
-        application: "application",
-        uuid: "uuid",
-    }
-    changing {
-        attributes: "token" "attributes",
-    }
+    ($ select_endpoint) PlatformEndpoint in "platform_endpoints" { id, application, uuid }
+    changing { attributes: "token" "attributes" }
 }
 
 impl Txn<'_> {

@@ -48,17 +48,17 @@ pub fn outbox_bytes(published: &Published) -> i64 {
 
 row! {
     ($ select) Publication in "publications" {
-        id: "id",
-        topic: "topic",
-        message_id: "message_id",
-        published_at: "published_at",
+        id,
+        topic,
+        message_id,
+        published_at,
         published: "subject" "message" "structured" "attributes" "message_group" "deduplication_id",
-        trace_header: "trace_header",
-        base_url: "base_url",
+        trace_header,
+        base_url,
         signature: "signature" "version" "cert_url",
-        archived: "archived",
+        archived,
     }
-    extra { "cursor", "account", "bytes", "reserved" }
+    extra { cursor, account, bytes, reserved }
 }
 
 impl Txn<'_> {

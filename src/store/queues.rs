@@ -40,15 +40,15 @@ pub struct Forwards {
 
 row! {
     ($ select) Queue in "queues" {
-        id: "id",
+        id,
         address: "account" "region" "name",
-        created_at: "created_at",
+        created_at,
         deduplication_scope: "created_deduplication_scope",
     }
     changing {
-        backlog: "backlog",
-        modified_at: "modified_at",
-        purged_at: "purged_at",
+        backlog,
+        modified_at,
+        purged_at,
         attributes: "fifo" "visibility_timeout" "delay_seconds" "maximum_message_size"
             "message_retention_period" "receive_wait_seconds" "content_based_deduplication"
             "deduplication_scope" "fifo_throughput_limit" "sqs_managed_sse" "kms_master_key_id"

@@ -56,14 +56,17 @@ fn unusable(column: usize) -> Error {
 
 /// A value that has one or more columns.
 pub(super) trait Stored: Sized {
-    /// How many columns it has.
-    const WIDTH: usize = 1;
-
     /// Reads its columns.
     fn read(cells: &mut Cells<'_>) -> Result<Self, Error>;
 
     /// Adds the values of its columns.
     fn bind<'v>(&'v self, values: &mut Vec<Value<'v>>);
+}
+
+/// A value that may be missing, which is NULL in all of its columns.
+pub(super) trait Nullable: Stored {
+    /// How many columns it has.
+    const WIDTH: usize;
 }
 
 /// A row that can be inserted.
@@ -100,53 +103,57 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$(crate::store::driver::Value::from($value)),*] };
 }
 
-/// The mark of another parameter.
-macro_rules! another {
-    ($column:literal) => {
-        ", ?"
-    };
+/// The columns of a field, which has its own name unless others are given.
+macro_rules! columns {
+    ($field:ident) => { stringify!($field) };
+    ($field:ident $first:literal $($more:literal)*) => { concat!($first $(, ", ", $more)*) };
 }
 
-/// Says how a struct is stored in a table: the columns of its key, of what stays as it was inserted, and
-/// of what may change; `extra` columns belong to no field. Defines the macro `$select`, whose result is
-/// a statement that reads such rows: `select!("WHERE id = ?1")`, or with further columns after them,
-/// `select!("cursor", "WHERE …")`.
+/// A mark of a parameter for each of these columns.
+macro_rules! marks {
+    ($field:ident) => { "?" };
+    ($field:ident $first:literal) => { "?" };
+    ($field:ident $first:literal $($more:literal)+) => { concat!("?, ", marks!($field $($more)+)) };
+}
+
+/// Says how a struct is stored in a table: its key, what stays as it was inserted, and what may change;
+/// `extra` columns belong to no field. A column has the name of its field unless others are given.
+///
+/// Defines the macro `$select`, whose result is a statement that reads such rows:
+/// `select!("WHERE id = ?1")`, or with further columns after them, `select!("cursor", "WHERE …")`.
 macro_rules! row {
     (
         ($dollar:tt $select:ident) $Row:ident in $table:literal {
-            $key:ident: $key_column:literal,
-            $($fixed:ident: $($fixed_column:literal)+,)*
+            $key:ident
+            $(, $fixed:ident $(: $($fixed_column:literal)+)?)* $(,)?
         }
         $(changing {
-            $first:ident: $first_column:literal $($first_more:literal)*,
-            $($field:ident: $($column:literal)+,)*
+            $first:ident $(: $($first_column:literal)+)?
+            $(, $field:ident $(: $($column:literal)+)?)* $(,)?
         })?
-        $(extra { $($extra:literal),+ })?
+        $(extra { $($extra:ident),+ })?
     ) => {
         macro_rules! $select {
-            ($dollar rest:literal) => {
+            (@columns) => {
                 concat!(
-                    "SELECT ", $key_column, $($(", ", $fixed_column,)+)*
-                    $(", ", $first_column, $(", ", $first_more,)* $($(", ", $column,)+)*)?
-                    " FROM ", $table, " ", $dollar rest
+                    stringify!($key),
+                    $(", ", columns!($fixed $($($fixed_column)+)?),)*
+                    $(", ", columns!($first $($($first_column)+)?),
+                    $(", ", columns!($field $($($column)+)?),)*)?
                 )
+            };
+            ($dollar rest:literal) => {
+                concat!("SELECT ", $select!(@columns), " FROM ", $table, " ", $dollar rest)
             };
             ($dollar more:literal, $dollar rest:literal) => {
                 concat!(
-                    "SELECT ", $key_column, $($(", ", $fixed_column,)+)*
-                    $(", ", $first_column, $(", ", $first_more,)* $($(", ", $column,)+)*)?
-                    ", ", $dollar more, " FROM ", $table, " ", $dollar rest
+                    "SELECT ", $select!(@columns), ", ", $dollar more, " FROM ", $table, " ",
+                    $dollar rest
                 )
             };
         }
 
         impl crate::store::rows::Stored for $Row {
-            const WIDTH: usize = [
-                $key_column, $($($fixed_column,)+)*
-                $($first_column, $($first_more,)* $($($column,)+)*)?
-            ]
-            .len();
-
             fn read(cells: &mut crate::store::rows::Cells<'_>) -> Result<Self, crate::store::Error> {
                 Ok(Self {
                     $key: cells.read()?,
@@ -156,38 +163,39 @@ macro_rules! row {
             }
 
             fn bind<'v>(&'v self, values: &mut Vec<crate::store::driver::Value<'v>>) {
-                crate::store::rows::Stored::bind(&self.$key, values);
-                $(crate::store::rows::Stored::bind(&self.$fixed, values);)*
-                $(
-                    crate::store::rows::Stored::bind(&self.$first, values);
-                    $(crate::store::rows::Stored::bind(&self.$field, values);)*
-                )?
+                use crate::store::rows::Stored;
+                Stored::bind(&self.$key, values);
+                $(Stored::bind(&self.$fixed, values);)*
+                $(Stored::bind(&self.$first, values); $(Stored::bind(&self.$field, values);)*)?
             }
         }
 
         impl crate::store::rows::Inserted for $Row {
             const INSERT: &'static str = concat!(
-                "INSERT INTO ", $table, " (", $key_column, $($(", ", $fixed_column,)+)*
-                $(", ", $first_column, $(", ", $first_more,)* $($(", ", $column,)+)*)?
-                $($(", ", $extra,)+)?
-                ") VALUES (?", $($(another!($fixed_column),)+)*
-                $(another!($first_column), $(another!($first_more),)* $($(another!($column),)+)*)?
-                $($(another!($extra),)+)? ")"
+                "INSERT INTO ", $table, " (", $select!(@columns), $($(", ", columns!($extra),)+)?
+                ") VALUES (", "?",
+                $(", ", marks!($fixed $($($fixed_column)+)?),)*
+                $(", ", marks!($first $($($first_column)+)?),
+                $(", ", marks!($field $($($column)+)?),)*)?
+                $($(", ", marks!($extra),)+)? ")"
             );
         }
 
         $(
             impl crate::store::rows::Changed for $Row {
                 const UPDATE: &'static str = concat!(
-                    "UPDATE ", $table, " SET (", $first_column, $(", ", $first_more,)*
-                    $($(", ", $column,)+)* ") = (?", $(another!($first_more),)*
-                    $($(another!($column),)+)* ") WHERE ", $key_column, " = ?"
+                    "UPDATE ", $table, " SET (", columns!($first $($($first_column)+)?),
+                    $(", ", columns!($field $($($column)+)?),)* ") = (",
+                    marks!($first $($($first_column)+)?),
+                    $(", ", marks!($field $($($column)+)?),)*
+                    ") WHERE ", stringify!($key), " = ?"
                 );
 
                 fn bind_changed<'v>(&'v self, values: &mut Vec<crate::store::driver::Value<'v>>) {
-                    crate::store::rows::Stored::bind(&self.$first, values);
-                    $(crate::store::rows::Stored::bind(&self.$field, values);)*
-                    crate::store::rows::Stored::bind(&self.$key, values);
+                    use crate::store::rows::Stored;
+                    Stored::bind(&self.$first, values);
+                    $(Stored::bind(&self.$field, values);)*
+                    Stored::bind(&self.$key, values);
                 }
             }
         )?
@@ -197,9 +205,11 @@ macro_rules! row {
 /// Says in which order the fields of a struct, or the members of a tuple, have their columns.
 macro_rules! fields {
     ($Type:ident { $($field:ident: $Field:ty),+ $(,)? }) => {
-        impl crate::store::rows::Stored for $Type {
-            const WIDTH: usize = 0 $(+ <$Field as crate::store::rows::Stored>::WIDTH)+;
+        impl crate::store::rows::Nullable for $Type {
+            const WIDTH: usize = 0 $(+ <$Field as crate::store::rows::Nullable>::WIDTH)+;
+        }
 
+        impl crate::store::rows::Stored for $Type {
             fn read(cells: &mut crate::store::rows::Cells<'_>) -> Result<Self, crate::store::Error> {
                 Ok(Self { $($field: cells.read()?),+ })
             }
@@ -214,6 +224,10 @@ macro_rules! fields {
 /// Says which number stands for each variant of an enum.
 macro_rules! numbered {
     ($Type:ident { $($Variant:ident = $number:literal),+ $(,)? }) => {
+        impl crate::store::rows::Nullable for $Type {
+            const WIDTH: usize = 1;
+        }
+
         impl crate::store::rows::Stored for $Type {
             fn read(cells: &mut crate::store::rows::Cells<'_>) -> Result<Self, crate::store::Error> {
                 match cells.read::<i64>()? {
@@ -236,6 +250,10 @@ macro_rules! numbered {
 /// Says how a value is read from its one column, and which [`Value`] it is.
 macro_rules! column {
     ($Type:ty, |$cells:ident| $read:expr, |$value:ident| $bind:expr) => {
+        impl Nullable for $Type {
+            const WIDTH: usize = 1;
+        }
+
         impl Stored for $Type {
             fn read($cells: &mut Cells<'_>) -> Result<Self, Error> {
                 $read
@@ -310,10 +328,12 @@ json!(TopicAttributes, SubscriptionAttributes, ApplicationAttributes, IndexMap<S
 numbered!(DeduplicationScope { Queue = 0, MessageGroup = 1 });
 numbered!(FifoThroughputLimit { PerQueue = 0, PerMessageGroupId = 1 });
 
-/// All columns are NULL, or the first one is not.
-impl<T: Stored> Stored for Option<T> {
+impl<T: Nullable> Nullable for Option<T> {
     const WIDTH: usize = T::WIDTH;
+}
 
+/// All columns are NULL, or the first one is not.
+impl<T: Nullable> Stored for Option<T> {
     fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
         if cells.row.is_null(cells.next)? {
             cells.next += T::WIDTH;
@@ -334,8 +354,6 @@ impl<T: Stored> Stored for Option<T> {
 macro_rules! tuple {
     ($($member:tt: $Member:ident),+) => {
         impl<$($Member: Stored),+> Stored for ($($Member,)+) {
-            const WIDTH: usize = 0 $(+ $Member::WIDTH)+;
-
             fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
                 Ok(($($Member::read(cells)?,)+))
             }
@@ -381,3 +399,47 @@ fields!(QueueAttributes {
     redrive_policy: Option<RedrivePolicy>,
     redrive_allow_policy: Option<RedriveAllowPolicy>,
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Example {
+        id: i64,
+        address: QueueAddress,
+        redrive: Option<RedrivePolicy>,
+        size: u32,
+    }
+
+    row! {
+        ($ select) Example in "examples" { id, address: "account" "region" "name" }
+        changing { redrive: "policy" "arn" "count", size }
+        extra { owner }
+    }
+
+    #[test]
+    fn statements_have_the_columns_of_the_fields_and_a_mark_for_each_value() {
+        assert_eq!(
+            select!("WHERE id = ?1"),
+            "SELECT id, account, region, name, policy, arn, count, size FROM examples WHERE id = ?1"
+        );
+        assert_eq!(
+            Example::INSERT,
+            "INSERT INTO examples (id, account, region, name, policy, arn, count, size, owner) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
+        assert_eq!(
+            Example::UPDATE,
+            "UPDATE examples SET (policy, arn, count, size) = (?, ?, ?, ?) WHERE id = ?"
+        );
+        let [account, region, name] = ["a", "r", "n"].map(str::to_owned);
+        let address = QueueAddress { account, region, name };
+        let example = Example { id: 1, address, redrive: None, size: 2 };
+        let shown = |values: Vec<Value<'_>>| format!("{values:?}");
+        assert_eq!(
+            shown(values(&example)),
+            r#"[Int(1), Text("a"), Text("r"), Text("n"), Null, Null, Null, Int(2)]"#
+        );
+        assert_eq!(shown(changed_values(&example)), "[Null, Null, Null, Int(2), Int(1)]");
+    }
+}

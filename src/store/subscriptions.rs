@@ -86,24 +86,15 @@ impl Replay {
 
 row! {
     ($ select) Subscription in "subscriptions" {
-        id: "id",
-        uuid: "uuid",
-        topic: "topic",
-        topic_arn: "topic_arn",
-        account: "account",
-        region: "region",
-        protocol: "protocol",
-        endpoint: "endpoint",
-        principal: "principal",
-        created_at: "created_at",
+        id, uuid, topic, topic_arn, account, region, protocol, endpoint, principal, created_at
     }
     changing {
-        state: "state",
-        authenticated: "authenticated",
-        protected: "protected",
-        token: "token",
-        token_expires_at: "token_expires_at",
-        attributes: "attributes",
+        state,
+        authenticated,
+        protected,
+        token,
+        token_expires_at,
+        attributes,
         replay: "replay_status" "replay_cursor" "replay_from" "replay_until",
     }
 }

@@ -29,19 +29,8 @@ pub struct Topic {
 }
 
 row! {
-    ($ select) Topic in "topics" {
-        id: "id",
-        address: "account" "region" "name",
-        created_at: "created_at",
-    }
-    changing {
-        version: "version",
-        attributes: "attributes",
-        confirmed: "confirmed",
-        pending: "pending",
-        deleted: "deleted",
-        archive_since: "archive_since",
-    }
+    ($ select) Topic in "topics" { id, address: "account" "region" "name", created_at }
+    changing { version, attributes, confirmed, pending, deleted, archive_since }
 }
 
 impl Txn<'_> {
