@@ -1,5 +1,5 @@
-//! The well-behaved client: sends, receives and deletes a message, looks into an empty queue, and
-//! asks for health on a new connection now and then.
+//! The well-behaved client: sends, receives and deletes a message, polls an empty queue, and now and then
+//! requests the health on a new connection.
 
 use crate::client::{Connection, member, members, request};
 use crate::process::Server;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anybody waits for a health check.
+/// Longer than any client waits for a health check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client with a connection that it keeps.

@@ -3,7 +3,7 @@
 use super::Context;
 use super::{sns, sqs, sts};
 use crate::auth::Role;
-use crate::domain::{Kind, Refusal, policy, topic_policy};
+use crate::domain::{Kind, Refusal, policy};
 use crate::engine::access::{Access, Call};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Params;
@@ -191,8 +191,8 @@ impl Operation {
             service: self.service.name(),
             action,
             is_shareable: match self.service {
-                Service::Sqs => policy::is_shareable(action),
-                Service::Sns => topic_policy::is_shareable(action),
+                Service::Sqs => policy::queue::is_shareable(action),
+                Service::Sns => policy::topic::is_shareable(action),
                 Service::Sts => false,
             },
             is_exempt: role == Role::Admin && OF_POLICIES.contains(&action),

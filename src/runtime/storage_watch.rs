@@ -152,7 +152,7 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
     Some(place)
 }
 
-/// Returns what can be determined without the database.
+/// The state of the storage, as far as it is known without the database.
 enum Volume {
     Memory,
     Free {

@@ -1,4 +1,4 @@
-//! What a database must offer: statements with parameters, rows, one transaction at a time.
+//! The interface of a database: statements with parameters, rows, one transaction at a time.
 
 use super::Error;
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// One row of an answer. Columns count from 0.
+/// One row of a result. Columns count from 0.
 pub trait Row {
     /// Returns whether a column is NULL.
     fn is_null(&self, column: usize) -> Result<bool, Error>;
@@ -79,16 +79,16 @@ pub trait Row {
     fn blob(&self, column: usize) -> Result<Option<&[u8]>, Error>;
 }
 
-/// What is done with each row of an answer.
+/// A function that is called with each row of a result.
 pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), Error>;
 
-/// A database, which threads work with one after the other.
+/// A database, which one thread uses at a time.
 pub trait Database: Send {
-    /// Hands over the connection for as long as `work` takes, for one transaction or several.
+    /// Passes the connection to `work`, for one transaction or several.
     fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver));
 
-    /// Returns whether a commit waits for nothing: then callers may commit by themselves, because
-    /// they lose less time with that than with asking another thread.
+    /// Returns whether a commit waits for no disk. Then callers may commit by themselves, which takes less
+    /// time than a job for another thread.
     fn commits_at_once(&self) -> bool {
         false
     }
@@ -98,13 +98,13 @@ pub trait Database: Send {
 pub trait Driver {
     /// Opens a transaction.
     fn begin(&mut self) -> Result<(), Error>;
-    /// Makes it durable.
+    /// Commits the transaction.
     fn commit(&mut self) -> Result<(), Error>;
-    /// Undoes it. Also right when the database has already done so by itself.
+    /// Rolls the transaction back. Succeeds if the database has already done so by itself.
     fn rollback(&mut self);
-    /// Runs a statement without an answer; returns how many rows it changed.
+    /// Runs a statement without a result. Returns the number of changed rows.
     fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<usize, Error>;
-    /// Runs a statement and hands over each row of its answer.
+    /// Runs a statement and passes on each row of its result.
     fn query(
         &mut self,
         sql: &'static str,

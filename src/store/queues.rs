@@ -5,14 +5,14 @@ use crate::domain::address::QueueAddress;
 use crate::domain::queue_attributes::{DeduplicationScope, QueueAttributes};
 use std::sync::Arc;
 
-/// A queue that exists.
+/// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Never used again for another queue.
+    /// ID, never reused for another queue.
     pub id: i64,
     /// Account, region and name.
     pub address: QueueAddress,
-    /// Where its messages are; another one after each purge.
+    /// The backlog with its messages; a purge replaces it.
     pub backlog: i64,
     /// Unix milliseconds.
     pub created_at: i64,
@@ -22,14 +22,13 @@ pub struct Queue {
     pub purged_at: Option<i64>,
     /// Settable attributes.
     pub attributes: QueueAttributes,
-    /// DeduplicationScope as it was at creation: that one applies, whatever the attribute says now.
+    /// DeduplicationScope at creation, which applies whatever the attribute says now.
     pub deduplication_scope: DeduplicationScope,
-    /// Where what is sent goes, too or instead.
+    /// The queues to which sent messages also go, or go instead.
     pub forwards: Forwards,
 }
 
-/// Queues to which what is sent to a queue goes, by their names; they are in its account and region.
-/// AWS has no such thing.
+/// The names of the queues to which a queue forwards, in its account and region. Not a feature of AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Forwards {
     /// Gets a copy of each message.
@@ -61,7 +60,7 @@ row! {
 fields!(Forwards { copy_to: Option<String>, move_to: Option<String> });
 
 impl Txn<'_> {
-    /// The queue of this name.
+    /// Returns the queue of this name.
     pub fn queue(&mut self, address: &QueueAddress) -> Result<Option<Arc<Queue>>, Error> {
         if let Some(known) = self.ledger.queues.get(address) {
             return Ok(Some(Arc::clone(known)));
@@ -77,7 +76,7 @@ impl Txn<'_> {
         }))
     }
 
-    /// The queue of this id.
+    /// Returns the queue of this ID.
     pub fn queue_by_id(&mut self, id: i64) -> Result<Option<Queue>, Error> {
         self.one(select!("WHERE id = ?1"), params![id])
     }
@@ -87,20 +86,20 @@ impl Txn<'_> {
         self.insert(queue)
     }
 
-    /// Writes what may change of a queue: attributes, times, backlog.
+    /// Writes what can change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
         self.update(queue).map(drop)
     }
 
-    /// Removes a queue and its tags; its backlog is another matter.
+    /// Removes a queue and its tags, but not its backlog.
     pub fn delete_queue_row(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
         self.run("DELETE FROM queue_tags WHERE queue = ?1", params![queue.id])?;
         self.run("DELETE FROM queues WHERE id = ?1", params![queue.id])
     }
 
-    /// Names of an account's queues in a region that begin with `prefix` and sort after `after`.
+    /// Returns the names of queues in an account and region that start with `prefix` and sort after `after`.
     pub fn queue_names(
         &mut self,
         account: &str,
@@ -118,7 +117,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Queues whose redrive policy names this target, after a name, in the order of their names.
+    /// Returns the queues after a name whose redrive policy names this target, ordered by name.
     pub fn dead_letter_sources(
         &mut self,
         target_arn: &str,
@@ -132,12 +131,12 @@ impl Txn<'_> {
         )
     }
 
-    /// Queues of all accounts in the order of their ids, after an id.
+    /// Returns the queues of all accounts after an ID, ordered by ID.
     pub fn queues_after(&mut self, after: i64, limit: i64) -> Result<Vec<Queue>, Error> {
         self.all(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"), params![after, limit])
     }
 
-    /// Queues up to an id, of an account or of all.
+    /// Returns the queues up to an ID, of one account or of all.
     pub fn queues_to_reset(
         &mut self,
         account: Option<&str>,
@@ -167,12 +166,12 @@ impl Txn<'_> {
         self.run("DELETE FROM queue_tags WHERE queue = ?1 AND key = ?2", params![queue, key])
     }
 
-    /// All tags of a queue, in the order of their keys.
+    /// Returns all tags of a queue, ordered by key.
     pub fn tags(&mut self, queue: i64) -> Result<Vec<(String, String)>, Error> {
         self.all("SELECT key, value FROM queue_tags WHERE queue = ?1 ORDER BY key", params![queue])
     }
 
-    /// Remembers when the queue of a name was deleted.
+    /// Records when the queue of a name was deleted.
     pub fn remember_deleted_queue(&mut self, address: &QueueAddress) -> Result<(), Error> {
         self.run(
             "INSERT INTO deleted_queues (account, region, name, deleted_at) \
@@ -182,7 +181,7 @@ impl Txn<'_> {
         )
     }
 
-    /// When the queue of a name was deleted, Unix milliseconds, if that is remembered.
+    /// Returns when the queue of a name was deleted, in Unix milliseconds, if that is recorded.
     pub fn queue_deleted_at(&mut self, address: &QueueAddress) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT deleted_at FROM deleted_queues \
@@ -191,7 +190,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` deletions that lie before a time. Returns how many.
+    /// Forgets up to `limit` deletions before a time. Returns their number.
     pub fn forget_deleted_queues(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         self.execute(
             "DELETE FROM deleted_queues WHERE (account, region, name) IN \

@@ -294,6 +294,11 @@ column!(Vec<u8>, |cells| cells.column(Row::blob).map(<[u8]>::to_vec), |value| va
     .as_slice()
     .into());
 column!(
+    [u8; 32],
+    |cells| cells.column(|row, column| Ok(row.blob(column)?.and_then(|it| it.try_into().ok()))),
+    |value| value.as_slice().into()
+);
+column!(
     Uuid,
     |cells| cells.column(|row, column| {
         Ok(row.blob(column)?.and_then(|bytes| Self::from_slice(bytes).ok()))

@@ -1,30 +1,30 @@
-//! Topics, their attributes, and the tags of whatever SNS has an ARN for.
+//! Topics, their attributes, and the tags of all resources with an ARN of SNS.
 
 use super::{Error, Txn};
 use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::TopicAttributes;
 use indexmap::IndexMap;
 
-/// A topic that exists.
+/// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
-    /// Never used again for another topic or queue.
+    /// ID, never reused for another topic or queue.
     pub id: i64,
     /// Account, region and name.
     pub address: TopicAddress,
     /// Unix milliseconds.
     pub created_at: i64,
-    /// Another random number after each change of the topic or of one of its subscriptions.
+    /// A random number, replaced by each change of the topic or of one of its subscriptions.
     pub version: i64,
     /// Settable attributes.
     pub attributes: TopicAttributes,
-    /// Subscriptions that are confirmed.
+    /// Number of confirmed subscriptions.
     pub confirmed: i64,
-    /// Subscriptions that wait for their confirmation.
+    /// Number of pending subscriptions.
     pub pending: i64,
-    /// Subscriptions that were deleted.
+    /// Number of deleted subscriptions.
     pub deleted: i64,
-    /// Unix milliseconds since when messages are archived.
+    /// Unix milliseconds since which messages are archived.
     pub archive_since: Option<i64>,
 }
 
@@ -34,7 +34,7 @@ row! {
 }
 
 impl Txn<'_> {
-    /// The topic of this name.
+    /// Returns the topic of this name.
     pub fn topic(&mut self, address: &TopicAddress) -> Result<Option<Topic>, Error> {
         self.one(
             select!("WHERE account = ?1 AND region = ?2 AND name = ?3"),
@@ -42,7 +42,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Id and version of the topic of this name, which show whether a cached topic is up to date.
+    /// Returns the ID and the version of the topic of this name, which suffice to use a cached topic.
     pub fn topic_version(&mut self, address: &TopicAddress) -> Result<Option<(i64, i64)>, Error> {
         if let Some(known) = self.ledger.topics.get(address) {
             return Ok(Some(*known));
@@ -57,12 +57,12 @@ impl Txn<'_> {
         Ok(found)
     }
 
-    /// The topic of this id.
+    /// Returns the topic of this ID.
     pub fn topic_by_id(&mut self, id: i64) -> Result<Option<Topic>, Error> {
         self.one(select!("WHERE id = ?1"), params![id])
     }
 
-    /// Topics of an account and region in the order of their names, those after a name.
+    /// Returns the topics of an account and region after a name, ordered by name.
     pub fn topics_after(
         &mut self,
         account: &str,
@@ -76,7 +76,7 @@ impl Txn<'_> {
         )
     }
 
-    /// A version that no topic has had.
+    /// Returns a new random version.
     pub fn fresh_version(&mut self) -> i64 {
         self.fresh_id().as_u64_pair().0 as i64
     }
@@ -86,31 +86,31 @@ impl Txn<'_> {
         self.insert(topic)
     }
 
-    /// Writes what may change of a topic, under a version of its own.
+    /// Writes what can change of a topic, with a new version.
     pub fn update_topic(&mut self, topic: &Topic) -> Result<(), Error> {
         self.ledger.topics.remove(&topic.address);
         let version = self.fresh_version();
         self.update(&Topic { version, ..topic.clone() }).map(drop)
     }
 
-    /// Removes a topic's row; what belongs to it goes in pages.
+    /// Removes the row of a topic; its subscriptions and archive are removed in pages.
     pub fn delete_topic_row(&mut self, topic: &Topic) -> Result<(), Error> {
         self.ledger.topics.remove(&topic.address);
         self.run("DELETE FROM topics WHERE id = ?1", params![topic.id])?;
         self.run("INSERT INTO discarded_topics (id) VALUES (?1)", params![topic.id])
     }
 
-    /// A deleted topic that still has something.
+    /// Returns a deleted topic that still has rows.
     pub fn discarded_topic(&mut self) -> Result<Option<i64>, Error> {
         self.one("SELECT id FROM discarded_topics ORDER BY id LIMIT 1", &[])
     }
 
-    /// Forgets a deleted topic that has nothing left.
+    /// Forgets a deleted topic without remaining rows.
     pub fn forget_discarded_topic(&mut self, id: i64) -> Result<(), Error> {
         self.run("DELETE FROM discarded_topics WHERE id = ?1", params![id])
     }
 
-    /// The tags of a resource, in the order of their keys.
+    /// Returns the tags of a resource, ordered by key.
     pub fn resource_tags(&mut self, arn: &str) -> Result<IndexMap<String, String>, Error> {
         let sql = "SELECT key, value FROM resource_tags WHERE arn = ?1 ORDER BY key";
         Ok(self.all(sql, params![arn])?.into_iter().collect())
@@ -125,12 +125,12 @@ impl Txn<'_> {
         )
     }
 
-    /// Removes a tag of a resource, if it is there.
+    /// Removes a tag of a resource, if it exists.
     pub fn remove_resource_tag(&mut self, arn: &str, key: &str) -> Result<(), Error> {
         self.run("DELETE FROM resource_tags WHERE arn = ?1 AND key = ?2", params![arn, key])
     }
 
-    /// Removes all tags of a resource: fifty at most.
+    /// Removes all tags of a resource: at most fifty.
     pub fn remove_resource_tags(&mut self, arn: &str) -> Result<(), Error> {
         self.run("DELETE FROM resource_tags WHERE arn = ?1", params![arn])
     }

@@ -7,6 +7,7 @@ use super::message_groups::KnownGroups;
 use super::rows::{Cells, Changed, Inserted, Stored, changed_values, values};
 use super::{Counts, Error, Ids, Queue};
 use crate::domain::address::QueueAddress;
+use crate::domain::receipt::ReceiptKey;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::TopicAddress;
 use foldhash::HashMap;
@@ -90,6 +91,7 @@ pub struct Ledger {
     pub(super) groups: KnownGroups,
     /// Whether accounts reach each other's queues only where policies say so.
     isolates_accounts: bool,
+    pub(super) receipt_key: Option<ReceiptKey>,
     /// By account.
     pub(super) usage: HashMap<String, KnownUsage>,
     /// Accounts whose usage this transaction has changed; one may be named twice.

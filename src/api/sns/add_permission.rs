@@ -4,7 +4,7 @@
 
 use super::shapes::require;
 use crate::api::prelude::*;
-use crate::domain::topic_policy;
+use crate::domain::policy::topic as of_topic;
 use crate::engine::topics;
 
 /// The input of AddPermission.
@@ -33,7 +33,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let arn = topic.arn();
     cx.run(move |tx, caller| {
         topics::change_policy(tx, &caller.access, &topic, |policy| {
-            topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
+            of_topic::add_permission(policy, &arn, &label, &accounts, &actions)
         })
     })
     .await

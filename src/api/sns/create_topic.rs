@@ -41,8 +41,9 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address =
         TopicAddress { account: cx.caller.account.clone(), region: cx.caller.region.clone(), name };
     let topic_arn = address.arn();
-    cx.run(move |tx, _| {
-        topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
+    cx.run(move |tx, caller| {
+        let data_protection_policy = data_protection_policy.as_deref();
+        topics::create(tx, &caller.access, &address, &attributes, &tags, data_protection_policy)
     })
     .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.

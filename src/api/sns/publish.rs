@@ -106,7 +106,7 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
 // Rule (PublishBatch): a malformed attribute, an empty message or a bad subject of one entry refuses the request.
 // Source: inferred, the service model has ParameterValueInvalid among the errors of the request and other mistakes are
 //   recorded to refuse it
-// Test: tests/scenarios/publishing.txt#Batches
+// Test: tests/scenarios/publishing.txt#Batches: errors of one entry that reject the whole batch
 pub async fn publish_batch(cx: &Context, input: BatchInput) -> Result<BatchOutput, Refusal> {
     let constraints = Constraints::default()
         .present("topicArn", input.topic_arn.is_some())
@@ -191,7 +191,7 @@ impl Target {
 /// Checks the texts of a message for many; a single receiver needs no default.
 // Rule (Publish, PublishBatch): a MessageStructure other than `json` means nothing, and the message is taken as it is.
 // Source: reported, aws/aws-sdk-php#1885
-// Test: tests/scenarios/publishing.txt#A structure has a text for each protocol
+// Test: tests/scenarios/publishing.txt#A structured message has a text per protocol
 // Rule (Publish, PublishBatch): with MessageStructure `json` the message is a JSON object whose `default` is a string.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-publish-structure-json-missing-default-key, tests/recorded/sns.jsonl#sns-publish-structure-json-invalid-json, tests/recorded/sns.jsonl#sns-publish-structure-json-key-is-not-string

@@ -3,6 +3,7 @@
 use crate::api::constraints::Constraints;
 use crate::api::prelude::*;
 use crate::domain::Kind;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
 use crate::domain::sns_endpoint::without_password;
@@ -66,8 +67,8 @@ impl Context {
     }
 
     fn region_of<'a>(&'a self, arn: &'a str) -> &'a str {
-        match arn.split(':').nth(3) {
-            Some(region) if !self.caller.is_signed() => region,
+        match Arn::parse(arn) {
+            Some(arn) if !self.caller.is_signed() => arn.region,
             _ => &self.caller.region,
         }
     }

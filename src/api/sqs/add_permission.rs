@@ -4,7 +4,7 @@
 
 use crate::api::prelude::*;
 use crate::api::required;
-use crate::domain::policy::{self, Policy};
+use crate::domain::policy::{Policy, queue as of_queue};
 use crate::store::{Queue, Txn};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     cx.on_queue(address, move |tx, queue| {
         let arn = queue.address.arn();
         change_policy(tx, queue, |policy| {
-            policy::add_permission(policy, &arn, &label, &accounts, &actions).map(Some)
+            of_queue::add_permission(policy, &arn, &label, &accounts, &actions).map(Some)
         })
     })
     .await

@@ -76,6 +76,6 @@ fn change(tx: &mut Txn<'_>, queue: &Queue, change: &Change, timeout: i64) -> Res
         let reason = "Must be between 0 and 43200, if provided.";
         return Err(Refusal::invalid_value(timeout, "VisibilityTimeout", reason));
     }
-    let receipt = receipt_for(queue, handle)?;
+    let receipt = receipt_for(tx, queue, handle)?;
     visibility::change_visibility(tx, queue, receipt, handle, timeout)
 }

@@ -52,6 +52,9 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address = cx.queue_named(name);
     let url = cx.queue_url(&address);
     let cool_down = cx.cool_downs.recreate;
-    cx.run(move |tx, _| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
+    cx.run(move |tx, caller| {
+        queues::create(tx, &caller.access, &address, &attributes, &tags, cool_down)
+    })
+    .await?;
     Ok(Output { queue_url: url })
 }

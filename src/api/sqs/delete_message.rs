@@ -56,6 +56,6 @@ pub async fn delete_message_batch(
 
 fn delete(tx: &mut Txn<'_>, queue: &Queue, deletion: &Deletion) -> Result<(), Refusal> {
     let handle = deletion.receipt_handle.as_deref().unwrap_or_default();
-    let receipt = receipt_for(queue, handle)?;
+    let receipt = receipt_for(tx, queue, handle)?;
     delete::delete(tx, queue, receipt, handle)
 }

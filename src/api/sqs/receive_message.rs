@@ -218,7 +218,7 @@ fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> M
         };
     Message {
         message_id: delivery.message.id.to_string(),
-        receipt_handle: delivery.receipt.handle(),
+        receipt_handle: delivery.handle,
         md5_of_body: md5_of_body(&delivery.content.body),
         body: delivery.content.body,
         attributes,
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::api::sqs::dialect::SQS;
     use crate::domain::message_attributes::{AttributeValue, MessageAttribute, encode};
-    use crate::domain::receipt::Receipt;
+    use crate::domain::receipt::{HANDLE_LENGTH, Receipt};
     use crate::runtime::clock::ManualClock;
     use crate::store::Place;
     use crate::wire::{json, xml};
@@ -275,6 +275,7 @@ mod tests {
             |(body, attributes, trace_header, deduplication_id, group)| Delivery {
                 former_turn: 0,
                 receipt: Receipt { queue: i64::MAX, sequence: i64::MAX, receive: i64::MAX },
+                handle: "A".repeat(HANDLE_LENGTH),
                 message: crate::store::Message {
                     sequence: i64::MAX,
                     place: Place::InFlight,

@@ -82,12 +82,12 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
 
 // Rule (SendMessageBatch): an entry that has a bad attribute fails by itself.
 // Source: inferred, an entry that is too long does
-// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails separately
 //
 // Rule (SendMessageBatch): an entry that is too long fails by itself; on a FIFO queue one entry without a
 //   group or a deduplication id refuses the request.
 // Source: recorded
-// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails separately, tests/scenarios/batches.txt#A FIFO batch keeps its order
 //
 /// Sends up to ten messages; each succeeds or fails by itself, unless a required member is missing: one entry
 /// without its Id, body, or the ids that a FIFO queue requires refuses all of them.

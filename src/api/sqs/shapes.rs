@@ -4,7 +4,7 @@ use crate::api::prelude::*;
 use crate::domain::Kind;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
-use crate::store::Queue;
+use crate::store::{Queue, Txn};
 use crate::wire::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -51,21 +51,14 @@ impl From<MessageAttribute> for MessageAttributeValue {
     }
 }
 
-/// Reads a receipt handle that was issued for this queue.
-pub fn receipt_for(queue: &Queue, handle: &str) -> Result<Receipt, Refusal> {
-    let receipt = Receipt::parse(handle).ok_or_else(|| {
-        Refusal::new(
-            Kind::ReceiptHandleIsInvalid,
-            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
-        )
-    })?;
-    if receipt.queue != queue.id {
-        return Err(Refusal::new(
-            Kind::ReceiptHandleIsInvalid,
-            format!("The receipt handle \"{handle}\" is not valid for this queue."),
-        ));
-    }
-    Ok(receipt)
+/// Reads a receipt handle that was issued for this queue. Refused with ReceiptHandleIsInvalid.
+pub fn receipt_for(tx: &mut Txn<'_>, queue: &Queue, handle: &str) -> Result<Receipt, Refusal> {
+    let reason = match tx.receipt_key()?.and_then(|key| key.open(handle)) {
+        Some(receipt) if receipt.queue == queue.id => return Ok(receipt),
+        Some(_) => format!("The receipt handle \"{handle}\" is not valid for this queue."),
+        None => format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
+    };
+    Err(Refusal::new(Kind::ReceiptHandleIsInvalid, reason))
 }
 
 /// The page after a NextToken: the name after which it begins.

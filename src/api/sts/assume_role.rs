@@ -10,6 +10,7 @@ use crate::api::prelude::*;
 use crate::auth::Principal;
 use crate::domain::Kind;
 use crate::domain::address::is_account;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{
     ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS,
 };
@@ -175,8 +176,9 @@ fn check_lists(constraints: Constraints, input: &Input) -> Constraints {
 
 /// Account and name of the role that an ARN names; the path before the name is no part of it.
 fn role(arn: &str) -> Option<(&str, &str)> {
-    let parts: Vec<_> = arn.splitn(6, ':').collect();
-    let ["arn", _, "iam", "", account, resource] = parts[..] else { return None };
+    let Arn { service: "iam", region: "", account, resource, .. } = Arn::parse(arn)? else {
+        return None;
+    };
     let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
     let fits = is_account(account) && (1..=64).contains(&name.len()) && has_only(name, "+=,.@-");
     fits.then_some((account, name))
