@@ -144,10 +144,7 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 /// does not wait for work that fails: on a full disk, emptying it makes the room that the work needs.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     loop {
-        let outcome = match store_more(runtime).await {
-            Ok(()) => runtime.store.run(move_tasks::step).await,
-            Err(refusal) => Err(refusal),
-        };
+        let outcome = advance(runtime).await;
         let next_move = outcome.as_ref().ok().copied().flatten();
         let moves = next_move.is_some_and(|at| at <= runtime.clock.now_ms());
         if !empty_a_page(runtime).await? && !moves {
@@ -156,15 +153,15 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     }
 }
 
-/// Goes on with fan-outs and replays. They store more than they free, so they wait while the storage
-/// takes no new messages.
-async fn store_more(runtime: &Runtime) -> Result<(), Refusal> {
-    if runtime.storage.admit(true).is_err() {
-        return Ok(());
+/// Advances fan-outs, replays and the next move task, and returns when the step of a move task is due
+/// after that. Fan-outs and replays store more than they free, so they wait while the storage takes no
+/// new messages.
+async fn advance(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
+    if runtime.storage.admit(true).is_ok() {
+        fan_out_pages(runtime).await?;
+        while replay_pages(runtime).await? {}
     }
-    fan_out_pages(runtime).await?;
-    while replay_pages(runtime).await? {}
-    Ok(())
+    runtime.store.run(move_tasks::step).await
 }
 
 /// Completes the fan-outs of all publications.
