@@ -4,11 +4,12 @@
 //! file of the AWS tools, with `[profile]` sections. The content determines the format. Secrets have no text
 //! form: neither `Debug` nor an error shows them.
 
+use parking_lot::RwLock;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -313,7 +314,7 @@ impl Credentials {
         };
         let key = Known::new(credential, self.issuer(caller));
         let issued = Arc::clone(&key.credential);
-        self.issued.write().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.issued.write().insert(key);
         Ok(issued)
     }
 
@@ -335,7 +336,7 @@ impl Credentials {
         if let Some(known) = self.configured.get(access_key_id) {
             return Some(Arc::clone(known));
         }
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let issued = self.issued.read();
         issued.by_id.get(access_key_id).map(Arc::clone)
     }
 
@@ -663,7 +664,7 @@ mod tests {
         assert!(credentials.get(&second.access_key_id).is_none());
         assert!(credentials.get(&first.access_key_id).is_some());
         assert!(credentials.get(&last.access_key_id).is_some());
-        assert_eq!(credentials.issued.read().unwrap().by_id.len(), ISSUED_KEYS);
+        assert_eq!(credentials.issued.read().by_id.len(), ISSUED_KEYS);
     }
 
     #[test]
@@ -685,7 +686,7 @@ mod tests {
         }
         assert!(credentials.get(&of_other.access_key_id).is_some());
         assert!(credentials.get(&of_unknown.access_key_id).is_some());
-        assert!(credentials.issued.read().unwrap().by_id.len() <= 2 * ISSUED_KEYS + 2);
+        assert!(credentials.issued.read().by_id.len() <= 2 * ISSUED_KEYS + 2);
     }
 
     #[test]

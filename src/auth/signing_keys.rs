@@ -3,9 +3,9 @@
 //! Only the keys of requests with a valid signature are cached, so callers without a secret cannot fill the
 //! cache. It never contains more than [`CAPACITY`] keys.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cached keys. There is one per access key ID, day, region and service, so this is far more than a
 /// deployment uses in a day.
@@ -37,13 +37,13 @@ pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 impl SigningKeys {
     /// Returns the cached key of a credential.
     pub fn get(&self, credential: &str) -> Option<SigningKey> {
-        self.lock().get(credential).copied()
+        self.0.lock().get(credential).copied()
     }
 
     /// Caches the key of a credential with a valid signature. A full cache is cleared, because it contains
     /// mostly keys of past days.
     pub fn keep(&self, credential: &str, key: SigningKey) {
-        let mut keys = self.lock();
+        let mut keys = self.0.lock();
         if keys.len() >= CAPACITY {
             keys.clear();
         }
@@ -52,12 +52,7 @@ impl SigningKeys {
 
     /// Clears the cache, because a secret has changed.
     pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, SigningKey>> {
-        // Each change of the map is a single call, so a panic elsewhere leaves it consistent
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }
 
@@ -92,11 +87,11 @@ mod tests {
         let keys = SigningKeys::default();
         for n in 0..CAPACITY * 3 {
             keys.keep(&n.to_string(), SigningKey([0; 32]));
-            assert!(keys.lock().len() <= CAPACITY);
+            assert!(keys.0.lock().len() <= CAPACITY);
         }
         assert!(keys.get(&(CAPACITY * 3 - 1).to_string()).is_some());
         keys.clear();
-        assert!(keys.lock().is_empty());
+        assert!(keys.0.lock().is_empty());
     }
 
     #[test]

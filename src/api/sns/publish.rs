@@ -18,7 +18,6 @@ use crate::engine::publish::{
     Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
-use crate::store::Txn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,16 +38,14 @@ pub struct Input {
 }
 
 /// The input of PublishBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub topic_arn: Option<String>,
     pub publish_batch_request_entries: Option<Vec<Input>>,
 }
 
 /// What became of a message: the output of Publish, and with its Id an entry of a batch.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
