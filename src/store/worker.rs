@@ -413,7 +413,7 @@ impl State {
                 if matches!(error, Error::Full(_)) {
                     self.observer.full();
                 }
-                for job in jobs {
+                for job in jobs.iter_mut().filter(|_| !fault!("failed-commit-is-answered")) {
                     job.fail(error.clone().into());
                 }
             }
