@@ -3,16 +3,16 @@
 //!
 //! ```sh
 //! cargo build --release
-//! cargo run --release --example siege -- --server target/release/squab
-//! cargo run --release --example siege -- --server target/release/squab --only slow-heads,idle
+//! cargo run --release --example overload_bench -- --server target/release/squab
+//! cargo run --release --example overload_bench -- --server target/release/squab --only slow-heads,idle
 //! ```
 //!
 //! With `--break-in` or `--url` it attacks the promises of docs/security.md, with a verdict for each
 //! (`tests/attacks`). The exit status is 1 if a promise did not hold.
 //!
 //! ```sh
-//! cargo run --example siege -- --break-in --server target/debug/squab
-//! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
+//! cargo run --example overload_bench -- --break-in --server target/debug/squab
+//! cargo run --example overload_bench -- --url http://localhost:4566 --log squab.log --credentials keys.toml
 //! ```
 //!
 //! Attackers, the client and the server share the machine, so an attack that keeps processors busy slows
@@ -28,19 +28,19 @@ mod break_in;
 #[allow(dead_code, reason = "the load program uses all of it")]
 #[path = "../load/client.rs"]
 mod client;
+mod probe;
 #[allow(dead_code, reason = "the load program uses all of it")]
 #[path = "../load/process.rs"]
 mod process;
-mod visitor;
 
-use attacks::{ATTACKS, Siege};
+use attacks::{ATTACKS, Overload};
 use break_in::{Started, Target, Verdict};
 use clap::Parser;
+use probe::{Probe, Seen};
 use process::Server;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use visitor::{Seen, Visitor};
 
 /// Whatever ends the program.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -100,7 +100,7 @@ fn main() -> Result<ExitCode> {
     println!("|---|---|---|---|---|---|---|---|");
     for (name, attack) in ATTACKS {
         if options.wants(name) {
-            println!("{}", besiege(&options, program, name, *attack)?);
+            println!("{}", attack_server(&options, program, name, *attack)?);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -133,13 +133,13 @@ fn break_in(options: &Options) -> Result<ExitCode> {
 }
 
 /// One attack on a fresh server, as a row of the table.
-fn besiege(
+fn attack_server(
     options: &Options,
     program: &Path,
     name: &str,
     attack: attacks::Attack,
 ) -> Result<String> {
-    let data = options.data.join(format!("squab-siege-{}", std::process::id()));
+    let data = options.data.join(format!("squab-overload-{}", std::process::id()));
     let path = data.to_string_lossy().into_owned();
     // A head has five seconds, so that its limit shows within an attack.
     let arguments = [
@@ -157,25 +157,25 @@ fn besiege(
     let attackers =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
 
-    let mut visitor = runtime.block_on(Visitor::arrive(&server.address))?;
-    let calm = runtime.block_on(visitor.look_around(Duration::from_secs(3), &server));
-    let siege = Siege::new(&server.address, Duration::from_secs(options.seconds));
-    let attacking = attackers.spawn(attack(siege.clone()));
+    let mut probe = runtime.block_on(Probe::arrive(&server.address))?;
+    let calm = runtime.block_on(probe.look_around(Duration::from_secs(3), &server));
+    let overload = Overload::new(&server.address, Duration::from_secs(options.seconds));
+    let attacking = attackers.spawn(attack(overload.clone()));
     // The first second is theirs to come near.
     runtime.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
-    let during = runtime.block_on(visitor.look_around(siege.rest(), &server));
+    let during = runtime.block_on(probe.look_around(overload.rest(), &server));
     attackers.block_on(attacking)??;
-    let row = row(name, &siege, &calm, &during);
+    let row = row(name, &overload, &calm, &during);
     attackers.shutdown_timeout(Duration::from_secs(1));
     server.stop()?;
     std::fs::remove_dir_all(&data)?;
     Ok(row)
 }
 
-fn row(name: &str, siege: &Siege, calm: &Seen, during: &Seen) -> String {
+fn row(name: &str, overload: &Overload, calm: &Seen, during: &Seen) -> String {
     let ratio = |of: fn(&Seen) -> &Vec<Duration>, quantile| {
         let (calm, during) =
-            (visitor::quantile(of(calm), quantile), visitor::quantile(of(during), quantile));
+            (probe::quantile(of(calm), quantile), probe::quantile(of(during), quantile));
         match (calm, during) {
             (Some(calm), Some(during)) => {
                 let milliseconds = during.as_secs_f64() * 1_000.0;
@@ -187,7 +187,7 @@ fn row(name: &str, siege: &Siege, calm: &Seen, during: &Seen) -> String {
     let slowest = during.health.iter().max().copied().unwrap_or_default();
     format!(
         "| {name} | {} | {} | {} | {} | {} | {} of {}, slowest {:.0} ms | {:.0} → {:.0} |",
-        siege.outcomes(),
+        overload.outcomes(),
         ratio(|seen| &seen.cycles, 0.5),
         ratio(|seen| &seen.cycles, 0.99),
         ratio(|seen| &seen.empty, 0.5),

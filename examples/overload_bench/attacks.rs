@@ -1,4 +1,4 @@
-//! The attacks. Each runs until the siege ends, and counts the results of its connections.
+//! The attacks. Each runs until the overload ends, and counts the results of its connections.
 
 use crate::client::{Connection, form_request, request};
 use crate::{Result, now};
@@ -14,27 +14,27 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// An attack on a server.
-pub type Attack = fn(Siege) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+pub type Attack = fn(Overload) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// All of them, in the order of the table.
 pub const ATTACKS: &[(&str, Attack)] = &[
-    ("nothing", |siege| Box::pin(async move { siege.wait().await })),
-    ("slow-heads", |siege| Box::pin(drip(siege, 2_000, HEAD.into(), b"x"))),
-    ("slow-bodies", |siege| Box::pin(drip(siege, 2_000, body_of(1 << 20), b" "))),
-    ("large-bodies-held-back", |siege| Box::pin(held_back(siege, 200))),
-    ("half-open", |siege| Box::pin(half_open(siege, 2_000))),
-    ("lying-lengths", |siege| Box::pin(lying_lengths(siege, 32))),
-    ("idle", |siege| Box::pin(drip(siege, 5_000, Vec::new(), b""))),
-    ("more-than-the-limit", |siege| Box::pin(drip(siege, 10_500, Vec::new(), b""))),
-    ("polls-on-one-queue", |siege| Box::pin(polls(siege, 10_000, 1))),
-    ("polls-on-1000-queues", |siege| Box::pin(polls(siege, 10_000, 1_000))),
-    ("pipelined", |siege| Box::pin(pipelined(siege, 100))),
-    ("answers-not-read", |siege| Box::pin(answers_not_read(siege, 200))),
-    ("deep-json", |siege| Box::pin(deep_json(siege, 32))),
-    ("huge-batches", |siege| Box::pin(huge_batches(siege, 16))),
-    ("filter-policies", |siege| Box::pin(filter_policies(siege, 16, false))),
-    ("filter-policies-on-objects", |siege| Box::pin(filter_policies(siege, 16, true))),
-    ("create-queue", |siege| Box::pin(create_queue(siege, 32))),
+    ("nothing", |overload| Box::pin(async move { overload.wait().await })),
+    ("slow-heads", |overload| Box::pin(drip(overload, 2_000, HEAD.into(), b"x"))),
+    ("slow-bodies", |overload| Box::pin(drip(overload, 2_000, body_of(1 << 20), b" "))),
+    ("large-bodies-held-back", |overload| Box::pin(held_back(overload, 200))),
+    ("half-open", |overload| Box::pin(half_open(overload, 2_000))),
+    ("lying-lengths", |overload| Box::pin(lying_lengths(overload, 32))),
+    ("idle", |overload| Box::pin(drip(overload, 5_000, Vec::new(), b""))),
+    ("more-than-the-limit", |overload| Box::pin(drip(overload, 10_500, Vec::new(), b""))),
+    ("polls-on-one-queue", |overload| Box::pin(polls(overload, 10_000, 1))),
+    ("polls-on-1000-queues", |overload| Box::pin(polls(overload, 10_000, 1_000))),
+    ("pipelined", |overload| Box::pin(pipelined(overload, 100))),
+    ("answers-not-read", |overload| Box::pin(answers_not_read(overload, 200))),
+    ("deep-json", |overload| Box::pin(deep_json(overload, 32))),
+    ("huge-batches", |overload| Box::pin(huge_batches(overload, 16))),
+    ("filter-policies", |overload| Box::pin(filter_policies(overload, 16, false))),
+    ("filter-policies-on-objects", |overload| Box::pin(filter_policies(overload, 16, true))),
+    ("create-queue", |overload| Box::pin(create_queue(overload, 32))),
 ];
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n";
@@ -46,13 +46,13 @@ fn body_of(length: usize) -> Vec<u8> {
 
 /// An attack that goes on.
 #[derive(Clone)]
-pub struct Siege {
+pub struct Overload {
     address: String,
     until: Instant,
     outcomes: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
-impl Siege {
+impl Overload {
     pub fn new(address: &str, time: Duration) -> Self {
         Self { address: address.to_owned(), until: now() + time, outcomes: Arc::default() }
     }
@@ -97,7 +97,7 @@ impl Siege {
         }
     }
 
-    /// Reads until the server has said something or the siege is over, and notes that.
+    /// Reads until the server has said something or the overload is over, and notes that.
     async fn read(&self, stream: &mut TcpStream) -> bool {
         let mut answer = [0; 512];
         match timeout(self.rest(), stream.read(&mut answer)).await {
@@ -133,12 +133,17 @@ where
 }
 
 /// Connections that begin with some bytes and then send little, every second.
-async fn drip(siege: Siege, count: usize, opening: Vec<u8>, drop: &'static [u8]) -> Result<()> {
+async fn drip(
+    overload: Overload,
+    count: usize,
+    opening: Vec<u8>,
+    drop: &'static [u8],
+) -> Result<()> {
     let opening: Arc<[u8]> = opening.into();
     all(count, |_| {
-        let (siege, opening) = (siege.clone(), Arc::clone(&opening));
+        let (overload, opening) = (overload.clone(), Arc::clone(&opening));
         async move {
-            let Some(stream) = siege.connect().await else { return };
+            let Some(stream) = overload.connect().await else { return };
             let (mut reading, mut writing) = stream.into_split();
             let dripping = async {
                 if writing.write_all(&opening).await.is_err() {
@@ -154,14 +159,14 @@ async fn drip(siege: Siege, count: usize, opening: Vec<u8>, drop: &'static [u8])
             let mut answer = [0; 512];
             let read = async {
                 match reading.read(&mut answer).await {
-                    Ok(0) | Err(_) => siege.note("closed"),
-                    Ok(length) => siege.note_status(&answer[..length]),
+                    Ok(0) | Err(_) => overload.note("closed"),
+                    Ok(length) => overload.note_status(&answer[..length]),
                 }
             };
             tokio::select! {
-                () = dripping => siege.note("closed"),
+                () = dripping => overload.note("closed"),
                 () = read => {}
-                _ = siege.wait() => siege.note("held open"),
+                _ = overload.wait() => overload.note("held open"),
             }
         }
     })
@@ -169,52 +174,52 @@ async fn drip(siege: Siege, count: usize, opening: Vec<u8>, drop: &'static [u8])
 }
 
 /// Bodies of 8 MiB whose last byte does not come.
-async fn held_back(siege: Siege, count: usize) -> Result<()> {
+async fn held_back(overload: Overload, count: usize) -> Result<()> {
     all(count, |_| {
-        let siege = siege.clone();
+        let overload = overload.clone();
         async move {
             let length = 8 << 20;
-            let Some(mut stream) = siege.connect().await else { return };
+            let Some(mut stream) = overload.connect().await else { return };
             let sending = async {
                 stream.write_all(&body_of(length)).await?;
                 stream.write_all(&vec![b' '; length - 1]).await
             };
-            if !matches!(timeout(siege.rest(), sending).await, Ok(Ok(()))) {
-                return siege.note("cut off while sending");
+            if !matches!(timeout(overload.rest(), sending).await, Ok(Ok(()))) {
+                return overload.note("cut off while sending");
             }
-            siege.read(&mut stream).await;
+            overload.read(&mut stream).await;
         }
     })
     .await
 }
 
 /// Receivers that wait for 20 s, and say that they will never send anything again.
-async fn half_open(siege: Siege, count: usize) -> Result<()> {
+async fn half_open(overload: Overload, count: usize) -> Result<()> {
     all(count, |_| {
-        let siege = siege.clone();
+        let overload = overload.clone();
         async move {
-            let Some(mut stream) = siege.connect().await else { return };
+            let Some(mut stream) = overload.connect().await else { return };
             let body = r#"{"QueueUrl":"http://localhost/000000000000/empty","WaitTimeSeconds":20}"#;
             let _ = stream.write_all(&request("x", "ReceiveMessage", body)).await;
             let _ = stream.shutdown().await;
-            siege.read(&mut stream).await;
+            overload.read(&mut stream).await;
         }
     })
     .await
 }
 
 /// Lengths that are larger than what is sent, smaller, and larger than anything.
-async fn lying_lengths(siege: Siege, count: usize) -> Result<()> {
+async fn lying_lengths(overload: Overload, count: usize) -> Result<()> {
     all(count, |number| {
-        let siege = siege.clone();
+        let overload = overload.clone();
         async move {
-            while !siege.is_over() {
-                let Some(mut stream) = siege.connect().await else { return };
+            while !overload.is_over() {
+                let Some(mut stream) = overload.connect().await else { return };
                 let length = [100, 1, usize::MAX][number % 3];
                 let _ =
                     stream.write_all(&[&body_of(length)[..], b"{}nonsense\r\n\r\n"].concat()).await;
                 let _ = stream.shutdown().await;
-                siege.read(&mut stream).await;
+                overload.read(&mut stream).await;
             }
         }
     })
@@ -222,54 +227,54 @@ async fn lying_lengths(siege: Siege, count: usize) -> Result<()> {
 }
 
 /// Receivers that wait, on one queue or many.
-async fn polls(siege: Siege, count: usize, queues: usize) -> Result<()> {
-    let mut connection = Connection::open(&siege.address).await?;
+async fn polls(overload: Overload, count: usize, queues: usize) -> Result<()> {
+    let mut connection = Connection::open(&overload.address).await?;
     for queue in 0..queues {
         let body = format!(r#"{{"QueueName":"poll{queue}"}}"#);
         connection.call(&request("x", "CreateQueue", &body)).await?;
     }
     all(count, |number| {
-        let siege = siege.clone();
+        let overload = overload.clone();
         async move {
-            let Some(mut stream) = siege.connect().await else { return };
+            let Some(mut stream) = overload.connect().await else { return };
             let body = format!(
                 r#"{{"QueueUrl":"http://localhost/000000000000/poll{}","WaitTimeSeconds":20}}"#,
                 number % queues
             );
             let _ = stream.write_all(&request("x", "ReceiveMessage", &body)).await;
-            siege.read(&mut stream).await;
+            overload.read(&mut stream).await;
         }
     })
     .await
 }
 
 /// A thousand requests at once on each connection, again and again.
-async fn pipelined(siege: Siege, count: usize) -> Result<()> {
+async fn pipelined(overload: Overload, count: usize) -> Result<()> {
     let requests: Arc<[u8]> =
         request("x", "GetQueueUrl", r#"{"QueueName":"empty"}"#).repeat(1_000).into();
     all(count, |_| {
-        let (siege, requests) = (siege.clone(), Arc::clone(&requests));
+        let (overload, requests) = (overload.clone(), Arc::clone(&requests));
         async move {
-            let Some(stream) = siege.connect().await else { return };
+            let Some(stream) = overload.connect().await else { return };
             let (mut reading, mut writing) = stream.into_split();
             let write = async { while writing.write_all(&requests).await.is_ok() {} };
             let read = async {
                 let mut answers = vec![0; 64 * 1024];
                 while let Ok(length @ 1..) = reading.read(&mut answers).await {
                     for _ in memchr::memmem::find_iter(&answers[..length], b"HTTP/1.1 200") {
-                        siege.note("× 200");
+                        overload.note("× 200");
                     }
                 }
             };
-            let _ = timeout(siege.rest(), async { tokio::join!(write, read) }).await;
+            let _ = timeout(overload.rest(), async { tokio::join!(write, read) }).await;
         }
     })
     .await
 }
 
 /// Receivers of 10 MB each, who do not read it, and see at the end what became of it.
-async fn answers_not_read(siege: Siege, count: usize) -> Result<()> {
-    let mut connection = Connection::open(&siege.address).await?;
+async fn answers_not_read(overload: Overload, count: usize) -> Result<()> {
+    let mut connection = Connection::open(&overload.address).await?;
     let create = r#"{"QueueName":"large","Attributes":{"VisibilityTimeout":"0"}}"#;
     connection.call(&request("x", "CreateQueue", create)).await?;
     let queue = r#""QueueUrl":"http://localhost/000000000000/large""#;
@@ -280,16 +285,16 @@ async fn answers_not_read(siege: Siege, count: usize) -> Result<()> {
     let receive: Arc<[u8]> =
         request("x", "ReceiveMessage", &format!(r#"{{{queue},"MaxNumberOfMessages":10}}"#)).into();
     all(count, |_| {
-        let (siege, receive) = (siege.clone(), Arc::clone(&receive));
+        let (overload, receive) = (overload.clone(), Arc::clone(&receive));
         async move {
-            let Some(mut stream) = siege.connect().await else { return };
+            let Some(mut stream) = overload.connect().await else { return };
             let _ = stream.write_all(&receive).await;
-            let _ = siege.wait().await;
+            let _ = overload.wait().await;
             let mut answer = [0; 512];
             match timeout(Duration::from_millis(100), stream.read(&mut answer)).await {
-                Err(_) => siege.note("without an answer"),
-                Ok(Ok(0) | Err(_)) => siege.note("hung up on"),
-                Ok(Ok(length)) => siege.note_status(&answer[..length]),
+                Err(_) => overload.note("without an answer"),
+                Ok(Ok(0) | Err(_)) => overload.note("hung up on"),
+                Ok(Ok(length)) => overload.note_status(&answer[..length]),
             }
         }
     })
@@ -298,28 +303,28 @@ async fn answers_not_read(siege: Siege, count: usize) -> Result<()> {
 
 /// The same calls again and again on each connection, with what is new each time.
 async fn flood(
-    siege: Siege,
+    overload: Overload,
     count: usize,
     calls: impl Fn(usize, usize) -> Vec<u8> + Send + Sync + 'static,
 ) -> Result<()> {
     let calls = Arc::new(calls);
     all(count, |number| {
-        let (siege, calls) = (siege.clone(), Arc::clone(&calls));
+        let (overload, calls) = (overload.clone(), Arc::clone(&calls));
         async move {
-            let Ok(mut connection) = Connection::open(&siege.address).await else { return };
+            let Ok(mut connection) = Connection::open(&overload.address).await else { return };
             for turn in 0.. {
-                if siege.is_over() {
+                if overload.is_over() {
                     return;
                 }
                 match connection.call(&calls(number, turn)).await {
-                    Ok(_) => siege.note("× 200"),
+                    Ok(_) => overload.note("× 200"),
                     Err(error) => {
                         let text = error.to_string();
                         let status = text.strip_prefix("status ").and_then(|text| text.get(..3));
-                        siege.note(
+                        overload.note(
                             status.map_or("closed".to_owned(), |status| format!("× {status}")),
                         );
-                        match Connection::open(&siege.address).await {
+                        match Connection::open(&overload.address).await {
                             Ok(anew) => connection = anew,
                             Err(_) => return,
                         }
@@ -331,14 +336,14 @@ async fn flood(
     .await
 }
 
-async fn deep_json(siege: Siege, count: usize) -> Result<()> {
+async fn deep_json(overload: Overload, count: usize) -> Result<()> {
     let deep = request("x", "SendMessage", &format!(r#"{{"a":{}"#, "[".repeat(1 << 20)));
-    flood(siege, count, move |_, _| deep.clone()).await
+    flood(overload, count, move |_, _| deep.clone()).await
 }
 
 /// Batches of 1 MiB, which are purged now and then.
-async fn huge_batches(siege: Siege, count: usize) -> Result<()> {
-    let mut connection = Connection::open(&siege.address).await?;
+async fn huge_batches(overload: Overload, count: usize) -> Result<()> {
+    let mut connection = Connection::open(&overload.address).await?;
     connection.call(&request("x", "CreateQueue", r#"{"QueueName":"batches"}"#)).await?;
     let queue = r#""QueueUrl":"http://localhost/000000000000/batches""#;
     let mut entries = String::new();
@@ -349,21 +354,17 @@ async fn huge_batches(siege: Siege, count: usize) -> Result<()> {
     }
     let send = request("x", "SendMessageBatch", &format!(r#"{{{queue},"Entries":[{entries}]}}"#));
     let purge = request("x", "PurgeQueue", &format!("{{{queue}}}"));
-    flood(
-        siege,
-        count,
-        move |number, turn| {
-            if number == 0 && turn % 20 == 19 { purge.clone() } else { send.clone() }
-        },
-    )
+    flood(overload, count, move |number, turn| {
+        if number == 0 && turn % 20 == 19 { purge.clone() } else { send.clone() }
+    })
     .await
 }
 
 /// Policies of many branches, changed all the time, and messages of 250 KB that none lets through:
 /// with many values, or with many objects that have one each.
-async fn filter_policies(siege: Siege, count: usize, in_objects: bool) -> Result<()> {
+async fn filter_policies(overload: Overload, count: usize, in_objects: bool) -> Result<()> {
     let topic = "arn:aws:sns:us-east-1:000000000000:t";
-    let mut connection = Connection::open(&siege.address).await?;
+    let mut connection = Connection::open(&overload.address).await?;
     let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
@@ -381,7 +382,7 @@ async fn filter_policies(siege: Siege, count: usize, in_objects: bool) -> Result
     let values: Vec<String> = (0..if in_objects { 20_000 } else { 33_000 }).map(value).collect();
     let message = encode(&format!(r#"{{"a":[{}]}}"#, values.join(",")));
     let publish = call(format!("Action=Publish&TopicArn={topic}&Message={message}"));
-    flood(siege, count, move |number, turn| {
+    flood(overload, count, move |number, turn| {
         if turn % 4 != 0 {
             return publish.clone();
         }
@@ -399,8 +400,8 @@ async fn filter_policies(siege: Siege, count: usize, in_objects: bool) -> Result
     .await
 }
 
-async fn create_queue(siege: Siege, count: usize) -> Result<()> {
-    flood(siege, count, |number, turn| {
+async fn create_queue(overload: Overload, count: usize) -> Result<()> {
+    flood(overload, count, |number, turn| {
         let body = format!(r#"{{"QueueName":"flood-{number}-{turn}"}}"#);
         request("x", "CreateQueue", &body)
     })

@@ -6,7 +6,7 @@ use super::world::{QUEUES, Step, World};
 use serde_json::json;
 
 /// The maximum length of a queue.
-pub const CROWD: usize = 240;
+pub const LONG: usize = 240;
 /// The maximum for a queue with message groups: few enough that every receive counts all in flight.
 const GROUPED: usize = 90;
 
@@ -16,7 +16,7 @@ impl World {
         if self.random.u32(..4) == 0 {
             let topic = self.random.choice(["events.fifo", "orders.fifo"]).unwrap();
             for _ in 0..self.random.u32(4..13) {
-                if !self.has_room_up_to(topic, 10, CROWD) {
+                if !self.has_room_up_to(topic, 10, LONG) {
                     break;
                 }
                 self.publish_batch_to(topic, 10).await?;
@@ -33,7 +33,7 @@ impl World {
     }
 
     pub async fn crowd_into(&mut self, queue: &str, batches: u32) -> Step {
-        let most = if queue == "fair" { GROUPED } else { CROWD };
+        let most = if queue == "fair" { GROUPED } else { LONG };
         self.touch(queue);
         for batch in 0..batches {
             if self.oracle.queues[queue].messages.len() + 10 > most {
@@ -71,7 +71,7 @@ impl World {
         let Some(queue) = some else { return Ok(()) };
         let deletes = self.random.bool();
         let visibility = self.random.choice([20, 60, 600]);
-        for _ in 0..CROWD / 10 * 2 {
+        for _ in 0..LONG / 10 * 2 {
             let input = super::queues::receive_input(&queue, 10, visibility);
             let held = self.clients[client].len();
             let messages = self.receive_with(client, &queue, 10, visibility, &input).await?;

@@ -3,6 +3,10 @@
 //!
 //! Random topics with random subscriptions get random messages, some in batches. A model keeps a list of
 //! the expected messages of each queue; its filters are so simple that a few lines evaluate them.
+//!
+//! The simulation also publishes to topics, but only short messages. Only this test notices if a filter that is
+//! evaluated before the transaction (long messages) is wrong, or if a message that exceeds the size or the number of
+//! attributes of its queue is lost. Only the simulation notices a wrong page after a crash or during changes.
 
 use crate::gateway::sns::TOPICS;
 use crate::gateway::{ARNS, QUEUES, Service, settings};

@@ -13,12 +13,12 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client with a connection that it keeps.
-pub struct Visitor {
+pub struct Probe {
     address: String,
     connection: Connection,
 }
 
-/// What a visitor has seen.
+/// What a probe has seen.
 #[derive(Default)]
 pub struct Seen {
     /// Of send, receive and delete together.
@@ -35,7 +35,7 @@ pub struct Seen {
     reason: String,
 }
 
-impl Visitor {
+impl Probe {
     /// Connects, and makes its queues.
     pub async fn arrive(address: &str) -> Result<Self> {
         let mut connection = Connection::open(address).await?;

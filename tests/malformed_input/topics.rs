@@ -308,7 +308,7 @@ async fn assert_readable(service: &Service) {
 #[tokio::test]
 async fn no_value_of_any_parameter_of_sns_is_our_fault() {
     let Some(errors) =
-        Errors::listen("hostile::topics::no_value_of_any_parameter_of_sns_is_our_fault")
+        Errors::listen("malformed_input::topics::no_value_of_any_parameter_of_sns_is_our_fault")
     else {
         return;
     };
@@ -337,7 +337,8 @@ async fn no_value_of_any_parameter_of_sns_is_our_fault() {
 
 #[tokio::test]
 async fn no_missing_member_is_our_fault() {
-    let Some(errors) = Errors::listen("hostile::topics::no_missing_member_is_our_fault") else {
+    let Some(errors) = Errors::listen("malformed_input::topics::no_missing_member_is_our_fault")
+    else {
         return;
     };
     let (service, calls) = service_and_calls().await;
@@ -419,7 +420,7 @@ fn huge_documents() -> Vec<String> {
 #[tokio::test]
 async fn huge_documents_cost_little_and_harm_nobody() {
     let Some(errors) =
-        Errors::listen("hostile::topics::huge_documents_cost_little_and_harm_nobody")
+        Errors::listen("malformed_input::topics::huge_documents_cost_little_and_harm_nobody")
     else {
         return;
     };
@@ -462,7 +463,8 @@ async fn huge_documents_cost_little_and_harm_nobody() {
 #[tokio::test]
 async fn long_lists_cost_little_and_harm_nobody() {
     const LONG: usize = 10_000;
-    let Some(errors) = Errors::listen("hostile::topics::long_lists_cost_little_and_harm_nobody")
+    let Some(errors) =
+        Errors::listen("malformed_input::topics::long_lists_cost_little_and_harm_nobody")
     else {
         return;
     };
@@ -706,9 +708,9 @@ async fn odd_texts_arrive_as_they_went() {
 
 #[test]
 fn bent_and_made_up_requests_of_sns_are_never_our_fault() {
-    let Some(errors) =
-        Errors::listen("hostile::topics::bent_and_made_up_requests_of_sns_are_never_our_fault")
-    else {
+    let Some(errors) = Errors::listen(
+        "malformed_input::topics::bent_and_made_up_requests_of_sns_are_never_our_fault",
+    ) else {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

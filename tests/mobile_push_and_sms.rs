@@ -1,7 +1,7 @@
-//! Mobile push and SMS through the whole service, in AWS Query as SDKs send it.
+//! What mobile push and SMS deliver, and their long lists. tests/scenarios/mobile_push_and_sms.txt has the rest.
 
 use crate::gateway::{Service, settings};
-use crate::query::{SNS, entries, members, text};
+use crate::query::{SNS, members, text};
 use serde_json::{Value, json};
 
 const PLACE: (&str, &str) = ("000000000000", "us-east-1");
@@ -57,221 +57,6 @@ async fn captured(service: &Service, protocol: &'static str) -> Vec<Value> {
         .await
         .unwrap();
     latest.iter().rev().map(|message| serde_json::from_str(&message.message).unwrap()).collect()
-}
-
-#[tokio::test]
-async fn applications_never_show_what_they_were_made_with() {
-    let (service, arn) = with_application("ADM").await;
-    set(&service, "PlatformApplication", &arn, "SuccessFeedbackSampleRate", "50").await;
-    set(&service, "PlatformApplication", &arn, "PlatformCredential", "hush-again").await;
-    let of = [("PlatformApplicationArn", arn.as_str())];
-    let answer = SNS.call(&service, "GetPlatformApplicationAttributes", &of).await;
-    assert!(!answer.text().contains("hush"), "{}", answer.text());
-    let shown = SNS.result(&answer, "GetPlatformApplicationAttributes");
-    let expected = [("Enabled", "true"), ("SuccessFeedbackSampleRate", "50")];
-    assert_eq!(entries(&shown, "Attributes"), expected);
-    let listed = SNS.ok(&service, "ListPlatformApplications", &[]).await;
-    let [listed] = members(&listed, "PlatformApplications") else { panic!("{listed:?}") };
-    assert_eq!(text(listed, "PlatformApplicationArn"), arn);
-    assert_eq!(entries(listed, "Attributes"), expected);
-}
-
-#[tokio::test]
-async fn applications_of_the_same_name_are_the_same_or_refused() {
-    let (service, arn) = with_application("GCM").await;
-    assert_eq!(application(&service, "GCM", "app").await, arn);
-    let refused = SNS
-        .no(
-            &service,
-            "CreatePlatformApplication",
-            &[
-                ("Name", "app"),
-                ("Platform", "GCM"),
-                ("Attributes.entry.1.key", "PlatformCredential"),
-                ("Attributes.entry.1.value", "another"),
-            ],
-        )
-        .await;
-    assert_eq!(
-        refused.2,
-        "Invalid parameter: Attributes Reason: An application with the same name but different \
-         properties already exists"
-    );
-}
-
-/// A call that is refused: action, parameters, status, code, message.
-type Refusal<'c> = (&'c str, &'c [(&'c str, &'c str)], u16, &'c str, &'c str);
-
-#[tokio::test]
-async fn refusals_are_those_of_aws() {
-    let (service, app) = with_application("ADM").await;
-    let e = endpoint(&service, &app, "token_1").await;
-    let null = "1 validation error detected: Value null at 'attributes' failed to satisfy \
-                constraint: Member must not be null";
-    let unknown = format!("{ARNS}:endpoint/ADM/app/{}", uuid::Uuid::from_u128(1));
-    let no_app = format!("{ARNS}:app/ADM/non_existent_app");
-    let long = "A".repeat(2050);
-    let key = "Attributes.entry.1.key";
-    let value = "Attributes.entry.1.value";
-    let same_token = format!(
-        "Invalid parameter: Token Reason: Endpoint {e} already exists with the same Token, but \
-         different attributes."
-    );
-    let cases: &[Refusal<'_>] = &[
-        (
-            "CreatePlatformApplication",
-            &[("Name", "app"), ("Platform", "ADM")],
-            400,
-            "ValidationError",
-            null,
-        ),
-        (
-            "SetPlatformApplicationAttributes",
-            &[("PlatformApplicationArn", "invalid-arn")],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: PlatformApplicationArn Reason: An ARN must have at least 6 \
-             elements, not 1",
-        ),
-        (
-            "SetPlatformApplicationAttributes",
-            &[("PlatformApplicationArn", &app)],
-            400,
-            "ValidationError",
-            null,
-        ),
-        (
-            "GetPlatformApplicationAttributes",
-            &[("PlatformApplicationArn", &no_app)],
-            404,
-            "NotFound",
-            "PlatformApplication does not exist",
-        ),
-        (
-            "CreatePlatformEndpoint",
-            &[("PlatformApplicationArn", &no_app), ("Token", "token_1")],
-            404,
-            "NotFound",
-            "PlatformApplication does not exist",
-        ),
-        (
-            "CreatePlatformEndpoint",
-            &[
-                ("PlatformApplicationArn", &app),
-                ("Token", "token_1"),
-                (key, "Enabled"),
-                (value, "false"),
-            ],
-            400,
-            "InvalidParameter",
-            &same_token,
-        ),
-        (
-            "ListEndpointsByPlatformApplication",
-            &[("PlatformApplicationArn", &no_app)],
-            404,
-            "NotFound",
-            "PlatformApplication does not exist",
-        ),
-        (
-            "GetEndpointAttributes",
-            &[("EndpointArn", &unknown)],
-            404,
-            "NotFound",
-            "Endpoint does not exist",
-        ),
-        (
-            "SetEndpointAttributes",
-            &[("EndpointArn", &unknown), (key, "Enabled"), (value, "false")],
-            404,
-            "NotFound",
-            "Endpoint does not exist",
-        ),
-        ("SetEndpointAttributes", &[("EndpointArn", &e)], 400, "ValidationError", null),
-        (
-            "SetEndpointAttributes",
-            &[("EndpointArn", &e), (key, "PlatformPrincipal"), (value, "Principal")],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: Attributes Reason: Invalid attribute name: PlatformPrincipal",
-        ),
-        (
-            "SetEndpointAttributes",
-            &[("EndpointArn", &e), (key, "CustomUserData"), (value, &long)],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: Attributes Reason: Invalid value for attribute: CustomUserData: \
-             must be at most 2048 bytes long in UTF-8 encoding",
-        ),
-        (
-            "Publish",
-            &[("TargetArn", &unknown), ("Message", "m")],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified",
-        ),
-        (
-            "OptInPhoneNumber",
-            &[("phoneNumber", "invalid")],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: PhoneNumber Reason: input incorrectly formatted",
-        ),
-        (
-            "Publish",
-            &[("PhoneNumber", "invalid"), ("Message", "m")],
-            400,
-            "InvalidParameter",
-            "Invalid parameter: PhoneNumber Reason: invalid is not valid to publish to",
-        ),
-    ];
-    for (action, parameters, status, code, message) in cases {
-        let refused = SNS.no(&service, action, parameters).await;
-        assert_eq!(refused, (*status, (*code).to_owned(), (*message).to_owned()), "{action}");
-    }
-    SNS.ok(&service, "DeleteEndpoint", &[("EndpointArn", &unknown)]).await;
-    SNS.ok(&service, "DeletePlatformApplication", &[("PlatformApplicationArn", &no_app)]).await;
-}
-
-#[tokio::test]
-async fn a_device_registers_changes_and_leaves() {
-    let (service, app) = with_application("GCM").await;
-    let first = endpoint(&service, &app, "token_1").await;
-    assert!(first.starts_with(&format!("{ARNS}:endpoint/GCM/app/")), "{first}");
-    assert_eq!(endpoint(&service, &app, "token_1").await, first);
-    let second = endpoint(&service, &app, "token_2").await;
-    assert_ne!(first, second);
-
-    // An app registers again after its endpoint was turned off: it finds the endpoint as it is.
-    set(&service, "Endpoint", &first, "Enabled", "false").await;
-    assert_eq!(endpoint(&service, &app, "token_1").await, first);
-    set(&service, "Endpoint", &first, "Token", "token_3").await;
-    set(&service, "Endpoint", &first, "CustomUserData", "me").await;
-    let shown = SNS.ok(&service, "GetEndpointAttributes", &[("EndpointArn", &first)]).await;
-    let expected = [("CustomUserData", "me"), ("Enabled", "false"), ("Token", "token_3")];
-    assert_eq!(entries(&shown, "Attributes"), expected);
-
-    // The old token is free; one that another endpoint has is not.
-    assert_ne!(endpoint(&service, &app, "token_1").await, first);
-    let refused = SNS
-        .no(
-            &service,
-            "SetEndpointAttributes",
-            &[
-                ("EndpointArn", &first),
-                ("Attributes.entry.1.key", "Token"),
-                ("Attributes.entry.1.value", "token_2"),
-            ],
-        )
-        .await;
-    assert!(refused.2.contains(&second) && refused.1 == "InvalidParameter", "{refused:?}");
-
-    SNS.ok(&service, "DeleteEndpoint", &[("EndpointArn", &first)]).await;
-    let refused = SNS.no(&service, "GetEndpointAttributes", &[("EndpointArn", &first)]).await;
-    assert_eq!(refused.2, "Endpoint does not exist");
-    let of = [("PlatformApplicationArn", app.as_str())];
-    let listed = SNS.ok(&service, "ListEndpointsByPlatformApplication", &of).await;
-    assert_eq!(members(&listed, "Endpoints").len(), 2);
 }
 
 #[tokio::test]
@@ -336,7 +121,7 @@ async fn endpoints_go_with_their_application_at_once_for_everybody_and_in_pages_
 }
 
 #[tokio::test]
-async fn a_device_gets_the_text_of_its_platform_unless_something_is_disabled() {
+async fn a_device_gets_the_text_of_its_platform() {
     let (service, app) = with_application("GCM").await;
     let device = endpoint(&service, &app, "t").await;
     let structured = r#"{"default":"d","GCM":"{\"data\":1}","APNS":"a"}"#;
@@ -360,22 +145,6 @@ async fn a_device_gets_the_text_of_its_platform_unless_something_is_disabled() {
     assert_eq!(messages[0]["TargetArn"], json!(device));
     assert_eq!(messages[0]["TopicArn"], Value::Null);
     assert_eq!(messages[0]["MessageId"], json!(text(&published, "MessageId")));
-
-    for (what, arn, code, sentence) in [
-        ("Endpoint", &device, "EndpointDisabled", "Endpoint is disabled"),
-        (
-            "PlatformApplication",
-            &app,
-            "PlatformApplicationDisabled",
-            "Platform application is disabled",
-        ),
-    ] {
-        set(&service, what, arn, "Enabled", "false").await;
-        let refused = SNS.refusal(&publish(structured).await);
-        assert_eq!(refused, (400, code.to_owned(), sentence.to_owned()));
-        set(&service, what, arn, "Enabled", "true").await;
-    }
-    assert_eq!(captured(&service, "application").await.len(), 3);
 }
 
 #[tokio::test]
@@ -518,31 +287,6 @@ async fn opted_out_numbers_get_nothing_until_they_are_opted_in_which_is_possible
     service.runtime.do_background_work().await.unwrap();
     let known = service.runtime.run(|tx| Ok(tx.sms_opt_out(PLACE, "+15551234567")?)).await;
     assert_eq!(known.unwrap(), None, "nothing is kept for longer than it matters");
-}
-
-#[tokio::test]
-async fn settings_of_sms_are_kept_for_each_account() {
-    let service = Service::new(settings());
-    let set = |name: &'static str, value: &'static str| {
-        let parameters = [("attributes.entry.1.key", name), ("attributes.entry.1.value", value)];
-        let service = &service;
-        async move { SNS.call(service, "SetSMSAttributes", &parameters).await }
-    };
-    let shown = async |parameters: &[(&str, &str)]| {
-        let shown = SNS.ok(&service, "GetSMSAttributes", parameters).await;
-        let shown = entries(&shown, "attributes").into_iter();
-        shown.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
-    };
-    assert_eq!(shown(&[]).await, ["MonthlySpendLimit=1"]);
-    SNS.result(&set("DefaultSMSType", "Transactional").await, "SetSMSAttributes");
-    SNS.result(&set("MonthlySpendLimit", "7").await, "SetSMSAttributes");
-    assert_eq!(shown(&[]).await, ["DefaultSMSType=Transactional", "MonthlySpendLimit=7"]);
-    let asked = [("attributes.member.1", "MonthlySpendLimit"), ("attributes.member.2", "Unset")];
-    assert_eq!(shown(&asked).await, ["MonthlySpendLimit=7"]);
-    SNS.result(&set("MonthlySpendLimit", "").await, "SetSMSAttributes");
-    assert_eq!(shown(&asked).await, ["MonthlySpendLimit=1"]);
-    assert_eq!(SNS.refusal(&set("DefaultSMSType", "x").await).1, "InvalidParameter");
-    assert_eq!(SNS.no(&service, "SetSMSAttributes", &[]).await.1, "ValidationError");
 }
 
 #[tokio::test]

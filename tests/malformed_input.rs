@@ -4,9 +4,9 @@
 //! Every parameter of every operation gets every hostile value, in both protocols; bodies are truncated,
 //! corrupted and invented; and the built program gets requests that no client library would send.
 
-mod answers;
+mod raw_http;
 mod topics;
-mod wire;
+mod unread_responses;
 
 use crate::gateway::{ARNS, Answer, HOST, PROTOCOLS, QUEUES, Service, request, settings};
 use crate::process::{Connection, Server, runs_alone, squab};
@@ -370,14 +370,20 @@ async fn every_parameter(protocol: Protocol, test: &str) {
 
 #[tokio::test]
 async fn no_value_of_any_parameter_is_our_fault_in_json() {
-    every_parameter(Protocol::Json, "hostile::no_value_of_any_parameter_is_our_fault_in_json")
-        .await;
+    every_parameter(
+        Protocol::Json,
+        "malformed_input::no_value_of_any_parameter_is_our_fault_in_json",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn no_value_of_any_parameter_is_our_fault_in_query() {
-    every_parameter(Protocol::Query, "hostile::no_value_of_any_parameter_is_our_fault_in_query")
-        .await;
+    every_parameter(
+        Protocol::Query,
+        "malformed_input::no_value_of_any_parameter_is_our_fault_in_query",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -712,7 +718,8 @@ fn bent(body: &[u8], at: usize, byte: u8, how: u8) -> Vec<u8> {
 
 #[test]
 fn bent_and_made_up_requests_are_never_our_fault() {
-    let Some(errors) = Errors::listen("hostile::bent_and_made_up_requests_are_never_our_fault")
+    let Some(errors) =
+        Errors::listen("malformed_input::bent_and_made_up_requests_are_never_our_fault")
     else {
         return;
     };

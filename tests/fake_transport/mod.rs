@@ -28,7 +28,7 @@ pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
 pub enum Plan {
     /// This status.
     Answer(u16),
-    /// This status, when [`PostOffice::go_on`] is called.
+    /// This status, when [`FakeTransport::go_on`] is called.
     Wait(u16),
     /// Nothing, ever.
     Hang,
@@ -58,7 +58,7 @@ fn address(letter: &Letter) -> &str {
 
 /// The carrier.
 #[derive(Debug)]
-pub struct PostOffice {
+pub struct FakeTransport {
     clock: OnceLock<Arc<ManualClock>>,
     sent: watch::Sender<Vec<Sent>>,
     /// By address; the last plan holds on. Without one, everything arrives.
@@ -66,7 +66,7 @@ pub struct PostOffice {
     gate: Semaphore,
 }
 
-impl Default for PostOffice {
+impl Default for FakeTransport {
     fn default() -> Self {
         Self {
             clock: OnceLock::new(),
@@ -77,7 +77,7 @@ impl Default for PostOffice {
     }
 }
 
-impl PostOffice {
+impl FakeTransport {
     /// What becomes of attempts to reach an address from now on.
     pub fn plan(&self, address: &str, plan: Plan) {
         self.plans.lock().unwrap().insert(address.to_owned(), VecDeque::from([plan]));
@@ -118,7 +118,7 @@ impl PostOffice {
     }
 }
 
-impl Carrier for PostOffice {
+impl Carrier for FakeTransport {
     fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
         let plan = self.next_plan(address(letter));
         let at = self.clock.get().unwrap().now_ms();
@@ -136,44 +136,44 @@ impl Carrier for PostOffice {
     }
 }
 
-/// The service, with its post office.
-pub struct House {
+/// The service, with its fake transport.
+pub struct FakeService {
     pub service: Service,
-    pub office: Arc<PostOffice>,
+    pub transport: Arc<FakeTransport>,
     /// What strangers get to, who sign nothing.
     strict: Gateway,
 }
 
-impl House {
-    /// With its state in memory; deliveries are made by [`House::work`].
+impl FakeService {
+    /// With its state in memory; deliveries are made by [`FakeService::work`].
     pub fn new() -> Self {
-        let office = Arc::<PostOffice>::default();
-        let carrier = Arc::clone(&office) as _;
-        Self::open(&Location::Memory, office, carrier, false)
+        let transport = Arc::<FakeTransport>::default();
+        let carrier = Arc::clone(&transport) as _;
+        Self::open(&Location::Memory, transport, carrier, false)
     }
 
-    /// With another carrier than the post office.
+    /// With another carrier than the fake transport.
     pub fn with(carrier: Arc<dyn Carrier>) -> Self {
         Self::open(&Location::Memory, Arc::default(), carrier, false)
     }
 
     /// Deliveries are made as they become due.
     pub fn running(location: &Location) -> Self {
-        let office = Arc::<PostOffice>::default();
-        let carrier = Arc::clone(&office) as _;
-        Self::open(location, office, carrier, true)
+        let transport = Arc::<FakeTransport>::default();
+        let carrier = Arc::clone(&transport) as _;
+        Self::open(location, transport, carrier, true)
     }
 
     fn open(
         location: &Location,
-        office: Arc<PostOffice>,
+        transport: Arc<FakeTransport>,
         carrier: Arc<dyn Carrier>,
-        by_itself: bool,
+        background_work: bool,
     ) -> Self {
         let clock = Arc::new(ManualClock::at(START_MS));
-        office.clock.set(Arc::clone(&clock)).unwrap();
+        transport.clock.set(Arc::clone(&clock)).unwrap();
         let database = Box::new(Sqlite::open(location, Durability::Process).unwrap());
-        let start = if by_itself { Runtime::start } else { Runtime::start_quietly };
+        let start = if background_work { Runtime::start } else { Runtime::start_quietly };
         let ids = Ids::with_seed(7);
         let runtime = Arc::new(start(database, Arc::clone(&clock) as _, ids, carrier).unwrap());
         let gateway = |settings| {
@@ -183,7 +183,7 @@ impl House {
         let strict = gateway(GatewaySettings { mode: Mode::Strict, ..settings() });
         let gateway = Arc::new(gateway(settings()));
         let service = Service { gateway, runtime, clock, endpoints: Arc::default() };
-        Self { service, office, strict }
+        Self { service, transport, strict }
     }
 
     pub fn now(&self) -> i64 {
@@ -271,7 +271,7 @@ impl House {
         self.ok("SetTopicAttributes", &parameters).await;
     }
 
-    /// The ARN of a confirmed subscription; its question is taken from the post office.
+    /// The ARN of a confirmed subscription; its question is taken from the fake transport.
     pub async fn subscribed(&self, protocol: &str, endpoint: &str) -> String {
         let parameters = [
             ("TopicArn", TOPIC),
@@ -288,7 +288,7 @@ impl House {
         }
         self.work().await;
         self.until_nothing_is_pending().await;
-        self.office.take();
+        self.transport.take();
         arn
     }
 

@@ -4,7 +4,7 @@
 //! Every message has a name, which is the start of its body. A call without a response, or with a 5xx
 //! response, may have taken effect or not. Every other call has taken effect.
 
-pub mod judgment;
+pub mod checker;
 
 use crate::process::Connection;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ pub struct Event {
 
 /// What all clients share.
 #[derive(Default)]
-pub struct Witness {
+pub struct History {
     moment: AtomicU64,
     /// Where every beginning is written down too.
     journal: Option<Mutex<File>>,
@@ -80,8 +80,8 @@ pub struct Witness {
 /// The kind of record by which the journal of a disk knows what clients write into it.
 pub const BEGUN: u8 = b'B';
 
-impl Witness {
-    /// A witness who writes beginnings into the journal of a disk.
+impl History {
+    /// A history who writes beginnings into the journal of a disk.
     pub fn with_journal(journal: File) -> Self {
         Self { journal: Some(Mutex::new(journal)), ..Self::default() }
     }
@@ -266,10 +266,10 @@ impl Client {
     }
 
     /// Works until the server has gone, or enough was done.
-    pub fn work(&mut self, mut connection: Connection, witness: &Witness) {
-        let mut session = Session { client: self, connection: &mut connection, witness };
+    pub fn work(&mut self, mut connection: Connection, history: &History) {
+        let mut session = Session { client: self, connection: &mut connection, history };
         loop {
-            if witness.enough.load(Ordering::SeqCst) || session.step().is_err() {
+            if history.enough.load(Ordering::SeqCst) || session.step().is_err() {
                 return;
             }
         }
@@ -285,7 +285,7 @@ impl Client {
 struct Session<'s> {
     client: &'s mut Client,
     connection: &'s mut Connection,
-    witness: &'s Witness,
+    history: &'s History,
 }
 
 impl Session<'_> {
@@ -317,7 +317,7 @@ impl Session<'_> {
 
     /// Calls an operation of SQS. The output, if it succeeded.
     fn call(&mut self, operation: &str, input: &Value) -> Result<(Asked, Option<Value>)> {
-        let begun = self.witness.begin();
+        let begun = self.history.begin();
         self.call_begun(begun, operation, input)
     }
 
@@ -347,14 +347,14 @@ impl Session<'_> {
         let unanswered = Asked { begun, told: None, request_id: String::new() };
         match status {
             200 => {
-                self.witness.acknowledged.fetch_add(1, Ordering::SeqCst);
-                let told = Some(self.witness.moment());
+                self.history.acknowledged.fetch_add(1, Ordering::SeqCst);
+                let told = Some(self.history.moment());
                 Ok((Asked { begun, told, request_id }, Some(read(&text))))
             }
             // There may be a task already; the disk may be full.
             400 if operation == "StartMessageMoveTask" => Ok((unanswered, None)),
             500.. => {
-                self.witness.refused.fetch_add(1, Ordering::SeqCst);
+                self.history.refused.fetch_add(1, Ordering::SeqCst);
                 Ok((unanswered, None))
             }
             _ => panic!("{operation}: {status} {text}"),
@@ -370,11 +370,11 @@ impl Session<'_> {
         operation: &str,
         input: &Value,
     ) -> Result<Option<Value>> {
-        let begun = self.witness.begin();
+        let begun = self.history.begin();
         let outcome = self.call_begun(begun, operation, input);
         let unanswered = Asked { begun, told: None, request_id: String::new() };
         let asked = outcome.as_ref().map_or(&unanswered, |(asked, _)| asked);
-        self.witness.note(names.iter().map(|name| asked.event(act, place, name)));
+        self.history.note(names.iter().map(|name| asked.event(act, place, name)));
         outcome.map(|(_, output)| output)
     }
 
@@ -489,7 +489,7 @@ impl Session<'_> {
         let parameters: Vec<_> =
             parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let action = if names.len() > 1 { "PublishBatch" } else { "Publish" };
-        let begun = self.witness.begin();
+        let begun = self.history.begin();
         let answer = self.connection.sns(action, &parameters);
         let outcome = self.told(begun, action, answer, |text| {
             assert!(!text.contains("<BatchResultErrorEntry>"), "{text}");
@@ -497,7 +497,7 @@ impl Session<'_> {
         });
         let unanswered = Asked { begun, told: None, request_id: String::new() };
         let asked = outcome.as_ref().map_or(&unanswered, |(asked, _)| asked);
-        self.witness.note(names.iter().map(|name| asked.event(Act::Sent, topic, name)));
+        self.history.note(names.iter().map(|name| asked.event(Act::Sent, topic, name)));
         if outcome?.1.is_some() && fifo {
             self.client.unanswered = None;
         }
@@ -521,7 +521,7 @@ impl Session<'_> {
             let name = name_of(message["Body"].as_str().unwrap());
             let count = message["Attributes"]["ApproximateReceiveCount"].as_str().unwrap();
             let act = Act::Received(count.parse().unwrap());
-            self.witness.note([asked.event(act, queue, &name)]);
+            self.history.note([asked.event(act, queue, &name)]);
             let handle = message["ReceiptHandle"].clone();
             if purpose == Purpose::Work {
                 match self.client.random.u8(..8) {
