@@ -32,7 +32,7 @@ crash rounds="200":
 
 # Find out which seeded faults the simulation notices.
 faults *names:
-    tests/faults {{names}}
+    tests/faults/run {{names}}
 
 # Find changes to the rules that no test notices (needs cargo-mutants and cargo-nextest; hours).
 mutants *arguments:

@@ -1,7 +1,7 @@
 //! Seeded faults: each breaks one rule, and the simulation must notice it (docs/simulation.md).
 //!
 //! `fault!("name")` returns whether the fault acts. It is the constant `false` unless the feature `faults` is on,
-//! which only `tests/faults` uses; then the environment variable `SQUAB_FAULT` names the fault that acts.
+//! which only `tests/faults/run` uses; then the environment variable `SQUAB_FAULT` names the fault that acts.
 
 #[cfg(not(feature = "faults"))]
 macro_rules! fault {

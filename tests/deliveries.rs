@@ -1,16 +1,16 @@
 //! Outbound deliveries, with a recording transport and a clock that the test sets: what is sent, when,
 //! how often, and with which result.
 
-use crate::fake_transport::{FakeService, Plan, Sent, TOPIC, text_of};
 use crate::gateway::sns::visit;
 use crate::gateway::{ARNS, Caller, QUEUES, Service, settings};
+use crate::fake_transport::{FakeService, Plan, Sent, TOPIC, text_of};
 use crate::process::runs_alone;
 use axum::body::Body;
 use serde_json::{Value, json};
 use squab::domain::endpoint_rules::EndpointRules;
-use squab::runtime::carrier::{Letter, World};
-use squab::runtime::http_sender::Post;
-use squab::runtime::mail_sender::MailSender;
+use squab::runtime::transport::http::Post;
+use squab::runtime::transport::mail::MailSender;
+use squab::runtime::transport::{NetworkTransport, OutboundMessage};
 use squab::store::{AccountLimits, Location, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ const URL: &str = "http://endpoint.example/in";
 /// The post that this letter is.
 fn post(sent: &Sent) -> &Post {
     match &sent.letter {
-        Letter::Post(post) => post,
+        OutboundMessage::Post(post) => post,
         other => panic!("not a post: {other:?}"),
     }
 }
@@ -97,8 +97,9 @@ async fn a_queue_of_another_account_is_asked() {
 async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
     let fake = FakeService::new();
     fake.topic().await;
-    let answer =
-        fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)]).await;
+    let answer = fake
+        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)])
+        .await;
     assert_eq!(text_of(&answer, "SubscriptionArn"), "pending confirmation");
     fake.work().await;
     let [asked] = &fake.transport.take()[..] else { panic!("one question") };
@@ -281,7 +282,8 @@ async fn the_throttle_of_a_topic_is_for_http_alone() {
     }
     fake.work().await;
     let sent = fake.transport.take();
-    let to_function = sent.iter().filter(|one| matches!(one.letter, Letter::Invoke { .. }));
+    let to_function =
+        sent.iter().filter(|one| matches!(one.letter, OutboundMessage::Invoke { .. }));
     assert_eq!((to_function.count(), sent.len()), (3, 4));
 }
 
@@ -593,7 +595,7 @@ async fn captured_messages_of_an_account_are_bounded_in_bytes() {
 #[tokio::test]
 async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
     let relay = MailSender::new("smtp://127.0.0.1:1", "a@example.com").unwrap();
-    let world = World::new(Some(relay), BTreeMap::new(), EndpointRules::default());
+    let world = NetworkTransport::new(Some(relay), BTreeMap::new(), EndpointRules::default());
     let fake = FakeService::with(Arc::new(world.for_callers_with_keys()));
     fake.topic().await;
     for protocol in ["email", "email-json"] {
@@ -617,7 +619,7 @@ async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
 async fn a_denied_endpoint_is_refused_or_a_dead_letter() {
     let deny = vec!["metadata".parse().unwrap(), "loopback".parse().unwrap()];
     let rules = EndpointRules { allow: Vec::new(), deny };
-    let fake = FakeService::with(Arc::new(World::new(None, BTreeMap::new(), rules)));
+    let fake = FakeService::with(Arc::new(NetworkTransport::new(None, BTreeMap::new(), rules)));
     fake.topic().await;
     for endpoint in [
         "http://169.254.169.254/latest/",
@@ -678,7 +680,9 @@ async fn a_function_gets_an_event_and_is_tried_again_at_once() {
     let sent = fake.transport.take();
     assert_eq!(sent.len(), 3);
     for one in &sent {
-        let Letter::Invoke { function_arn, event } = &one.letter else { panic!("{one:?}") };
+        let OutboundMessage::Invoke { function_arn, event } = &one.letter else {
+            panic!("{one:?}")
+        };
         assert_eq!(function_arn, function);
         let event: Value = serde_json::from_slice(event).unwrap();
         let [record] = &event["Records"].as_array().unwrap()[..] else { panic!("{event}") };
@@ -699,11 +703,12 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
     let fake = FakeService::new();
     fake.topic().await;
     let somebody = "somebody@example.com";
-    fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
+    fake
+        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
         .await;
     fake.work().await;
     let sent = fake.transport.take();
-    let [Sent { letter: Letter::Mail { to, subject, text }, .. }] = &sent[..] else {
+    let [Sent { letter: OutboundMessage::Mail { to, subject, text }, .. }] = &sent[..] else {
         panic!("one mail: {sent:?}")
     };
     assert_eq!(
@@ -717,7 +722,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
     fake.watch(15).await;
     let sent = fake.transport.take();
     assert_eq!(sent.len(), 2, "tried again after 10 seconds: {sent:?}");
-    let Letter::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
+    let OutboundMessage::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
     assert_eq!(subject, "Greetings");
     assert!(text.starts_with("hello\n"), "{text}");
     assert_eq!(
@@ -728,16 +733,17 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
 
 #[tokio::test]
 async fn without_a_relay_mail_is_kept_and_that_is_all() {
-    let fake =
-        FakeService::with(Arc::new(World::new(None, BTreeMap::new(), EndpointRules::default())));
+    let fake = FakeService::with(Arc::new(NetworkTransport::new(
+        None,
+        BTreeMap::new(),
+        EndpointRules::default(),
+    )));
     fake.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {
-        fake.ok(
-            "Subscribe",
-            &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)],
-        )
-        .await;
+        fake
+            .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)])
+            .await;
     }
     fake.work().await;
     assert_eq!(fake.subjects_of(somebody).await.len(), 2);

@@ -1,8 +1,8 @@
 //! The inspection endpoints: queues without receiving, mailboxes, tokens, the certificate; which callers
 //! may read them, and how long a response can be.
 
-use crate::fake_transport::{FakeService, TOPIC, get};
 use crate::gateway::{Element, QUEUES};
+use crate::fake_transport::{FakeService, TOPIC, get};
 use axum::body::Body;
 use hyper::Request;
 use serde_json::{Value, json};
@@ -274,17 +274,18 @@ async fn streams_and_mailboxes_show_what_was_captured_and_forget_it_when_told_to
     let streams = ["a", "b"]
         .map(|name| format!("arn:aws:firehose:us-east-1:000000000000:deliverystream/{name}"));
     for stream in &streams {
-        fake.ok(
-            "Subscribe",
-            &[
-                ("TopicArn", TOPIC),
-                ("Protocol", "firehose"),
-                ("Endpoint", stream),
-                ("Attributes.entry.1.key", "SubscriptionRoleArn"),
-                ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
-            ],
-        )
-        .await;
+        fake
+            .ok(
+                "Subscribe",
+                &[
+                    ("TopicArn", TOPIC),
+                    ("Protocol", "firehose"),
+                    ("Endpoint", stream),
+                    ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+                    ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+                ],
+            )
+            .await;
     }
     let first = fake.publish("first", &[("Subject", "s")]).await;
     fake.publish("second", &[]).await;
@@ -330,17 +331,18 @@ async fn a_full_mailbox_is_seen_from_its_latest_message_back() {
     let fake = FakeService::new();
     fake.topic().await;
     let stream = "arn:aws:firehose:us-east-1:000000000000:deliverystream/a";
-    fake.ok(
-        "Subscribe",
-        &[
-            ("TopicArn", TOPIC),
-            ("Protocol", "firehose"),
-            ("Endpoint", stream),
-            ("Attributes.entry.1.key", "SubscriptionRoleArn"),
-            ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
-        ],
-    )
-    .await;
+    fake
+        .ok(
+            "Subscribe",
+            &[
+                ("TopicArn", TOPIC),
+                ("Protocol", "firehose"),
+                ("Endpoint", stream),
+                ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+                ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+            ],
+        )
+        .await;
     for number in 0..1_005 {
         fake.publish(&number.to_string(), &[]).await;
     }
@@ -454,7 +456,7 @@ async fn strictly_nobody_looks_without_a_key_but_at_the_certificate() {
     }
     let delete = Request::delete("/_aws/sns/sms-messages").body(Body::empty()).unwrap();
     assert_eq!(fake.inspect_strictly(delete).await.status, 403);
-    let name = fake.service.runtime.notary().key().await.unwrap().certificate_file_name();
+    let name = fake.service.runtime.sns_signer().key().await.unwrap().certificate_file_name();
     for path in [format!("/{name}"), format!("/_aws/sns/{name}")] {
         let answer = fake.inspect_strictly(get(&path)).await;
         assert_eq!(answer.status, 200, "{path}");

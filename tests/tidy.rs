@@ -28,10 +28,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 const UNWANTED_DEPENDENCIES: &[(&str, &str, usize, &str)] = &[
     ("main", "store", 1, "`squab --check` opens the database without a server"),
     ("server", "store", 4, "startup opens the store; inspection and declarations read rows"),
-    ("config", "auth", 1, "the access keys of the configuration are the verifier's type"),
-    ("config", "store", 1, "`--durability` is the store's type"),
+    ("config", "auth", 2, "access keys and `--auth` are the verifier's types"),
+    ("config", "store", 2, "`--durability` and limits of accounts are the store's types"),
     ("api", "wire", 8, "the tables of operations and errors encode for both protocols"),
-    ("api", "store", 15, "list operations read rows without an engine function"),
+    ("api", "store", 9, "list operations read rows without an engine function"),
 ];
 
 /// Words that hide the subject of a sentence or belong to no engineer's English (docs/STYLE.md).
@@ -56,23 +56,23 @@ const BANNED: &[&str] = &[
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
-    ("anew", "src", 8),
+    ("anew", "src", 7),
     ("anybody", "src", 1),
     ("aside", "docs", 2),
     ("at hand", "src", 3),
-    ("everybody", "docs", 2),
-    ("everybody", "src", 12),
+    ("everybody", "docs", 1),
+    ("everybody", "src", 11),
     ("give way", "src", 7),
     ("gives way", "src", 1),
     ("nobody", "docs", 1),
-    ("nobody", "src", 40),
+    ("nobody", "src", 35),
     ("somebody", "src", 17),
-    ("tells", "src", 33),
-    ("told", "src", 20),
+    ("tells", "src", 17),
+    ("told", "src", 14),
     ("where to go on", "src", 3),
     ("whoever", "docs", 2),
-    ("whoever", "src", 24),
-    ("whom", "src", 5),
+    ("whoever", "src", 23),
+    ("whom", "src", 2),
 ];
 
 /// Production lines that a file of `src` may have: lines outside of tests that are neither blank nor
@@ -190,7 +190,7 @@ fn files_are_short() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// `tests/faults` finds the faults in the sources; their table says what each breaks.
+/// `tests/faults/run` finds the faults in the sources; their table says what each breaks.
 #[test]
 fn the_table_of_seeded_faults_is_complete() {
     let mut seeded = Vec::new();

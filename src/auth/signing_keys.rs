@@ -1,22 +1,22 @@
-//! A cache of derived signing keys, so that a call of a busy client costs one HMAC instead of five.
+//! A cache of derived signing keys: a call of a busy client costs one HMAC instead of five.
 //!
-//! Only the keys of requests with a valid signature are cached, so callers without a secret cannot fill the
-//! cache. It never contains more than [`CAPACITY`] keys.
+//! It holds at most [`CAPACITY`] keys, and only those of requests with a right signature, so it cannot be filled
+//! without a secret.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Cached keys. There is one per access key ID, day, region and service, so this is far more than a
+/// Keys in the cache. There is one per access key ID, day, region and service, so this is far more than a
 /// deployment uses in a day.
 pub const CAPACITY: usize = 256;
 
-/// An HMAC-SHA256 signing key, which is never shown.
+/// An HMAC-SHA256 signing key. It has no text form.
 #[derive(Clone, Copy)]
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// Derives the key of a credential scope; `None` before 1970.
+    /// Returns the key of a credential scope; `None` before 1970.
     pub fn derive(secret: &str, unix_s: i64, region: &str, service: &str) -> Option<Self> {
         let since_epoch = std::time::Duration::from_secs(u64::try_from(unix_s).ok()?);
         let day = std::time::UNIX_EPOCH.checked_add(since_epoch)?;
@@ -30,34 +30,28 @@ impl SigningKey {
     }
 }
 
-/// The keys by credential: `access key id/day/region/service/aws4_request`.
+/// The keys by credential: `access key ID/day/region/service/aws4_request`.
 #[derive(Default)]
 pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 
 impl SigningKeys {
     /// Returns the cached key of a credential.
     pub fn get(&self, credential: &str) -> Option<SigningKey> {
-        self.lock().get(credential).copied()
+        self.0.lock().get(credential).copied()
     }
 
-    /// Caches the key of a credential with a valid signature. A full cache is cleared, because it contains
-    /// mostly keys of past days.
+    /// Caches the key of a credential. A full cache is emptied first: most of its keys are of past days.
     pub fn keep(&self, credential: &str, key: SigningKey) {
-        let mut keys = self.lock();
+        let mut keys = self.0.lock();
         if keys.len() >= CAPACITY {
             keys.clear();
         }
         keys.insert(credential.to_owned(), key);
     }
 
-    /// Clears the cache, because a secret has changed.
+    /// Empties the cache, because a secret has changed.
     pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, SigningKey>> {
-        // Each change of the map is a single call, so a panic elsewhere leaves it consistent
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }
 
@@ -92,11 +86,11 @@ mod tests {
         let keys = SigningKeys::default();
         for n in 0..CAPACITY * 3 {
             keys.keep(&n.to_string(), SigningKey([0; 32]));
-            assert!(keys.lock().len() <= CAPACITY);
+            assert!(keys.0.lock().len() <= CAPACITY);
         }
         assert!(keys.get(&(CAPACITY * 3 - 1).to_string()).is_some());
         keys.clear();
-        assert!(keys.lock().is_empty());
+        assert!(keys.0.lock().is_empty());
     }
 
     #[test]

@@ -162,7 +162,7 @@ async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
             Step::Idle => return Ok(()),
             Step::Served => {}
             Step::ToFilter(page) => {
-                filtered = Some(runtime.aside.run(move || Arc::new(page.filter())).await?);
+                filtered = Some(runtime.cpu_pool.run(move || Arc::new(page.filter())).await?);
             }
         }
     }

@@ -2,38 +2,30 @@
 //! notifications, deliveries, and background work.
 
 pub mod answers;
-pub mod aside;
-pub mod carrier;
 pub mod clock;
-mod courier;
+pub mod cpu_pool;
 pub mod delivery_log;
-pub mod guarded_connector;
-mod http_authorization;
-pub mod http_sender;
 mod janitor;
 mod long_poll;
-pub mod lookups;
-pub mod mail_sender;
-pub mod notary;
-pub mod signer;
-pub mod signing_key;
+mod outbox_worker;
+pub mod sns_signing;
 pub mod storage_watch;
-pub mod trust;
+pub mod transport;
 pub mod waiters;
 
 use crate::domain::Refusal;
 use crate::engine::queues::{self, Retiming};
 use crate::engine::topic_snapshot::TopicCache;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
-use aside::Aside;
-use carrier::Carrier;
 use clock::Clock;
+use cpu_pool::CpuPool;
 use delivery_log::DeliveryLog;
 use long_poll::Expectations;
-use notary::Notary;
+use sns_signing::SnsSigner;
 use std::sync::Arc;
 use storage_watch::{Place, StorageWatch};
 use tokio::sync::watch;
+use transport::Transport;
 use waiters::Waiters;
 
 /// The running service below HTTP. Cheap to clone.
@@ -44,9 +36,9 @@ pub struct Runtime {
     expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
     topics: Arc<TopicCache>,
-    aside: Aside,
-    notary: Arc<Notary>,
-    carrier: Arc<dyn Carrier>,
+    cpu_pool: CpuPool,
+    sns_signer: Arc<SnsSigner>,
+    transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     storage: Arc<StorageWatch>,
     stopping: watch::Sender<bool>,
@@ -58,13 +50,13 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: Ids,
-        carrier: Arc<dyn Carrier>,
+        transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
-        let runtime = Self::start_quietly(database, clock, ids, carrier)?;
+        let runtime = Self::start_quietly(database, clock, ids, transport)?;
         tokio::spawn(janitor::keep_time(runtime.clone()));
         tokio::spawn(janitor::keep_house(runtime.clone()));
         tokio::spawn(janitor::keep_clean(runtime.clone()));
-        tokio::spawn(courier::keep_delivering(runtime.clone()));
+        tokio::spawn(outbox_worker::keep_delivering(runtime.clone()));
         Ok(runtime)
     }
 
@@ -74,7 +66,7 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: Ids,
-        carrier: Arc<dyn Carrier>,
+        transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());
         let deliveries = Arc::new(DeliveryLog::default());
@@ -90,9 +82,9 @@ impl Runtime {
             Moment { now, shown: times.shown(now) }
         };
         let store = Store::start(database, Box::new(moment), ids, Arc::new(observers))?;
-        let notary = Arc::new(Notary::new(store.clone()));
+        let sns_signer = Arc::new(SnsSigner::new(store.clone()));
         let topics = Arc::default();
-        let aside = Aside::on_half_the_processors();
+        let cpu_pool = CpuPool::on_half_the_processors();
         let stopping = watch::Sender::new(false);
         let expectations = Arc::default();
         Ok(Self {
@@ -101,9 +93,9 @@ impl Runtime {
             expectations,
             deliveries,
             topics,
-            aside,
-            notary,
-            carrier,
+            cpu_pool,
+            sns_signer,
+            transport,
             clock,
             storage,
             stopping,
@@ -131,14 +123,14 @@ impl Runtime {
         &self.topics
     }
 
-    /// Where filters are asked that take long.
-    pub fn aside(&self) -> &Aside {
-        &self.aside
+    /// Returns the pool for filters that take long.
+    pub fn cpu_pool(&self) -> &CpuPool {
+        &self.cpu_pool
     }
 
-    /// Who signs notifications.
-    pub fn notary(&self) -> &Arc<Notary> {
-        &self.notary
+    /// Returns the signer of notifications.
+    pub fn sns_signer(&self) -> &Arc<SnsSigner> {
+        &self.sns_signer
     }
 
     /// What became of deliveries.
@@ -149,12 +141,12 @@ impl Runtime {
     /// Refused with a sentence where deliveries to an http or https endpoint are known to be denied,
     /// without resolving its name.
     pub fn check_endpoint(&self, url: &str) -> Result<(), String> {
-        self.carrier.check_endpoint(url)
+        self.transport.check_endpoint(url)
     }
 
     /// Whether only the owner of a mailbox may see what confirms its subscriptions.
     pub fn keeps_mail_private(&self) -> bool {
-        self.carrier.keeps_mail_private()
+        self.transport.keeps_mail_private()
     }
 
     /// The clock that everything here goes by.
@@ -191,7 +183,7 @@ impl Runtime {
         janitor::do_work(self).await?;
         janitor::sweep(self).await?;
         janitor::forget_deduplication(self).await?;
-        courier::deliver_due(self).await
+        outbox_worker::deliver_due(self).await
     }
 
     /// Ends background work, waits for what was submitted, closes the database.

@@ -5,17 +5,17 @@ use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
 use crate::api::{Conventions, CoolDowns};
 use crate::auth::account::Accounts;
-use crate::auth::{Credential, Credentials, Mode};
-use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
+use crate::auth::{Credential, Credentials};
+use crate::config::{AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
 use crate::domain::address::UrlForm;
 use crate::domain::limits::Limits;
 use crate::engine::queues;
 use crate::runtime::Runtime;
-use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
-use crate::runtime::mail_sender::MailSender;
 use crate::runtime::storage_watch::Place;
+use crate::runtime::transport::NetworkTransport;
+use crate::runtime::transport::mail::MailSender;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
@@ -82,27 +82,24 @@ impl Assembly {
         let keys = credentials.len();
         let (location, durability) = match &settings.storage {
             Storage::Ephemeral => (Location::Memory, Durability::Process),
-            Storage::Directory { path, durability } => (
-                Location::Directory(path.clone()),
-                match durability {
-                    config::Durability::Full => Durability::Full,
-                    config::Durability::Process => Durability::Process,
-                },
-            ),
+            Storage::Directory { path, durability } => {
+                (Location::Directory(path.clone()), *durability)
+            }
         };
         let database = open(location.clone(), durability).await?;
         database.overwrite_deleted(settings.secure_delete)?;
         clock.continue_from(database.newest_time()?);
-        let world = World::new(
+        let transport = NetworkTransport::new(
             mail_sender(settings)?,
             settings.lambda_urls.clone(),
             settings.endpoint_rules.clone(),
         );
         let has_keys = keys > 0;
-        let carrier = Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
+        let transport =
+            Arc::new(if has_keys { transport.for_callers_with_keys() } else { transport });
         let database = Box::new(database);
         let ids = Ids::unpredictable()?;
-        let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
+        let runtime = Arc::new(Runtime::start(database, clock, ids, transport)?);
         let limits = AccountLimits {
             captured: i64::try_from(settings.max_captured_bytes).unwrap_or(i64::MAX),
             outbox: i64::try_from(settings.max_outbox_bytes).unwrap_or(i64::MAX),
@@ -113,7 +110,7 @@ impl Assembly {
         });
         limiting.await.map_err(|refusal| store::Error::Unavailable(refusal.to_string()))?;
         if let Some(url) = &settings.cert_base_url {
-            runtime.notary().set_cert_base_url(url.clone());
+            runtime.sns_signer().set_cert_base_url(url.clone());
         }
         if settings.auth != AuthMode::Off {
             let isolate = |tx: &mut store::Txn<'_>| {
@@ -140,11 +137,7 @@ impl Assembly {
             Arc::clone(&runtime),
             GatewaySettings {
                 region: settings.region.clone(),
-                mode: match settings.auth {
-                    AuthMode::Off => Mode::Off,
-                    AuthMode::KnownKeys => Mode::KnownKeys,
-                    AuthMode::Strict => Mode::Strict,
-                },
+                mode: settings.auth,
                 credentials,
                 cool_downs: adjustable.cool_downs,
                 public_url: settings.public_url.clone(),

@@ -53,7 +53,7 @@ pub async fn make(runtime: &Runtime, settings: &Settings) -> Result<(), Declarat
     }
     if !settings.topics.is_empty() {
         // Somebody may soon publish; a key takes a moment to be made.
-        runtime.notary().prepare();
+        runtime.sns_signer().prepare();
     }
     Ok(())
 }

@@ -7,7 +7,8 @@
 //! does. Where accounts are isolated, resets and faults concern the caller's account, and what concerns
 //! the whole server needs a key with the role `admin`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use axum::body::Body;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -156,7 +157,7 @@ impl LocalStack {
         match path {
             "health" if looks => true,
             "config" => self.shows_config,
-            "diagnose" => lock(&self.settings).diagnose,
+            "diagnose" => self.settings.lock().diagnose,
             MOTO_RESET => self.stands_in_for_moto,
             _ => self.stands_in,
         }
@@ -170,7 +171,7 @@ impl LocalStack {
             "version": VERSION,
         });
         if let Some(health) = health.as_object_mut() {
-            merge(health, &lock(&self.extra));
+            merge(health, &self.extra.lock());
         }
         health
     }
@@ -179,7 +180,7 @@ impl LocalStack {
         let Ok(given) = serde_json::from_slice::<Map<String, Value>>(body) else {
             return failure(StatusCode::BAD_REQUEST, "The body must be a JSON object.");
         };
-        let mut extra = lock(&self.extra);
+        let mut extra = self.extra.lock();
         let mut merged = extra.clone();
         merge(&mut merged, &given);
         if is_too_long(&merged) {
@@ -250,7 +251,7 @@ impl LocalStack {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let mut settings = lock(&self.settings);
+        let mut settings = self.settings.lock();
         let is_changed = config::localstack::change(&mut settings, variable, &text)
             .map_err(|error| match error {
                 ConfigError::Environment { variable, message } => format!("{variable}: {message}"),
@@ -262,7 +263,7 @@ impl LocalStack {
             logging::change_level(&settings.log_level);
             return Ok(());
         }
-        let mut variables = lock(&self.variables);
+        let mut variables = self.variables.lock();
         let mut changed = variables.clone();
         changed.insert(variable.to_owned(), value.clone());
         if is_too_long(&changed) {
@@ -275,8 +276,8 @@ impl LocalStack {
 
     /// What the settings come to, by LocalStack's names, and what was set besides.
     fn variables(&self) -> Map<String, Value> {
-        let mut variables = variables(&lock(&self.settings));
-        variables.extend(lock(&self.variables).clone());
+        let mut variables = variables(&self.settings.lock());
+        variables.extend(self.variables.lock().clone());
         variables
     }
 
@@ -440,10 +441,6 @@ fn needed_role(path: &str, looks: bool) -> Option<Role> {
         _ if looks => None,
         _ => Some(Role::Operate),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ok(body: &Value) -> Response<Body> {

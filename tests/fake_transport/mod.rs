@@ -2,6 +2,7 @@
 
 use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, settings};
 use axum::body::Body;
+use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use squab::auth::Mode;
 use squab::domain::delivery_outcome::Outcome;
 use squab::domain::notification::SignatureVersion;
 use squab::runtime::Runtime;
-use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::{Clock, ManualClock};
+use squab::runtime::transport::{OutboundMessage, Transport};
 use squab::server::gateway::{Gateway, GatewaySettings};
 use squab::server::inspection;
 use squab::server::metrics::Metrics;
@@ -39,7 +40,7 @@ pub enum Plan {
 pub struct Sent {
     /// Unix milliseconds.
     pub at: i64,
-    pub letter: Letter,
+    pub letter: OutboundMessage,
 }
 
 impl Sent {
@@ -48,11 +49,11 @@ impl Sent {
     }
 }
 
-fn address(letter: &Letter) -> &str {
+fn address(letter: &OutboundMessage) -> &str {
     match letter {
-        Letter::Post(post) => &post.url,
-        Letter::Invoke { function_arn, .. } => function_arn,
-        Letter::Mail { to, .. } => to,
+        OutboundMessage::Post(post) => &post.url,
+        OutboundMessage::Invoke { function_arn, .. } => function_arn,
+        OutboundMessage::Mail { to, .. } => to,
     }
 }
 
@@ -118,8 +119,8 @@ impl FakeTransport {
     }
 }
 
-impl Carrier for FakeTransport {
-    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
+impl Transport for FakeTransport {
+    fn send<'a>(&'a self, letter: &'a OutboundMessage) -> BoxFuture<'a, Outcome> {
         let plan = self.next_plan(address(letter));
         let at = self.clock.get().unwrap().now_ms();
         self.sent.send_modify(|sent| sent.push(Sent { at, letter: letter.clone() }));
@@ -153,7 +154,7 @@ impl FakeService {
     }
 
     /// With another carrier than the fake transport.
-    pub fn with(carrier: Arc<dyn Carrier>) -> Self {
+    pub fn with(carrier: Arc<dyn Transport>) -> Self {
         Self::open(&Location::Memory, Arc::default(), carrier, false)
     }
 
@@ -167,7 +168,7 @@ impl FakeService {
     fn open(
         location: &Location,
         transport: Arc<FakeTransport>,
-        carrier: Arc<dyn Carrier>,
+        carrier: Arc<dyn Transport>,
         background_work: bool,
     ) -> Self {
         let clock = Arc::new(ManualClock::at(START_MS));
@@ -358,7 +359,7 @@ impl FakeService {
                 write!(signed, "{name}\n{}\n", value.as_str().unwrap()).unwrap();
             }
         }
-        let key = self.service.runtime.notary().key().await.unwrap();
+        let key = self.service.runtime.sns_signer().key().await.unwrap();
         let signature = key.sign(SignatureVersion::V1, &signed).unwrap();
         assert_eq!(message["Signature"], json!(signature), "{message}");
         let url = format!("http://{HOST}/{}", key.certificate_file_name());

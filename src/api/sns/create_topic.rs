@@ -12,8 +12,7 @@ use crate::domain::topic_attributes::asks_for_fifo;
 use crate::engine::topics;
 
 /// The input of CreateTopic.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -22,8 +21,7 @@ pub struct Input {
 }
 
 /// The output of CreateTopic.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub topic_arn: String,
 }
@@ -47,7 +45,7 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     })
     .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.
-    cx.runtime.notary().prepare();
+    cx.runtime.sns_signer().prepare();
     Ok(Output { topic_arn })
 }
 

@@ -18,7 +18,6 @@ use crate::engine::publish::{
     Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
-use crate::store::Txn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,16 +38,14 @@ pub struct Input {
 }
 
 /// The input of PublishBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub topic_arn: Option<String>,
     pub publish_batch_request_entries: Option<Vec<Input>>,
 }
 
 /// What became of a message: the output of Publish, and with its Id an entry of a batch.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -261,7 +258,7 @@ async fn to_topic(
             Outcome::Published(receipts) => return Ok(receipts),
             Outcome::ToFilter(topic) => {
                 let request = Arc::clone(&request);
-                let filtering = cx.runtime.aside().run(move || topic.filter(&request.messages));
+                let filtering = cx.runtime.cpu_pool().run(move || topic.filter(&request.messages));
                 accepting = Some(Arc::new(filtering.await?));
             }
             Outcome::ToSign(drafts) => signed = Arc::new(sign(cx, drafts).await?),
@@ -270,15 +267,15 @@ async fn to_topic(
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
-    let notary = cx.runtime.notary();
-    let cert_url = notary.cert_url(&cx.base_url).await?;
+    let sns_signer = cx.runtime.sns_signer();
+    let cert_url = sns_signer.cert_url(&cx.base_url).await?;
     let mut signed = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let signature = match &draft.text {
             None => None,
             Some(text) => Some(Signature {
                 version: draft.version,
-                base64: notary.sign(draft.version, text.clone()).await?,
+                base64: sns_signer.sign(draft.version, text.clone()).await?,
                 cert_url: cert_url.clone(),
             }),
         };

@@ -8,8 +8,7 @@ use crate::domain::policy::topic as of_topic;
 use crate::engine::topics;
 
 /// The input of RemovePermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub label: Option<String>,

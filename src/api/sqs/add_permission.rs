@@ -5,12 +5,10 @@
 use crate::api::prelude::*;
 use crate::api::required;
 use crate::domain::policy::{Policy, queue as of_queue};
-use crate::store::{Queue, Txn};
 use std::sync::Arc;
 
 /// The input of AddPermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,

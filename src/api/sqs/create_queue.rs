@@ -10,8 +10,7 @@ use crate::domain::tags;
 use crate::engine::queues;
 
 /// The input of CreateQueue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -22,8 +21,7 @@ pub struct Input {
 }
 
 /// The output of CreateQueue.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub queue_url: String,
 }

@@ -8,8 +8,7 @@ use crate::api::required;
 use crate::domain::policy::queue as of_queue;
 
 /// The input of RemovePermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,

@@ -4,10 +4,10 @@ use crate::api::prelude::*;
 use crate::domain::Kind;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
-use crate::store::{Queue, Txn};
 use crate::wire::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::ops::RangeInclusive;
 
 /// MessageAttributeValue, and MessageSystemAttributeValue, which has the same members.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,17 +78,24 @@ pub fn next_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)
 }
 
-/// MaxResults, which must be within the limits of lists.
+/// Returns a number, which must be in a range if it is given.
+pub fn in_range(
+    given: Option<i64>,
+    range: &RangeInclusive<i64>,
+    parameter: &str,
+    reason: &str,
+) -> Result<Option<i64>, Refusal> {
+    match given.filter(|number| !range.contains(number)) {
+        Some(number) => Err(Refusal::invalid_value(number, parameter, reason)),
+        None => Ok(given),
+    }
+}
+
+/// Returns MaxResults, which must be within the limits of lists.
 pub fn max_results(
     given: Option<i64>,
-    limits: std::ops::RangeInclusive<i64>,
+    limits: &RangeInclusive<i64>,
 ) -> Result<Option<i64>, Refusal> {
-    match given {
-        Some(number) if !limits.contains(&number) => Err(Refusal::invalid_value(
-            number,
-            "MaxResults",
-            &format!("Must be between {} and {}, if provided.", limits.start(), limits.end()),
-        )),
-        given => Ok(given),
-    }
+    let reason = format!("Must be between {} and {}, if provided.", limits.start(), limits.end());
+    in_range(given, limits, "MaxResults", &reason)
 }

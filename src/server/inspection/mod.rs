@@ -116,7 +116,7 @@ async fn certificate(gateway: &Gateway, method: &Method, name: &str) -> Response
     if *method != Method::GET && *method != Method::HEAD {
         return not_allowed("GET, HEAD");
     }
-    match gateway.runtime().notary().key().await {
+    match gateway.runtime().sns_signer().key().await {
         Ok(key) if key.certificate_file_name() == name => {
             answer(StatusCode::OK, PEM, key.certificate_pem().to_owned())
         }

@@ -1,14 +1,12 @@
-//! Deliveries that leave the process: finds outboxes that are due, writes the letters, has them
-//! carried, and notes what became of them.
+//! The outbox worker: claims outboxes with due deliveries, renders and sends the messages, and records the outcomes.
 //!
-//! Each outbox, that is each subscription, is served by a task of its own, which holds a slot. Slots
-//! are shared by accounts and by destinations (`domain/delivery_shares.rs`), so that endpoints which
-//! do not answer delay deliveries of their own account only. What was carried but not noted when the
-//! process ended is carried again: at least once.
+//! Each outbox, that is each subscription, is served by its own task, which holds a slot. Accounts and destinations
+//! share the slots (`domain/delivery_shares.rs`), so that hanging endpoints delay only deliveries of their own
+//! account. A message that was sent but not recorded when the process ended is sent again: at least once.
 
 use super::Runtime;
-use super::carrier::Letter;
-use super::http_sender::Post;
+use super::transport::OutboundMessage;
+use super::transport::http::Post;
 use crate::domain::Refusal;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_shares::Shares;
@@ -17,17 +15,18 @@ use crate::domain::notification::{
     unsubscribe_url,
 };
 use crate::domain::sns_endpoint::Protocol;
-use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
+use crate::engine::deliveries::{self, Claim, Claims, DueDelivery, Outbox};
 use crate::store::{Confirmation as Question, Payload, Publication};
 use futures_util::future::join_all;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Outboxes that are served at a time.
 const SLOTS: usize = 512;
 /// Outboxes that one transaction claims.
 const CLAIMS: usize = 64;
-/// Deliveries of one outbox that are on their way at a time.
-const PARCELS: i64 = 16;
+/// Deliveries of one outbox that are sent at a time.
+const CONCURRENT_DELIVERIES: i64 = 16;
 /// Content type of everything that no delivery policy speaks of.
 const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
 
@@ -40,13 +39,9 @@ impl Slots {
         Self(Arc::new(Mutex::new(Shares::new(SLOTS))))
     }
 
-    fn shares(&self) -> MutexGuard<'_, Shares> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes the slot of a claim.
     fn take(&self, claim: Claim) -> Slot {
-        self.shares().take(&claim.account, &claim.destination);
+        self.0.lock().take(&claim.account, &claim.destination);
         Slot { slots: self.clone(), claim }
     }
 }
@@ -59,7 +54,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.shares().give_back(&self.claim.account, &self.claim.destination);
+        self.slots.0.lock().give_back(&self.claim.account, &self.claim.destination);
     }
 }
 
@@ -99,7 +94,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
 async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal> {
     loop {
         // Slots are taken here alone, so what the transaction sees is free remains so.
-        let shares = slots.shares().clone();
+        let shares = slots.0.lock().clone();
         let Claims { claims, more, next_due } =
             runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
         for claim in claims {
@@ -146,13 +141,16 @@ async fn serve(runtime: &Runtime, subscription: i64) {
 
 /// Attempts what is due, notes what became of it, and gives the claim up.
 async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal> {
-    let page = runtime.store.run(move |tx| deliveries::load(tx, subscription, PARCELS)).await?;
+    let page = runtime
+        .store
+        .run(move |tx| deliveries::load(tx, subscription, CONCURRENT_DELIVERIES))
+        .await?;
     let Some(outbox) = page else { return Ok(()) };
     let outbox = Arc::new(outbox);
     let began_at = runtime.clock.now_ms();
-    let attempts = outbox.parcels.iter().map(|parcel| attempt(runtime, &outbox, parcel));
+    let attempts = outbox.due_deliveries.iter().map(|due| attempt(runtime, &outbox, due));
     let attempts = join_all(attempts).await;
-    // What cannot even be written must not make others be carried again.
+    // A message that cannot be rendered must not cause others to be sent again.
     let (mut outcomes, mut failure) = (Vec::with_capacity(attempts.len()), None);
     for attempt in attempts {
         outcomes.push(attempt.map_err(|refusal| failure = Some(refusal)).ok());
@@ -165,9 +163,9 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
     runtime
         .store
         .run(move |tx| {
-            for (parcel, attempted) in outbox.parcels.iter().zip(&outcomes) {
+            for (due, attempted) in outbox.due_deliveries.iter().zip(&outcomes) {
                 if let Some((outcome, body)) = attempted {
-                    deliveries::finish(tx, &outbox, parcel, outcome, body, mail_is_private)?;
+                    deliveries::finish(tx, &outbox, due, outcome, body, mail_is_private)?;
                 }
             }
             deliveries::release(tx, subscription, rest_until)
@@ -180,25 +178,25 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
 async fn attempt(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    due: &DueDelivery,
 ) -> Result<(Outcome, String), Refusal> {
     if let (Protocol::Sqs, Payload::SubscriptionConfirmation(question)) =
-        (outbox.subscription.protocol, &parcel.delivery.payload)
+        (outbox.subscription.protocol, &due.delivery.payload)
     {
-        return ask_in_queue(runtime, outbox, parcel, question).await;
+        return ask_in_queue(runtime, outbox, due, question).await;
     }
-    let (letter, body) = write(runtime, outbox, parcel).await?;
-    Ok((runtime.carrier.carry(&letter).await, body))
+    let (message, body) = write(runtime, outbox, due).await?;
+    Ok((runtime.transport.send(&message).await, body))
 }
 
 /// The same for a question that goes to a queue.
 async fn ask_in_queue(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    due: &DueDelivery,
     question: &Question,
 ) -> Result<(Outcome, String), Refusal> {
-    let text = confirmation_text(runtime, outbox, parcel, ConfirmationKind::Subscription, question);
+    let text = confirmation_text(runtime, outbox, due, ConfirmationKind::Subscription, question);
     let body = text.await?;
     let (outbox, question, text) = (Arc::clone(outbox), question.clone(), body.clone());
     let outcome = runtime
@@ -208,18 +206,18 @@ async fn ask_in_queue(
     Ok((outcome, body))
 }
 
-/// The letter, and its text.
+/// Renders the message. Also returns the text for the dead-letter queue.
 async fn write(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
-) -> Result<(Letter, String), Refusal> {
-    match (&parcel.delivery.payload, &parcel.publication) {
+    due: &DueDelivery,
+) -> Result<(OutboundMessage, String), Refusal> {
+    match (&due.delivery.payload, &due.publication) {
         (Payload::SubscriptionConfirmation(question), _) => {
-            confirmation(runtime, outbox, parcel, ConfirmationKind::Subscription, question).await
+            confirmation(runtime, outbox, due, ConfirmationKind::Subscription, question).await
         }
         (Payload::UnsubscribeConfirmation(news), _) => {
-            confirmation(runtime, outbox, parcel, ConfirmationKind::Unsubscribe, news).await
+            confirmation(runtime, outbox, due, ConfirmationKind::Unsubscribe, news).await
         }
         (Payload::Notification(_), Some(publication)) => {
             notification(runtime, outbox, publication).await
@@ -233,14 +231,14 @@ async fn write(
 async fn confirmation(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
-    let text = confirmation_text(runtime, outbox, parcel, kind, asked).await?;
-    let letter = if subscription.protocol.is_http() {
-        Letter::Post(Post {
+    let text = confirmation_text(runtime, outbox, due, kind, asked).await?;
+    let message = if subscription.protocol.is_http() {
+        OutboundMessage::Post(Post {
             url: subscription.endpoint.clone(),
             message_type: kind.as_str().to_owned(),
             message_id: asked.message_id.to_string(),
@@ -251,19 +249,19 @@ async fn confirmation(
             body: text.clone().into(),
         })
     } else {
-        Letter::Mail {
+        OutboundMessage::Mail {
             to: subscription.endpoint.clone(),
             subject: CONFIRMATION_SUBJECT.to_owned(),
             text: text.clone(),
         }
     };
-    Ok((letter, text))
+    Ok((message, text))
 }
 
 async fn confirmation_text(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
 ) -> Result<String, Refusal> {
@@ -276,7 +274,7 @@ async fn confirmation_text(
         topic_arn: &subscription.topic_arn,
         subscription_arn: &arn,
         subscribe_url: &subscribe_url(&asked.base_url, &subscription.topic_arn, &asked.token),
-        sent_at: runtime.clock.shown(parcel.delivery.created_at),
+        sent_at: runtime.clock.shown(due.delivery.created_at),
     };
     if subscription.protocol == Protocol::Email {
         return Ok(confirmation.email_text());
@@ -289,7 +287,7 @@ async fn notification(
     runtime: &Runtime,
     outbox: &Outbox,
     publication: &Publication,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
     let published = &publication.published;
     let texts = published.texts();
@@ -316,7 +314,7 @@ async fn notification(
         }
     };
     let envelope = || notification.envelope(signature.as_ref(), &unsubscribe_url);
-    let mail = |text: String| Letter::Mail {
+    let mail = |text: String| OutboundMessage::Mail {
         to: subscription.endpoint.clone(),
         subject: notification.email_subject().to_owned(),
         text,
@@ -329,13 +327,15 @@ async fn notification(
         (Protocol::EmailJson, _) => (mail(envelope()), envelope()),
         (Protocol::Lambda, Some(signature)) => {
             let event = notification.lambda_event(signature, &unsubscribe_url);
-            let letter =
-                Letter::Invoke { function_arn: subscription.endpoint.clone(), event: event.into() };
-            (letter, envelope())
+            let message = OutboundMessage::Invoke {
+                function_arn: subscription.endpoint.clone(),
+                event: event.into(),
+            };
+            (message, envelope())
         }
         _ => {
             let body = if raw { notification.message.to_owned() } else { envelope() };
-            let letter = Letter::Post(Post {
+            let message = OutboundMessage::Post(Post {
                 url: subscription.endpoint.clone(),
                 message_type: "Notification".to_owned(),
                 message_id: publication.message_id.to_string(),
@@ -345,7 +345,7 @@ async fn notification(
                 content_type: outbox.policy.content_type.clone(),
                 body: body.clone().into(),
             });
-            (letter, body)
+            (message, body)
         }
     })
 }
@@ -357,7 +357,7 @@ async fn sign(
     base_url: &str,
 ) -> Result<Signature, Refusal> {
     let version = outbox.version;
-    let cert_url = runtime.notary.cert_url(base_url).await?;
-    let base64 = runtime.notary.sign(version, text).await?;
+    let cert_url = runtime.sns_signer.cert_url(base_url).await?;
+    let base64 = runtime.sns_signer.sign(version, text).await?;
     Ok(Signature { version, base64, cert_url })
 }
