@@ -1,9 +1,9 @@
 //! Outbound deliveries, with a recording transport and a clock that the test sets: what is sent, when,
 //! how often, and with which result.
 
+use crate::fake_transport::{FakeService, Plan, Sent, TOPIC, text_of};
 use crate::gateway::sns::visit;
 use crate::gateway::{ARNS, Caller, QUEUES, Service, settings};
-use crate::fake_transport::{FakeService, Plan, Sent, TOPIC, text_of};
 use crate::process::runs_alone;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -97,9 +97,8 @@ async fn a_queue_of_another_account_is_asked() {
 async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
     let fake = FakeService::new();
     fake.topic().await;
-    let answer = fake
-        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)])
-        .await;
+    let answer =
+        fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)]).await;
     assert_eq!(text_of(&answer, "SubscriptionArn"), "pending confirmation");
     fake.work().await;
     let [asked] = &fake.transport.take()[..] else { panic!("one question") };
@@ -703,8 +702,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
     let fake = FakeService::new();
     fake.topic().await;
     let somebody = "somebody@example.com";
-    fake
-        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
+    fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
         .await;
     fake.work().await;
     let sent = fake.transport.take();
@@ -741,9 +739,11 @@ async fn without_a_relay_mail_is_kept_and_that_is_all() {
     fake.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {
-        fake
-            .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)])
-            .await;
+        fake.ok(
+            "Subscribe",
+            &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)],
+        )
+        .await;
     }
     fake.work().await;
     assert_eq!(fake.subjects_of(somebody).await.len(), 2);

@@ -1,8 +1,8 @@
 //! The inspection endpoints: queues without receiving, mailboxes, tokens, the certificate; which callers
 //! may read them, and how long a response can be.
 
-use crate::gateway::{Element, QUEUES};
 use crate::fake_transport::{FakeService, TOPIC, get};
+use crate::gateway::{Element, QUEUES};
 use axum::body::Body;
 use hyper::Request;
 use serde_json::{Value, json};
@@ -274,18 +274,17 @@ async fn streams_and_mailboxes_show_what_was_captured_and_forget_it_when_told_to
     let streams = ["a", "b"]
         .map(|name| format!("arn:aws:firehose:us-east-1:000000000000:deliverystream/{name}"));
     for stream in &streams {
-        fake
-            .ok(
-                "Subscribe",
-                &[
-                    ("TopicArn", TOPIC),
-                    ("Protocol", "firehose"),
-                    ("Endpoint", stream),
-                    ("Attributes.entry.1.key", "SubscriptionRoleArn"),
-                    ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
-                ],
-            )
-            .await;
+        fake.ok(
+            "Subscribe",
+            &[
+                ("TopicArn", TOPIC),
+                ("Protocol", "firehose"),
+                ("Endpoint", stream),
+                ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+                ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+            ],
+        )
+        .await;
     }
     let first = fake.publish("first", &[("Subject", "s")]).await;
     fake.publish("second", &[]).await;
@@ -331,18 +330,17 @@ async fn a_full_mailbox_is_seen_from_its_latest_message_back() {
     let fake = FakeService::new();
     fake.topic().await;
     let stream = "arn:aws:firehose:us-east-1:000000000000:deliverystream/a";
-    fake
-        .ok(
-            "Subscribe",
-            &[
-                ("TopicArn", TOPIC),
-                ("Protocol", "firehose"),
-                ("Endpoint", stream),
-                ("Attributes.entry.1.key", "SubscriptionRoleArn"),
-                ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
-            ],
-        )
-        .await;
+    fake.ok(
+        "Subscribe",
+        &[
+            ("TopicArn", TOPIC),
+            ("Protocol", "firehose"),
+            ("Endpoint", stream),
+            ("Attributes.entry.1.key", "SubscriptionRoleArn"),
+            ("Attributes.entry.1.value", "arn:aws:iam::000000000000:role/r"),
+        ],
+    )
+    .await;
     for number in 0..1_005 {
         fake.publish(&number.to_string(), &[]).await;
     }
