@@ -16,7 +16,7 @@ use crate::domain::notification::{
 };
 use crate::domain::sns_endpoint::Protocol;
 use crate::engine::deliveries::{self, Claim, Claims, DueDelivery, Outbox};
-use crate::store::{Confirmation as Question, Payload, Publication};
+use crate::store::{Confirmation as Question, Payload, Publication, failure_log};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Drop for Slot {
 /// Runs until the server stops.
 pub(super) async fn keep_delivering(runtime: Runtime) {
     if let Err(refusal) = runtime.store.run(|tx| Ok(tx.release_claims()?)).await {
-        tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+        failure_log::report("cannot look into the outbox", &refusal, None);
     }
     let slots = Slots::new();
     loop {
@@ -71,7 +71,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
                 if *runtime.stopping.borrow() {
                     return;
                 }
-                tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+                failure_log::report("cannot look into the outbox", &refusal, None);
                 Some(runtime.clock.now_ms() + 1_000)
             }
         };
@@ -131,7 +131,7 @@ async fn serve(runtime: &Runtime, subscription: i64) {
     if *runtime.stopping.borrow() {
         return;
     }
-    tracing::error!(%refusal, cause = refusal.internal, "deliveries failed");
+    failure_log::report("deliveries failed", &refusal, None);
     let rest_until = runtime.clock.now_ms() + 1_000;
     let release =
         runtime.store.run(move |tx| deliveries::release(tx, subscription, Some(rest_until)));

@@ -56,10 +56,15 @@ impl StorageWatch {
         match &*self.condition.borrow() {
             Condition::Full(_) if stores => Err(Refusal::new(
                 Kind::ServiceUnavailable,
-                "The service cannot take more at the moment. Try again later.",
+                "The server has no room for more at the moment. Try again later.",
             )),
             Condition::Good | Condition::Full(_) => Ok(()),
-            Condition::Gone(reason) => Err(Refusal::internal(reason)),
+            Condition::Gone(reason) => Err(Refusal::caused_by(
+                Kind::ServiceUnavailable,
+                "The database file of the server was removed or replaced while the server runs. It \
+                 serves nothing until it is restarted.",
+                reason,
+            )),
         }
     }
 
@@ -76,10 +81,11 @@ impl StorageWatch {
         }
     }
 
-    fn set(&self, condition: Condition) {
+    /// Sets the condition, and returns whether it was another one.
+    fn set(&self, condition: Condition) -> bool {
         let before = self.condition.send_replace(condition.clone());
         if discriminant(&before) == discriminant(&condition) {
-            return;
+            return false;
         }
         match condition {
             Condition::Good => tracing::info!("messages are accepted again"),
@@ -88,6 +94,7 @@ impl StorageWatch {
             }
             Condition::Gone(reason) => tracing::error!("{reason}"),
         }
+        true
     }
 }
 
@@ -118,8 +125,9 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
             Place::Files(_, reserve) => in_files(runtime, room, *reserve).await,
         },
     };
-    if !*runtime.stopping.borrow() {
-        runtime.storage.set(condition);
+    if !*runtime.stopping.borrow() && runtime.storage.set(condition) {
+        // Background work may have waited for room.
+        runtime.waiters.work.notify_one();
     }
     Some(place)
 }

@@ -19,7 +19,9 @@ use crate::runtime::transport::mail::MailSender;
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite};
+use crate::store::{
+    self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite, failure_log,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -130,8 +132,8 @@ impl Assembly {
         let metrics =
             Metrics::new(&operations, &query_codes(), move || queue_depths(Arc::clone(&depths_of)));
         let deliveries_of = Arc::clone(&runtime);
-        let metrics =
-            Arc::new(metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of))));
+        let metrics = metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of)));
+        let metrics = Arc::new(metrics.open_to_everyone(settings.open_metrics));
         let adjustable = adjustable(settings);
         let gateway = Gateway::new(
             Arc::clone(&runtime),
@@ -263,7 +265,7 @@ async fn queue_depths(runtime: Arc<Runtime>) -> Vec<QueueDepth> {
                 depth
             })),
             Err(refusal) => {
-                tracing::error!(cause = refusal.internal, "cannot read the depths of queues");
+                failure_log::report("cannot read the depths of queues", &refusal, None);
                 return depths;
             }
         }
@@ -295,7 +297,7 @@ async fn deliveries(runtime: Arc<Runtime>) -> Deliveries {
         })
         .await;
     let (pending, oldest_age_ms) = pending.unwrap_or_else(|refusal| {
-        tracing::error!(cause = refusal.internal, "cannot look into the outbox");
+        failure_log::report("cannot look into the outbox", &refusal, None);
         Default::default()
     });
     Deliveries { counts, pending: u64::try_from(pending).unwrap_or(0), oldest_age_ms }

@@ -28,9 +28,9 @@ use crate::server::bodies::{self, Bodies, Failure, Received};
 use crate::server::chaos::{self, Chaos};
 use crate::server::forwarded;
 use crate::server::held;
-use crate::server::metrics::Metrics;
+use crate::server::metrics::{Metrics, View};
 use crate::server::selection::{self, Selection};
-use crate::store::Ids;
+use crate::store::{Ids, failure_log};
 use crate::wire::form::Params;
 use crate::wire::{Encoding, json, query_json, xml};
 use axum::body::Body;
@@ -328,6 +328,18 @@ impl Gateway {
         };
         admitted.check(role)?;
         Ok(admitted)
+    }
+
+    /// Returns the answer to a signed request for metrics: with the queues of the caller's account, and
+    /// all queues for an admin.
+    pub(super) async fn show_metrics(&self, parts: Parts) -> Response<Body> {
+        let answer = async {
+            let caller = self.admit(&parts, b"", Role::View)?;
+            let account = caller.only_account().map(str::to_owned);
+            let view = account.map_or(View::Everything, View::Account);
+            self.metrics.respond(&view, self.answers.answer()).await.ok_or_else(no_room)
+        };
+        answer.await.unwrap_or_else(|refusal: Refusal| reject(&parts, &refusal))
     }
 
     /// Recognizes the caller of a request by its head. One that names an account to which a configured
@@ -852,8 +864,8 @@ pub(super) fn refuse(
 ) -> Response<Body> {
     let encoding = encoding.into();
     let row = row(service, refusal.kind);
-    if let Some(cause) = &refusal.internal {
-        tracing::error!(request_id, cause, "a request failed");
+    if refusal.internal.is_some() {
+        failure_log::report("a request failed", refusal, Some(request_id));
     } else {
         // Not the message: it may repeat what the caller has signed with.
         tracing::debug!(request_id, code = row.query_code, "refused");

@@ -27,6 +27,7 @@ use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
 use crate::engine::reset::{self, Scope};
 use crate::runtime::Runtime;
+use crate::store::failure_log;
 
 const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
@@ -485,8 +486,8 @@ fn done(outcome: Result<(), Refusal>) -> Response<Body> {
 }
 
 fn refused(refusal: &Refusal) -> Response<Body> {
-    if let Some(cause) = &refusal.internal {
-        tracing::error!(cause, "a request under /_localstack failed");
+    if refusal.internal.is_some() {
+        failure_log::report("a request under /_localstack failed", refusal, None);
     }
     let status = StatusCode::from_u16(row(Service::Sqs, refusal.kind).status);
     failure(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &refusal.message)

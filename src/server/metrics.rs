@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -88,6 +88,8 @@ pub struct Metrics {
     rejected_signatures: Family<RejectionLabels, Counter>,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
+    /// Whether everyone may see the names of queues.
+    is_open: bool,
     /// Whoever has it makes a scrape.
     turn: Mutex<()>,
 }
@@ -205,7 +207,25 @@ impl Metrics {
             rejected_signatures,
             queue_depths: Box::new(move || Box::pin(queue_depths())),
             deliveries: None,
+            is_open: true,
             turn: Mutex::default(),
+        }
+    }
+
+    /// Returns these metrics with the names of queues shown to everyone, or to those who sign.
+    #[must_use]
+    pub fn open_to_everyone(mut self, is_open: bool) -> Self {
+        self.is_open = is_open;
+        self
+    }
+
+    /// Returns what a scrape shows that is answered without a look at its signature, or `None` if the
+    /// caller is to be recognized first.
+    pub(super) fn view_without_signature(&self, headers: &HeaderMap) -> Option<View> {
+        match (self.is_open, headers.contains_key(AUTHORIZATION)) {
+            (true, _) => Some(View::Everything),
+            (false, false) => Some(View::Sums),
+            (false, true) => None,
         }
     }
 
@@ -266,9 +286,9 @@ impl Metrics {
         self.connections.clone()
     }
 
-    /// The text of all metrics.
-    pub async fn render(&self) -> String {
-        let queues = queue_registry((self.queue_depths)().await);
+    /// Returns the text of all metrics, as much as this view shows.
+    pub async fn render(&self, view: &View) -> String {
+        let queues = queue_registry(view.of((self.queue_depths)().await));
         let deliveries = match &self.deliveries {
             None => Registry::default(),
             Some(deliveries) => delivery_registry(deliveries().await),
@@ -285,9 +305,9 @@ impl Metrics {
     }
 
     /// The answer to `GET /metrics`, or none if there is no room for it.
-    pub async fn respond(&self, room: Arc<Room>) -> Option<Response<Body>> {
+    pub async fn respond(&self, view: &View, room: Arc<Room>) -> Option<Response<Body>> {
         let _turn = self.turn.lock().await;
-        let text = self.render().await;
+        let text = self.render(view).await;
         if !room.try_hold(text.len()) {
             return None;
         }
@@ -295,6 +315,43 @@ impl Metrics {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
         Some(held::response(room, response))
+    }
+}
+
+/// Which queues a scrape shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View {
+    /// All.
+    Everything,
+    /// Those of an account.
+    Account(String),
+    /// None by name: the sums over all of them.
+    Sums,
+}
+
+impl View {
+    fn of(&self, mut depths: Vec<QueueDepth>) -> Vec<QueueDepth> {
+        match self {
+            Self::Everything => depths,
+            Self::Account(account) => {
+                depths.retain(|depth| depth.account == *account);
+                depths
+            }
+            Self::Sums => vec![sum(&depths)],
+        }
+    }
+}
+
+/// Prometheus takes an empty label for one that is not there.
+fn sum(depths: &[QueueDepth]) -> QueueDepth {
+    QueueDepth {
+        account: String::new(),
+        region: String::new(),
+        name: String::new(),
+        visible: depths.iter().map(|depth| depth.visible).sum(),
+        in_flight: depths.iter().map(|depth| depth.in_flight).sum(),
+        delayed: depths.iter().map(|depth| depth.delayed).sum(),
+        oldest_age_ms: depths.iter().filter_map(|depth| depth.oldest_age_ms).max(),
     }
 }
 
@@ -366,7 +423,7 @@ mod tests {
     const OPERATIONS: [(&str, &str); 2] = [("sqs", "SendMessage"), ("sqs", "ReceiveMessage")];
 
     async fn lines(metrics: &Metrics, beginning: &str) -> Vec<String> {
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         let mut lines: Vec<String> =
             text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect();
         lines.sort();
@@ -392,7 +449,7 @@ mod tests {
                 r#"squab_requests_total{service="unknown",operation="unknown",result="other"} 1"#,
             ]
         );
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         for line in [
             r#"squab_request_duration_seconds_count{service="sqs",operation="SendMessage"} 2"#,
             r#"squab_request_duration_seconds_bucket{le="0.0001",service="sqs",operation="SendMessage"} 1"#,
@@ -459,13 +516,13 @@ mod tests {
                 depths
             }
         });
-        let length = metrics.render().await.len();
+        let length = metrics.render(&View::Everything).await.len();
         let answers = Answers::new(3 * length);
-        let asked = (0..5).map(|_| metrics.respond(answers.answer()));
+        let asked = (0..5).map(|_| metrics.respond(&View::Everything, answers.answer()));
         let got: Vec<_> = futures_util::future::join_all(asked).await;
         assert_eq!(got.iter().filter(|response| response.is_some()).count(), 3);
         drop(got);
-        assert!(metrics.respond(answers.answer()).await.is_some());
+        assert!(metrics.respond(&View::Everything, answers.answer()).await.is_some());
     }
 
     #[tokio::test]
@@ -496,14 +553,14 @@ mod tests {
         let metrics = Metrics::new(&[], &[], || async { vec![] })
             .with_deliveries(|| async { Deliveries::default() });
         let _open = metrics.connections().inc();
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         let build = format!("squab_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
         assert!(text.contains(&build), "{text}");
         assert!(text.contains("squab_connections 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
         assert_eq!(text.matches("# EOF").count(), 1);
         let answers = Answers::new(0);
-        let response = metrics.respond(answers.answer()).await.unwrap();
+        let response = metrics.respond(&View::Everything, answers.answer()).await.unwrap();
         assert_eq!(response.headers()[CONTENT_TYPE], CONTENT);
     }
 }

@@ -105,10 +105,12 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         hooks.run(Stage::Boot, &[]).await;
         hooks.run(Stage::Start, &[]).await;
         let bound = Bound::bind(&settings.listen).await?;
+        let port = bound.addresses().first().map_or(0, SocketAddr::port);
+        let settings = settings.clone().with_port(port);
         let assembly = Assembly::new(&settings, Arc::new(ProcessClock::start())).await?;
-        Ok::<_, StartError>((bound, assembly))
+        Ok::<_, StartError>((bound, assembly, settings))
     };
-    let (bound, assembly) = tokio::select! {
+    let (bound, assembly, settings) = tokio::select! {
         started = started => started?,
         name = signals.next() => {
             info!("{name}: stopped before it began to serve");
@@ -214,6 +216,9 @@ async fn route(
     if health::asks_whether_ready(request.method(), request.uri().path()) {
         return Box::pin(health::readiness(gateway.runtime())).await;
     }
+    if asks_for_metrics(&request) {
+        return Box::pin(gateway.show_metrics(request.into_parts().0)).await;
+    }
     if inspection::is_meant(request.uri().path()) {
         return Box::pin(inspection::handle(&gateway, request)).await;
     }
@@ -292,8 +297,10 @@ where
         if let Some(response) = health::respond(request.method(), request.uri().path()) {
             return response;
         }
-        if request.uri().path() == "/metrics" && request.method() == Method::GET {
-            return match self.metrics.respond(self.answers.answer()).await {
+        if asks_for_metrics(&request)
+            && let Some(view) = self.metrics.view_without_signature(request.headers())
+        {
+            return match self.metrics.respond(&view, self.answers.answer()).await {
                 Some(response) => response,
                 None => turn_away(request, NO_ROOM),
             };
@@ -307,6 +314,10 @@ where
             internal_failure()
         })
     }
+}
+
+fn asks_for_metrics<B>(request: &Request<B>) -> bool {
+    request.uri().path() == "/metrics" && request.method() == Method::GET
 }
 
 /// The answer where there is no room for a request. Clients try again.
@@ -537,6 +548,8 @@ pub(crate) mod tests {
         assert!(answers.contains("x-amzn-query-error: InternalFailure;Receiver\r\n"));
         assert!(answers.contains("com.amazon.coral.service#InternalFailure"));
         assert!(answers.ends_with("\r\n\r\nfine"), "{answers}");
-        assert!(metrics.render().await.contains("squab_panics_total 1\n"));
+        assert!(
+            metrics.render(&metrics::View::Everything).await.contains("squab_panics_total 1\n")
+        );
     }
 }

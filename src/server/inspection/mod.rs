@@ -17,6 +17,7 @@ use crate::api::operations::Service;
 use crate::auth::Role;
 use crate::domain::{Kind, Refusal};
 use crate::server::gateway::{Admitted, Gateway, fresh_request_id};
+use crate::store::failure_log;
 use crate::wire::form::Params;
 use axum::body::{Body, Bytes};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -141,8 +142,8 @@ fn failure(status: StatusCode, sentence: &str) -> Response<Body> {
 }
 
 fn error(refusal: &Refusal) -> Response<Body> {
-    if let Some(cause) = &refusal.internal {
-        tracing::error!(cause, "an inspection failed");
+    if refusal.internal.is_some() {
+        failure_log::report("an inspection failed", refusal, None);
     }
     let status = row(Service::Sns, refusal.kind).status;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
