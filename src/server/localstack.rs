@@ -27,7 +27,7 @@ use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
 use crate::engine::reset::{self, Scope};
 use crate::runtime::Runtime;
-use crate::store::failure_log;
+use crate::runtime::failure_log;
 
 const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
