@@ -13,7 +13,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
-use squab::api::sqs::receive_message::weigh;
+use squab::api::sqs::receive_message::encoded_size_bound;
 use squab::domain::Refusal;
 use squab::domain::address::QueueAddress;
 use squab::engine::access::Access;
@@ -21,7 +21,7 @@ use squab::engine::receive::Request;
 use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
 use squab::store::{
-    Content, Database, Driver, Durability, Ids, Ledger, Location, Queue, Sqlite, Txn,
+    Content, Database, Driver, Durability, Ids, Location, Queue, RowCache, Sqlite, Txn,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ const START: i64 = 1_700_000_000_000;
 /// A database in memory with one queue.
 struct Bench<'d> {
     driver: &'d mut dyn Driver,
-    ledger: Ledger,
+    row_cache: RowCache,
     ids: Ids,
     queue: Arc<Queue>,
     groups: u64,
@@ -48,7 +48,7 @@ struct Bench<'d> {
 impl<'d> Bench<'d> {
     /// Creates a queue. `groups` is 0 for messages without a group.
     fn new(driver: &'d mut dyn Driver, fifo: bool, groups: u64) -> Self {
-        let mut ledger = Ledger::default();
+        let mut row_cache = RowCache::default();
         let mut ids = Ids::with_seed(1);
         let mut given = IndexMap::new();
         if fifo {
@@ -59,10 +59,10 @@ impl<'d> Bench<'d> {
             region: "us-east-1".to_owned(),
             name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
         };
-        let queue = commit(driver, &mut ledger, &mut ids, |tx| {
+        let queue = commit(driver, &mut row_cache, &mut ids, |tx| {
             queues::create(tx, &Access::everything(), &address, &given, &IndexMap::new(), false)
         });
-        Self { driver, ledger, ids, queue, groups, sent: 0 }
+        Self { driver, row_cache, ids, queue, groups, sent: 0 }
     }
 
     fn filled(mut self, backlog: u64) -> Self {
@@ -75,7 +75,7 @@ impl<'d> Bench<'d> {
         work: impl FnOnce(&mut Txn<'_>, &Queue) -> Result<T, Refusal>,
     ) -> T {
         let queue = &self.queue;
-        commit(self.driver, &mut self.ledger, &mut self.ids, |tx| work(tx, queue))
+        commit(self.driver, &mut self.row_cache, &mut self.ids, |tx| work(tx, queue))
     }
 
     /// Sends `count` messages, alternating between groups.
@@ -172,26 +172,26 @@ fn request(max: usize) -> Request {
         visibility_timeout: Some(43_200),
         attempt_id: None,
         may_wait: false,
-        may_take: true,
-        room: usize::MAX,
-        weigh,
+        may_receive: true,
+        response_bytes: usize::MAX,
+        encoded_size_bound,
     }
 }
 
 /// Runs one transaction like the writer thread.
 fn commit<T>(
     driver: &mut dyn Driver,
-    ledger: &mut Ledger,
+    row_cache: &mut RowCache,
     ids: &mut Ids,
     work: impl FnOnce(&mut Txn<'_>) -> Result<T, Refusal>,
 ) -> T {
     driver.begin().unwrap();
-    let mut tx = Txn::new(driver, ledger, ids, START);
+    let mut tx = Txn::new(driver, row_cache, ids, START);
     let done = work(&mut tx).unwrap();
     black_box(tx.into_effects());
-    ledger.settle(driver).unwrap();
+    row_cache.write_changes(driver).unwrap();
     driver.commit().unwrap();
-    ledger.committed();
+    row_cache.committed();
     done
 }
 

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use squab::api::Conventions;
+use squab::api::CompatOptions;
 use squab::api::operations::{OPERATIONS, Service as Api};
 use squab::auth::{Credentials, Mode};
 use squab::config::{self, Invocation};
@@ -68,10 +68,10 @@ struct Server(Service);
 
 impl Server {
     async fn new(mode: Mode) -> Self {
-        Self::with(mode, Conventions::default()).await
+        Self::with(mode, CompatOptions::default()).await
     }
 
-    async fn with(mode: Mode, conventions: Conventions) -> Self {
+    async fn with(mode: Mode, conventions: CompatOptions) -> Self {
         let credentials = Credentials::parse(KEYS).unwrap();
         let conventions = Arc::new(conventions);
         let service =
@@ -1146,9 +1146,11 @@ async fn calls_of_one_account_are_made_to_fail_by_its_own_keys() {
 #[tokio::test]
 async fn queues_are_not_made_in_other_accounts_or_by_viewers() {
     let template = Some(indexmap::IndexMap::new());
-    let to =
-        Server::with(Mode::Strict, Conventions { auto_create: template, ..Conventions::default() })
-            .await;
+    let to = Server::with(
+        Mode::Strict,
+        CompatOptions { auto_create: template, ..CompatOptions::default() },
+    )
+    .await;
     for key in [OTHER, VIEWER] {
         let asked = json!({"QueueUrl": url("new"), "AttributeNames": ["All"]});
         assert!(to.sqs(key, "GetQueueAttributes", asked).await.is_err(), "{key}");

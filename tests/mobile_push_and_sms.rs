@@ -3,8 +3,9 @@
 use crate::gateway::{Service, settings};
 use crate::query::{SNS, members, text};
 use serde_json::{Value, json};
+use squab::domain::namespace::Namespace;
 
-const PLACE: (&str, &str) = ("000000000000", "us-east-1");
+const NAMESPACE: Namespace<'_> = Namespace { account: "000000000000", region: "us-east-1" };
 const ARNS: &str = "arn:aws:sns:us-east-1:000000000000";
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -53,7 +54,7 @@ async fn set(service: &Service, what: &str, arn: &str, name: &str, value: &str) 
 async fn captured(service: &Service, protocol: &'static str) -> Vec<Value> {
     let latest = service
         .runtime
-        .run(move |tx| Ok(tx.captured_messages(PLACE, protocol, None, i64::MAX, 1_000)?))
+        .run(move |tx| Ok(tx.captured_messages(NAMESPACE, protocol, None, i64::MAX, 1_000)?))
         .await
         .unwrap();
     latest.iter().rev().map(|message| serde_json::from_str(&message.message).unwrap()).collect()
@@ -188,7 +189,7 @@ async fn subscribed_devices_and_phones_get_messages_of_a_topic_or_its_dead_lette
 
     set(&service, "Endpoint", &device, "Enabled", "false").await;
     let opt_out =
-        |tx: &mut squab::store::Txn<'_>| squab::engine::sms::opt_out(tx, PLACE, "+15551234567");
+        |tx: &mut squab::store::Txn<'_>| squab::engine::sms::opt_out(tx, NAMESPACE, "+15551234567");
     service.runtime.run(opt_out).await.unwrap();
     publish().await;
     assert_eq!(captured(&service, "application").await.len(), 1);
@@ -253,8 +254,9 @@ async fn opted_out_numbers_get_nothing_until_they_are_opted_in_which_is_possible
         text(&checked, "isOptedOut").to_owned()
     };
     let opt_out = async || {
-        let work =
-            |tx: &mut squab::store::Txn<'_>| squab::engine::sms::opt_out(tx, PLACE, "+15551234567");
+        let work = |tx: &mut squab::store::Txn<'_>| {
+            squab::engine::sms::opt_out(tx, NAMESPACE, "+15551234567")
+        };
         service.runtime.run(work).await.unwrap();
     };
     let publish = [("PhoneNumber", "+15551234567"), ("Message", "m")];
@@ -285,7 +287,7 @@ async fn opted_out_numbers_get_nothing_until_they_are_opted_in_which_is_possible
 
     service.clock.advance(31 * DAY_MS);
     service.runtime.do_background_work().await.unwrap();
-    let known = service.runtime.run(|tx| Ok(tx.sms_opt_out(PLACE, "+15551234567")?)).await;
+    let known = service.runtime.run(|tx| Ok(tx.sms_opt_out(NAMESPACE, "+15551234567")?)).await;
     assert_eq!(known.unwrap(), None, "nothing is kept for longer than it matters");
 }
 

@@ -9,7 +9,7 @@ use aws_sigv4::http_request::{
 use axum::body::Body;
 use hyper::Request;
 use serde_json::{Value, json};
-use squab::api::Conventions;
+use squab::api::CompatOptions;
 use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::audit::Peer;
@@ -746,7 +746,8 @@ async fn the_path_that_is_signed_selects_the_queue() {
 async fn override_headers_count_where_they_are_signed() {
     let mut credentials = Credentials::default();
     credentials.insert(Credential::new(KNOWN, SECRET).unwrap());
-    let conventions = Arc::new(Conventions { receive_overrides: true, ..Conventions::default() });
+    let conventions =
+        Arc::new(CompatOptions { receive_overrides: true, ..CompatOptions::default() });
     let mode = Mode::Strict;
     let service = Service::new(GatewaySettings { mode, credentials, conventions, ..settings() });
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;

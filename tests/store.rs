@@ -560,7 +560,7 @@ async fn a_change_of_delay_that_was_interrupted_is_completed_by_asking_again() {
                 &given,
             )?
             .unwrap();
-            queues::retime(tx, rest).map(drop)
+            queues::reschedule_delayed(tx, rest).map(drop)
         };
         service.runtime.run(interrupted).await.unwrap();
         assert_eq!(counts(&service, "q.fifo").await, half_way);

@@ -25,7 +25,7 @@ impl<E> Form<E> {
         given: Option<Vec<E>>,
     ) -> Result<Vec<(String, E)>, Refusal> {
         let entries = given.unwrap_or_default();
-        let most = cx.conventions.limits.batch_entries();
+        let most = cx.compat_options.limits.batch_entries();
         check_entries(self.entry_type, most, entries.iter().map(self.id))?;
         let (name, value) = self.required;
         require_in_entries(self.entry_type, name, entries.iter().map(value))?;

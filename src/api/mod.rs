@@ -39,6 +39,7 @@ use crate::auth::{Credentials, Principal, Role};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
 use crate::domain::limits::Limits;
+use crate::domain::namespace::Namespace;
 use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
 use crate::engine::{queues, topics};
@@ -59,7 +60,7 @@ pub struct CoolDowns {
 
 /// Options in which Squab follows another server, or its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Conventions {
+pub struct CompatOptions {
     /// How queue URLs are written.
     pub url_form: UrlForm,
     /// What they begin with, without a slash at the end; `None` means the address that the caller
@@ -108,9 +109,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns account and region.
-    pub fn place(&self) -> (&str, &str) {
-        (&self.account, &self.region)
+    /// Returns the account and region of the call.
+    pub fn namespace(&self) -> Namespace<'_> {
+        Namespace { account: &self.account, region: &self.region }
     }
 
     /// Returns whether the call is signed, well or not.
@@ -127,7 +128,7 @@ pub struct Context {
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
     /// Options in which Squab follows another server.
-    pub conventions: Arc<Conventions>,
+    pub compat_options: Arc<CompatOptions>,
     /// Whether all callers are in one region.
     pub one_region: bool,
     /// The caller.
@@ -221,11 +222,11 @@ impl Context {
         let Caller { access, role, .. } = &*self.caller;
         let may_make =
             !access.is_limited() || (access.is_owner(&address.account) && *role >= Role::Operate);
-        if self.conventions.auto_create.is_none() || !may_make {
+        if self.compat_options.auto_create.is_none() || !may_make {
             return Ok(());
         }
-        let (conventions, address) = (Arc::clone(&self.conventions), address.clone());
-        self.run(move |tx, _| match &conventions.auto_create {
+        let (compat_options, address) = (Arc::clone(&self.compat_options), address.clone());
+        self.run(move |tx, _| match &compat_options.auto_create {
             Some(template) => queues::ensure(tx, &address, template),
             None => Ok(()),
         })
@@ -234,8 +235,8 @@ impl Context {
 
     /// Returns the URL of a queue as callers see it.
     pub fn queue_url(&self, address: &QueueAddress) -> String {
-        let base = self.conventions.url_base.as_deref().unwrap_or(&self.base_url);
-        address.url(base, self.conventions.url_form)
+        let base = self.compat_options.url_base.as_deref().unwrap_or(&self.base_url);
+        address.url(base, self.compat_options.url_form)
     }
 
     /// Returns the address of a queue of this name in the caller's account and region.

@@ -108,7 +108,7 @@ pub struct Reply {
 
 /// The paths on which an operation may be called, and its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Scope {
     /// Concerns one queue: called on the queue's own path, or anywhere with a QueueUrl.
     Queue,
     /// Concerns the account, or something that a parameter names: not called on a queue's path.
@@ -140,7 +140,7 @@ pub struct Operation {
     /// Its service.
     pub service: Service,
     /// The paths on which it may be called, and its callers.
-    pub reach: Reach,
+    pub scope: Scope,
     /// What its calls do to the state.
     pub effect: Effect,
     /// Decodes, runs, encodes.
@@ -210,13 +210,13 @@ impl Operation {
 }
 
 /// `Name => module::function` for an operation with output, `Name => module::function -> ()` for
-/// one without, which differ on the wire; before it, its [`Reach`] and its [`Effect`].
+/// one without, which differ on the wire; before it, its [`Scope`] and its [`Effect`].
 macro_rules! operations {
     ($($service:ident $dialect:path { $($reach:ident $effect:ident $name:ident => $($path:ident)::+ $(-> $nothing:tt)?;)+ })+) => {
         &[$($(Operation {
             name: stringify!($name),
             service: Service::$service,
-            reach: Reach::$reach,
+            scope: Scope::$reach,
             effect: Effect::$effect,
             run: |cx, payload, reply| Box::pin(async move {
                 let input = payload.decode(stringify!($name), &$dialect)?;

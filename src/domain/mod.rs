@@ -18,6 +18,7 @@ pub mod limits;
 pub mod message_attributes;
 pub mod message_body;
 pub mod message_structure;
+pub mod namespace;
 pub mod notification;
 pub mod platform;
 pub mod policy;

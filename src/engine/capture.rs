@@ -4,6 +4,7 @@
 use super::{platform, sms};
 use crate::domain::Refusal;
 use crate::domain::message_attributes::{AttributeValue, MessageAttributes};
+use crate::domain::namespace::Namespace;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::Published;
 use crate::store::Txn;
@@ -53,25 +54,25 @@ impl<'c> Captured<'c> {
 /// it.
 pub fn capture(
     tx: &mut Txn<'_>,
-    place: (&str, &str),
+    namespace: Namespace<'_>,
     protocol: Protocol,
     captured: &Captured<'_>,
 ) -> Result<Result<(), String>, Refusal> {
     let obstacle = match protocol {
         Protocol::Application => platform::why_not(tx, captured.target)?,
-        Protocol::Sms => sms::why_not(tx, place, captured.target)?,
+        Protocol::Sms => sms::why_not(tx, namespace, captured.target)?,
         _ => None,
     };
     match obstacle {
         Some(reason) => Ok(Err(reason)),
-        None => keep(tx, place, protocol, captured).map(Ok),
+        None => keep(tx, namespace, protocol, captured).map(Ok),
     }
 }
 
 /// Stores a message that AWS would have delivered.
 pub fn keep(
     tx: &mut Txn<'_>,
-    place: (&str, &str),
+    namespace: Namespace<'_>,
     protocol: Protocol,
     captured: &Captured<'_>,
 ) -> Result<(), Refusal> {
@@ -92,7 +93,7 @@ pub fn keep(
     });
     // Both email protocols deliver to the same mailbox.
     let kept_as = if protocol == Protocol::EmailJson { Protocol::Email } else { protocol };
-    Ok(tx.capture_message(place, kept_as.name(), captured.target, &message.to_string())?)
+    Ok(tx.capture_message(namespace, kept_as.name(), captured.target, &message.to_string())?)
 }
 
 /// Returns message attributes in the format of Publish.

@@ -1,9 +1,9 @@
 //! Moving a message to the dead-letter queue of its queue.
 
-use super::places;
+use super::message_state;
 use crate::domain::Refusal;
 use crate::domain::redrive::RedrivePolicy;
-use crate::store::{Content, Message, Place, Queue, Txn};
+use crate::store::{Content, Message, MessageState, Queue, Txn};
 use std::sync::Arc;
 
 /// Returns the dead-letter queue that a queue's redrive policy names, if it exists.
@@ -37,7 +37,7 @@ pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Ref
 /// Its ID, content, group and receive count stay. On a standard queue the time of its send, from
 /// which retention counts, stays too. On a FIFO queue it gets a new time and a new position, and its
 /// own ID becomes its deduplication ID.
-pub fn arrive(
+pub fn enqueue(
     tx: &mut Txn<'_>,
     source: &Queue,
     target: &Queue,
@@ -50,9 +50,9 @@ pub fn arrive(
         message.sent_at = tx.now();
         content.deduplication_id = Some(message.id.to_string());
     }
-    message.place = Place::Line(0);
-    message.rank = message.sequence;
+    message.state = MessageState::Ready(0);
+    message.sort_key = message.sequence;
     message.dead_letter_source = Some(source.address.arn());
     message.received_elsewhere = message.receive_count;
-    places::arrive(tx, target, group, &mut message, &content)
+    message_state::enqueue(tx, target, group, &mut message, &content)
 }

@@ -1,9 +1,9 @@
 //! DeleteMessage: deletes one received message.
 
-use super::places;
+use super::message_state;
 use crate::domain::Refusal;
 use crate::domain::receipt::Receipt;
-use crate::store::{Place, Queue, Txn};
+use crate::store::{MessageState, Queue, Txn};
 
 // Rule (DeleteMessage, DeleteMessageBatch): on a standard queue any receipt handle of a message
 //   deletes it, also an older one after the message was received again.
@@ -31,12 +31,12 @@ pub fn delete(
     let Some(message) = tx.message(queue.backlog, receipt.sequence)? else { return Ok(()) };
     if queue.attributes.fifo {
         let is_latest = message.receive_count == receipt.receive;
-        let in_flight = message.place == Place::InFlight && message.rank > tx.now();
+        let in_flight = message.state == MessageState::InFlight && message.sort_key > tx.now();
         if !(is_latest && (in_flight || fault!("fifo-delete-after-the-timeout"))) {
             return Err(expired(handle));
         }
     }
-    places::discard(tx, queue, &message)
+    message_state::discard(tx, queue, &message)
 }
 
 /// Returns the error for a receipt handle of a FIFO queue whose visibility timeout has passed.

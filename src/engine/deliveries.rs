@@ -14,6 +14,7 @@ use crate::domain::delivery_policy::{EffectiveDeliveryPolicy, RetrySchedule};
 use crate::domain::delivery_shares::Shares;
 use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
+use crate::domain::namespace::Namespace;
 use crate::domain::notification::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
 use crate::store::{
@@ -143,7 +144,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         for delivery in tx.due_deliveries(subscription, limit)? {
             tx.remove_delivery(&delivery)?;
         }
-        tx.settle_outbox(subscription, None)?;
+        tx.release_outbox(subscription, None)?;
         return Ok(None);
     };
     let topic = tx.topic_by_id(found.topic)?.map(|topic| topic.attributes).unwrap_or_default();
@@ -171,7 +172,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         }
     }
     if due_deliveries.is_empty() {
-        tx.settle_outbox(subscription, None)?;
+        tx.release_outbox(subscription, None)?;
         return Ok(None);
     }
     let feedback = found.protocol.feedback_name();
@@ -322,8 +323,8 @@ fn keep_mail(
         structured: published.is_some_and(|published| published.structured),
         attributes: &published.map(|published| published.attributes.clone()).unwrap_or_default(),
     };
-    let place = (subscription.account.as_str(), subscription.region.as_str());
-    capture(tx, place, subscription.protocol, &captured).map(drop)
+    let namespace = Namespace { account: &subscription.account, region: &subscription.region };
+    capture(tx, namespace, subscription.protocol, &captured).map(drop)
 }
 
 fn fail(
@@ -371,5 +372,5 @@ pub fn release(
     subscription: i64,
     not_before: Option<i64>,
 ) -> Result<(), Refusal> {
-    Ok(tx.settle_outbox(subscription, not_before)?)
+    Ok(tx.release_outbox(subscription, not_before)?)
 }

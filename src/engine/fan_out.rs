@@ -16,6 +16,7 @@ use crate::domain::address::QueueAddress;
 use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::message_structure::MessageTexts;
+use crate::domain::namespace::Namespace;
 use crate::domain::notification::{Envelope, Notification, unsubscribe_url};
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::Published;
@@ -349,8 +350,8 @@ impl<'w> FanOut<'w> {
             structured: published.structured,
             attributes: &published.attributes,
         };
-        let place = (to.account.as_str(), to.region.as_str());
-        match capture(tx, place, to.protocol, &captured)? {
+        let namespace = Namespace { account: &to.account, region: &to.region };
+        match capture(tx, namespace, to.protocol, &captured)? {
             Ok(()) => {
                 self.arrived(tx, to);
                 Ok(())

@@ -2,12 +2,13 @@
 //! Nothing here writes.
 
 use super::access::Access;
-use super::{places, queues};
+use super::{message_state, queues};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
+use crate::domain::namespace::Namespace;
 use crate::domain::topic_address::SubscriptionArn;
-use crate::engine::receive::{Delivery, receipt_of};
-use crate::store::{CapturedMessage, Message, Place, Queue, Txn};
+use crate::engine::receive::{ReceivedMessage, receipt_of};
+use crate::store::{CapturedMessage, Message, MessageState, Queue, Txn};
 use std::collections::HashMap;
 
 /// Messages of a queue that one transaction checks, returned or not.
@@ -28,7 +29,7 @@ pub struct Show {
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// The message in the form of a received one.
-    pub delivery: Delivery,
+    pub delivery: ReceivedMessage,
     /// Whether a receive could return it.
     pub visible: bool,
     /// Whether its delay has not passed.
@@ -70,9 +71,8 @@ impl Groups {
         let is_blocked = match self.0.get(&message.group) {
             Some(is_blocked) => *is_blocked,
             None if !begins_late => false,
-            None => {
-                places::group_of(tx, message)?.is_some_and(|group| group.blocks(message.sequence))
-            }
+            None => message_state::group_of(tx, message)?
+                .is_some_and(|group| group.blocks(message.sequence)),
         };
         self.0.insert(message.group, is_blocked || hidden);
         Ok(is_blocked)
@@ -114,13 +114,13 @@ pub fn peek(
         }
         last = message.sequence;
         page.looked_at += 1;
-        if places::is_expired(&queue, &message, now) {
+        if message_state::is_expired(&queue, &message, now) {
             continue;
         }
         // Due messages count as ready, whether or not they have been moved to their line.
-        let waits = message.rank > now;
-        let delayed = message.place == Place::Delayed && waits;
-        let in_flight = message.place == Place::InFlight && waits;
+        let waits = message.sort_key > now;
+        let delayed = message.state == MessageState::Delayed && waits;
+        let in_flight = message.state == MessageState::InFlight && waits;
         let hidden = delayed || in_flight;
         let blocked = groups.is_blocked(tx, &queue, &message, hidden, begins_late)?;
         let invisible = in_flight || (blocked && !delayed);
@@ -130,10 +130,10 @@ pub fn peek(
         let content = tx.content(queue.backlog, &message)?;
         let size = content.body.len() + content.attributes.as_ref().map_or(0, Vec::len);
         left = left.saturating_sub(size);
-        let delivery = Delivery {
+        let delivery = ReceivedMessage {
             receipt: receipt_of(&queue, &message),
             handle: String::new(),
-            group: places::group_of(tx, &message)?.map(|group| group.name),
+            group: message_state::group_of(tx, &message)?.map(|group| group.name),
             former_turn: 0,
             content,
             message,
@@ -149,12 +149,12 @@ pub fn peek(
 /// empty result means that there are no more.
 pub fn captured(
     tx: &mut Txn<'_>,
-    place: (&str, &str),
+    namespace: Namespace<'_>,
     protocol: &str,
     target: Option<&str>,
     before: i64,
 ) -> Result<Vec<CapturedMessage>, Refusal> {
-    Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
+    Ok(tx.captured_messages(namespace, protocol, target, before, CAPTURED)?)
 }
 
 /// Returns the token of a subscription, confirmed or not. Returns `None` if it never needed a confirmation, if it

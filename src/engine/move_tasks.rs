@@ -1,10 +1,11 @@
 //! Message move tasks: start, cancel, and the next step of a running task.
 
 use super::access::Access;
-use super::{PAGE, places, queues};
+use super::send::{self, Sent};
+use super::{PAGE, message_state, queues};
 use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Effect, Message, MoveTask, MoveTaskStatus, Place, Queue, Txn};
+use crate::store::{Effect, Message, MessageState, MoveTask, MoveTaskStatus, Queue, Txn};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -167,12 +168,12 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
     let mut destinations = HashMap::new();
     for message in page {
         task.cursor = message.sequence;
-        let is_ready = matches!(message.place, Place::Line(_));
+        let is_ready = matches!(message.state, MessageState::Ready(_));
         if !is_ready && !fault!("move-task-moves-what-is-in-flight") {
             continue;
         }
-        if places::is_expired(&source, &message, tx.now()) {
-            places::discard(tx, &source, &message)?;
+        if message_state::is_expired(&source, &message, tx.now()) {
+            message_state::discard(tx, &source, &message)?;
             continue;
         }
         let Some(arn) = task.destination_arn.as_ref().or(message.dead_letter_source.as_ref())
@@ -221,30 +222,9 @@ fn move_message(
     message: Message,
 ) -> Result<(), Refusal> {
     let content = tx.content(source.backlog, &message)?;
-    let mut group = places::group_of(tx, &message)?;
-    places::leave(tx, source, group.as_mut(), &message)?;
-    if let Some(group) = &mut group {
-        places::close(tx, source, group)?;
-    }
-    let sequence = tx.next_sequence()?;
-    let now = tx.now();
-    let delay_ms = i64::from(destination.attributes.delay_seconds) * 1_000;
-    let (place, rank) =
-        if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
-    let mut moved = Message {
-        sequence,
-        place,
-        rank,
-        group: 0,
-        content: 0,
-        id: tx.fresh_id(),
-        sent_at: now,
-        receive_count: 0,
-        received_at: now,
-        first_received_at: now,
-        dead_letter_source: None,
-        received_elsewhere: 0,
-    };
-    let group = group.as_ref().map(|group| group.name.as_str());
-    places::arrive(tx, destination, group, &mut moved, &content)
+    let group = message_state::group_of(tx, &message)?.map(|group| group.name);
+    message_state::discard(tx, source, &message)?;
+    let moved = Sent { sequence: tx.next_sequence()?, id: tx.fresh_id() };
+    let delay_seconds = destination.attributes.delay_seconds.into();
+    send::store(tx, destination, moved, delay_seconds, group.as_deref(), &content)
 }

@@ -2,6 +2,7 @@
 
 use super::PAGE;
 use super::capture::{Captured, keep};
+use crate::domain::namespace::Namespace;
 use crate::domain::platform::{
     ApplicationAddress, ApplicationAttributes, EndpointAddress, EndpointAttributes,
 };
@@ -209,9 +210,10 @@ pub fn publish(
         Some(_) => return Err(no_endpoint()),
     }
     let ApplicationAddress { account, region, platform, .. } = &address.application;
+    let namespace = Namespace { account, region };
     let (message_id, arn) = (tx.fresh_id(), address.arn());
     let text = message.text_for(platform)?;
     let captured = Captured::direct(message_id, &arn, &text, message);
-    keep(tx, (account, region), Protocol::Application, &captured)?;
+    keep(tx, namespace, Protocol::Application, &captured)?;
     Ok(message_id)
 }

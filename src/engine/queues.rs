@@ -1,13 +1,13 @@
 //! Queues: create, find, change, purge, delete, and message counts.
 
 use super::access::Access;
-use super::{PAGE, places, sweep};
+use super::{PAGE, message_state, sweep};
 use crate::domain::address::{QueueAddress, QueueName, has_fifo_suffix};
 use crate::domain::limits::QUEUE_COOL_DOWN_MS;
 use crate::domain::queue_attributes::{AttributeName, QueueAttributes};
 use crate::domain::redrive::check_target;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Counts, Effect, Forwards, Message, Place, Queue, Txn};
+use crate::store::{Counts, Effect, Forwards, Message, MessageState, Queue, Txn};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -164,14 +164,14 @@ fn check_same(
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 // Test: tests/scenarios/fifo_delay.txt#A changed delay concerns messages that are there, tests/scenarios/delay.txt#On a standard queue a changed delay concerns later messages only
 
-/// Changes all given attributes or none. Returns the work that must follow in pages, see [`retime`]: the delay of a
+/// Changes all given attributes or none. Returns the work that must follow in pages, see [`reschedule_delayed`]: the delay of a
 /// FIFO queue also applies to stored messages.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
     access: &Access,
     address: &QueueAddress,
     given: &IndexMap<String, String>,
-) -> Result<Option<Retiming>, Refusal> {
+) -> Result<Option<DelayChange>, Refusal> {
     let mut queue = Arc::unwrap_or_clone(find(tx, access, address)?);
     let before = queue.attributes.clone();
     queue.attributes.set(given)?;
@@ -181,9 +181,10 @@ pub fn set_attributes(
     queue.modified_at = tx.now();
     tx.update_queue(&queue)?;
     // The same delay again may be the retry of an interrupted change.
-    let retimes = queue.attributes.fifo && given.contains_key(AttributeName::DelaySeconds.as_str());
+    let reschedules =
+        queue.attributes.fifo && given.contains_key(AttributeName::DelaySeconds.as_str());
     let longer = queue.attributes.delay_seconds > before.delay_seconds;
-    Ok(retimes.then_some(Retiming { queue: queue.id, longer, cursor: None, is_last: false }))
+    Ok(reschedules.then_some(DelayChange { queue: queue.id, longer, cursor: None, is_last: false }))
 }
 
 fn check_redrive_target(
@@ -206,7 +207,7 @@ fn check_redrive_target(
 /// message and a shorter one with the oldest, so that no message overtakes another meanwhile. A second pass runs in
 /// the opposite direction, for messages left over from an interrupted earlier change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retiming {
+pub struct DelayChange {
     queue: i64,
     longer: bool,
     /// The sequence of the last processed message.
@@ -214,7 +215,7 @@ pub struct Retiming {
     is_last: bool,
 }
 
-impl Retiming {
+impl DelayChange {
     /// Returns the next page of messages.
     fn page(&self, tx: &mut Txn<'_>, queue: &Queue) -> Result<Vec<Message>, Refusal> {
         if self.longer {
@@ -242,28 +243,31 @@ impl Retiming {
 }
 
 /// Applies the delay to a page of messages. Returns the remaining work.
-pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, Refusal> {
-    let Some(queue) = tx.queue_by_id(retiming.queue)? else { return Ok(None) };
-    let page = retiming.page(tx, &queue)?;
+pub fn reschedule_delayed(
+    tx: &mut Txn<'_>,
+    change: DelayChange,
+) -> Result<Option<DelayChange>, Refusal> {
+    let Some(queue) = tx.queue_by_id(change.queue)? else { return Ok(None) };
+    let page = change.page(tx, &queue)?;
     let Some(last) = page.last().map(|message| message.sequence) else {
-        return Ok(retiming.back());
+        return Ok(change.back());
     };
     let delay_ms = i64::from(queue.attributes.delay_seconds) * 1_000;
     for message in page {
         let ready_at = message.sent_at + delay_ms;
-        if retiming.longer && ready_at <= tx.now() {
-            return Ok(retiming.back());
+        if change.longer && ready_at <= tx.now() {
+            return Ok(change.back());
         }
-        let is_changed = match message.place {
-            Place::Delayed => message.rank != ready_at,
-            Place::Line(_) => message.receive_count == 0 && ready_at > tx.now(),
-            Place::InFlight => false,
+        let is_changed = match message.state {
+            MessageState::Delayed => message.sort_key != ready_at,
+            MessageState::Ready(_) => message.receive_count == 0 && ready_at > tx.now(),
+            MessageState::InFlight => false,
         };
         if is_changed {
-            places::delay(tx, &queue, Message { rank: ready_at, ..message })?;
+            message_state::delay(tx, &queue, Message { sort_key: ready_at, ..message })?;
         }
     }
-    Ok(Some(Retiming { cursor: Some(last), ..retiming }))
+    Ok(Some(DelayChange { cursor: Some(last), ..change }))
 }
 
 // Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included.
@@ -325,11 +329,11 @@ pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &QueueAddress) -> Resu
 /// Returns the current number of messages in each state.
 pub fn counts(tx: &mut Txn<'_>, queue: &Queue) -> Result<Counts, Refusal> {
     sweep::expire_in(tx, queue)?;
-    let more = places::settle(tx, queue)?;
+    let more = message_state::release_due(tx, queue)?;
     let mut counts = tx.counts(queue.backlog)?;
     if more {
-        let in_flight = tx.count_due(queue, Place::InFlight)?;
-        let delayed = tx.count_due(queue, Place::Delayed)?;
+        let in_flight = tx.count_due(queue, MessageState::InFlight)?;
+        let delayed = tx.count_due(queue, MessageState::Delayed)?;
         counts.in_flight -= in_flight;
         counts.delayed -= delayed;
         counts.ready += in_flight + delayed;

@@ -4,7 +4,7 @@
 //! return as many as possible of the group whose turn it is, then of others.
 
 use super::access::Access;
-use super::{dead_letter, places, sweep};
+use super::{dead_letter, message_state, sweep};
 use crate::domain::fairness::{NOISY_GROUPS, is_noisy};
 use crate::domain::limits::{
     DEDUPLICATION_INTERVAL_MS, IN_FLIGHT_MESSAGES, RECEIVED_BYTES, RECEIVED_MESSAGES,
@@ -12,7 +12,7 @@ use crate::domain::limits::{
 use crate::domain::receipt::Receipt;
 use crate::domain::redrive::to_dead_letter;
 use crate::domain::{Kind, Refusal};
-use crate::store::{Content, Counts, Message, MessageGroup, Place, Queue, Txn};
+use crate::store::{Content, Counts, Message, MessageGroup, MessageState, Queue, Txn};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,33 +38,33 @@ pub struct Request {
     /// error.
     pub may_wait: bool,
     /// `false` only checks whether any message is available.
-    pub may_take: bool,
+    pub may_receive: bool,
     /// Maximum bytes of the response.
-    pub room: usize,
+    pub response_bytes: usize,
     /// Returns the maximum bytes of a message in the response.
-    pub weigh: fn(&Content) -> usize,
+    pub encoded_size_bound: fn(&Content) -> usize,
 }
 
 /// The result of a receive.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
     /// The messages, now in flight.
-    pub messages: Vec<Delivery>,
+    pub messages: Vec<ReceivedMessage>,
     /// Their maximum bytes in the response.
-    pub weight: usize,
+    pub size_bound: usize,
     /// Whether messages are available, if none were to be received. The other fields are empty then.
     pub left: bool,
     /// Whether there may be messages beyond the checked ones.
     pub more: bool,
     /// If nothing was received because the first message does not fit: the bytes that it needs.
-    pub needs_room: Option<usize>,
+    pub needed_bytes: Option<usize>,
     /// If nothing was found: when the next message becomes ready by itself, in Unix milliseconds.
     pub next_due: Option<i64>,
 }
 
 /// A received message.
 #[derive(Debug, Clone)]
-pub struct Delivery {
+pub struct ReceivedMessage {
     /// The content of its receipt handle.
     pub receipt: Receipt,
     /// ReceiptHandle; empty if the message was not received.
@@ -104,9 +104,9 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     {
         return Ok(repeated);
     }
-    let mut more = places::settle(tx, queue)?;
+    let mut more = message_state::release_due(tx, queue)?;
     let Counts { ready, in_flight, .. } = tx.counts(queue.backlog)?;
-    if ready > 0 && !request.may_take {
+    if ready > 0 && !request.may_receive {
         return Ok(Received { left: true, ..Received::default() });
     }
     let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0)
@@ -118,22 +118,22 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
              received messages or let them timeout before receiving more.",
         ));
     }
-    let mut taken = Taking {
+    let mut taken = RunningReceive {
         queue,
         until,
         wanted: if ready > 0 { request.max.min(room) } else { 0 },
         in_flight,
         candidates: CANDIDATES.max(request.max),
         bytes: RECEIVED_BYTES,
-        room: request.room,
-        weigh: request.weigh,
+        response_bytes: request.response_bytes,
+        encoded_size_bound: request.encoded_size_bound,
         does_not_fit: None,
         dead_letter_queue: OnceCell::new(),
         messages: Vec::new(),
     };
     more |= taken.run(tx)?;
-    let (messages, weight) = (taken.messages, request.room - taken.room);
-    let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
+    let (messages, size_bound) = (taken.messages, request.response_bytes - taken.response_bytes);
+    let needed_bytes = taken.does_not_fit.filter(|_| messages.is_empty());
     // Messages that expired in flight and were not swept yet no longer block their group.
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
         more |= sweep::expire_page(tx, queue)? > 0;
@@ -145,24 +145,24 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let next_due =
         if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
-    Ok(Received { messages, weight, left: false, more, needs_room, next_due })
+    Ok(Received { messages, size_bound, left: false, more, needed_bytes, next_due })
 }
 
 /// Undoes a receive whose client has disconnected: its messages become visible again, and its attempt ID is
 /// forgotten.
 pub fn give_back(
     tx: &mut Txn<'_>,
-    unwanted: &[Delivery],
+    unwanted: &[ReceivedMessage],
     attempt_id: Option<&str>,
 ) -> Result<(), Refusal> {
-    for Delivery { receipt, former_turn, .. } in unwanted {
+    for ReceivedMessage { receipt, former_turn, .. } in unwanted {
         let Some(queue) = tx.queue_by_id(receipt.queue)? else { continue };
         let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else { continue };
-        if message.place == Place::InFlight && message.receive_count == receipt.receive {
+        if message.state == MessageState::InFlight && message.receive_count == receipt.receive {
             message.receive_count -= 1;
-            places::release(tx, &queue, &mut message)?;
+            message_state::make_visible(tx, &queue, &mut message)?;
             if queue.attributes.fifo {
-                places::restore_turn(tx, &message, *former_turn)?;
+                message_state::restore_turn(tx, &message, *former_turn)?;
             }
             if let Some(attempt) = attempt_id {
                 tx.forget_receive_attempt(queue.backlog, attempt)?;
@@ -173,7 +173,7 @@ pub fn give_back(
 }
 
 /// A running receive.
-struct Taking<'q> {
+struct RunningReceive<'q> {
     queue: &'q Queue,
     until: i64,
     wanted: usize,
@@ -182,13 +182,13 @@ struct Taking<'q> {
     /// Bytes of content that it may still return.
     bytes: usize,
     /// Remaining bytes of the response.
-    room: usize,
-    weigh: fn(&Content) -> usize,
+    response_bytes: usize,
+    encoded_size_bound: fn(&Content) -> usize,
     /// The bytes of the first message that does not fit, which ends the receive.
     does_not_fit: Option<usize>,
     /// The dead-letter queue, looked up for the first message that moves there.
     dead_letter_queue: OnceCell<Option<Arc<Queue>>>,
-    messages: Vec<Delivery>,
+    messages: Vec<ReceivedMessage>,
 }
 
 /// The group whose turn it is, and how many of its messages may be received before the next turn is chosen.
@@ -206,7 +206,7 @@ impl Turn {
     }
 }
 
-impl Taking<'_> {
+impl RunningReceive<'_> {
     /// Returns whether it stopped because it had checked enough messages.
     fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         let mut turns = VecDeque::new();
@@ -225,9 +225,9 @@ impl Taking<'_> {
             match &mut turn.group {
                 None => {}
                 Some(group) if self.messages.len() > taken => {
-                    places::close_served(tx, self.queue, group)?;
+                    message_state::end_turn(tx, self.queue, group)?;
                 }
-                Some(group) => places::close(tx, self.queue, group)?,
+                Some(group) => message_state::update_group_head(tx, self.queue, group)?,
             }
         }
         Ok(false)
@@ -249,9 +249,9 @@ impl Taking<'_> {
         loop {
             let room = self.wanted - self.messages.len();
             // If not everything may fit, large contents that would not be returned are not read.
-            let page = if self.room < RECEIVED_BYTES { 1 } else { PAGE };
+            let page = if self.response_bytes < RECEIVED_BYTES { 1 } else { PAGE };
             let limit = turn.limit.min(room).min(self.candidates).min(page);
-            let line = tx.line(self.queue.backlog, place, turn.before, limit as i64)?;
+            let line = tx.ready_queue(self.queue.backlog, place, turn.before, limit as i64)?;
             let looked_at = line.len();
             any |= looked_at > 0;
             self.candidates -= looked_at;
@@ -284,7 +284,7 @@ impl Taking<'_> {
         let quiet = groups
             .iter()
             .position(|group| !is_noisy(group.in_flight, self.in_flight, group.last_sent_at, now));
-        let ungrouped_head = tx.line_head(self.queue.backlog, 0)?;
+        let ungrouped_head = tx.first_sort_key(self.queue.backlog, 0)?;
         let quiet_head = quiet.and_then(|index| groups[index].head);
         let ungrouped_first =
             ungrouped_head.is_some_and(|head| quiet_head.is_none_or(|of_group| head < of_group));
@@ -306,28 +306,34 @@ impl Taking<'_> {
         if self.does_not_fit.is_some() {
             return Ok(());
         }
-        if places::is_expired(self.queue, &message, tx.now()) {
-            places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
+        if message_state::is_expired(self.queue, &message, tx.now()) {
+            message_state::remove(tx, self.queue, turn.group.as_mut(), &message)?;
             return Ok(());
         }
         if let Some(target) = self.dead_letter_target(tx, &message)? {
-            places::leave(tx, self.queue, turn.group.as_mut(), &message)?;
+            message_state::remove(tx, self.queue, turn.group.as_mut(), &message)?;
             let Some(group) = &mut turn.group else {
-                return dead_letter::arrive(tx, self.queue, target, None, message, content);
+                return dead_letter::enqueue(tx, self.queue, target, None, message, content);
             };
             // A queue may be its own dead-letter queue: then the message arrives in this group.
             tx.put_message_group(group);
-            dead_letter::arrive(tx, self.queue, target, Some(&group.name), message, content)?;
+            dead_letter::enqueue(tx, self.queue, target, Some(&group.name), message, content)?;
             *group = tx.message_group_by_id(group.id)?;
             return Ok(());
         }
         if !self.fits(&content) {
             return Ok(());
         }
-        places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
+        message_state::mark_in_flight(
+            tx,
+            self.queue,
+            turn.group.as_mut(),
+            &mut message,
+            self.until,
+        )?;
         self.in_flight += 1;
         let receipt = receipt_of(self.queue, &message);
-        self.messages.push(Delivery {
+        self.messages.push(ReceivedMessage {
             receipt,
             handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
@@ -340,13 +346,13 @@ impl Taking<'_> {
 
     /// Reserves bytes of the response for a message, if enough are left.
     fn fits(&mut self, content: &Content) -> bool {
-        let (size, weight) = (content.size(), (self.weigh)(content));
-        if size > self.bytes || weight > self.room {
-            self.does_not_fit = Some(weight);
+        let (size, size_bound) = (content.size(), (self.encoded_size_bound)(content));
+        if size > self.bytes || size_bound > self.response_bytes {
+            self.does_not_fit = Some(size_bound);
             return false;
         }
         self.bytes -= size;
-        self.room -= weight;
+        self.response_bytes -= size_bound;
         true
     }
 
@@ -388,12 +394,12 @@ fn remember(
     tx: &mut Txn<'_>,
     queue: &Queue,
     attempt: &str,
-    messages: &[Delivery],
+    messages: &[ReceivedMessage],
 ) -> Result<(), Refusal> {
     let mut record = Vec::with_capacity(messages.len() * RECORD_BYTES);
     for delivery in messages {
         for number in
-            [delivery.message.sequence, delivery.message.receive_count, delivery.message.rank]
+            [delivery.message.sequence, delivery.message.receive_count, delivery.message.sort_key]
         {
             record.extend_from_slice(&number.to_be_bytes());
         }
@@ -455,16 +461,16 @@ fn repeat(
     for message in &messages {
         contents.push(tx.content(queue.backlog, message)?);
     }
-    let weight = contents.iter().map(request.weigh).sum();
-    if weight > request.room {
-        return Ok(Some(Received { needs_room: Some(weight), ..Received::default() }));
+    let size_bound = contents.iter().map(request.encoded_size_bound).sum();
+    if size_bound > request.response_bytes {
+        return Ok(Some(Received { needed_bytes: Some(size_bound), ..Received::default() }));
     }
     let mut deliveries = Vec::with_capacity(messages.len());
     for (mut message, content) in messages.into_iter().zip(contents) {
-        places::hide(tx, queue, &mut message, until)?;
-        let group = places::group_of(tx, &message)?;
+        message_state::hide(tx, queue, &mut message, until)?;
+        let group = message_state::group_of(tx, &message)?;
         let receipt = receipt_of(queue, &message);
-        deliveries.push(Delivery {
+        deliveries.push(ReceivedMessage {
             receipt,
             handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
@@ -474,7 +480,7 @@ fn repeat(
         });
     }
     remember(tx, queue, attempt, &deliveries)?;
-    Ok(Some(Received { messages: deliveries, weight, ..Received::default() }))
+    Ok(Some(Received { messages: deliveries, size_bound, ..Received::default() }))
 }
 
 /// Reads one entry of a record, and the state of its message.
@@ -486,7 +492,7 @@ fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> 
     });
     let now = tx.now();
     let Some(message) = tx.message(queue.backlog, sequence)? else { return Ok(Fate::Changed) };
-    if places::is_expired(queue, &message, now) {
+    if message_state::is_expired(queue, &message, now) {
         // As if it had been swept.
         return Ok(Fate::Changed);
     }
@@ -495,7 +501,7 @@ fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> 
     {
         return Ok(Fate::Changed);
     }
-    let in_flight = message.place == Place::InFlight && message.rank > now;
+    let in_flight = message.state == MessageState::InFlight && message.sort_key > now;
     Ok(if in_flight && message.receive_count == receive {
         Fate::Unchanged(Box::new(message))
     } else {

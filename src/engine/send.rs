@@ -1,11 +1,11 @@
 //! Send: deduplicates and stores a message, and does the same in queues to which the queue forwards.
 
-use super::places;
+use super::message_state;
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
 use crate::domain::queue_attributes::DeduplicationScope;
 use crate::domain::{Refusal, fifo};
-use crate::store::{Content, Duplicate, Forwards, Message, Place, Queue, Txn};
+use crate::store::{Content, Duplicate, Forwards, Message, MessageState, Queue, Txn};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -84,30 +84,42 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
     }
     // FIFO queues have no delay per message: a message could overtake another.
     let own_delay = outgoing.delay_seconds.filter(|_| !queue.attributes.fifo);
-    let delay_ms = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
-    let (place, rank) =
-        if delay_ms > 0 { (Place::Delayed, now + delay_ms) } else { (Place::Line(0), sequence) };
-    places::arrive(
-        tx,
-        queue,
-        outgoing.group.as_deref(),
-        &mut Message {
-            sequence,
-            place,
-            rank,
-            group: 0,
-            content: 0,
-            id,
-            sent_at: now,
-            receive_count: 0,
-            received_at: now,
-            first_received_at: now,
-            dead_letter_source: None,
-            received_elsewhere: 0,
-        },
-        &outgoing.content,
-    )?;
-    Ok(Sent { id, sequence })
+    let delay_seconds = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into());
+    let sent = Sent { id, sequence };
+    store(tx, queue, sent, delay_seconds, outgoing.group.as_deref(), &outgoing.content)?;
+    Ok(sent)
+}
+
+/// Adds a message to a queue with `sent` as its ID and sequence, sent now and never received.
+pub fn store(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    sent: Sent,
+    delay_seconds: i64,
+    group: Option<&str>,
+    content: &Content,
+) -> Result<(), Refusal> {
+    let Sent { id, sequence } = sent;
+    let now = tx.now();
+    let (state, sort_key) = match delay_seconds {
+        0 => (MessageState::Ready(0), sequence),
+        _ => (MessageState::Delayed, now + delay_seconds * 1_000),
+    };
+    let mut message = Message {
+        sequence,
+        state,
+        sort_key,
+        group: 0,
+        content: 0,
+        id,
+        sent_at: now,
+        receive_count: 0,
+        received_at: now,
+        first_received_at: now,
+        dead_letter_source: None,
+        received_elsewhere: 0,
+    };
+    message_state::enqueue(tx, queue, group, &mut message, content)
 }
 
 // Rule (SendMessage, SendMessageBatch, SetQueueAttributes): the DeduplicationScope with which a queue was

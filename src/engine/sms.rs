@@ -8,6 +8,7 @@
 use super::capture::{Captured, keep};
 use crate::domain::limits::{OPT_IN_AGAIN_MS, SANDBOX_NUMBERS, SMS_CHARACTERS};
 use crate::domain::message_attributes::MessageAttributes;
+use crate::domain::namespace::Namespace;
 use crate::domain::sms;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::{Published, check_size};
@@ -16,60 +17,71 @@ use crate::store::{OptOut, SandboxNumber, Txn};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-/// An account and a region.
-type Place<'p> = (&'p str, &'p str);
-
 /// Publishes a message to a phone number in E.164 format: captures it for inspection.
 ///
 /// Rejects with OptedOut.
 pub fn publish(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
     message: &Published,
 ) -> Result<Uuid, Refusal> {
     let text = message.text_for(Protocol::Sms.name())?;
     check_size(text.chars().count(), SMS_CHARACTERS)?;
-    if is_opted_out(tx, place, phone_number)? {
+    if is_opted_out(tx, namespace, phone_number)? {
         return Err(sms::opted_out());
     }
     let message_id = tx.fresh_id();
-    keep(tx, place, Protocol::Sms, &Captured::direct(message_id, phone_number, &text, message))?;
+    keep(
+        tx,
+        namespace,
+        Protocol::Sms,
+        &Captured::direct(message_id, phone_number, &text, message),
+    )?;
     Ok(message_id)
 }
 
 /// Returns why a message would not reach the phone number of a subscription, or `None` if it would.
 pub fn why_not(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     endpoint: &str,
 ) -> Result<Option<String>, Refusal> {
     let Some(phone_number) = sms::e164(endpoint) else { return Ok(None) };
-    let opted_out = is_opted_out(tx, place, &phone_number)?;
+    let opted_out = is_opted_out(tx, namespace, &phone_number)?;
     Ok(opted_out.then(|| format!("{}.", sms::OPTED_OUT)))
 }
 
 /// Returns whether a phone number in E.164 format is opted out.
 pub fn is_opted_out(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
 ) -> Result<bool, Refusal> {
-    Ok(tx.sms_opt_out(place, phone_number)?.is_some_and(|known| known.opted_out))
+    Ok(tx.sms_opt_out(namespace, phone_number)?.is_some_and(|known| known.opted_out))
 }
 
 /// Opts a phone number in E.164 format out, as a reply of STOP does on AWS.
-pub fn opt_out(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<(), Refusal> {
-    let opted_in_at = tx.sms_opt_out(place, phone_number)?.and_then(|known| known.opted_in_at);
+pub fn opt_out(
+    tx: &mut Txn<'_>,
+    namespace: Namespace<'_>,
+    phone_number: &str,
+) -> Result<(), Refusal> {
+    let opted_in_at = tx.sms_opt_out(namespace, phone_number)?.and_then(|known| known.opted_in_at);
     let opt_out = OptOut { opted_out: true, opted_in_at };
-    Ok(tx.set_sms_opt_out(place, phone_number, opt_out)?)
+    Ok(tx.set_sms_opt_out(namespace, phone_number, opt_out)?)
 }
 
 /// Opts a phone number in E.164 format in again. Succeeds if the number is not opted out.
 ///
 /// Rejects with InvalidParameter within 30 days of the previous opt-in.
-pub fn opt_in(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<(), Refusal> {
-    let Some(known) = tx.sms_opt_out(place, phone_number)?.filter(|known| known.opted_out) else {
+pub fn opt_in(
+    tx: &mut Txn<'_>,
+    namespace: Namespace<'_>,
+    phone_number: &str,
+) -> Result<(), Refusal> {
+    let Some(known) = tx.sms_opt_out(namespace, phone_number)?.filter(|known| known.opted_out)
+    else {
         return Ok(());
     };
     let now = tx.now();
@@ -80,7 +92,7 @@ pub fn opt_in(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<
         ));
     }
     let opt_out = OptOut { opted_out: false, opted_in_at: Some(now) };
-    Ok(tx.set_sms_opt_out(place, phone_number, opt_out)?)
+    Ok(tx.set_sms_opt_out(namespace, phone_number, opt_out)?)
 }
 
 /// Changes SMS settings.
@@ -88,14 +100,14 @@ pub fn opt_in(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<
 /// Rejects with InvalidParameter, without changing any setting.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     given: &IndexMap<String, String>,
 ) -> Result<(), Refusal> {
     for (name, value) in given {
         sms::check_attribute(name, value)?;
     }
     for (name, value) in given {
-        tx.set_sms_attribute(place, name, value)?;
+        tx.set_sms_attribute(namespace, name, value)?;
     }
     Ok(())
 }
@@ -106,16 +118,16 @@ pub fn set_attributes(
 /// Rejects with OptedOut, or with UserError if there are too many numbers.
 pub fn create_sandbox_number(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
 ) -> Result<(), Refusal> {
     if let Some(number) = sms::e164(phone_number)
-        && is_opted_out(tx, place, &number)?
+        && is_opted_out(tx, namespace, &number)?
     {
         return Err(sms::opted_out());
     }
-    let known = tx.sandbox_number(place, phone_number)?;
-    let numbers = tx.sandbox_numbers_after(place, "", SANDBOX_NUMBERS)?;
+    let known = tx.sandbox_number(namespace, phone_number)?;
+    let numbers = tx.sandbox_numbers_after(namespace, "", SANDBOX_NUMBERS)?;
     if known.is_none() && numbers.len() as i64 == SANDBOX_NUMBERS {
         return Err(Refusal::new(
             Kind::UserError,
@@ -128,7 +140,7 @@ pub fn create_sandbox_number(
         verified: known.is_some_and(|known| known.verified),
         one_time_password,
     };
-    tx.set_sandbox_number(place, &number)?;
+    tx.set_sandbox_number(namespace, &number)?;
     let message_id = tx.fresh_id();
     let captured = Captured {
         message_id,
@@ -140,7 +152,7 @@ pub fn create_sandbox_number(
         structured: false,
         attributes: &MessageAttributes::new(),
     };
-    keep(tx, place, Protocol::Sms, &captured)
+    keep(tx, namespace, Protocol::Sms, &captured)
 }
 
 /// Verifies a phone number of the sandbox by its one-time password.
@@ -148,11 +160,11 @@ pub fn create_sandbox_number(
 /// Rejects with ResourceNotFound, or with VerificationFailed if the password is wrong.
 pub fn verify_sandbox_number(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
     one_time_password: &str,
 ) -> Result<(), Refusal> {
-    let mut number = find_sandbox_number(tx, place, phone_number)?;
+    let mut number = find_sandbox_number(tx, namespace, phone_number)?;
     if number.one_time_password != one_time_password {
         return Err(Refusal::new(
             Kind::VerificationFailed,
@@ -160,7 +172,7 @@ pub fn verify_sandbox_number(
         ));
     }
     number.verified = true;
-    Ok(tx.set_sandbox_number(place, &number)?)
+    Ok(tx.set_sandbox_number(namespace, &number)?)
 }
 
 /// Removes a phone number from the sandbox, at once. AWS requires a day to pass for a verified one.
@@ -168,19 +180,19 @@ pub fn verify_sandbox_number(
 /// Rejects with ResourceNotFound.
 pub fn delete_sandbox_number(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
 ) -> Result<(), Refusal> {
-    find_sandbox_number(tx, place, phone_number)?;
-    Ok(tx.delete_sandbox_number(place, phone_number)?)
+    find_sandbox_number(tx, namespace, phone_number)?;
+    Ok(tx.delete_sandbox_number(namespace, phone_number)?)
 }
 
 fn find_sandbox_number(
     tx: &mut Txn<'_>,
-    place: Place<'_>,
+    namespace: Namespace<'_>,
     phone_number: &str,
 ) -> Result<SandboxNumber, Refusal> {
-    tx.sandbox_number(place, phone_number)?.ok_or_else(|| {
+    tx.sandbox_number(namespace, phone_number)?.ok_or_else(|| {
         Refusal::new(Kind::ResourceNotFound, "The phone number is not in the SMS sandbox.")
     })
 }

@@ -1,6 +1,6 @@
 //! Sweeping: removes expired rows in pages, whether or not a client requests them.
 
-use super::{PAGE, places, subscriptions};
+use super::{PAGE, message_state, subscriptions};
 use crate::domain::Refusal;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, OPT_IN_AGAIN_MS, QUEUE_COOL_DOWN_MS};
 use crate::store::{DeduplicationKey, Queue, Txn};
@@ -81,14 +81,14 @@ pub fn expire_in(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
 pub fn expire_page(tx: &mut Txn<'_>, queue: &Queue) -> Result<i64, Refusal> {
     let now = tx.now();
     let first = tx.oldest_messages(queue.backlog, 1)?;
-    if !first.iter().any(|message| places::is_expired(queue, message, now)) {
+    if !first.iter().any(|message| message_state::is_expired(queue, message, now)) {
         return Ok(0);
     }
     let page = tx.oldest_messages(queue.backlog, PAGE)?;
     let expired: Vec<_> =
-        page.iter().take_while(|message| places::is_expired(queue, message, now)).collect();
+        page.iter().take_while(|message| message_state::is_expired(queue, message, now)).collect();
     for message in &expired {
-        places::discard(tx, queue, message)?;
+        message_state::discard(tx, queue, message)?;
     }
     Ok(expired.len() as i64)
 }
@@ -107,14 +107,14 @@ pub fn next_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<i64>, Refusal>
     if may_be_locked(tx, queue)?
         && let Some(oldest) = tx.oldest_messages(queue.backlog, 1)?.first()
     {
-        let expires_at = places::expires_at(queue, oldest);
+        let expires_at = message_state::expires_at(queue, oldest);
         next = Some(next.map_or(expires_at, |due| due.min(expires_at)));
     }
     Ok(next)
 }
 
 /// Makes a page of due messages ready. Returns whether there may be more.
-pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+pub fn expire_and_release_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let more = may_be_locked(tx, queue)? && expire_in(tx, queue)?;
-    Ok(places::settle(tx, queue)? || more)
+    Ok(message_state::release_due(tx, queue)? || more)
 }

@@ -2,10 +2,10 @@
 
 use super::access::Access;
 use super::publish::{self, Outcome};
-use super::receive::{self, Delivery};
+use super::receive::{self, ReceivedMessage};
 use super::send::{self, Outgoing, Sent};
 use super::topic_snapshot::TopicCache;
-use super::{delete, move_tasks, places, queues, replay, subscriptions, topics, visibility};
+use super::{delete, message_state, move_tasks, queues, replay, subscriptions, topics, visibility};
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::sns_endpoint::Protocol;
@@ -148,16 +148,16 @@ impl Engine {
     }
 
     /// Receives up to ten messages.
-    fn receive(&self, queue: &str) -> Vec<Delivery> {
+    fn receive(&self, queue: &str) -> Vec<ReceivedMessage> {
         let request = receive::Request {
             access: EVERYTHING,
             max: 10,
             visibility_timeout: None,
             attempt_id: None,
             may_wait: false,
-            may_take: true,
-            room: usize::MAX,
-            weigh: Content::size,
+            may_receive: true,
+            response_bytes: usize::MAX,
+            encoded_size_bound: Content::size,
         };
         self.on(queue, move |tx, queue| receive::receive(tx, queue, &request)).unwrap().messages
     }
@@ -170,7 +170,7 @@ impl Engine {
     fn change_visibility(
         &self,
         queue: &str,
-        delivery: &Delivery,
+        delivery: &ReceivedMessage,
         timeout: i64,
     ) -> Result<(), Refusal> {
         let receipt = delivery.receipt;
@@ -179,7 +179,7 @@ impl Engine {
         })
     }
 
-    fn delete(&self, queue: &str, delivery: &Delivery) -> Result<(), Refusal> {
+    fn delete(&self, queue: &str, delivery: &ReceivedMessage) -> Result<(), Refusal> {
         let receipt = delivery.receipt;
         self.on(queue, move |tx, queue| delete::delete(tx, queue, receipt, "handle"))
     }
@@ -396,7 +396,7 @@ fn a_message_expires_a_retention_period_after_it_was_sent() {
     let received = engine.receive("q");
     engine.change_visibility("q", &received[0], 0).unwrap();
     let expires_at =
-        engine.on("q", move |_, queue| Ok(places::expires_at(queue, &received[0].message)));
+        engine.on("q", move |_, queue| Ok(message_state::expires_at(queue, &received[0].message)));
     assert_eq!(expires_at.unwrap(), 1_060_000);
     engine.pass(20);
     assert!(engine.bodies("q").is_empty());

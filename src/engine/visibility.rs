@@ -1,11 +1,11 @@
 //! ChangeMessageVisibility: changes how long a received message stays in flight.
 
 use super::delete::expired;
-use super::places;
+use super::message_state;
 use crate::domain::Refusal;
 use crate::domain::limits::{DEDUPLICATION_INTERVAL_MS, VISIBILITY_TIMEOUT};
 use crate::domain::receipt::Receipt;
-use crate::store::{Place, Queue, Txn};
+use crate::store::{MessageState, Queue, Txn};
 
 // Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): on a standard queue a call succeeds when
 //   the timeout has passed and the message was not received again.
@@ -50,8 +50,8 @@ pub fn change_visibility(
     let Some(mut message) = tx.message(queue.backlog, receipt.sequence)? else {
         return Err(not_available(handle));
     };
-    let is_too_old = places::is_expired(queue, &message, now);
-    let in_flight = message.place == Place::InFlight && message.rank > now;
+    let is_too_old = message_state::is_expired(queue, &message, now);
+    let in_flight = message.state == MessageState::InFlight && message.sort_key > now;
     if queue.attributes.fifo {
         if is_too_old || !in_flight || message.receive_count != receipt.receive {
             return Err(expired(handle));
@@ -75,9 +75,9 @@ pub fn change_visibility(
         tx.note_changed_receive(queue.backlog, receipt.sequence, receipt.receive, expires_at)?;
     }
     if timeout == 0 {
-        return places::release(tx, queue, &mut message);
+        return message_state::make_visible(tx, queue, &mut message);
     }
-    places::hide(tx, queue, &mut message, until)
+    message_state::hide(tx, queue, &mut message, until)
 }
 
 /// Returns the error for a receipt handle whose message no longer exists.

@@ -125,7 +125,7 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
                 .store
                 .run(move |tx| {
                     let Some(queue) = tx.queue_by_id(queue)? else { return Ok((false, None)) };
-                    Ok((sweep::settle(tx, &queue)?, sweep::next_due(tx, &queue)?))
+                    Ok((sweep::expire_and_release_due(tx, &queue)?, sweep::next_due(tx, &queue)?))
                 })
                 .await?;
             if let Some(at) = next_due {

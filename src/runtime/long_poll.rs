@@ -5,7 +5,7 @@ use super::answers::{Room, no_room};
 use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
-use crate::engine::receive::{self, Delivery, Received, Request};
+use crate::engine::receive::{self, Received, ReceivedMessage, Request};
 use crate::store::{GiveBack, Store, Txn};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
@@ -30,7 +30,7 @@ impl Runtime {
         request: Request,
         wait_seconds: Option<i64>,
         room: &Arc<Room>,
-    ) -> Result<Vec<Delivery>, Refusal> {
+    ) -> Result<Vec<ReceivedMessage>, Refusal> {
         let first = self.try_receive(&address, &request, wait_seconds, None, room).await?;
         if !first.received.messages.is_empty() || first.wait_seconds == 0 {
             return Ok(first.received.messages);
@@ -73,7 +73,7 @@ impl Runtime {
         mut request: Request,
         wait_seconds: i64,
         room: &Arc<Room>,
-    ) -> Result<Vec<Delivery>, Refusal> {
+    ) -> Result<Vec<ReceivedMessage>, Refusal> {
         let mut timeout = self.clock.sleep_until(self.clock.now_ms() + wait_seconds * 1_000);
         let wanted = request.max;
         let first =
@@ -123,7 +123,7 @@ impl Runtime {
                 let work = move |tx: &mut Txn<'_>| attempt.make(tx, &address, &request);
                 self.store.run_or_return(work, give_back).await?
             };
-            if let Some(bytes) = found.received.needs_room {
+            if let Some(bytes) = found.received.needed_bytes {
                 if !room.reserve(bytes).await {
                     return Err(no_room());
                 }
@@ -149,7 +149,7 @@ impl Runtime {
         if request.attempt_id.is_some() || self.expectations.expect_messages(address) {
             return Ok(None);
         }
-        let request = Request { may_take: false, ..request.clone() };
+        let request = Request { may_receive: false, ..request.clone() };
         let seen = self.store.run_at_once(|tx| attempt.make(tx, address, &request)).transpose()?;
         Ok(seen.filter(|seen| !seen.received.left))
     }
@@ -213,11 +213,11 @@ impl Attempt {
             .wait_seconds
             .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
         let may_wait = wait_seconds > 0;
-        let request = Request { may_wait, room: self.room.left(), ..request.clone() };
+        let request = Request { may_wait, response_bytes: self.room.left(), ..request.clone() };
         let received = receive::receive(tx, &queue, &request)?;
         // Receives come one after the other, so nobody else has taken that room.
         if !received.left {
-            self.room.hold(received.weight);
+            self.room.hold(received.size_bound);
         }
         let attempt_id = request.attempt_id;
         Ok(Found { queue: queue.id, wait_seconds, received, attempt_id })
@@ -227,7 +227,7 @@ impl Attempt {
 /// Messages that wait for others. They become visible again if they are dropped with this.
 struct Collected {
     store: Store,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<ReceivedMessage>,
     attempt_id: Option<String>,
 }
 

@@ -14,7 +14,7 @@ pub mod transport;
 pub mod waiters;
 
 use crate::domain::Refusal;
-use crate::engine::queues::{self, Retiming};
+use crate::engine::queues::{self, DelayChange};
 use crate::engine::topic_snapshot::TopicCache;
 pub use crate::store::failure_log;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
@@ -112,9 +112,9 @@ impl Runtime {
     }
 
     /// Takes a delay to all messages that it concerns, a page at a time.
-    pub async fn retime(&self, mut rest: Option<Retiming>) -> Result<(), Refusal> {
-        while let Some(retiming) = rest {
-            rest = self.run(move |tx| queues::retime(tx, retiming)).await?;
+    pub async fn reschedule_delayed(&self, mut rest: Option<DelayChange>) -> Result<(), Refusal> {
+        while let Some(change) = rest {
+            rest = self.run(move |tx| queues::reschedule_delayed(tx, change)).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
-use crate::api::{Conventions, CoolDowns};
+use crate::api::{CompatOptions, CoolDowns};
 use crate::auth::account::Accounts;
 use crate::auth::{Credential, Credentials};
 use crate::config::{AuthMode, Compat, EndpointStrategy, Settings, Storage};
@@ -188,7 +188,7 @@ pub(super) fn adjustable(settings: &Settings) -> Adjustable {
     }
 }
 
-fn conventions(settings: &Settings) -> Conventions {
+fn conventions(settings: &Settings) -> CompatOptions {
     let (url_form, is_fixed) = match settings.sqs_endpoint_strategy {
         EndpointStrategy::Standard => (UrlForm::Standard, true),
         EndpointStrategy::Domain => (UrlForm::Domain, true),
@@ -197,7 +197,7 @@ fn conventions(settings: &Settings) -> Conventions {
         EndpointStrategy::Off => (UrlForm::Plain, true),
     };
     let fixed = is_fixed.then(|| format!("http://{}", settings.external_host));
-    Conventions {
+    CompatOptions {
         url_form,
         url_base: settings.public_url.clone().or(fixed),
         unlimited_receives: settings.unlimited_receives,

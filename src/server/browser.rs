@@ -24,7 +24,7 @@ use hyper::{Method, Uri};
 use super::cors::Cors;
 use super::forwarded;
 use super::gateway::header;
-use crate::api::operations::{OPERATIONS, Reach};
+use crate::api::operations::{OPERATIONS, Scope};
 use crate::config::{Compat, Settings};
 use crate::domain::host::{Authority, is_or_is_below};
 use crate::wire::form::Params;
@@ -301,7 +301,7 @@ fn changes_something(uri: &Uri) -> bool {
 }
 
 fn is_link(action: &str) -> bool {
-    OPERATIONS.iter().any(|known| known.reach == Reach::Link && known.name == action)
+    OPERATIONS.iter().any(|known| known.scope == Scope::Link && known.name == action)
 }
 
 fn has_action(uri: &Uri, fits: impl Fn(&str) -> bool) -> bool {

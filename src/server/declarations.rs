@@ -10,7 +10,7 @@ use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress, check_topic_name};
 use crate::domain::{queue_attributes, topic_attributes};
 use crate::engine::access::Access;
-use crate::engine::queues::Retiming;
+use crate::engine::queues::DelayChange;
 use crate::engine::subscriptions::{self, Request};
 use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
@@ -97,7 +97,7 @@ async fn make_queue(
             Ok(rest)
         })
         .await?;
-    runtime.retime(rest).await
+    runtime.reschedule_delayed(rest).await
 }
 
 /// Changes which queues get copies of messages or the messages themselves, where the declaration says so.
@@ -123,7 +123,7 @@ fn put_queue(
     address: &QueueAddress,
     attributes: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
-) -> Result<Option<Retiming>, Refusal> {
+) -> Result<Option<DelayChange>, Refusal> {
     let Some(existing) = tx.queue(address)? else {
         queues::create(tx, &Access::everything(), address, attributes, tags, false)?;
         return Ok(None);

@@ -12,8 +12,8 @@
 // Test: tests/selection.rs::errors_come_in_their_order
 
 use crate::api::error::{message, row, row_named};
-use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
-use crate::api::{self, Context, Conventions, CoolDowns, ReceiveOverrides};
+use crate::api::operations::{OPERATIONS, Operation, Payload, Reply, Scope, Service};
+use crate::api::{self, CompatOptions, Context, CoolDowns, ReceiveOverrides};
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
 use crate::auth::{self, Caller, Credentials, Mode, Presented, Principal, Recognized, Role};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
@@ -76,7 +76,7 @@ pub struct GatewaySettings {
     /// What queue URLs and links begin with, instead of the Host header.
     pub public_url: Option<String>,
     /// How queue URLs are written, and what receivers may ask for.
-    pub conventions: Arc<Conventions>,
+    pub conventions: Arc<CompatOptions>,
     /// Whether everybody is in this region, whatever they sign for.
     pub one_region: bool,
     /// Where callers belong whose key is not known.
@@ -97,7 +97,7 @@ pub struct Adjustable {
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
     /// How queue URLs are written, and what receivers may ask for.
-    pub conventions: Arc<Conventions>,
+    pub conventions: Arc<CompatOptions>,
 }
 
 /// Answers AWS calls.
@@ -488,7 +488,7 @@ impl Gateway {
             caller.arn().unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account));
         let role = self.role_of(&caller);
         // A link in a message has no caller: what it names is what it may use.
-        let is_link = operation.reach == Reach::Link && caller.principal == Principal::Anonymous;
+        let is_link = operation.scope == Scope::Link && caller.principal == Principal::Anonymous;
         let access = if is_link || !self.isolates_accounts() {
             Access::everything()
         } else {
@@ -525,7 +525,7 @@ impl Gateway {
             received_at_ms,
             runtime: Arc::clone(&self.runtime),
             cool_downs,
-            conventions,
+            compat_options: conventions,
             base_url: self.base_url(parts),
             path: means.path,
             trace_header: header(&parts.headers, TRACE_ID)
@@ -734,17 +734,17 @@ fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result
         return Ok(());
     }
     let is_absent = |name| params.get(name).is_none_or(str::is_empty);
-    match operation.reach {
-        Reach::Queue if is_absent("QueueUrl") => {
+    match operation.scope {
+        Scope::Queue if is_absent("QueueUrl") => {
             match QueueAddress::from_path(&cx.path, &cx.caller.account, &cx.caller.region) {
                 Some(_) => Ok(()),
                 None => Err(invalid_address(&format!("{}{}", cx.base_url, cx.path))),
             }
         }
-        Reach::Global | Reach::Link if QueueAddress::is_path_of_queue(&cx.path) => {
+        Scope::Global | Scope::Link if QueueAddress::is_path_of_queue(&cx.path) => {
             Err(operation.service.unknown_action(operation.name))
         }
-        Reach::Queue | Reach::Global | Reach::Link | Reach::Anywhere => Ok(()),
+        Scope::Queue | Scope::Global | Scope::Link | Scope::Anywhere => Ok(()),
     }
 }
 

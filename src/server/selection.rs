@@ -1,6 +1,6 @@
 //! Which protocol and operation a request selects, from its head alone.
 
-use crate::api::operations::{OPERATIONS, Reach, Service};
+use crate::api::operations::{OPERATIONS, Scope, Service};
 use crate::domain::{Kind, Refusal};
 use crate::wire::form::Params;
 use crate::wire::{Encoding, Protocol};
@@ -106,7 +106,7 @@ fn has_action(query: &str) -> bool {
 pub(super) fn names_link(head: &Parts, selection: &Selection<'_>) -> bool {
     let is_link = |service: Option<Service>, name: &str| {
         OPERATIONS.iter().any(|known| {
-            known.reach == Reach::Link
+            known.scope == Scope::Link
                 && known.name == name
                 && service.is_none_or(|service| service == known.service)
         })

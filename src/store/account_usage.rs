@@ -58,39 +58,39 @@ pub(super) struct KnownUsage {
 impl Txn<'_> {
     /// Sets the limits of each account, until the store is closed.
     pub fn limit_accounts(&mut self, limits: AccountLimits) {
-        self.ledger.limits = limits;
+        self.row_cache.limits = limits;
     }
 
     /// Returns the limits of each account.
     pub fn account_limits(&self) -> AccountLimits {
-        self.ledger.limits
+        self.row_cache.limits
     }
 
     /// Returns the usage of an account.
     pub fn usage(&mut self, account: &str) -> Result<Usage, Error> {
-        if let Some(known) = self.ledger.usage.get(account)
+        if let Some(known) = self.row_cache.usage.get(account)
             && let Some(stored) = known.stored
         {
             return Ok(stored.plus(known.change));
         }
         let sql = "SELECT captured, outbox FROM account_usage WHERE account = ?1";
         let stored: Usage = self.one(sql, params![account])?.unwrap_or_default();
-        let known = self.ledger.usage.entry(account.to_owned()).or_default();
+        let known = self.row_cache.usage.entry(account.to_owned()).or_default();
         known.stored = Some(stored);
         Ok(stored.plus(known.change))
     }
 
     /// Adds bytes to the usage, negative for removed ones.
     pub(super) fn count_usage(&mut self, account: &str, change: Usage) {
-        let (_, ledger) = self.parts();
-        if let Some(known) = ledger.usage.get_mut(account) {
+        let (_, row_cache) = self.parts();
+        if let Some(known) = row_cache.usage.get_mut(account) {
             if known.change == Usage::default() {
-                ledger.changed_usage.push(account.to_owned());
+                row_cache.changed_usage.push(account.to_owned());
             }
             known.change = known.change.plus(change);
             return;
         }
-        ledger.changed_usage.push(account.to_owned());
-        ledger.usage.insert(account.to_owned(), KnownUsage { stored: None, change });
+        row_cache.changed_usage.push(account.to_owned());
+        row_cache.usage.insert(account.to_owned(), KnownUsage { stored: None, change });
     }
 }

@@ -86,7 +86,7 @@ impl Txn<'_> {
 
     /// Returns the number of messages of a backlog in each state.
     pub fn counts(&mut self, backlog: i64) -> Result<Counts, Error> {
-        if let Some(counters) = self.ledger.counters.get(&backlog)
+        if let Some(counters) = self.row_cache.counters.get(&backlog)
             && let Some(stored) = counters.stored
         {
             return Ok(stored.plus(counters.change));
@@ -100,14 +100,14 @@ impl Txn<'_> {
 
     /// Changes the numbers that [`Txn::counts`] returns.
     pub fn count(&mut self, backlog: i64, change: Counts) {
-        if !self.ledger.changed.contains(&backlog) {
-            self.ledger.changed.push(backlog);
+        if !self.row_cache.changed.contains(&backlog) {
+            self.row_cache.changed.push(backlog);
         }
         let counters = self.counters_mut(backlog);
         counters.change = counters.change.plus(change);
     }
 
     fn counters_mut(&mut self, backlog: i64) -> &mut Counters {
-        self.ledger.counters.entry(backlog).or_default()
+        self.row_cache.counters.entry(backlog).or_default()
     }
 }

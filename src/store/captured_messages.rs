@@ -1,6 +1,7 @@
 //! Captured messages: notifications to phones, devices, mailboxes and streams, stored for inspection.
 
 use super::{Error, Txn, Usage};
+use crate::domain::namespace::Namespace;
 
 /// A captured message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Txn<'_> {
     /// Stores a message for a target. Deletes the oldest messages of the account beyond its limit.
     pub fn capture_message(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         protocol: &str,
         target: &str,
         message: &str,
@@ -43,7 +44,7 @@ impl Txn<'_> {
     /// Returns the latest messages of a protocol before an ID, latest first, optionally of one target.
     pub fn captured_messages(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         protocol: &str,
         target: Option<&str>,
         before: i64,

@@ -207,7 +207,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Claims an outbox; [`Txn::settle_outbox`] releases it.
+    /// Claims an outbox; [`Txn::release_outbox`] releases it.
     pub fn claim_outbox(&mut self, subscription: i64) -> Result<(), Error> {
         self.run("UPDATE outboxes SET claimed = 1 WHERE subscription = ?1", params![subscription])
     }
@@ -222,7 +222,7 @@ impl Txn<'_> {
 
     /// Updates the row of an outbox from its deliveries, and releases the claim. The outbox rests until
     /// `not_before`, in Unix milliseconds, if that is given, whatever is added meanwhile.
-    pub fn settle_outbox(
+    pub fn release_outbox(
         &mut self,
         subscription: i64,
         not_before: Option<i64>,

@@ -2,7 +2,7 @@
 //! standard queues.
 //!
 //! Every send, receive and delete changes a group, and those of one transaction often change the same
-//! one. So changes are buffered in the ledger and written once: at the end of the transaction, or before a
+//! one. So changes are buffered in the row_cache and written once: at the end of the transaction, or before a
 //! statement searches groups.
 
 use super::driver::Driver;
@@ -42,7 +42,7 @@ impl MessageGroup {
     }
 }
 
-/// The groups in a ledger.
+/// The groups in a row_cache.
 #[derive(Debug, Default)]
 pub(super) struct KnownGroups {
     by_id: HashMap<i64, Known>,
@@ -131,26 +131,26 @@ impl Txn<'_> {
         backlog: i64,
         name: &str,
     ) -> Result<Option<MessageGroup>, Error> {
-        if let Some(known) = self.ledger.groups.by_name(backlog, name) {
+        if let Some(known) = self.row_cache.groups.by_name(backlog, name) {
             return Ok(Some(known.clone()));
         }
         let found: Option<MessageGroup> =
             self.one(select!("WHERE backlog = ?1 AND name = ?2"), params![backlog, name])?;
         if let Some(group) = &found {
-            self.ledger.groups.learn(group.clone());
+            self.row_cache.groups.learn(group.clone());
         }
         Ok(found)
     }
 
     /// Returns the group of an ID in a message.
     pub fn message_group_by_id(&mut self, id: i64) -> Result<MessageGroup, Error> {
-        if let Some(known) = self.ledger.groups.by_id.get(&id) {
+        if let Some(known) = self.row_cache.groups.by_id.get(&id) {
             return Ok(known.group.clone());
         }
         let group: MessageGroup = self
             .one(select!("WHERE id = ?1"), params![id])?
             .ok_or_else(|| Error::Corrupt(format!("message group {id} is missing")))?;
-        self.ledger.groups.learn(group.clone());
+        self.row_cache.groups.learn(group.clone());
         Ok(group)
     }
 
@@ -162,8 +162,8 @@ impl Txn<'_> {
             params![backlog, limit],
         )?;
         for group in &ready {
-            if !self.ledger.groups.by_id.contains_key(&group.id) {
-                self.ledger.groups.learn(group.clone());
+            if !self.row_cache.groups.by_id.contains_key(&group.id) {
+                self.row_cache.groups.learn(group.clone());
             }
         }
         Ok(ready)
@@ -173,13 +173,13 @@ impl Txn<'_> {
     /// [`Txn::forget_message_groups`].
     pub fn put_message_group(&mut self, group: &MessageGroup) {
         self.note_write();
-        self.ledger.groups.change(group);
+        self.row_cache.groups.change(group);
     }
 
     /// Writes buffered changes before a statement searches groups.
     pub(super) fn write_message_groups(&mut self) -> Result<(), Error> {
-        let (driver, ledger) = self.parts();
-        ledger.groups.write(driver)
+        let (driver, row_cache) = self.parts();
+        row_cache.groups.write(driver)
     }
 
     /// Checks up to `limit` groups after an ID, and deletes those without messages and without a send since a
@@ -199,7 +199,7 @@ impl Txn<'_> {
         for (id, is_idle) in &page {
             if *is_idle {
                 self.run("DELETE FROM message_groups WHERE id = ?1", params![*id])?;
-                self.ledger.groups.forget(*id);
+                self.row_cache.groups.forget(*id);
             }
         }
         Ok(page.last().map(|(id, _)| *id).filter(|_| page.len() as i64 == limit))

@@ -7,17 +7,17 @@ use uuid::Uuid;
 
 /// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum MessageState {
     /// Delayed until its rank, in Unix milliseconds.
     Delayed,
     /// In flight until its rank, in Unix milliseconds.
     InFlight,
     /// Ready, in the line of a message group, ordered by rank: the ID of the group, 0 for messages without
     /// one.
-    Line(i64),
+    Ready(i64),
 }
 
-impl Place {
+impl MessageState {
     /// Returns the number of a state in the rows of a queue. Hidden messages of FIFO queues have separate
     /// numbers, so that the index `messages_hidden` contains only them.
     const fn number(self, fifo: bool) -> i64 {
@@ -26,7 +26,7 @@ impl Place {
             (Self::InFlight, true) => -3,
             (Self::Delayed, false) => -2,
             (Self::InFlight, false) => -1,
-            (Self::Line(group), _) => group,
+            (Self::Ready(group), _) => group,
         }
     }
 
@@ -34,7 +34,7 @@ impl Place {
         match number {
             -4 | -2 => Self::Delayed,
             -3 | -1 => Self::InFlight,
-            group => Self::Line(group),
+            group => Self::Ready(group),
         }
     }
 
@@ -42,7 +42,7 @@ impl Place {
         match self {
             Self::Delayed => Counts { ready: 0, in_flight: 0, delayed: number },
             Self::InFlight => Counts { ready: 0, in_flight: number, delayed: 0 },
-            Self::Line(_) => Counts { ready: number, in_flight: 0, delayed: 0 },
+            Self::Ready(_) => Counts { ready: number, in_flight: 0, delayed: 0 },
         }
     }
 }
@@ -53,9 +53,9 @@ pub struct Message {
     /// Identifies the message in its backlog; grows with every send.
     pub sequence: i64,
     /// Its state.
-    pub place: Place,
+    pub state: MessageState,
     /// Its order: a sequence if ready, else Unix milliseconds.
-    pub rank: i64,
+    pub sort_key: i64,
     /// Id of its message group, 0 for none.
     pub group: i64,
     /// ID of its content in the table `contents`, 0 if the content is in the row of the message. Set when
@@ -103,12 +103,12 @@ impl Content {
         self.body.len() + self.attributes.as_ref().map_or(0, Vec::len)
     }
 
-    fn stands_apart(&self) -> bool {
+    fn is_separate(&self) -> bool {
         self.size() > Self::WITH_MESSAGE
     }
 }
 
-impl Stored for Place {
+impl Stored for MessageState {
     fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
         cells.read().map(Self::from_number)
     }
@@ -122,8 +122,8 @@ impl Stored for Place {
 row! {
     ($ select) Message in "messages" {
         sequence,
-        place,
-        rank,
+        state: "place",
+        sort_key: "rank",
         group: "message_group",
         content,
         id: "message_id",
@@ -138,7 +138,7 @@ row! {
 }
 
 /// Where the place is among the values of a message.
-const PLACE: usize = 1;
+const STATE: usize = 1;
 
 fields!(Content {
     body: String,
@@ -156,21 +156,21 @@ impl Txn<'_> {
         message: &mut Message,
         content: &Content,
     ) -> Result<(), Error> {
-        let stands_apart = content.stands_apart();
-        message.content = if stands_apart { message.sequence } else { 0 };
+        let is_separate = content.is_separate();
+        message.content = if is_separate { message.sequence } else { 0 };
         let mut values = values(message);
-        values[PLACE] = message.place.number(queue.attributes.fifo).into();
+        values[STATE] = message.state.number(queue.attributes.fifo).into();
         values.push(queue.backlog.into());
-        if stands_apart {
+        if is_separate {
             values.extend(std::iter::repeat_n(Value::Null, Content::WIDTH));
         } else {
             content.bind(&mut values);
         }
         self.run(Message::INSERT, &values)?;
-        if stands_apart {
+        if is_separate {
             self.insert_content(message.content, content)?;
         }
-        self.count(queue.backlog, message.place.counts(1));
+        self.count(queue.backlog, message.state.counts(1));
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl Txn<'_> {
     pub fn update_message(
         &mut self,
         queue: &Queue,
-        from: Place,
+        from: MessageState,
         message: &Message,
     ) -> Result<(), Error> {
         self.run(
@@ -197,22 +197,22 @@ impl Txn<'_> {
             params![
                 queue.backlog,
                 message.sequence,
-                message.place.number(queue.attributes.fifo),
-                message.rank,
+                message.state.number(queue.attributes.fifo),
+                message.sort_key,
                 message.receive_count,
                 message.received_at,
                 message.first_received_at,
             ],
         )?;
         self.count(queue.backlog, from.counts(-1));
-        self.count(queue.backlog, message.place.counts(1));
+        self.count(queue.backlog, message.state.counts(1));
         Ok(())
     }
 
     /// Removes a message and its content from a backlog.
     pub fn remove_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
         self.delete_message_rows(backlog, message.sequence, message.content)?;
-        self.count(backlog, message.place.counts(-1));
+        self.count(backlog, message.state.counts(-1));
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Txn<'_> {
     }
 
     /// Returns the first messages of a line with a rank below `before`, with their contents.
-    pub fn line(
+    pub fn ready_queue(
         &mut self,
         backlog: i64,
         group: i64,
@@ -244,16 +244,17 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<(Message, Content)>, Error> {
         // A content that stands apart leaves its columns here empty.
-        let line: Vec<(Message, Option<Content>)> = self.all(
+        let messages: Vec<(Message, Option<Content>)> = self.all(
             select!(
                 "body, attributes, sender_id, trace_header, deduplication_id",
                 "WHERE backlog = ?1 AND place = ?2 AND rank < ?3 ORDER BY rank LIMIT ?4"
             ),
             params![backlog, group, before, limit],
         )?;
-        line.into_iter()
+        messages
+            .into_iter()
             .map(|(message, content)| {
-                let content = content.map_or_else(|| self.content_apart(message.content), Ok)?;
+                let content = content.map_or_else(|| self.separate_content(message.content), Ok)?;
                 Ok((message, content))
             })
             .collect()
@@ -262,7 +263,7 @@ impl Txn<'_> {
     /// Returns the content of a message.
     pub fn content(&mut self, backlog: i64, message: &Message) -> Result<Content, Error> {
         if message.content != 0 {
-            return self.content_apart(message.content);
+            return self.separate_content(message.content);
         }
         self.one(
             "SELECT body, attributes, sender_id, trace_header, deduplication_id FROM messages \
@@ -272,7 +273,7 @@ impl Txn<'_> {
         .ok_or_else(|| Error::Corrupt(format!("message {} is missing", message.sequence)))
     }
 
-    fn content_apart(&mut self, id: i64) -> Result<Content, Error> {
+    fn separate_content(&mut self, id: i64) -> Result<Content, Error> {
         self.one(
             "SELECT body, attributes, sender_id, trace_header, deduplication_id FROM contents \
              WHERE id = ?1",
@@ -282,7 +283,7 @@ impl Txn<'_> {
     }
 
     /// Returns the rank of the first message of a line.
-    pub fn line_head(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
+    pub fn first_sort_key(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT rank FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT 1",
             params![backlog, group],
@@ -299,30 +300,35 @@ impl Txn<'_> {
     }
 
     /// Returns due messages of a state that is ordered by time, earliest first.
-    pub fn due(&mut self, queue: &Queue, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
-        let place = place.number(queue.attributes.fifo);
+    pub fn due(
+        &mut self,
+        queue: &Queue,
+        state: MessageState,
+        limit: i64,
+    ) -> Result<Vec<Message>, Error> {
+        let state = state.number(queue.attributes.fifo);
         self.all(
             select!(
                 "WHERE backlog = ?1 AND place = ?2 AND rank <= ?3 ORDER BY rank, sequence LIMIT ?4"
             ),
-            params![queue.backlog, place, self.now(), limit],
+            params![queue.backlog, state, self.now(), limit],
         )
     }
 
     /// Returns the number of due messages of a state that is ordered by time.
-    pub fn count_due(&mut self, queue: &Queue, place: Place) -> Result<i64, Error> {
-        let place = place.number(queue.attributes.fifo);
+    pub fn count_due(&mut self, queue: &Queue, state: MessageState) -> Result<i64, Error> {
+        let state = state.number(queue.attributes.fifo);
         self.number(
             "SELECT count(*) FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3",
-            params![queue.backlog, place, self.now()],
+            params![queue.backlog, state, self.now()],
         )
     }
 
     /// Returns when the next message in flight or delayed becomes ready, in Unix milliseconds.
     pub fn next_due(&mut self, queue: &Queue) -> Result<Option<i64>, Error> {
         let fifo = queue.attributes.fifo;
-        let in_flight = self.line_head(queue.backlog, Place::InFlight.number(fifo))?;
-        let delayed = self.line_head(queue.backlog, Place::Delayed.number(fifo))?;
+        let in_flight = self.first_sort_key(queue.backlog, MessageState::InFlight.number(fifo))?;
+        let delayed = self.first_sort_key(queue.backlog, MessageState::Delayed.number(fifo))?;
         Ok(in_flight.into_iter().chain(delayed).min())
     }
 
@@ -331,7 +337,7 @@ impl Txn<'_> {
         self.one(
             "SELECT sequence FROM messages WHERE backlog = ?1 AND place = ?2 \
              ORDER BY rank, sequence LIMIT 1",
-            params![queue.backlog, Place::Delayed.number(queue.attributes.fifo)],
+            params![queue.backlog, MessageState::Delayed.number(queue.attributes.fifo)],
         )
     }
 

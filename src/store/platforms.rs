@@ -1,6 +1,7 @@
 //! Platform applications and their endpoints.
 
 use super::{Error, Txn};
+use crate::domain::namespace::Namespace;
 use crate::domain::platform::{
     ApplicationAddress, ApplicationAttributes, EndpointAddress, EndpointAttributes,
 };
@@ -67,8 +68,7 @@ impl Txn<'_> {
     /// Returns the applications of an account and region after one, ordered by platform and name.
     pub fn platform_applications_after(
         &mut self,
-        account: &str,
-        region: &str,
+        Namespace { account, region }: Namespace<'_>,
         (platform, name): (&str, &str),
         limit: i64,
     ) -> Result<Vec<PlatformApplication>, Error> {

@@ -2,6 +2,7 @@
 
 use super::{Error, Txn};
 use crate::domain::address::QueueAddress;
+use crate::domain::namespace::Namespace;
 use crate::domain::queue_attributes::{DeduplicationScope, QueueAttributes};
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ fields!(Forwards { copy_to: Option<String>, move_to: Option<String> });
 impl Txn<'_> {
     /// Returns the queue of this name.
     pub fn queue(&mut self, address: &QueueAddress) -> Result<Option<Arc<Queue>>, Error> {
-        if let Some(known) = self.ledger.queues.get(address) {
+        if let Some(known) = self.row_cache.queues.get(address) {
             return Ok(Some(Arc::clone(known)));
         }
         let found = self.one(
@@ -71,7 +72,7 @@ impl Txn<'_> {
         )?;
         Ok(found.map(|queue| {
             let queue = Arc::new(queue);
-            self.ledger.queues.insert(address.clone(), Arc::clone(&queue));
+            self.row_cache.queues.insert(address.clone(), Arc::clone(&queue));
             queue
         }))
     }
@@ -88,13 +89,13 @@ impl Txn<'_> {
 
     /// Writes what can change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
-        self.ledger.queues.remove(&queue.address);
+        self.row_cache.queues.remove(&queue.address);
         self.update(queue).map(drop)
     }
 
     /// Removes a queue and its tags, but not its backlog.
     pub fn delete_queue_row(&mut self, queue: &Queue) -> Result<(), Error> {
-        self.ledger.queues.remove(&queue.address);
+        self.row_cache.queues.remove(&queue.address);
         self.run("DELETE FROM queue_tags WHERE queue = ?1", params![queue.id])?;
         self.run("DELETE FROM queues WHERE id = ?1", params![queue.id])
     }
@@ -102,8 +103,7 @@ impl Txn<'_> {
     /// Returns the names of queues in an account and region that start with `prefix` and sort after `after`.
     pub fn queue_names(
         &mut self,
-        account: &str,
-        region: &str,
+        Namespace { account, region }: Namespace<'_>,
         prefix: &str,
         after: &str,
         limit: i64,

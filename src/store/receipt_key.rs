@@ -7,11 +7,11 @@ use crate::domain::receipt::ReceiptKey;
 impl Txn<'_> {
     /// Returns the key, if a message has ever been received.
     pub fn receipt_key(&mut self) -> Result<Option<ReceiptKey>, Error> {
-        if self.ledger.receipt_key.is_none() {
+        if self.row_cache.receipt_key.is_none() {
             let stored = self.one("SELECT secret FROM receipt_key WHERE id = 1", &[])?;
-            self.ledger.receipt_key = stored.as_ref().map(ReceiptKey::new);
+            self.row_cache.receipt_key = stored.as_ref().map(ReceiptKey::new);
         }
-        Ok(self.ledger.receipt_key.clone())
+        Ok(self.row_cache.receipt_key.clone())
     }
 
     /// Returns the key, made now if there is none.

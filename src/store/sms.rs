@@ -1,6 +1,7 @@
 //! SMS settings of accounts, opted-out phone numbers, and those of the sandbox.
 
 use super::{Error, Txn};
+use crate::domain::namespace::Namespace;
 use indexmap::IndexMap;
 
 /// The state of a phone number that was opted out at some time.
@@ -30,7 +31,7 @@ impl Txn<'_> {
     /// Returns the SMS settings of an account in a region, by name.
     pub fn sms_attributes(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
     ) -> Result<IndexMap<String, String>, Error> {
         let attributes = self.all(
             "SELECT name, value FROM sms_attributes WHERE account = ?1 AND region = ?2 \
@@ -43,7 +44,7 @@ impl Txn<'_> {
     /// Sets an SMS setting; the empty value removes it.
     pub fn set_sms_attribute(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         name: &str,
         value: &str,
     ) -> Result<(), Error> {
@@ -63,7 +64,7 @@ impl Txn<'_> {
     /// Returns the opt-out state of a phone number.
     pub fn sms_opt_out(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         phone_number: &str,
     ) -> Result<Option<OptOut>, Error> {
         self.one(
@@ -76,7 +77,7 @@ impl Txn<'_> {
     /// Writes the opt-out state of a phone number.
     pub fn set_sms_opt_out(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         phone_number: &str,
         opt_out: OptOut,
     ) -> Result<(), Error> {
@@ -91,7 +92,7 @@ impl Txn<'_> {
     /// Returns opted-out phone numbers after one, in order.
     pub fn opted_out_numbers_after(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         after: &str,
         limit: i64,
     ) -> Result<Vec<String>, Error> {
@@ -116,7 +117,7 @@ impl Txn<'_> {
     /// Returns a phone number of the sandbox.
     pub fn sandbox_number(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         phone_number: &str,
     ) -> Result<Option<SandboxNumber>, Error> {
         self.one(
@@ -129,7 +130,7 @@ impl Txn<'_> {
     /// Returns phone numbers of the sandbox after one, in order.
     pub fn sandbox_numbers_after(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         after: &str,
         limit: i64,
     ) -> Result<Vec<SandboxNumber>, Error> {
@@ -144,7 +145,7 @@ impl Txn<'_> {
     /// Writes a phone number of the sandbox.
     pub fn set_sandbox_number(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         number: &SandboxNumber,
     ) -> Result<(), Error> {
         let SandboxNumber { phone_number, one_time_password, verified } = number;
@@ -160,7 +161,7 @@ impl Txn<'_> {
     /// Removes a phone number of the sandbox.
     pub fn delete_sandbox_number(
         &mut self,
-        (account, region): (&str, &str),
+        Namespace { account, region }: Namespace<'_>,
         phone_number: &str,
     ) -> Result<(), Error> {
         self.run(

@@ -1,6 +1,7 @@
 //! Subscriptions of topics.
 
 use super::{Error, Txn};
+use crate::domain::namespace::Namespace;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::subscription_attributes::SubscriptionAttributes;
 use uuid::Uuid;
@@ -146,8 +147,7 @@ impl Txn<'_> {
     /// Returns the subscriptions of an account and region after an ID.
     pub fn subscriptions_of_account(
         &mut self,
-        account: &str,
-        region: &str,
+        Namespace { account, region }: Namespace<'_>,
         after: i64,
         limit: i64,
     ) -> Result<Vec<Subscription>, Error> {

@@ -1,6 +1,7 @@
 //! Topics, their attributes, and the tags of all resources with an ARN of SNS.
 
 use super::{Error, Txn};
+use crate::domain::namespace::Namespace;
 use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_attributes::TopicAttributes;
 use indexmap::IndexMap;
@@ -44,7 +45,7 @@ impl Txn<'_> {
 
     /// Returns the ID and the version of the topic of this name, which suffice to use a cached topic.
     pub fn topic_version(&mut self, address: &TopicAddress) -> Result<Option<(i64, i64)>, Error> {
-        if let Some(known) = self.ledger.topics.get(address) {
+        if let Some(known) = self.row_cache.topics.get(address) {
             return Ok(Some(*known));
         }
         let found = self.one(
@@ -52,7 +53,7 @@ impl Txn<'_> {
             params![&address.account, &address.region, &address.name],
         )?;
         if let Some(found) = found {
-            self.ledger.topics.insert(address.clone(), found);
+            self.row_cache.topics.insert(address.clone(), found);
         }
         Ok(found)
     }
@@ -65,8 +66,7 @@ impl Txn<'_> {
     /// Returns the topics of an account and region after a name, ordered by name.
     pub fn topics_after(
         &mut self,
-        account: &str,
-        region: &str,
+        Namespace { account, region }: Namespace<'_>,
         after: &str,
         limit: i64,
     ) -> Result<Vec<Topic>, Error> {
@@ -88,14 +88,14 @@ impl Txn<'_> {
 
     /// Writes what can change of a topic, with a new version.
     pub fn update_topic(&mut self, topic: &Topic) -> Result<(), Error> {
-        self.ledger.topics.remove(&topic.address);
+        self.row_cache.topics.remove(&topic.address);
         let version = self.fresh_version();
         self.update(&Topic { version, ..topic.clone() }).map(drop)
     }
 
     /// Removes the row of a topic; its subscriptions and archive are removed in pages.
     pub fn delete_topic_row(&mut self, topic: &Topic) -> Result<(), Error> {
-        self.ledger.topics.remove(&topic.address);
+        self.row_cache.topics.remove(&topic.address);
         self.run("DELETE FROM topics WHERE id = ?1", params![topic.id])?;
         self.run("INSERT INTO discarded_topics (id) VALUES (?1)", params![topic.id])
     }

@@ -78,7 +78,7 @@ pub struct DeliveryStatus {
 /// Nobody else writes to the database, so what a committed transaction leaves here stays true. A
 /// transaction that is rolled back leaves nothing but the sequence.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct RowCache {
     sequence: Option<Sequence>,
     /// As of the last commit.
     committed_sequence: Option<Sequence>,
@@ -122,9 +122,9 @@ pub(super) struct Counters {
     pub(super) change: Counts,
 }
 
-impl Ledger {
+impl RowCache {
     /// Writes down what has changed, at the end of a transaction.
-    pub fn settle(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
+    pub fn write_changes(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
         self.groups.write(driver)?;
         for backlog in &self.changed {
             if let Some(counters) = self.counters.get(backlog) {
@@ -190,7 +190,7 @@ impl Ledger {
 /// A transaction as one caller sees it.
 pub struct Txn<'t> {
     driver: &'t mut dyn Driver,
-    pub(super) ledger: &'t mut Ledger,
+    pub(super) row_cache: &'t mut RowCache,
     ids: &'t mut Ids,
     now: i64,
     shown: i64,
@@ -202,11 +202,11 @@ impl<'t> Txn<'t> {
     /// A view of the transaction that `driver` has open.
     pub fn new(
         driver: &'t mut dyn Driver,
-        ledger: &'t mut Ledger,
+        row_cache: &'t mut RowCache,
         ids: &'t mut Ids,
         now: i64,
     ) -> Self {
-        Self { driver, ledger, ids, now, shown: now, effects: Vec::new(), wrote: false }
+        Self { driver, row_cache, ids, now, shown: now, effects: Vec::new(), wrote: false }
     }
 
     /// The same, while the wall clock shows another time.
@@ -228,12 +228,12 @@ impl<'t> Txn<'t> {
     /// Has accounts reach each other's queues only where policies say so, in this transaction and later
     /// ones. Calls are checked where they arrive; this is for what runs without a caller.
     pub fn isolate_accounts(&mut self) {
-        self.ledger.isolates_accounts = true;
+        self.row_cache.isolates_accounts = true;
     }
 
     /// Returns whether accounts reach each other's queues only where policies say so.
     pub fn isolates_accounts(&self) -> bool {
-        self.ledger.isolates_accounts
+        self.row_cache.isolates_accounts
     }
 
     /// A fresh random id: the only randomness of the rules.
@@ -249,7 +249,7 @@ impl<'t> Txn<'t> {
             sequence.reserved += SEQUENCES_RESERVED;
             self.run("UPDATE sequence SET last = ?1 WHERE id = 1", params![sequence.reserved])?;
         }
-        self.ledger.sequence = Some(sequence);
+        self.row_cache.sequence = Some(sequence);
         self.wrote = true;
         Ok(sequence.last)
     }
@@ -260,14 +260,14 @@ impl<'t> Txn<'t> {
     }
 
     fn sequence(&mut self) -> Result<Sequence, Error> {
-        if let Some(sequence) = self.ledger.sequence {
+        if let Some(sequence) = self.row_cache.sequence {
             return Ok(sequence);
         }
         let last = self
             .one("SELECT last FROM sequence WHERE id = 1", &[])?
             .ok_or_else(|| Error::Corrupt("the sequence has no row".into()))?;
         let sequence = Sequence { last, reserved: last };
-        self.ledger.sequence = Some(sequence);
+        self.row_cache.sequence = Some(sequence);
         Ok(sequence)
     }
 
@@ -287,8 +287,8 @@ impl<'t> Txn<'t> {
     }
 
     /// What statements go to, and what need not go there at once.
-    pub(super) fn parts(&mut self) -> (&mut dyn Driver, &mut Ledger) {
-        (&mut *self.driver, &mut *self.ledger)
+    pub(super) fn parts(&mut self) -> (&mut dyn Driver, &mut RowCache) {
+        (&mut *self.driver, &mut *self.row_cache)
     }
 
     /// Remembers that this caller has changed something.

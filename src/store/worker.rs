@@ -12,7 +12,7 @@
 //! of jobs only that they can run twice, which a store with serialization failures asks as well.
 
 use super::driver::{Database, Driver};
-use super::txn::{Effect, Ledger, Txn};
+use super::txn::{Effect, RowCache, Txn};
 use super::{Error, Ids, failure_log};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -89,7 +89,7 @@ impl Store {
             latest: i64::MIN,
             noted: i64::MIN,
             wrote: false,
-            ledger: Ledger::default(),
+            row_cache: RowCache::default(),
             effects: Vec::new(),
         };
         let done = Arc::new(AtomicU64::new(0));
@@ -393,7 +393,7 @@ struct State {
     noted: i64,
     /// Whether a job of the open transaction has changed something.
     wrote: bool,
-    ledger: Ledger,
+    row_cache: RowCache,
     /// Of the jobs that have been committed, and of those in the transaction that is open.
     effects: Vec<Effect>,
 }
@@ -429,10 +429,10 @@ impl State {
         let effects_before = self.effects.len();
         let outcome = self.run_and_commit(driver, jobs);
         if outcome.is_ok() {
-            self.ledger.committed();
+            self.row_cache.committed();
         } else {
             driver.rollback();
-            self.ledger.rolled_back();
+            self.row_cache.rolled_back();
             self.effects.truncate(effects_before);
         }
         outcome
@@ -448,7 +448,7 @@ impl State {
         for job in jobs {
             self.run_one(driver, job)?;
         }
-        self.ledger.settle(driver).map_err(Spoiled::Store)?;
+        self.row_cache.write_changes(driver).map_err(Spoiled::Store)?;
         let noted = self.note_time(driver).map_err(Spoiled::Store)?;
         driver.commit().map_err(Spoiled::Store)?;
         self.noted = noted;
@@ -468,7 +468,7 @@ impl State {
     fn run_one(&mut self, driver: &mut dyn Driver, job: &mut impl Job) -> Result<(), Spoiled> {
         let moment = (self.now)();
         self.latest = self.latest.max(moment.now);
-        let mut txn = Txn::new(driver, &mut self.ledger, &mut self.ids, self.latest)
+        let mut txn = Txn::new(driver, &mut self.row_cache, &mut self.ids, self.latest)
             .shown_at(moment.shown + (self.latest - moment.now));
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut txn)));
         let wrote = txn.wrote();

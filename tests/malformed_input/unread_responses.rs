@@ -3,7 +3,7 @@
 
 use crate::gateway::{Answer, PROTOCOLS, QUEUES, Service, request, settings};
 use serde_json::{Value, json};
-use squab::api::Conventions;
+use squab::api::CompatOptions;
 use squab::server::gateway::GatewaySettings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,8 +129,11 @@ async fn ten_messages_are_received_however_large_they_are() {
 
 #[tokio::test]
 async fn a_receive_without_limit_ends_at_a_thousand_messages_or_ten_mebibytes() {
-    let conventions =
-        Conventions { unlimited_receives: true, receive_overrides: true, ..Conventions::default() };
+    let conventions = CompatOptions {
+        unlimited_receives: true,
+        receive_overrides: true,
+        ..CompatOptions::default()
+    };
     let service =
         service_with(GatewaySettings { conventions: Arc::new(conventions), ..settings() }).await;
     send_large(&service, 13).await;

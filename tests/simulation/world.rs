@@ -10,7 +10,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use squab::api::CoolDowns;
 use squab::domain::address::QueueAddress;
-use squab::engine::places;
+use squab::engine::message_state;
 use squab::runtime::clock::ManualClock;
 use squab::runtime::transport::http::Post;
 use squab::store::{Durability, Location, Sqlite};
@@ -384,7 +384,7 @@ impl World {
                 let unknown = if known.contains(&id) {
                     None
                 } else {
-                    let group = places::group_of(tx, &message)?.map(|group| group.name);
+                    let group = message_state::group_of(tx, &message)?.map(|group| group.name);
                     Some((read(&tx.content(queue.backlog, &message)?.body), group))
                 };
                 seen.push(Seen { id, sent_at: message.sent_at, unknown });

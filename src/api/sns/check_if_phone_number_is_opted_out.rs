@@ -28,6 +28,6 @@ pub async fn check_if_phone_number_is_opted_out(
 ) -> Result<Output, Refusal> {
     let number = given_number(&required(input.phone_number, "phoneNumber")?)?;
     let is_opted_out =
-        cx.run(move |tx, caller| sms::is_opted_out(tx, caller.place(), &number)).await?;
+        cx.run(move |tx, caller| sms::is_opted_out(tx, caller.namespace(), &number)).await?;
     Ok(Output { is_opted_out })
 }

@@ -22,7 +22,7 @@ pub async fn create_sms_sandbox_phone_number(cx: &Context, input: Input) -> Resu
         .one_of("languageCode", input.language_code.as_deref(), &LANGUAGES)
         .check()?;
     let number = input.phone_number.unwrap_or_default();
-    cx.run(move |tx, caller| sms::create_sandbox_number(tx, caller.place(), &number)).await?;
+    cx.run(move |tx, caller| sms::create_sandbox_number(tx, caller.namespace(), &number)).await?;
     Ok(Empty {})
 }
 

@@ -18,6 +18,6 @@ pub struct Input {
 pub async fn delete_sms_sandbox_phone_number(cx: &Context, input: Input) -> Result<Empty, Refusal> {
     phone_number_fits(Constraints::default(), input.phone_number.as_deref()).check()?;
     let number = input.phone_number.unwrap_or_default();
-    cx.run(move |tx, caller| sms::delete_sandbox_number(tx, caller.place(), &number)).await?;
+    cx.run(move |tx, caller| sms::delete_sandbox_number(tx, caller.namespace(), &number)).await?;
     Ok(Empty {})
 }

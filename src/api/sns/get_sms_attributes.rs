@@ -24,7 +24,8 @@ pub struct Output {
 
 /// Returns the SMS settings of the caller's account: the requested ones, or all.
 pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let mut attributes = cx.run(move |tx, caller| Ok(tx.sms_attributes(caller.place())?)).await?;
+    let mut attributes =
+        cx.run(move |tx, caller| Ok(tx.sms_attributes(caller.namespace())?)).await?;
     attributes.entry("MonthlySpendLimit".to_owned()).or_insert_with(|| SPEND_LIMIT.to_owned());
     let asked_for = input.attributes.unwrap_or_default();
     if !asked_for.is_empty() {

@@ -27,7 +27,7 @@ pub async fn list_phone_numbers_opted_out(cx: &Context, input: Input) -> Result<
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let phone_numbers = cx
         .run(move |tx, caller| {
-            Ok(tx.opted_out_numbers_after(caller.place(), &after, SNS_PAGE + 1)?)
+            Ok(tx.opted_out_numbers_after(caller.namespace(), &after, SNS_PAGE + 1)?)
         })
         .await?;
     let (phone_numbers, next_token) = page(phone_numbers, SNS_PAGE, String::clone);

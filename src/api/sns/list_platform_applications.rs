@@ -38,12 +38,7 @@ pub async fn list_platform_applications(cx: &Context, input: Input) -> Result<Ou
     let applications = cx
         .run(move |tx, caller| {
             let after = (after.0.as_str(), after.1.as_str());
-            Ok(tx.platform_applications_after(
-                &caller.account,
-                &caller.region,
-                after,
-                SNS_PAGE + 1,
-            )?)
+            Ok(tx.platform_applications_after(caller.namespace(), after, SNS_PAGE + 1)?)
         })
         .await?;
     let (applications, next_token) = page(applications, SNS_PAGE, |last| {

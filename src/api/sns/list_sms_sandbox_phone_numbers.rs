@@ -45,7 +45,9 @@ pub async fn list_sms_sandbox_phone_numbers(cx: &Context, input: Input) -> Resul
     let most = input.max_results.unwrap_or(SNS_PAGE);
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let numbers = cx
-        .run(move |tx, caller| Ok(tx.sandbox_numbers_after(caller.place(), &after, most + 1)?))
+        .run(move |tx, caller| {
+            Ok(tx.sandbox_numbers_after(caller.namespace(), &after, most + 1)?)
+        })
         .await?;
     let (numbers, next_token) = page(numbers, most, |last| last.phone_number.clone());
     Ok(Output { phone_numbers: numbers.into_iter().map(Into::into).collect(), next_token })

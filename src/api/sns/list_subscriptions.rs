@@ -34,7 +34,7 @@ pub async fn list_subscriptions(cx: &Context, input: Input) -> Result<Output, Re
     let after = read_number_token(input.next_token.as_deref())?;
     let subscriptions = cx
         .run(move |tx, caller| {
-            Ok(tx.subscriptions_of_account(&caller.account, &caller.region, after, SNS_PAGE + 1)?)
+            Ok(tx.subscriptions_of_account(caller.namespace(), after, SNS_PAGE + 1)?)
         })
         .await?;
     Ok(Output::new(subscriptions))

@@ -30,9 +30,7 @@ pub struct Topic {
 pub async fn list_topics(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
     let topics = cx
-        .run(move |tx, caller| {
-            Ok(tx.topics_after(&caller.account, &caller.region, &after, SNS_PAGE + 1)?)
-        })
+        .run(move |tx, caller| Ok(tx.topics_after(caller.namespace(), &after, SNS_PAGE + 1)?))
         .await?;
     let (topics, next_token) = page(topics, SNS_PAGE, |last| last.address.name.clone());
     let topics = topics.iter().map(|topic| Topic { topic_arn: topic.address.arn() }).collect();

@@ -17,6 +17,6 @@ pub struct Input {
 /// Lets messages through to a phone number again.
 pub async fn opt_in_phone_number(cx: &Context, input: Input) -> Result<Empty, Refusal> {
     let number = given_number(&required(input.phone_number, "phoneNumber")?)?;
-    cx.run(move |tx, caller| sms::opt_in(tx, caller.place(), &number)).await?;
+    cx.run(move |tx, caller| sms::opt_in(tx, caller.namespace(), &number)).await?;
     Ok(Empty {})
 }

@@ -87,7 +87,7 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
         Target::Phone(number) => {
             sns_message::check_size(message.size(), PUBLISH_BYTES)?;
             let work = move |tx: &mut Txn<'_>, caller: &Caller| {
-                sms::publish(tx, caller.place(), &number, &message)
+                sms::publish(tx, caller.namespace(), &number, &message)
             };
             let id = cx.run(work).await?;
             Receipt { id, sequence_number: None }

@@ -17,6 +17,6 @@ pub struct Input {
 pub async fn set_sms_attributes(cx: &Context, input: Input) -> Result<Empty, Refusal> {
     let attributes = input.attributes.unwrap_or_default();
     check_attributes(&attributes)?;
-    cx.run(move |tx, caller| sms::set_attributes(tx, caller.place(), &attributes)).await?;
+    cx.run(move |tx, caller| sms::set_attributes(tx, caller.namespace(), &attributes)).await?;
     Ok(Empty {})
 }

@@ -26,7 +26,9 @@ pub async fn verify_sms_sandbox_phone_number(cx: &Context, input: Input) -> Resu
         .check()?;
     let number = input.phone_number.unwrap_or_default();
     let password = input.one_time_password.unwrap_or_default();
-    cx.run(move |tx, caller| sms::verify_sandbox_number(tx, caller.place(), &number, &password))
-        .await?;
+    cx.run(move |tx, caller| {
+        sms::verify_sandbox_number(tx, caller.namespace(), &number, &password)
+    })
+    .await?;
     Ok(Empty {})
 }

@@ -32,7 +32,7 @@ pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> 
     let prefix = input.queue_name_prefix.unwrap_or_default();
     let names = cx
         .run(move |tx, caller| {
-            Ok(tx.queue_names(&caller.account, &caller.region, &prefix, &after, limit + 1)?)
+            Ok(tx.queue_names(caller.namespace(), &prefix, &after, limit + 1)?)
         })
         .await?;
     let (names, next_token) = page(names, limit, |last| next_token(last));

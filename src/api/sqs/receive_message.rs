@@ -7,7 +7,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
 use crate::domain::{fifo, queue_attributes};
-use crate::engine::receive::{Delivery, Request};
+use crate::engine::receive::{ReceivedMessage, Request};
 use crate::runtime::clock::Clock;
 use crate::store::Content;
 use crate::wire::longest_encoded;
@@ -58,7 +58,7 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         .flatten()
         .chain(input.message_system_attribute_names.iter().flatten());
     let most = most_messages(cx, input.max_number_of_messages);
-    let checked = check(&input, cx.conventions.limits, most.is_none())
+    let checked = check(&input, cx.compat_options.limits, most.is_none())
         .and_then(|()| SystemAttributes::named(names));
     let asked = match checked {
         Ok(asked) => asked,
@@ -74,9 +74,9 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,
         may_wait: false,
-        may_take: true,
-        room: 0,
-        weigh,
+        may_receive: true,
+        response_bytes: 0,
+        encoded_size_bound,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
     let deliveries = match cx.receive_overrides.wait_time_seconds {
@@ -95,8 +95,8 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
 fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
     let wanted = match (cx.receive_overrides.message_count, given) {
         (Some(count), _) => count,
-        (None, Some(-1)) if cx.conventions.receive_overrides => -1,
-        (None, Some(count)) if cx.conventions.unlimited_receives && count > 0 => count,
+        (None, Some(-1)) if cx.compat_options.receive_overrides => -1,
+        (None, Some(count)) if cx.compat_options.unlimited_receives && count > 0 => count,
         (None, _) => return None,
     };
     let all = if wanted < 0 { UNLIMITED_RECEIVE } else { wanted };
@@ -120,7 +120,7 @@ fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
 }
 
 /// Returns an upper bound of the bytes of a message in an answer of any protocol.
-pub fn weigh(content: &Content) -> usize {
+pub fn encoded_size_bound(content: &Content) -> usize {
     // Names of elements, and members of bounded length: ids, digests, times, the group.
     const REST: usize = 2 * 1024;
     // Names of elements around ten attributes.
@@ -134,7 +134,7 @@ pub fn weigh(content: &Content) -> usize {
 }
 
 /// What a system attribute says of a message, if it says anything.
-type SystemAttribute = fn(&Delivery) -> Option<String>;
+type SystemAttribute = fn(&ReceivedMessage) -> Option<String>;
 
 /// MessageSystemAttributeName, in the order in which they are shown.
 const SYSTEM_ATTRIBUTES: &[(&str, SystemAttribute)] = &[
@@ -177,14 +177,14 @@ impl SystemAttributes {
         Ok(Self(asked))
     }
 
-    fn of(&self, delivery: &Delivery) -> IndexMap<&'static str, String> {
+    fn of(&self, delivery: &ReceivedMessage) -> IndexMap<&'static str, String> {
         let asked = SYSTEM_ATTRIBUTES.iter().enumerate().filter(|(i, _)| self.0 & (1 << i) != 0);
         asked.filter_map(|(_, (name, value))| Some((*name, value(delivery)?))).collect()
     }
 }
 
 /// Returns the message with the times that clients see.
-fn shown(mut delivery: Delivery, clock: &dyn Clock) -> Delivery {
+fn shown(mut delivery: ReceivedMessage, clock: &dyn Clock) -> ReceivedMessage {
     let message = &mut delivery.message;
     message.sent_at = clock.shown(message.sent_at);
     message.first_received_at = clock.shown(message.first_received_at);
@@ -192,11 +192,11 @@ fn shown(mut delivery: Delivery, clock: &dyn Clock) -> Delivery {
 }
 
 /// Returns all that a receive could say of a message.
-pub fn describe(delivery: Delivery, clock: &dyn Clock) -> Message {
+pub fn describe(delivery: ReceivedMessage, clock: &dyn Clock) -> Message {
     shape(shown(delivery, clock), &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
 }
 
-fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> Message {
+fn shape(delivery: ReceivedMessage, asked: &SystemAttributes, filter: &NameFilter) -> Message {
     let attributes = asked.of(&delivery);
     let (md5_of_message_attributes, message_attributes) =
         match delivery.content.attributes.as_deref() {
@@ -237,7 +237,7 @@ mod tests {
     use crate::domain::message_attributes::{AttributeValue, MessageAttribute, encode};
     use crate::domain::receipt::{HANDLE_LENGTH, Receipt};
     use crate::runtime::clock::ManualClock;
-    use crate::store::Place;
+    use crate::store::MessageState;
     use crate::wire::{json, xml};
     use proptest::prelude::*;
 
@@ -249,7 +249,7 @@ mod tests {
         ]
     }
 
-    fn deliveries() -> impl Strategy<Value = Delivery> {
+    fn deliveries() -> impl Strategy<Value = ReceivedMessage> {
         let value = prop_oneof![
             texts().prop_map(AttributeValue::Text),
             prop::collection::vec(any::<u8>(), 1..300).prop_map(AttributeValue::Binary),
@@ -259,14 +259,14 @@ mod tests {
         let attributes = prop::collection::btree_map("[a-z]{1,256}", attribute, 0..=10);
         let ids = "[!-~]{128}";
         (texts(), attributes, prop::option::of(texts()), ids, ids).prop_map(
-            |(body, attributes, trace_header, deduplication_id, group)| Delivery {
+            |(body, attributes, trace_header, deduplication_id, group)| ReceivedMessage {
                 former_turn: 0,
                 receipt: Receipt { queue: i64::MAX, sequence: i64::MAX, receive: i64::MAX },
                 handle: "A".repeat(HANDLE_LENGTH),
                 message: crate::store::Message {
                     sequence: i64::MAX,
-                    place: Place::InFlight,
-                    rank: i64::MAX,
+                    state: MessageState::InFlight,
+                    sort_key: i64::MAX,
                     group: 1,
                     content: 0,
                     id: uuid::Uuid::max(),
@@ -296,11 +296,11 @@ mod tests {
         fn no_answer_is_longer_than_its_messages_weigh(
             deliveries in prop::collection::vec(deliveries(), 1..4),
         ) {
-            let weight: usize = deliveries.iter().map(|one| weigh(&one.content)).sum();
+            let size_bound: usize = deliveries.iter().map(|one| encoded_size_bound(&one.content)).sum();
             let output = Output { messages: deliveries.into_iter().map(|it| describe(it, &ManualClock::at(0))).collect() };
-            prop_assert!(json::encode(&output).len() <= weight);
+            prop_assert!(json::encode(&output).len() <= size_bound);
             let xml = xml::response("ReceiveMessage", "id", &SQS, Some(&output));
-            prop_assert!(xml.len() <= weight, "{} of {weight}", xml.len());
+            prop_assert!(xml.len() <= size_bound, "{} of {size_bound}", xml.len());
         }
     }
 }

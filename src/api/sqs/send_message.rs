@@ -96,7 +96,7 @@ pub async fn send_message_batch(
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let entries = BATCH.entries(cx, input.entries)?;
     entries.iter().try_for_each(|(_, entry)| refuse_lists("SendMessageBatch", entry))?;
-    let limits = cx.conventions.limits;
+    let limits = cx.compat_options.limits;
     let total = entries.iter().map(|(_, entry)| size_as_given(entry)).sum();
     let prepare = |(id, entry)| (id, Prepared::new(cx, entry));
     let mut prepared: Vec<_> = entries.into_iter().map(prepare).collect();
@@ -192,7 +192,7 @@ impl Prepared {
         };
         Ok(Self {
             size: body.len() + message_attributes::size(&attributes),
-            limits: cx.conventions.limits,
+            limits: cx.compat_options.limits,
             outgoing: Outgoing {
                 content: Content {
                     body,

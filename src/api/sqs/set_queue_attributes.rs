@@ -25,5 +25,5 @@ pub async fn set_queue_attributes(cx: &Context, input: Input) -> Result<(), Refu
             queues::set_attributes(tx, &caller.access, &address, &given)
         })
         .await?;
-    cx.runtime.retime(rest).await
+    cx.runtime.reschedule_delayed(rest).await
 }

@@ -16,6 +16,7 @@ use super::{
     ANSWER_BYTES, ANSWER_MESSAGES, Asked, LONGEST_ANSWER, failure, not_allowed, not_found, ok,
     tell_next,
 };
+use crate::domain::namespace::Namespace;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::SubscriptionArn;
 use crate::domain::{Refusal, sms};
@@ -115,12 +116,13 @@ async fn read(
     let room = gateway.reserve(LONGEST_ANSWER).await?;
     let (mut latest, mut bytes, mut next) = (Vec::new(), 0, None);
     'pages: loop {
-        let (place, target) = ((account.clone(), region.clone()), target.clone());
+        let (account, in_region, target) = (account.clone(), region.clone(), target.clone());
         let name = mailbox.protocol.name();
         let page = gateway
             .runtime()
             .run(move |tx| {
-                inspect::captured(tx, (&place.0, &place.1), name, target.as_deref(), before)
+                let namespace = Namespace { account: &account, region: &in_region };
+                inspect::captured(tx, namespace, name, target.as_deref(), before)
             })
             .await?;
         if page.is_empty() {
@@ -231,6 +233,12 @@ async fn opt_out(gateway: &Gateway, asked: &Asked) -> Result<Response<Body>, Ref
     let account = asked.account(gateway, of(given.account_id, "accountId").as_deref())?;
     let region = of(given.region, "region").unwrap_or_else(|| gateway.region().to_owned());
     let answer = ok(&json!({ "phoneNumber": number, "accountId": account, "region": region }));
-    gateway.runtime().run(move |tx| engine::sms::opt_out(tx, (&account, &region), &number)).await?;
+    gateway
+        .runtime()
+        .run(move |tx| {
+            let namespace = Namespace { account: &account, region: &region };
+            engine::sms::opt_out(tx, namespace, &number)
+        })
+        .await?;
     Ok(answer)
 }

@@ -13,7 +13,7 @@
 
 use crate::domain::Refusal;
 use crate::domain::limits::IN_FLIGHT_MESSAGES;
-use crate::store::{Content, Effect, Message, MessageGroup, Place, Queue, Txn};
+use crate::store::{Content, Effect, Message, MessageGroup, MessageState, Queue, Txn};
 
 /// Receives after which a standard queue returns a message to the back instead of the front: a
 /// message that no consumer can process must not block the others.
@@ -21,7 +21,7 @@ const RECEIVES_BEFORE_THE_BACK: i64 = 3;
 
 /// Adds a message to a queue, ready or delayed, and to its group. Sets `message.group` and
 /// `message.content`.
-pub fn arrive(
+pub fn enqueue(
     tx: &mut Txn<'_>,
     queue: &Queue,
     group_name: Option<&str>,
@@ -36,12 +36,12 @@ pub fn arrive(
         }),
     };
     message.group = group.as_ref().map_or(0, |group| group.id);
-    let ready = message.place != Place::Delayed;
+    let ready = message.state != MessageState::Delayed;
     if ready {
-        message.place = Place::Line(message.group);
+        message.state = MessageState::Ready(message.group);
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     } else {
-        tx.effect(Effect::Due { queue: queue.id, at: message.rank });
+        tx.effect(Effect::Due { queue: queue.id, at: message.sort_key });
     }
     tx.insert_message(queue, message, content)?;
     if let Some(group) = &mut group {
@@ -53,7 +53,7 @@ pub fn arrive(
         if !ready {
             note_hidden(queue, group, message);
         } else if !group.blocks(message.sequence) {
-            let head = group.head.map_or(message.rank, |head| head.min(message.rank));
+            let head = group.head.map_or(message.sort_key, |head| head.min(message.sort_key));
             set_head(queue, group, Some(head));
         }
         tx.put_message_group(group);
@@ -91,7 +91,7 @@ fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
 
 /// Records that a message of a group is no longer hidden, or was deleted. Its row must already be
 /// up to date.
-fn note_shown(
+fn note_visible(
     tx: &mut Txn<'_>,
     queue: &Queue,
     group: &mut MessageGroup,
@@ -116,17 +116,17 @@ fn set_head(queue: &Queue, group: &mut MessageGroup, head: Option<i64>) {
 }
 
 /// Puts a ready message in flight until `until`, in Unix milliseconds. The caller passes its group,
-/// and calls [`close`] or [`close_served`] after the last message.
-pub fn take(
+/// and calls [`update_group_head`] or [`end_turn`] after the last message.
+pub fn mark_in_flight(
     tx: &mut Txn<'_>,
     queue: &Queue,
     group: Option<&mut MessageGroup>,
     message: &mut Message,
     until: i64,
 ) -> Result<(), Refusal> {
-    let from = message.place;
-    message.place = Place::InFlight;
-    message.rank = until - i64::from(fault!("redelivery-early")) * 1_000;
+    let from = message.state;
+    message.state = MessageState::InFlight;
+    message.sort_key = until - i64::from(fault!("redelivery-early")) * 1_000;
     message.received_at = tx.now();
     if message.receive_count == 0 {
         message.first_received_at = message.received_at;
@@ -149,23 +149,23 @@ pub fn hide(
     message: &mut Message,
     until: i64,
 ) -> Result<(), Refusal> {
-    let from = message.place;
-    message.place = Place::InFlight;
-    message.rank = until;
+    let from = message.state;
+    message.state = MessageState::InFlight;
+    message.sort_key = until;
     tx.update_message(queue, from, message)?;
     tx.effect(Effect::Due { queue: queue.id, at: until });
-    if from != Place::InFlight
+    if from != MessageState::InFlight
         && let Some(mut group) = group_of(tx, message)?
     {
         group.in_flight += 1;
-        close(tx, queue, &mut group)?;
+        update_group_head(tx, queue, &mut group)?;
     }
     Ok(())
 }
 
 /// Removes a message and its content from its queue. The caller passes its group and calls
-/// [`close`].
-pub fn leave(
+/// [`update_group_head`].
+pub fn remove(
     tx: &mut Txn<'_>,
     queue: &Queue,
     group: Option<&mut MessageGroup>,
@@ -174,19 +174,19 @@ pub fn leave(
     tx.remove_message(queue.backlog, message)?;
     if let Some(group) = group {
         group.size -= 1;
-        if message.place == Place::InFlight {
+        if message.state == MessageState::InFlight {
             group.in_flight -= 1;
         }
-        note_shown(tx, queue, group, message)?;
+        note_visible(tx, queue, group, message)?;
     }
-    if message.place == Place::InFlight {
-        tell_of_room(tx, queue)?;
+    if message.state == MessageState::InFlight {
+        notify_below_limit(tx, queue)?;
     }
     Ok(())
 }
 
 /// Notifies a waiter if the number of messages in flight has just fallen below its limit.
-fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
+fn notify_below_limit(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
     if tx.counts(queue.backlog)?.in_flight + 1 >= IN_FLIGHT_MESSAGES {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     }
@@ -194,10 +194,14 @@ fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
 }
 
 /// Updates the row of a group after changes to its messages.
-pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
+pub fn update_group_head(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    group: &mut MessageGroup,
+) -> Result<(), Refusal> {
     let was_blocked = group.head.is_none();
     let in_line = group.size > group.in_flight;
-    let first = if in_line { tx.line_head(queue.backlog, group.id)? } else { None };
+    let first = if in_line { tx.first_sort_key(queue.backlog, group.id)? } else { None };
     set_head(queue, group, first.filter(|first| !group.blocks(*first)));
     if was_blocked && group.head.is_some() && !fault!("freed-group-wakes-no-waiter") {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
@@ -211,15 +215,11 @@ pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Resul
 // Source: recorded
 // Test: tests/scenarios/fifo_order.txt#A served group moves behind the waiting groups
 
-/// Does the same as [`close`] after a receive has taken messages from the front of the group's line.
+/// Does the same as [`update_group_head`] after a receive has taken messages from the front of the group's line.
 /// The remaining messages of a FIFO group come after the taken ones, so the group is blocked.
-pub fn close_served(
-    tx: &mut Txn<'_>,
-    queue: &Queue,
-    group: &mut MessageGroup,
-) -> Result<(), Refusal> {
+pub fn end_turn(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
     if !queue.attributes.fifo {
-        return close(tx, queue, group);
+        return update_group_head(tx, queue, group);
     }
     group.head = None;
     group.turn = tx.next_sequence()?;
@@ -247,52 +247,54 @@ pub fn group_of(tx: &mut Txn<'_>, message: &Message) -> Result<Option<MessageGro
 /// Removes a message from its queue, and updates its group.
 pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(), Refusal> {
     let mut group = group_of(tx, message)?;
-    leave(tx, queue, group.as_mut(), message)?;
+    remove(tx, queue, group.as_mut(), message)?;
     if let Some(group) = &mut group {
-        close(tx, queue, group)?;
+        update_group_head(tx, queue, group)?;
     }
     Ok(())
 }
 
 /// Makes a message that was in flight or delayed ready.
-pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
-    let from = message.place;
+pub fn make_visible(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
+    let from = message.state;
     let keeps_order = queue.attributes.fifo && !fault!("fifo-order-after-release");
     let to_the_back = !keeps_order && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
-    message.rank = if to_the_back { tx.next_sequence()? } else { message.sequence };
-    message.place = Place::Line(message.group);
+    message.sort_key = if to_the_back { tx.next_sequence()? } else { message.sequence };
+    message.state = MessageState::Ready(message.group);
     tx.update_message(queue, from, message)?;
     match group_of(tx, message)? {
         None => tx.effect(Effect::Ready { queue: queue.id, count: 1 }),
         Some(mut group) => {
-            if from == Place::InFlight {
+            if from == MessageState::InFlight {
                 group.in_flight -= 1;
             }
-            note_shown(tx, queue, &mut group, message)?;
+            note_visible(tx, queue, &mut group, message)?;
             if !queue.attributes.fifo {
                 tx.effect(Effect::Ready { queue: queue.id, count: 1 });
             }
-            close(tx, queue, &mut group)?;
+            update_group_head(tx, queue, &mut group)?;
         }
     }
-    if from == Place::InFlight && queue.attributes.fifo {
-        tell_of_room(tx, queue)?;
+    if from == MessageState::InFlight && queue.attributes.fifo {
+        notify_below_limit(tx, queue)?;
     }
     Ok(())
 }
 
 /// Makes a page of due messages ready. Returns whether there may be more.
-pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
+pub fn release_due(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let counts = tx.counts(queue.backlog)?;
     let mut more = false;
-    for (place, count) in [(Place::InFlight, counts.in_flight), (Place::Delayed, counts.delayed)] {
+    for (state, count) in
+        [(MessageState::InFlight, counts.in_flight), (MessageState::Delayed, counts.delayed)]
+    {
         if count == 0 {
             continue;
         }
-        let due = tx.due(queue, place, super::PAGE)?;
+        let due = tx.due(queue, state, super::PAGE)?;
         more |= due.len() as i64 == super::PAGE;
         for mut message in due {
-            release(tx, queue, &mut message)?;
+            make_visible(tx, queue, &mut message)?;
         }
     }
     Ok(more)
@@ -310,15 +312,15 @@ pub fn is_expired(queue: &Queue, message: &Message, now: i64) -> bool {
     now >= expires_at(queue, message)
 }
 
-/// Delays a message that was never received until `message.rank`, in Unix milliseconds.
+/// Delays a message that was never received until `message.sort_key`, in Unix milliseconds.
 pub fn delay(tx: &mut Txn<'_>, queue: &Queue, mut message: Message) -> Result<(), Refusal> {
-    let from = message.place;
-    message.place = Place::Delayed;
+    let from = message.state;
+    message.state = MessageState::Delayed;
     tx.update_message(queue, from, &message)?;
-    tx.effect(Effect::Due { queue: queue.id, at: message.rank });
+    tx.effect(Effect::Due { queue: queue.id, at: message.sort_key });
     if let Some(mut group) = group_of(tx, &message)? {
         note_hidden(queue, &mut group, &message);
-        close(tx, queue, &mut group)?;
+        update_group_head(tx, queue, &mut group)?;
     }
     Ok(())
 }
