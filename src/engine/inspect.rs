@@ -29,7 +29,7 @@ pub struct Show {
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// The message in the form of a received one.
-    pub delivery: ReceivedMessage,
+    pub received: ReceivedMessage,
     /// Whether a receive could return it.
     pub visible: bool,
     /// Whether its delay has not passed.
@@ -117,7 +117,7 @@ pub fn peek(
         if message_state::is_expired(&queue, &message, now) {
             continue;
         }
-        // Due messages count as ready, whether or not they have been moved to their line.
+        // Due messages count as ready, whether or not they have been moved to their ready queue.
         let waits = message.sort_key > now;
         let delayed = message.state == MessageState::Delayed && waits;
         let in_flight = message.state == MessageState::InFlight && waits;
@@ -128,9 +128,8 @@ pub fn peek(
             continue;
         }
         let content = tx.content(queue.backlog, &message)?;
-        let size = content.body.len() + content.attributes.as_ref().map_or(0, Vec::len);
-        left = left.saturating_sub(size);
-        let delivery = ReceivedMessage {
+        left = left.saturating_sub(content.size());
+        let received = ReceivedMessage {
             receipt: receipt_of(&queue, &message),
             handle: String::new(),
             group: message_state::group_of(tx, &message)?.map(|group| group.name),
@@ -138,7 +137,7 @@ pub fn peek(
             content,
             message,
         };
-        page.seen.push(Seen { delivery, visible: !delayed && !invisible, delayed });
+        page.seen.push(Seen { received, visible: !delayed && !invisible, delayed });
     }
     page.next = (!all_read).then_some(last);
     page.groups = groups;

@@ -2,14 +2,16 @@
 //! groups always agree with the messages.
 //!
 //! ```text
-//!  send ──► Line ──take──► InFlight ──leave──► (deleted, dead-lettered, moved)
-//!    └► Delayed ─release─► Line ◄──release──┘
+//!  enqueue ──► Ready ──mark_in_flight──► InFlight ──remove──► (deleted, dead-lettered, moved)
+//!     │          ▲ ▲                       │
+//!     │          │ └─────make_visible──────┘
+//!     └► Delayed ┘ make_visible
 //! ```
 //!
-//! A *line* is the ready queue of one message group. A message is *hidden* while it is in flight or
-//! delayed. The row of a FIFO group records its earliest hidden message (`first_hidden`). It has a
-//! `head` only if the first message of its line precedes that one, so that a receive never visits a
-//! group from which it can receive nothing.
+//! Each message group has a ready queue. A message is *hidden* while it is in flight or delayed. The
+//! row of a FIFO group records its earliest hidden message (`first_hidden`). It has a `head` only if the
+//! first message of its ready queue precedes that one, so that a receive never visits a group from which
+//! it can receive nothing.
 
 use crate::domain::Refusal;
 use crate::domain::limits::IN_FLIGHT_MESSAGES;
@@ -215,8 +217,8 @@ pub fn update_group_head(
 // Source: recorded
 // Test: tests/scenarios/fifo_order.txt#A served group moves behind the waiting groups
 
-/// Does the same as [`update_group_head`] after a receive has taken messages from the front of the group's line.
-/// The remaining messages of a FIFO group come after the taken ones, so the group is blocked.
+/// Does the same as [`update_group_head`] after a receive has returned messages from the front of the
+/// group's ready queue. The remaining messages of a FIFO group come after these, so the group is blocked.
 pub fn end_turn(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
     if !queue.attributes.fifo {
         return update_group_head(tx, queue, group);
@@ -254,7 +256,7 @@ pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(),
     Ok(())
 }
 
-/// Makes a message that was in flight or delayed ready.
+/// Makes a message ready that was in flight or delayed.
 pub fn make_visible(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
     let from = message.state;
     let keeps_order = queue.attributes.fifo && !fault!("fifo-order-after-release");

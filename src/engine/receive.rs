@@ -41,7 +41,7 @@ pub struct Request {
     pub may_receive: bool,
     /// Maximum bytes of the response.
     pub response_bytes: usize,
-    /// Returns the maximum bytes of a message in the response.
+    /// Returns an upper bound of the bytes of a message in the response.
     pub encoded_size_bound: fn(&Content) -> usize,
 }
 
@@ -50,7 +50,7 @@ pub struct Request {
 pub struct Received {
     /// The messages, now in flight.
     pub messages: Vec<ReceivedMessage>,
-    /// Their maximum bytes in the response.
+    /// An upper bound of their bytes in the response.
     pub size_bound: usize,
     /// Whether messages are available, if none were to be received. The other fields are empty then.
     pub left: bool,
@@ -109,19 +109,19 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     if ready > 0 && !request.may_receive {
         return Ok(Received { left: true, ..Received::default() });
     }
-    let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0)
+    let free_slots = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0)
         + usize::from(fault!("in-flight-limit-exceeded"));
-    if room == 0 && !queue.attributes.fifo && !request.may_wait {
+    if free_slots == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
             Kind::OverLimit,
             "Too many messages have been received without being deleted.\nPlease delete your \
              received messages or let them timeout before receiving more.",
         ));
     }
-    let mut taken = RunningReceive {
+    let mut running = RunningReceive {
         queue,
         until,
-        wanted: if ready > 0 { request.max.min(room) } else { 0 },
+        wanted: if ready > 0 { request.max.min(free_slots) } else { 0 },
         in_flight,
         candidates: CANDIDATES.max(request.max),
         bytes: RECEIVED_BYTES,
@@ -131,9 +131,10 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
         dead_letter_queue: OnceCell::new(),
         messages: Vec::new(),
     };
-    more |= taken.run(tx)?;
-    let (messages, size_bound) = (taken.messages, request.response_bytes - taken.response_bytes);
-    let needed_bytes = taken.does_not_fit.filter(|_| messages.is_empty());
+    more |= running.run(tx)?;
+    let (messages, size_bound) =
+        (running.messages, request.response_bytes - running.response_bytes);
+    let needed_bytes = running.does_not_fit.filter(|_| messages.is_empty());
     // Messages that expired in flight and were not swept yet no longer block their group.
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
         more |= sweep::expire_page(tx, queue)? > 0;
@@ -195,7 +196,7 @@ struct RunningReceive<'q> {
 struct Turn {
     group: Option<MessageGroup>,
     limit: usize,
-    /// Messages with at least this rank are blocked.
+    /// Messages with at least this sort key are blocked.
     before: i64,
 }
 
@@ -218,13 +219,13 @@ impl RunningReceive<'_> {
                 turns = self.next_turns(tx)?;
             }
             let Some(mut turn) = turns.pop_front() else { break };
-            let taken = self.messages.len();
+            let received_before = self.messages.len();
             if !self.take_turn(tx, &mut turn)? {
                 break;
             }
             match &mut turn.group {
                 None => {}
-                Some(group) if self.messages.len() > taken => {
+                Some(group) if self.messages.len() > received_before => {
                     message_state::end_turn(tx, self.queue, group)?;
                 }
                 Some(group) => message_state::update_group_head(tx, self.queue, group)?,
@@ -242,21 +243,21 @@ impl RunningReceive<'_> {
     // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
     // Test: tests/scenarios/fifo_order.txt#A batch takes as many as it can of one group
 
-    /// Receives from one line. Returns whether it had any message.
+    /// Receives from one ready queue. Returns whether it had any message.
     fn take_turn(&mut self, tx: &mut Txn<'_>, turn: &mut Turn) -> Result<bool, Refusal> {
-        let place = turn.group.as_ref().map_or(0, |group| group.id);
+        let group = turn.group.as_ref().map_or(0, |group| group.id);
         let mut any = false;
         loop {
-            let room = self.wanted - self.messages.len();
+            let wanted = self.wanted - self.messages.len();
             // If not everything may fit, large contents that would not be returned are not read.
-            let page = if self.response_bytes < RECEIVED_BYTES { 1 } else { PAGE };
-            let limit = turn.limit.min(room).min(self.candidates).min(page);
-            let line = tx.ready_queue(self.queue.backlog, place, turn.before, limit as i64)?;
-            let looked_at = line.len();
+            let at_once = if self.response_bytes < RECEIVED_BYTES { 1 } else { PAGE };
+            let limit = turn.limit.min(wanted).min(self.candidates).min(at_once);
+            let page = tx.ready_queue(self.queue.backlog, group, turn.before, limit as i64)?;
+            let looked_at = page.len();
             any |= looked_at > 0;
             self.candidates -= looked_at;
-            for (message, content) in line {
-                self.deal_with(tx, turn, message, content)?;
+            for (message, content) in page {
+                self.process(tx, turn, message, content)?;
             }
             // Expired messages and dead letters allow more messages of a FIFO group, and this is the
             // last chance for them: the received messages block later ones.
@@ -296,7 +297,7 @@ impl RunningReceive<'_> {
         Ok(VecDeque::from([Turn::of(group, 1)]))
     }
 
-    fn deal_with(
+    fn process(
         &mut self,
         tx: &mut Txn<'_>,
         turn: &mut Turn,
@@ -397,9 +398,9 @@ fn remember(
     messages: &[ReceivedMessage],
 ) -> Result<(), Refusal> {
     let mut record = Vec::with_capacity(messages.len() * RECORD_BYTES);
-    for delivery in messages {
+    for received in messages {
         for number in
-            [delivery.message.sequence, delivery.message.receive_count, delivery.message.sort_key]
+            [received.message.sequence, received.message.receive_count, received.message.sort_key]
         {
             record.extend_from_slice(&number.to_be_bytes());
         }
@@ -465,12 +466,12 @@ fn repeat(
     if size_bound > request.response_bytes {
         return Ok(Some(Received { needed_bytes: Some(size_bound), ..Received::default() }));
     }
-    let mut deliveries = Vec::with_capacity(messages.len());
+    let mut received = Vec::with_capacity(messages.len());
     for (mut message, content) in messages.into_iter().zip(contents) {
         message_state::hide(tx, queue, &mut message, until)?;
         let group = message_state::group_of(tx, &message)?;
         let receipt = receipt_of(queue, &message);
-        deliveries.push(ReceivedMessage {
+        received.push(ReceivedMessage {
             receipt,
             handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
@@ -479,8 +480,8 @@ fn repeat(
             message,
         });
     }
-    remember(tx, queue, attempt, &deliveries)?;
-    Ok(Some(Received { messages: deliveries, size_bound, ..Received::default() }))
+    remember(tx, queue, attempt, &received)?;
+    Ok(Some(Received { messages: received, size_bound, ..Received::default() }))
 }
 
 /// Reads one entry of a record, and the state of its message.

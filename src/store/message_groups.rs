@@ -2,7 +2,7 @@
 //! standard queues.
 //!
 //! Every send, receive and delete changes a group, and those of one transaction often change the same
-//! one. So changes are buffered in the row_cache and written once: at the end of the transaction, or before a
+//! one. So changes are buffered in the row cache and written once: at the end of the transaction, or before a
 //! statement searches groups.
 
 use super::driver::Driver;
@@ -19,7 +19,7 @@ pub struct MessageGroup {
     pub backlog: i64,
     /// MessageGroupId
     pub name: String,
-    /// Rank of the next receivable message, if there is one.
+    /// Sort key of the next receivable message, if there is one.
     pub head: Option<i64>,
     /// The order of the groups with a head. On a FIFO queue: the sequence of the group's first message, and
     /// a new sequence after each receive that took some. On a standard queue: the head.
@@ -42,7 +42,7 @@ impl MessageGroup {
     }
 }
 
-/// The groups in a row_cache.
+/// The groups in a row cache.
 #[derive(Debug, Default)]
 pub(super) struct KnownGroups {
     by_id: HashMap<i64, Known>,

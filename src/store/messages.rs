@@ -8,12 +8,11 @@ use uuid::Uuid;
 /// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageState {
-    /// Delayed until its rank, in Unix milliseconds.
+    /// Delayed until its sort key, in Unix milliseconds.
     Delayed,
-    /// In flight until its rank, in Unix milliseconds.
+    /// In flight until its sort key, in Unix milliseconds.
     InFlight,
-    /// Ready, in the line of a message group, ordered by rank: the ID of the group, 0 for messages without
-    /// one.
+    /// In the ready queue of a message group, by the ID of the group; 0 for messages without one.
     Ready(i64),
 }
 
@@ -137,7 +136,7 @@ row! {
     extra { backlog, body, attributes, sender_id, trace_header, deduplication_id }
 }
 
-/// Where the place is among the values of a message.
+/// The index of the state among the values of a message.
 const STATE: usize = 1;
 
 fields!(Content {
@@ -184,7 +183,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Writes the state, rank and receives of a message whose previous state was `from`.
+    /// Writes the state, sort key and receives of a message whose previous state was `from`.
     pub fn update_message(
         &mut self,
         queue: &Queue,
@@ -235,7 +234,7 @@ impl Txn<'_> {
         self.one(select!("WHERE backlog = ?1 AND sequence = ?2"), params![backlog, sequence])
     }
 
-    /// Returns the first messages of a line with a rank below `before`, with their contents.
+    /// Returns the first messages of a ready queue with a sort key below `before`, with their contents.
     pub fn ready_queue(
         &mut self,
         backlog: i64,
@@ -243,7 +242,7 @@ impl Txn<'_> {
         before: i64,
         limit: i64,
     ) -> Result<Vec<(Message, Content)>, Error> {
-        // A content that stands apart leaves its columns here empty.
+        // The columns of a content that is stored separately are NULL here.
         let messages: Vec<(Message, Option<Content>)> = self.all(
             select!(
                 "body, attributes, sender_id, trace_header, deduplication_id",
@@ -282,7 +281,7 @@ impl Txn<'_> {
         .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
     }
 
-    /// Returns the rank of the first message of a line.
+    /// Returns the smallest sort key of a ready queue, or of another state by its number.
     pub fn first_sort_key(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT rank FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT 1",

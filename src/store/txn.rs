@@ -1,5 +1,5 @@
-//! One caller's view of a transaction: rows, the time, fresh ids, and effects to carry out once
-//! it has been committed.
+//! One caller's view of a transaction: rows, the time, new IDs, and effects to carry out after the
+//! commit.
 
 use super::account_usage::{AccountLimits, KnownUsage};
 use super::driver::{Driver, Value};
@@ -17,11 +17,11 @@ use uuid::Uuid;
 /// Something to do after the commit. Effects are data: nothing happens if the commit fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// So many messages of a queue may be received now.
+    /// Messages of a queue became receivable.
     Ready {
         /// Id of the queue.
         queue: i64,
-        /// How many receivers could be served.
+        /// The number of receivers that could be served.
         count: usize,
     },
     /// A message of a queue becomes ready at a time.
@@ -40,43 +40,44 @@ pub enum Effect {
     Work,
     /// An outbox has something to deliver, now or at another time than before.
     Delivery,
-    /// What became of messages of a topic on their way to subscriptions of a protocol.
+    /// Deliveries of messages to subscriptions of a protocol ended.
     Delivered {
-        /// How they went.
+        /// The protocol.
         protocol: Protocol,
-        /// Whether they arrived.
+        /// Whether they succeeded.
         success: bool,
-        /// How many.
+        /// Their number.
         count: u64,
     },
-    /// What became of one message, for the log.
+    /// The result of one delivery, for the log.
     DeliveryStatus(Box<DeliveryStatus>),
 }
 
-/// What became of a message on its way to a subscription.
+/// The result of a delivery to a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryStatus {
     /// ARN of the subscription.
     pub subscription_arn: String,
-    /// MessageId, if it is a message.
+    /// MessageId; `None` for a confirmation.
     pub message_id: Option<Uuid>,
-    /// How it went.
+    /// The protocol of the subscription.
     pub protocol: Protocol,
-    /// Where it went.
+    /// The endpoint of the subscription.
     pub endpoint: String,
-    /// Attempts that were made.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Why it did not arrive; none if it did.
+    /// Why it failed; `None` if it succeeded.
     pub failure: Option<String>,
-    /// The queue that it was put into instead.
+    /// The dead-letter queue that got the message instead.
     pub dead_letter_queue: Option<String>,
 }
 
-/// What callers read or change alike, transaction after transaction: a thousand sends to one queue
-/// read its row once, and those of one transaction update its counters once, at the end.
+/// Rows that many transactions use, with the changes that the open transaction has not written yet: a
+/// thousand sends to one queue read its row once, and those of one transaction update its counters once,
+/// at its end.
 ///
-/// Nobody else writes to the database, so what a committed transaction leaves here stays true. A
-/// transaction that is rolled back leaves nothing but the sequence.
+/// The writer is the only one that writes to the database, so the cache is true after a commit. After a
+/// rollback it is empty, apart from the sequence.
 #[derive(Debug, Default)]
 pub struct RowCache {
     sequence: Option<Sequence>,
@@ -89,33 +90,33 @@ pub struct RowCache {
     /// Id and version of topics.
     pub(super) topics: HashMap<TopicAddress, (i64, i64)>,
     pub(super) groups: KnownGroups,
-    /// Whether accounts reach each other's queues only where policies say so.
+    /// Whether an account needs permission by policy to use the queues of another.
     isolates_accounts: bool,
     pub(super) receipt_key: Option<ReceiptKey>,
     /// By account.
     pub(super) usage: HashMap<String, KnownUsage>,
-    /// Accounts whose usage this transaction has changed; one may be named twice.
+    /// Accounts whose usage this transaction has changed, possibly with duplicates.
     pub(super) changed_usage: Vec<String>,
     /// Set when the server starts.
     pub(super) limits: AccountLimits,
 }
 
-/// Sequences are reserved by the thousand, so that few transactions have to write that down. Some
-/// are lost when the server ends.
+/// Number of sequences that are reserved at once, so that few transactions have to write the reservation.
+/// The unused ones are lost when the server ends.
 const SEQUENCES_RESERVED: i64 = 1_000;
 
-/// Queues, topics, backlogs or message groups known at most.
+/// Maximum number of cached queues, topics, backlogs or message groups each.
 const KNOWN: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sequence {
     last: i64,
-    /// What the database says: up to here sequences may be given out.
+    /// The last sequence that is reserved in the database.
     reserved: i64,
 }
 
-/// The counters of a backlog: as they are stored, if that has been read, and what the transaction
-/// has changed.
+/// The counters of a backlog: the stored ones, if they have been read, and the changes of this
+/// transaction.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) stored: Option<Counts>,
@@ -123,7 +124,7 @@ pub(super) struct Counters {
 }
 
 impl RowCache {
-    /// Writes down what has changed, at the end of a transaction.
+    /// Writes the buffered changes at the end of a transaction.
     pub fn write_changes(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
         self.groups.write(driver)?;
         for backlog in &self.changed {
@@ -141,7 +142,7 @@ impl RowCache {
         Ok(())
     }
 
-    /// The transaction has been committed.
+    /// Adds the written changes to the cached rows after a commit.
     pub fn committed(&mut self) {
         self.committed_sequence = self.sequence;
         for backlog in self.changed.drain(..) {
@@ -173,7 +174,7 @@ impl RowCache {
         }
     }
 
-    /// The transaction has been rolled back.
+    /// Empties the cache after a rollback.
     pub fn rolled_back(&mut self) {
         let sequence = self.committed_sequence;
         let (isolates_accounts, limits) = (self.isolates_accounts, self.limits);
@@ -199,7 +200,7 @@ pub struct Txn<'t> {
 }
 
 impl<'t> Txn<'t> {
-    /// A view of the transaction that `driver` has open.
+    /// Returns a view of the transaction that is open in `driver`.
     pub fn new(
         driver: &'t mut dyn Driver,
         row_cache: &'t mut RowCache,
@@ -209,39 +210,39 @@ impl<'t> Txn<'t> {
         Self { driver, row_cache, ids, now, shown: now, effects: Vec::new(), wrote: false }
     }
 
-    /// The same, while the wall clock shows another time.
+    /// Sets the time that the wall clock shows.
     pub(super) fn shown_at(self, shown: i64) -> Self {
         Self { shown, ..self }
     }
 
-    /// The time, in Unix milliseconds: the only clock of the rules.
+    /// Returns the time in Unix milliseconds, the only clock of the rules.
     pub fn now(&self) -> i64 {
         self.now
     }
 
-    /// Returns what the wall clock shows, in Unix milliseconds: for times that clients see and that no
-    /// deadline is computed from.
+    /// Returns the time that the wall clock shows, in Unix milliseconds, for times that clients see. Deadlines
+    /// must not be computed from it.
     pub fn wall_now(&self) -> i64 {
         self.shown
     }
 
-    /// Has accounts reach each other's queues only where policies say so, in this transaction and later
-    /// ones. Calls are checked where they arrive; this is for what runs without a caller.
+    /// Requires permission by policy for an account to use the queues of another, in this and later
+    /// transactions. Requests are checked on arrival; this is for work without a caller.
     pub fn isolate_accounts(&mut self) {
         self.row_cache.isolates_accounts = true;
     }
 
-    /// Returns whether accounts reach each other's queues only where policies say so.
+    /// Returns whether an account needs permission by policy to use the queues of another.
     pub fn isolates_accounts(&self) -> bool {
         self.row_cache.isolates_accounts
     }
 
-    /// A fresh random id: the only randomness of the rules.
+    /// Returns a new random ID, the only randomness of the rules.
     pub fn fresh_id(&mut self) -> Uuid {
         self.ids.fresh()
     }
 
-    /// The next sequence: greater than every one before it, in this transaction or another.
+    /// Returns the next sequence, which is greater than all previous ones.
     pub fn next_sequence(&mut self) -> Result<i64, Error> {
         let mut sequence = self.sequence()?;
         sequence.last += 1;
@@ -254,7 +255,7 @@ impl<'t> Txn<'t> {
         Ok(sequence.last)
     }
 
-    /// The last sequence that was given out.
+    /// Returns the last sequence that was used.
     pub fn last_sequence(&mut self) -> Result<i64, Error> {
         Ok(self.sequence()?.last)
     }
@@ -271,27 +272,27 @@ impl<'t> Txn<'t> {
         Ok(sequence)
     }
 
-    /// Asks for something to be done after the commit.
+    /// Adds an effect to carry out after the commit.
     pub fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
-    /// Whether this caller has changed anything.
+    /// Returns whether this caller has changed anything.
     pub fn wrote(&self) -> bool {
         self.wrote
     }
 
-    /// The effects asked for.
+    /// Returns the effects to carry out after the commit.
     pub fn into_effects(self) -> Vec<Effect> {
         self.effects
     }
 
-    /// What statements go to, and what need not go there at once.
+    /// Returns the driver and the row cache.
     pub(super) fn parts(&mut self) -> (&mut dyn Driver, &mut RowCache) {
         (&mut *self.driver, &mut *self.row_cache)
     }
 
-    /// Remembers that this caller has changed something.
+    /// Records that this caller has changed something.
     pub(super) fn note_write(&mut self) {
         self.wrote = true;
     }
@@ -305,7 +306,7 @@ impl<'t> Txn<'t> {
         self.driver.execute(sql, parameters)
     }
 
-    /// Runs a statement, however many rows it changes.
+    /// Runs a statement and ignores how many rows it changes.
     pub(super) fn run(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<(), Error> {
         self.execute(sql, parameters).map(drop)
     }
@@ -325,7 +326,7 @@ impl<'t> Txn<'t> {
         self.run(R::INSERT, &values)
     }
 
-    /// Writes what may change of a row, and returns whether there is such a row.
+    /// Writes the changeable columns of a row. Returns whether the row exists.
     pub(super) fn update<R: Changed>(&mut self, row: &R) -> Result<bool, Error> {
         Ok(self.execute(R::UPDATE, &changed_values(row))? > 0)
     }
@@ -356,7 +357,7 @@ impl<'t> Txn<'t> {
         Ok(found)
     }
 
-    /// Returns the result of a statement that counts.
+    /// Returns the number that a statement selects, 0 if it selects no row.
     pub(super) fn number(
         &mut self,
         sql: &'static str,

@@ -1,15 +1,14 @@
-//! Group commit: one thread takes whatever work is waiting, does it in one transaction, commits
-//! once, then answers everybody.
+//! Group commit: the writer thread runs all waiting jobs in one transaction, commits once, and then
+//! returns their results.
 //!
-//! Where a commit waits for no disk, a job that most likely finds nothing, and then runs no
-//! statement at all, does without the thread if it can: who finds the writer idle looks at once, and
-//! hands no work and no answer from thread to thread. Everything else is better off in the
-//! transactions that callers share, on the thread's core, which has the pages of the database.
+//! For in-memory databases a job that will probably find nothing, and run no statement, runs on the
+//! caller's thread when the writer is idle, which saves two thread hops. All other jobs are faster in
+//! shared transactions on the writer's core, which has the pages of the database in its cache.
 //!
-//! A job that fails after it has written (or panics) spoils the transaction for all. It is rolled
-//! back, and each job then runs in a transaction of its own, so that only the culprit fails. This
-//! is rare: rules refuse before they write. It costs less than a savepoint for each job, and asks
-//! of jobs only that they can run twice, which a store with serialization failures asks as well.
+//! If a job fails after it has written, or panics, the transaction is rolled back and each job runs in a
+//! transaction of its own, so that only the faulty job fails. This is rare, because rules reject before
+//! they write. It costs less than a savepoint for each job, and requires only that jobs can run twice, as
+//! a store with serialization failures would.
 
 use super::driver::{Database, Driver};
 use super::txn::{Effect, RowCache, Txn};
@@ -21,22 +20,22 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// Jobs of one transaction at most: what one of them waits for the others stays bounded.
+/// Maximum number of jobs in one transaction, which bounds how long a job waits for the others.
 const JOBS_PER_COMMIT: usize = 256;
 
-/// How often the writer thread yields to others before it sleeps; some ten microseconds in all.
+/// How often the writer thread yields before it sleeps; about ten microseconds in all.
 const TURNS_BEFORE_SLEEP: usize = 50;
 
-/// The newest time is written down so often at most, in milliseconds.
+/// Minimum interval between two writes of the newest time, in milliseconds.
 const NOTED_EVERY_MS: i64 = 1_000;
 
-/// Learns of what transactions came to. Both are called before the next transaction begins: they must
-/// be quick.
+/// Is notified of the results of transactions. Its methods are called before the next transaction begins,
+/// so they must be quick.
 pub trait Observer: Send + Sync {
     /// Called after a commit.
     fn committed(&self, effects: &[Effect]);
 
-    /// Called after a transaction that failed because there is no room for it.
+    /// Called after a transaction that failed because the storage is full.
     fn full(&self) {}
 }
 
@@ -55,13 +54,13 @@ impl From<i64> for Moment {
     }
 }
 
-/// A handle on the writer and its thread. The thread ends with the last handle, or when told to.
+/// A handle on the writer and its thread. The thread ends with the last handle, or by [`Store::close`].
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Message>,
-    /// None once the store is closed.
+    /// `None` after the store was closed.
     writer: Arc<Mutex<Option<Writer>>>,
-    /// Whether callers may use the writer themselves.
+    /// Whether jobs may run on the threads of their callers.
     commits_at_once: bool,
     done: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -99,19 +98,19 @@ impl Store {
         let of_thread = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("squab-store".into())
-            .spawn(move || work_until_told(&of_thread, &waiting))
+            .spawn(move || run_writer(&of_thread, &waiting))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         let thread = Arc::new(Mutex::new(Some(thread)));
         Ok(Self { jobs, writer, commits_at_once, done, thread })
     }
 
-    /// How many jobs have been done. Work that can wait tells from this whether others want the
-    /// writer.
+    /// Returns the number of finished jobs, from which background work infers whether the writer is in
+    /// demand.
     pub fn jobs_done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Runs a job in a transaction and answers after its commit.
+    /// Runs a job in a transaction. Returns its result after the commit.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
@@ -119,8 +118,8 @@ impl Store {
         self.run_or_return(work, |_| None).await
     }
 
-    /// Runs a job on this thread, in a transaction of its own; `None` if the writer is not idle, or a
-    /// commit may wait.
+    /// Runs a job on this thread, in a transaction of its own. Returns `None` if the writer is busy, or if a
+    /// commit may wait for a disk.
     pub fn run_at_once<T>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
@@ -129,14 +128,14 @@ impl Store {
             return None;
         }
         let mut writer = self.writer.try_lock().ok()?;
-        let mut job = Attempt { work, result: None };
+        let mut job = Execution { work, result: None };
         writer.as_mut()?.commit(std::slice::from_mut(&mut job));
         Some(job.into_result())
     }
 
-    /// Runs a job in a transaction and answers after its commit. If nobody waits for the answer any
-    /// more when that is there, `give_back` may make another job of it: a receive whose client has
-    /// gone makes its messages visible again.
+    /// Runs a job in a transaction. Returns its result after the commit. If the caller was dropped before it
+    /// read the result, `give_back` may return another job to run: a receive whose client has disconnected
+    /// makes its messages visible again.
     pub async fn run_or_return<T, F>(
         &self,
         work: F,
@@ -146,17 +145,17 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Work { attempt: Attempt { work, result: None }, reply, give_back };
+        let (sender, receiver) = oneshot::channel();
+        let job = AwaitedJob { execution: Execution { work, result: None }, sender, give_back };
         self.jobs.send(Message::Job(Box::new(job))).map_err(|_| Error::Closed)?;
-        let mut asked = Asked { answer, give_back, jobs: &self.jobs };
-        (&mut asked.answer).await.map_err(|_| Error::Closed)?
+        let mut pending = PendingResult { receiver, give_back, jobs: &self.jobs };
+        (&mut pending.receiver).await.map_err(|_| Error::Closed)?
     }
 
-    /// Waits until the writer thread has finished what was submitted and closed the database.
-    /// Whatever comes later is refused.
+    /// Waits until the writer thread has finished the submitted jobs and closed the database. Later jobs
+    /// fail.
     pub fn close(&self) {
-        // If that cannot be sent the thread has ended already.
+        // If this cannot be sent, the thread has already ended.
         drop(self.jobs.send(Message::Stop));
         let handle = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(handle) = handle {
@@ -165,51 +164,51 @@ impl Store {
     }
 }
 
-/// Somebody who waits for an answer. Whoever goes away between the answer's sending and its reading
-/// gives it back as well: the writer thread cannot tell, for to it the answer has arrived.
-struct Asked<'s, T> {
-    answer: oneshot::Receiver<Result<T, Refusal>>,
+/// A result that a caller is waiting for. If the caller is dropped after the writer sent the result but
+/// before it was read, `Drop` undoes the job: to the writer the send looked successful.
+struct PendingResult<'s, T> {
+    receiver: oneshot::Receiver<Result<T, Refusal>>,
     give_back: fn(T) -> Option<GiveBack>,
     jobs: &'s mpsc::Sender<Message>,
 }
 
-impl<T> Drop for Asked<'_, T> {
+impl<T> Drop for PendingResult<'_, T> {
     fn drop(&mut self) {
-        self.answer.close();
-        if let Ok(Ok(unread)) = self.answer.try_recv()
+        self.receiver.close();
+        if let Ok(Ok(unread)) = self.receiver.try_recv()
             && let Some(work) = (self.give_back)(unread)
         {
-            // If that cannot be sent the server is stopping; visibility timeouts do the rest.
-            drop(self.jobs.send(Message::Job(Unattended::submitted(work))));
+            // If this cannot be sent, the server is stopping. The visibility timeouts end then.
+            drop(self.jobs.send(Message::Job(DetachedJob::queued(work))));
         }
     }
 }
 
-/// What is done with an answer that nobody waits for.
+/// A job that undoes another one whose result was not read.
 pub type GiveBack = Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Refusal> + Send>;
 
 enum Message {
-    Job(Box<dyn Submitted>),
+    Job(Box<dyn QueuedJob>),
     Stop,
 }
 
-/// Work to do in a transaction.
+/// A job in a transaction.
 trait Job {
-    /// Does the work, again if need be. An error is the job's answer too.
+    /// Runs the job, possibly again. Returns whether it succeeded; an error is a result too.
     fn run(&mut self, txn: &mut Txn<'_>) -> bool;
-    /// Replaces the answer.
+    /// Replaces the result by an error.
     fn fail(&mut self, refusal: Refusal);
 }
 
-/// A job that was left to the thread.
-trait Submitted: Job + Send {
-    /// Whether somebody waits for the answer.
+/// A job for the writer thread.
+trait QueuedJob: Job + Send {
+    /// Returns whether the job must still run.
     fn is_wanted(&self) -> bool;
-    /// Sends the answer. Whoever is not there any more may leave work behind.
-    fn answer(self: Box<Self>) -> Option<GiveBack>;
+    /// Sends the result. Returns the job that undoes this one, if its caller was dropped.
+    fn send_result(self: Box<Self>) -> Option<GiveBack>;
 }
 
-impl Job for Box<dyn Submitted> {
+impl Job for Box<dyn QueuedJob> {
     fn run(&mut self, txn: &mut Txn<'_>) -> bool {
         self.as_mut().run(txn)
     }
@@ -219,19 +218,19 @@ impl Job for Box<dyn Submitted> {
     }
 }
 
-/// Work and what came of it.
-struct Attempt<T, F> {
+/// A closure and its latest result.
+struct Execution<T, F> {
     work: F,
     result: Option<Result<T, Refusal>>,
 }
 
-impl<T, F> Attempt<T, F> {
+impl<T, F> Execution<T, F> {
     fn into_result(self) -> Result<T, Refusal> {
         self.result.unwrap_or_else(|| Err(Error::Closed.into()))
     }
 }
 
-impl<T, F> Job for Attempt<T, F>
+impl<T, F> Job for Execution<T, F>
 where
     F: FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
 {
@@ -247,53 +246,53 @@ where
     }
 }
 
-/// Somebody waits for what comes of it.
-struct Work<T, F> {
-    attempt: Attempt<T, F>,
-    reply: oneshot::Sender<Result<T, Refusal>>,
+/// A job whose caller waits for the result.
+struct AwaitedJob<T, F> {
+    execution: Execution<T, F>,
+    sender: oneshot::Sender<Result<T, Refusal>>,
     give_back: fn(T) -> Option<GiveBack>,
 }
 
-impl<T, F> Job for Work<T, F>
+impl<T, F> Job for AwaitedJob<T, F>
 where
     F: FnMut(&mut Txn<'_>) -> Result<T, Refusal>,
 {
     fn run(&mut self, txn: &mut Txn<'_>) -> bool {
-        self.attempt.run(txn)
+        self.execution.run(txn)
     }
 
     fn fail(&mut self, refusal: Refusal) {
-        self.attempt.fail(refusal);
+        self.execution.fail(refusal);
     }
 }
 
-impl<T, F> Submitted for Work<T, F>
+impl<T, F> QueuedJob for AwaitedJob<T, F>
 where
     T: Send,
     F: FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send,
 {
     fn is_wanted(&self) -> bool {
-        !self.reply.is_closed()
+        !self.sender.is_closed()
     }
 
-    fn answer(self: Box<Self>) -> Option<GiveBack> {
-        match self.reply.send(self.attempt.into_result()) {
+    fn send_result(self: Box<Self>) -> Option<GiveBack> {
+        match self.sender.send(self.execution.into_result()) {
             Err(Ok(unwanted)) => (self.give_back)(unwanted),
             Ok(()) | Err(Err(_)) => None,
         }
     }
 }
 
-/// Nobody waits for what comes of it.
-struct Unattended(Attempt<(), GiveBack>);
+/// A job without a caller that waits for its result.
+struct DetachedJob(Execution<(), GiveBack>);
 
-impl Unattended {
-    fn submitted(work: GiveBack) -> Box<dyn Submitted> {
-        Box::new(Self(Attempt { work, result: None }))
+impl DetachedJob {
+    fn queued(work: GiveBack) -> Box<dyn QueuedJob> {
+        Box::new(Self(Execution { work, result: None }))
     }
 }
 
-impl Job for Unattended {
+impl Job for DetachedJob {
     fn run(&mut self, txn: &mut Txn<'_>) -> bool {
         self.0.run(txn)
     }
@@ -303,12 +302,12 @@ impl Job for Unattended {
     }
 }
 
-impl Submitted for Unattended {
+impl QueuedJob for DetachedJob {
     fn is_wanted(&self) -> bool {
         true
     }
 
-    fn answer(self: Box<Self>) -> Option<GiveBack> {
+    fn send_result(self: Box<Self>) -> Option<GiveBack> {
         if let Err(refusal) = self.0.into_result() {
             failure_log::report("giving back failed", &refusal, None);
         }
@@ -316,8 +315,8 @@ impl Submitted for Unattended {
     }
 }
 
-/// The writer thread: does what it is given until it is told to stop, then closes the database.
-fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Message>) {
+/// Runs the writer thread: runs jobs until it receives [`Message::Stop`], then closes the database.
+fn run_writer(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Message>) {
     let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
     let mut stopping = false;
     while !stopping && let Ok(Message::Job(first)) = next(waiting) {
@@ -331,10 +330,10 @@ fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Mess
             }
         }
         jobs.retain(|job| job.is_wanted());
-        // Poison is of a panic outside any job: there is no telling what is true after it.
+        // A panic outside of a job poisons the lock. The state is unknown then, so the thread ends.
         let Ok(mut writer) = writer.lock() else { return };
         if let Some(writer) = writer.as_mut() {
-            writer.commit_and_answer(&mut jobs);
+            writer.commit_and_send(&mut jobs);
         }
     }
     if let Ok(mut writer) = writer.lock() {
@@ -342,8 +341,8 @@ fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Mess
     }
 }
 
-/// The next message. Before the thread goes to sleep it gives the others of the process a few turns:
-/// what they do next is often to bring more work, and waking a thread costs more than that.
+/// Returns the next message. Before the thread sleeps it yields a few times: other threads often submit
+/// more jobs next, and waking a thread costs more than yielding.
 fn next(waiting: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvError> {
     for _ in 0..TURNS_BEFORE_SLEEP {
         match waiting.try_recv() {
@@ -355,16 +354,16 @@ fn next(waiting: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvError> {
     waiting.recv()
 }
 
-/// The database, and what is needed to work on it. Whoever holds it commits.
+/// The database and the state of its writer. The thread that holds the lock commits.
 struct Writer {
     database: Box<dyn Database>,
     state: State,
-    /// Jobs that have been done.
+    /// The number of finished jobs.
     done: Arc<AtomicU64>,
 }
 
 impl Writer {
-    /// Runs jobs, in one transaction if that is possible, and publishes their effects.
+    /// Runs jobs, in one transaction if possible, and publishes their effects.
     fn commit<J: Job>(&mut self, jobs: &mut [J]) {
         let Self { database, state, done } = self;
         database.serve(&mut |driver| state.commit_together(driver, jobs));
@@ -372,34 +371,37 @@ impl Writer {
         state.publish();
     }
 
-    /// The same, and answers everybody; does what those who have left leave behind.
-    fn commit_and_answer(&mut self, jobs: &mut Vec<Box<dyn Submitted>>) {
+    /// Runs jobs and sends their results. Then runs the jobs that undo those of dropped callers.
+    fn commit_and_send(&mut self, jobs: &mut Vec<Box<dyn QueuedJob>>) {
         while !jobs.is_empty() {
             self.commit(jobs);
-            *jobs =
-                jobs.drain(..).filter_map(Submitted::answer).map(Unattended::submitted).collect();
+            *jobs = jobs
+                .drain(..)
+                .filter_map(QueuedJob::send_result)
+                .map(DetachedJob::queued)
+                .collect();
         }
     }
 }
 
-/// What the writer keeps from one transaction to the next.
+/// The state of the writer that outlives a transaction.
 struct State {
     now: Box<dyn Fn() -> Moment + Send>,
     ids: Ids,
     observer: Arc<dyn Observer>,
     /// The latest time that a transaction has seen: time never runs backwards.
     latest: i64,
-    /// The time that was written down last.
+    /// The newest time in the database.
     noted: i64,
     /// Whether a job of the open transaction has changed something.
     wrote: bool,
     row_cache: RowCache,
-    /// Of the jobs that have been committed, and of those in the transaction that is open.
+    /// The effects of committed jobs, and of the jobs in the open transaction.
     effects: Vec<Effect>,
 }
 
 impl State {
-    /// Runs the jobs in one transaction; if one spoils it, each in a transaction of its own.
+    /// Runs the jobs in one transaction or, if that fails, each in a transaction of its own.
     fn commit_together<J: Job>(&mut self, driver: &mut dyn Driver, jobs: &mut [J]) {
         match self.try_commit(driver, jobs) {
             Err(_) if jobs.len() > 1 => {
@@ -407,8 +409,8 @@ impl State {
                     self.commit_together(driver, std::slice::from_mut(job));
                 }
             }
-            Ok(()) | Err(Spoiled::Job) => {}
-            Err(Spoiled::Store(error)) => {
+            Ok(()) | Err(CommitFailure::Job) => {}
+            Err(CommitFailure::Store(error)) => {
                 if matches!(error, Error::Full(_)) {
                     self.observer.full();
                 }
@@ -425,7 +427,7 @@ impl State {
         &mut self,
         driver: &mut dyn Driver,
         jobs: &mut [J],
-    ) -> Result<(), Spoiled> {
+    ) -> Result<(), CommitFailure> {
         let effects_before = self.effects.len();
         let outcome = self.run_and_commit(driver, jobs);
         if outcome.is_ok() {
@@ -442,21 +444,21 @@ impl State {
         &mut self,
         driver: &mut dyn Driver,
         jobs: &mut [J],
-    ) -> Result<(), Spoiled> {
-        driver.begin().map_err(Spoiled::Store)?;
+    ) -> Result<(), CommitFailure> {
+        driver.begin().map_err(CommitFailure::Store)?;
         self.wrote = false;
         for job in jobs {
             self.run_one(driver, job)?;
         }
-        self.row_cache.write_changes(driver).map_err(Spoiled::Store)?;
-        let noted = self.note_time(driver).map_err(Spoiled::Store)?;
-        driver.commit().map_err(Spoiled::Store)?;
+        self.row_cache.write_changes(driver).map_err(CommitFailure::Store)?;
+        let noted = self.note_time(driver).map_err(CommitFailure::Store)?;
+        driver.commit().map_err(CommitFailure::Store)?;
         self.noted = noted;
         Ok(())
     }
 
-    /// Writes down the time of a transaction that changes something, now and then, so that the next
-    /// process does not begin before it. Returns the time that is written down then.
+    /// Writes the time of a transaction that changes something at most every [`NOTED_EVERY_MS`], so that the
+    /// time of the next process does not begin earlier. Returns the newest time in the database.
     fn note_time(&self, driver: &mut dyn Driver) -> Result<i64, Error> {
         if !self.wrote || self.latest.saturating_sub(self.noted) < NOTED_EVERY_MS {
             return Ok(self.noted);
@@ -465,7 +467,11 @@ impl State {
         Ok(self.latest)
     }
 
-    fn run_one(&mut self, driver: &mut dyn Driver, job: &mut impl Job) -> Result<(), Spoiled> {
+    fn run_one(
+        &mut self,
+        driver: &mut dyn Driver,
+        job: &mut impl Job,
+    ) -> Result<(), CommitFailure> {
         let moment = (self.now)();
         self.latest = self.latest.max(moment.now);
         let mut txn = Txn::new(driver, &mut self.row_cache, &mut self.ids, self.latest)
@@ -478,16 +484,16 @@ impl State {
                 self.effects.extend(txn.into_effects());
                 Ok(())
             }
-            Ok(false) if wrote => Err(Spoiled::Job),
+            Ok(false) if wrote => Err(CommitFailure::Job),
             Ok(false) => Ok(()),
             Err(_) => {
                 job.fail(Refusal::internal("a rule panicked"));
-                Err(Spoiled::Job)
+                Err(CommitFailure::Job)
             }
         }
     }
 
-    /// Tells of the effects of what has been committed.
+    /// Passes the effects of committed jobs to the observer.
     fn publish(&mut self) {
         if !self.effects.is_empty() {
             self.observer.committed(&self.effects);
@@ -497,8 +503,8 @@ impl State {
 }
 
 /// Why a transaction cannot be committed as it is.
-enum Spoiled {
-    /// A job failed after it had written; its answer says why.
+enum CommitFailure {
+    /// A job failed after it had written; its result says why.
     Job,
     /// The database failed.
     Store(Error),

@@ -229,8 +229,7 @@ async fn collect(
             .await?;
         looked_at += page.looked_at;
         for seen in page.seen {
-            bytes += seen.delivery.content.body.len()
-                + seen.delivery.content.attributes.as_ref().map_or(0, Vec::len);
+            bytes += seen.received.content.size();
             messages.push(shown(seen, gateway.runtime().clock().as_ref()));
         }
         let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
@@ -244,7 +243,7 @@ async fn collect(
 }
 
 fn shown(seen: Seen, clock: &dyn Clock) -> Message {
-    let mut message = describe(seen.delivery, clock);
+    let mut message = describe(seen.received, clock);
     RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
     message.attributes.entry("ApproximateFirstReceiveTimestamp").or_insert_with(|| "0".to_owned());
     message.attributes.insert("IsVisible", seen.visible.to_string());
