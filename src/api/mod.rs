@@ -1,7 +1,7 @@
 //! The AWS operations: one file each, in one table, with one table of errors.
 //!
-//! An operation takes a [`Context`] and its input, validates, calls the engine inside a
-//! transaction, and returns its output. It knows neither HTTP nor which protocol was spoken.
+//! An operation gets a [`Context`] and its input, validates, calls the engine inside a transaction, and
+//! returns its output. It knows neither HTTP nor the protocol of the request.
 
 #[allow(missing_docs, reason = "members have AWS's own names")]
 mod batch;
@@ -49,39 +49,36 @@ use crate::store::{Queue, Topic, Txn};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// AWS rules that a test suite may not want to wait for.
+/// AWS's waiting times that a test suite may switch off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CoolDowns {
     /// A queue may be purged once a minute.
     pub purge: bool,
-    /// The name of a deleted queue is taken for a minute.
+    /// The name of a deleted queue cannot be used for a minute.
     pub recreate: bool,
 }
 
 /// Options in which Squab follows another server, or its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CompatOptions {
-    /// How queue URLs are written.
+    /// The format of queue URLs.
     pub url_form: UrlForm,
-    /// What they begin with, without a slash at the end; `None` means the address that the caller
-    /// has used.
+    /// The beginning of queue URLs, without a slash at the end; `None` for the address that the caller used.
     pub url_base: Option<String>,
-    /// Whether a receive may ask for more than ten messages.
+    /// Whether a receive may request more than ten messages.
     pub unlimited_receives: bool,
-    /// Whether AWS's limits on requests of SQS hold.
+    /// The limits on SQS requests.
     pub limits: Limits,
-    /// Attributes of queues that are made when they are first used; `None` where queues are made by
-    /// CreateQueue alone.
+    /// Attributes of queues that are created on first use; `None` if only CreateQueue creates queues.
     pub auto_create: Option<IndexMap<String, String>>,
-    /// Whether MaxNumberOfMessages may be -1, and headers put something in place of parameters.
+    /// Whether MaxNumberOfMessages may be -1, and headers may replace parameters of a receive.
     pub receive_overrides: bool,
 }
 
-/// What headers of a request put in place of parameters of ReceiveMessage, as users of LocalStack
-/// know it.
+/// Values of LocalStack's request headers that replace parameters of ReceiveMessage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReceiveOverrides {
-    /// `x-localstack-sqs-override-message-count`: MaxNumberOfMessages, as many as are wanted.
+    /// `x-localstack-sqs-override-message-count`: MaxNumberOfMessages, without an upper limit.
     pub message_count: Option<i64>,
     /// `x-localstack-sqs-override-wait-time-seconds`: WaitTimeSeconds.
     pub wait_time_seconds: Option<i64>,
@@ -90,19 +87,19 @@ pub struct ReceiveOverrides {
 /// The caller of an operation, and what the caller may do.
 #[derive(Debug)]
 pub struct Caller {
-    /// The account, 12 digits. It is the SenderId of messages, too.
+    /// The account, 12 digits; also the SenderId of messages.
     pub account: String,
-    /// The region that the call is signed for.
+    /// The region for which the request is signed.
     pub region: String,
     /// The caller's IAM ARN.
     pub arn: String,
     /// The user or role of the account.
     pub principal: Principal,
-    /// Roles count only where accounts are isolated.
+    /// The role, which only matters if accounts are isolated.
     pub role: Role,
     /// The queues and topics that the caller may use.
     pub access: Access,
-    /// The access key id that signs the call, known or not; none for a link in a message.
+    /// The access key ID that signs the request, known or not; `None` for a link in a message.
     pub key_id: Option<String>,
     /// Whether the key is a temporary one that this server has issued.
     pub in_session: bool,
@@ -114,18 +111,18 @@ impl Caller {
         Namespace { account: &self.account, region: &self.region }
     }
 
-    /// Returns whether the call is signed, well or not.
+    /// Returns whether the request has a signature, valid or not.
     pub fn is_signed(&self) -> bool {
         self.key_id.is_some()
     }
 }
 
-/// A call without its input: the server that it reaches, its caller, and what its HTTP request says.
+/// A request without its input: the server, the caller, and details of the HTTP request.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The service below.
     pub runtime: Arc<Runtime>,
-    /// Which 60-second rules hold.
+    /// The 60-second rules that apply.
     pub cool_downs: CoolDowns,
     /// Options in which Squab follows another server.
     pub compat_options: Arc<CompatOptions>,
@@ -133,14 +130,14 @@ pub struct Context {
     pub one_region: bool,
     /// The caller.
     pub caller: Arc<Caller>,
-    /// The accounts of access keys that are not known.
+    /// The accounts of unknown access keys.
     pub accounts: Arc<Accounts>,
-    /// Known keys, among which temporary ones are issued.
+    /// The known access keys. Operations may add temporary ones.
     pub credentials: Arc<Credentials>,
-    /// When the call arrived, in Unix milliseconds of real time. Keys expire by it, whatever the clock
-    /// of the queues shows.
+    /// When the request arrived, in Unix milliseconds of real time. Keys expire by it, not by the clock of
+    /// the queues.
     pub received_at_ms: i64,
-    /// Scheme and authority with which queue URLs and links begin, for instance
+    /// Scheme and authority of queue URLs and links, for instance
     /// `http://localhost:4566`.
     pub base_url: String,
     /// The path of the request: on a queue's own path it names the queue.
@@ -149,7 +146,7 @@ pub struct Context {
     pub trace_header: Option<String>,
     /// Headers that change a receive.
     pub receive_overrides: ReceiveOverrides,
-    /// The memory that the answer holds of the memory that answers share.
+    /// The reservation of the response in the memory that responses share.
     pub room: Arc<Room>,
 }
 
@@ -194,7 +191,7 @@ impl Context {
     // Source: inferred, other projects found it at AWS for `http://whatever`
     // Test: tests/recorded/sqs-protocol.jsonl#sqs-queue-url-of-a-host-alone, tests/scenarios/addresses.txt#A URL without account
     //
-    /// Returns the address of the queue that a request means: by its QueueUrl, else by its path.
+    /// Returns the address of the queue that a request names: by its QueueUrl, else by its path.
     pub fn queue(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let mut address = match queue_url.filter(|url| !url.is_empty()) {
             Some(url) => QueueAddress::from_url(url, &self.caller.account, &self.caller.region)
@@ -208,21 +205,19 @@ impl Context {
         Ok(address)
     }
 
-    /// Returns the address of the queue that a request is about to use, see [`Self::queue`]. Where queues
-    /// are made when they are first used, it is made now.
+    /// Returns the same address as [`Self::queue`]. Creates the queue if queues are created on first use.
     pub async fn queue_in_use(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let address = self.queue(queue_url)?;
-        self.make_if_wanted(&address).await?;
+        self.create_on_first_use(&address).await?;
         Ok(address)
     }
 
-    /// Makes a queue of the caller's own that does not exist, where queues are made when they are first
-    /// used.
-    pub async fn make_if_wanted(&self, address: &QueueAddress) -> Result<(), Refusal> {
+    /// Creates a missing queue of the caller's account if queues are created on first use.
+    pub async fn create_on_first_use(&self, address: &QueueAddress) -> Result<(), Refusal> {
         let Caller { access, role, .. } = &*self.caller;
-        let may_make =
+        let may_create =
             !access.is_limited() || (access.is_owner(&address.account) && *role >= Role::Operate);
-        if self.compat_options.auto_create.is_none() || !may_make {
+        if self.compat_options.auto_create.is_none() || !may_create {
             return Ok(());
         }
         let (compat_options, address) = (Arc::clone(&self.compat_options), address.clone());
@@ -233,7 +228,7 @@ impl Context {
         .await
     }
 
-    /// Returns the URL of a queue as callers see it.
+    /// Returns the URL of a queue for the caller.
     pub fn queue_url(&self, address: &QueueAddress) -> String {
         let base = self.compat_options.url_base.as_deref().unwrap_or(&self.base_url);
         address.url(base, self.compat_options.url_form)
@@ -249,7 +244,7 @@ impl Context {
     }
 }
 
-/// Returns a parameter that must be given and not be empty.
+/// Returns a required parameter. Rejects with MissingParameter if it is missing or empty.
 pub fn required<'a>(value: Option<&'a str>, parameter: &str) -> Result<&'a str, Refusal> {
     value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(parameter))
 }

@@ -94,15 +94,15 @@ pub enum Payload {
     Query(Params),
 }
 
-/// The answer of an operation, encoded in the protocol of the call.
+/// The response of an operation, encoded in the protocol of the request.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, Refusal>> + Send>>;
 
-/// How the answer of an operation is written.
+/// The format of a response.
 #[derive(Debug)]
 pub struct Reply {
     /// Its encoding.
     pub encoding: Encoding,
-    /// The id of the request, which some encodings repeat.
+    /// The request ID, which some encodings contain.
     pub request_id: String,
 }
 
@@ -119,15 +119,15 @@ pub enum Scope {
     Link,
 }
 
-/// What calls of an operation do to the state.
+/// The effect of an operation on the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// They read, or take messages away.
+    /// They read, receive or delete.
     Data,
     /// They store messages.
     Stores,
     /// They change something other than messages, or issue keys. A change of a resource does not count
-    /// as storing: a shorter retention period, say, frees room.
+    /// as storing, because it may free storage: a shorter retention period, for instance.
     Admin,
     /// They store something other than messages.
     Creates,
@@ -141,7 +141,7 @@ pub struct Operation {
     pub service: Service,
     /// The paths on which it may be called, and its callers.
     pub scope: Scope,
-    /// What its calls do to the state.
+    /// Its effect on the state.
     pub effect: Effect,
     /// Decodes, runs, encodes.
     pub run: fn(Context, Payload, Reply) -> Answer,

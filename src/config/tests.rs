@@ -415,11 +415,11 @@ fn values_without_sense_are_refused_with_a_reason() {
     assert!(said.starts_with("log_level: `squab=loud` is neither a level nor"), "{said}");
 }
 
-/// The page tells every setting by its three names, and none that is not there.
+/// The page lists each setting with its three names, and no other.
 #[test]
 fn the_page_of_settings_is_true() {
     let page = include_str!("../../docs/configuration.md");
-    let told: Vec<Vec<String>> = page
+    let documented: Vec<Vec<String>> = page
         .lines()
         .filter(|line| line.starts_with("| `--"))
         .map(|line| line.split('|').skip(1).take(3).map(|cell| cell.trim().to_owned()).collect())
@@ -437,7 +437,7 @@ fn the_page_of_settings_is_true() {
             Some(vec![format!("`--{flag}`"), format!("`{variable}`"), key])
         })
         .collect();
-    assert_eq!(told, known);
+    assert_eq!(documented, known);
 }
 
 #[test]

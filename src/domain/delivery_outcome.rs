@@ -71,12 +71,12 @@ mod tests {
         }
         for status in [301, 307, 429, 500, 503, 599, 600] {
             assert!(
-                matches!(Outcome::of_http_status(status), Outcome::Retry { status: Some(told), .. } if told == status)
+                matches!(Outcome::of_http_status(status), Outcome::Retry { status: Some(reported), .. } if reported == status)
             );
         }
         for status in [400, 401, 404, 408, 499] {
             assert!(
-                matches!(Outcome::of_http_status(status), Outcome::Permanent { status: Some(told), .. } if told == status)
+                matches!(Outcome::of_http_status(status), Outcome::Permanent { status: Some(reported), .. } if reported == status)
             );
         }
     }

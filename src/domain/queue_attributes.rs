@@ -521,7 +521,7 @@ mod tests {
         QueueAttributes::create(true, &given([("FifoQueue", "True")])).unwrap()
     }
 
-    /// Sets the attributes and tells how the queue is shown afterwards, by name.
+    /// Sets the attributes. Returns all attributes of the queue by name.
     fn set<const N: usize>(queue: &mut QueueAttributes, pairs: [(&str, &str); N]) -> String {
         queue.set(&given(pairs)).unwrap();
         shown(queue)

@@ -276,7 +276,7 @@ mod tests {
                 "Invalid parameter: Endpoint must match the specified protocol",
             ),
             ("https", "https://", "Invalid parameter: Endpoint must match the specified protocol"),
-            ("email", "nobody", "Invalid parameter: Email address"),
+            ("email", "alice", "Invalid parameter: Email address"),
             ("sms", "+15--551234567", "Invalid SMS endpoint: +15--551234567"),
             ("sms", "NAA+15551234567", "Invalid SMS endpoint: NAA+15551234567"),
             ("sms", "+15551234567.", "Invalid SMS endpoint: +15551234567."),

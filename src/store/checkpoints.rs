@@ -65,7 +65,7 @@ impl Checkpoints {
     /// Rewrites the log if a sync may have failed.
     pub(super) fn make_sure(&self) -> io::Result<()> {
         if self.is_doubtful.load(Ordering::SeqCst) {
-            write_anew(&self.log)?;
+            rewrite(&self.log)?;
             self.is_doubtful.store(false, Ordering::SeqCst);
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Checkpoints {
 
 /// Overwrites a file with its own content and syncs it. An interruption at any point leaves the content
 /// unchanged.
-pub(super) fn write_anew(path: &Path) -> io::Result<()> {
+pub(super) fn rewrite(path: &Path) -> io::Result<()> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         file => file?,

@@ -62,12 +62,12 @@ pub(super) enum Condition {
     Upgrading(Progress),
 }
 
-/// How far an upgrade is.
+/// The progress of an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// The migration at hand.
+    /// The version of the current migration.
     version: i64,
-    /// Steps of it that have been done.
+    /// The number of its finished steps.
     steps: i64,
 }
 

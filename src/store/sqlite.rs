@@ -1,6 +1,6 @@
 //! SQLite as a [`Database`]: one connection, in WAL mode, held by this process alone.
 
-use super::checkpoints::{Checkpoints, PAGES, write_anew};
+use super::checkpoints::{Checkpoints, PAGES, rewrite};
 use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::files::{FILE, LOG, exposure, make_directory, make_file};
 use super::{Error, migrations};
@@ -87,15 +87,15 @@ impl Sqlite {
             (_, Durability::Process) => ("WAL", "NORMAL", CACHE_KIB),
         };
         hold(&connection).map_err(|error| failure(&error))?;
-        // Before anything is changed: the file may be another program's.
+        // This comes before the first change, because the file may belong to another program.
         migrations::examine(&connection)?;
         configure(&connection, journal, synchronous, cache_kib).map_err(|error| failure(&error))?;
         let mut checkpoints = None;
         if let Location::Directory(directory) = location {
             let log = directory.join(LOG);
-            // The process before this one may have met syncs that failed.
-            write_anew(&log)
-                .map_err(|error| Error::Unavailable(format!("cannot write {LOG} anew: {error}")))?;
+            // A sync of the previous process may have failed.
+            rewrite(&log)
+                .map_err(|error| Error::Unavailable(format!("cannot rewrite {LOG}: {error}")))?;
             if durability == Durability::Process {
                 let own = Checkpoints::new(log);
                 own.watch(&mut connection).map_err(|error| failure(&error))?;
@@ -207,8 +207,8 @@ fn configure(
     cache_kib: i64,
 ) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Plans must not depend on the values of parameters: where they do, SQLite prepares a
-    // statement anew whenever a value changes, which costs more than running it.
+    // Plans must not depend on the values of parameters. Otherwise SQLite prepares a statement again whenever
+    // a value changes, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", journal)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -389,7 +389,7 @@ impl Row for SqliteRow<'_, '_> {
 mod tests {
     use super::*;
 
-    /// However SQLite was compiled, which ends such a file at 1 GiB unless told otherwise.
+    /// By default SQLite limits a database in memory to 1 GiB.
     #[test]
     fn a_file_in_memory_may_have_two_gibibytes() {
         let sqlite = Sqlite::open(&Location::Memory, Durability::Process).unwrap();

@@ -27,7 +27,7 @@ pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal
         address.account = owner;
     }
     let queue_url = cx.queue_url(&address);
-    cx.make_if_wanted(&address).await?;
+    cx.create_on_first_use(&address).await?;
     cx.run(move |tx, caller| queues::find(tx, &caller.access, &address)).await?;
     Ok(Output { queue_url })
 }

@@ -49,7 +49,7 @@ pub struct Message {
     pub message_attributes: BTreeMap<String, MessageAttributeValue>,
 }
 
-/// Receives messages, waiting for the first one if asked to.
+/// Receives messages. A long poll waits for the first one.
 pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input
@@ -60,9 +60,9 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
     let most = most_messages(cx, input.max_number_of_messages);
     let checked = check(&input, cx.compat_options.limits, most.is_none())
         .and_then(|()| SystemAttributes::named(names));
-    let asked = match checked {
-        Ok(asked) => asked,
-        // That the queue does not exist is answered before a bad parameter is.
+    let requested = match checked {
+        Ok(requested) => requested,
+        // A missing queue is reported before an invalid parameter.
         Err(refusal) => {
             cx.on_queue(address, |_, _| Ok(())).await?;
             return Err(refusal);
@@ -79,19 +79,19 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         encoded_size_bound,
     };
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
-    let deliveries = match cx.receive_overrides.wait_time_seconds {
+    let received = match cx.receive_overrides.wait_time_seconds {
         // With LocalStack's header a receive waits for all messages that it wants.
         Some(seconds) => cx.runtime.collect(address, request, seconds, &cx.room).await?,
         None => cx.runtime.receive(address, request, input.wait_time_seconds, &cx.room).await?,
     };
     let clock = cx.runtime.clock().as_ref();
     let messages =
-        deliveries.into_iter().map(|delivery| shape(shown(delivery, clock), &asked, &filter));
+        received.into_iter().map(|received| shape(shown(received, clock), &requested, &filter));
     Ok(Output { messages: messages.collect() })
 }
 
-/// How many messages are wanted where AWS's ten are not the limit: by a header, with the number -1
-/// for all, or because it is configured so. They must fit one answer and one transaction.
+/// Returns the requested number of messages if AWS's limit of ten does not apply: by a header, by -1 for
+/// all, or by configuration. They must fit one response and one transaction.
 fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
     let wanted = match (cx.receive_overrides.message_count, given) {
         (Some(count), _) => count,
@@ -119,13 +119,13 @@ fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
     }
 }
 
-/// Returns an upper bound of the bytes of a message in an answer of any protocol.
+/// Returns an upper bound of the bytes of a message in a response of any protocol.
 pub fn encoded_size_bound(content: &Content) -> usize {
-    // Names of elements, and members of bounded length: ids, digests, times, the group.
+    // Element names, and members of bounded length: IDs, digests, times, the group.
     const REST: usize = 2 * 1024;
     // Names of elements around ten attributes.
     const AROUND_ATTRIBUTES: usize = 1_280;
-    // As `&quot;` is longer than a quotation mark.
+    // The length of `&quot;`.
     const LONGEST_ESCAPE: usize = 6;
     let texts = [Some(&content.body), content.trace_header.as_ref()];
     let texts: usize = texts.into_iter().flatten().map(|text| longest_encoded(text)).sum();
@@ -133,81 +133,82 @@ pub fn encoded_size_bound(content: &Content) -> usize {
     REST + texts + attributes.map_or(0, |them| AROUND_ATTRIBUTES + LONGEST_ESCAPE * them.len())
 }
 
-/// What a system attribute says of a message, if it says anything.
+/// Returns the value of a system attribute of a message, if it has one.
 type SystemAttribute = fn(&ReceivedMessage) -> Option<String>;
 
-/// MessageSystemAttributeName, in the order in which they are shown.
+/// The system attributes, in the order of the response.
 const SYSTEM_ATTRIBUTES: &[(&str, SystemAttribute)] = &[
-    ("SenderId", |delivery| Some(delivery.content.sender_id.clone())),
-    ("SentTimestamp", |delivery| Some(delivery.message.sent_at.to_string())),
-    ("ApproximateReceiveCount", |delivery| Some(delivery.message.receive_count.to_string())),
-    ("ApproximateFirstReceiveTimestamp", |delivery| {
-        let was_received = delivery.message.receive_count > 0;
-        was_received.then(|| delivery.message.first_received_at.to_string())
+    ("SenderId", |received| Some(received.content.sender_id.clone())),
+    ("SentTimestamp", |received| Some(received.message.sent_at.to_string())),
+    ("ApproximateReceiveCount", |received| Some(received.message.receive_count.to_string())),
+    ("ApproximateFirstReceiveTimestamp", |received| {
+        let was_received = received.message.receive_count > 0;
+        was_received.then(|| received.message.first_received_at.to_string())
     }),
-    // Only FIFO messages have a deduplication id, and all of them do.
-    ("SequenceNumber", |delivery| {
-        let is_fifo = delivery.content.deduplication_id.is_some();
-        is_fifo.then(|| fifo::sequence_number(delivery.message.sequence))
+    // All messages of FIFO queues have a deduplication ID, and no others.
+    ("SequenceNumber", |received| {
+        let is_fifo = received.content.deduplication_id.is_some();
+        is_fifo.then(|| fifo::sequence_number(received.message.sequence))
     }),
-    ("MessageDeduplicationId", |delivery| delivery.content.deduplication_id.clone()),
-    ("MessageGroupId", |delivery| delivery.group.clone()),
-    ("AWSTraceHeader", |delivery| delivery.content.trace_header.clone()),
-    ("DeadLetterQueueSourceArn", |delivery| delivery.message.dead_letter_source.clone()),
+    ("MessageDeduplicationId", |received| received.content.deduplication_id.clone()),
+    ("MessageGroupId", |received| received.group.clone()),
+    ("AWSTraceHeader", |received| received.content.trace_header.clone()),
+    ("DeadLetterQueueSourceArn", |received| received.message.dead_letter_source.clone()),
 ];
 
-/// The system attributes that were asked for, a bit each in the order of the table.
+/// The requested system attributes, one bit each in the order of the table.
 struct SystemAttributes(u16);
 
 impl SystemAttributes {
     fn named<'a>(names: impl Iterator<Item = &'a String>) -> Result<Self, Refusal> {
-        let mut asked = 0;
+        let mut requested = 0;
         for name in names {
             if name == "All" {
-                asked = u16::MAX;
+                requested = u16::MAX;
             } else if let Some(index) =
                 SYSTEM_ATTRIBUTES.iter().position(|(known, _)| known == name)
             {
-                asked |= 1 << index;
+                requested |= 1 << index;
             } else if !queue_attributes::is_known_name(name) {
-                // The model lets AttributeNames name attributes of queues too; they say nothing.
+                // By the model AttributeNames may also contain attributes of queues; they have no effect.
                 return Err(queue_attributes::unknown_attribute(name));
             }
         }
-        Ok(Self(asked))
+        Ok(Self(requested))
     }
 
-    fn of(&self, delivery: &ReceivedMessage) -> IndexMap<&'static str, String> {
-        let asked = SYSTEM_ATTRIBUTES.iter().enumerate().filter(|(i, _)| self.0 & (1 << i) != 0);
-        asked.filter_map(|(_, (name, value))| Some((*name, value(delivery)?))).collect()
+    fn of(&self, received: &ReceivedMessage) -> IndexMap<&'static str, String> {
+        let requested =
+            SYSTEM_ATTRIBUTES.iter().enumerate().filter(|(i, _)| self.0 & (1 << i) != 0);
+        requested.filter_map(|(_, (name, value))| Some((*name, value(received)?))).collect()
     }
 }
 
-/// Returns the message with the times that clients see.
-fn shown(mut delivery: ReceivedMessage, clock: &dyn Clock) -> ReceivedMessage {
-    let message = &mut delivery.message;
+/// Replaces the times of a message by those that clients see.
+fn shown(mut received: ReceivedMessage, clock: &dyn Clock) -> ReceivedMessage {
+    let message = &mut received.message;
     message.sent_at = clock.shown(message.sent_at);
     message.first_received_at = clock.shown(message.first_received_at);
-    delivery
+    received
 }
 
-/// Returns all that a receive could say of a message.
-pub fn describe(delivery: ReceivedMessage, clock: &dyn Clock) -> Message {
-    shape(shown(delivery, clock), &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
+/// Returns a message with all of its attributes.
+pub fn describe(received: ReceivedMessage, clock: &dyn Clock) -> Message {
+    shape(shown(received, clock), &SystemAttributes(u16::MAX), &NameFilter::new(["All"]))
 }
 
-fn shape(delivery: ReceivedMessage, asked: &SystemAttributes, filter: &NameFilter) -> Message {
-    let attributes = asked.of(&delivery);
+fn shape(received: ReceivedMessage, requested: &SystemAttributes, filter: &NameFilter) -> Message {
+    let attributes = requested.of(&received);
     let (md5_of_message_attributes, message_attributes) =
-        match delivery.content.attributes.as_deref() {
+        match received.content.attributes.as_deref() {
             Some(encoded) if !filter.is_empty() => select(encoded, filter),
             _ => (None, BTreeMap::new()),
         };
     Message {
-        message_id: delivery.message.id.to_string(),
-        receipt_handle: delivery.handle,
-        md5_of_body: md5_of_body(&delivery.content.body),
-        body: delivery.content.body,
+        message_id: received.message.id.to_string(),
+        receipt_handle: received.handle,
+        md5_of_body: md5_of_body(&received.content.body),
+        body: received.content.body,
         attributes,
         md5_of_message_attributes,
         message_attributes,
@@ -249,7 +250,7 @@ mod tests {
         ]
     }
 
-    fn deliveries() -> impl Strategy<Value = ReceivedMessage> {
+    fn received() -> impl Strategy<Value = ReceivedMessage> {
         let value = prop_oneof![
             texts().prop_map(AttributeValue::Text),
             prop::collection::vec(any::<u8>(), 1..300).prop_map(AttributeValue::Binary),
@@ -294,10 +295,10 @@ mod tests {
         /// A receive that has found room for its messages has room for its answer.
         #[test]
         fn no_answer_is_longer_than_its_messages_weigh(
-            deliveries in prop::collection::vec(deliveries(), 1..4),
+            received in prop::collection::vec(received(), 1..4),
         ) {
-            let size_bound: usize = deliveries.iter().map(|one| encoded_size_bound(&one.content)).sum();
-            let output = Output { messages: deliveries.into_iter().map(|it| describe(it, &ManualClock::at(0))).collect() };
+            let size_bound: usize = received.iter().map(|one| encoded_size_bound(&one.content)).sum();
+            let output = Output { messages: received.into_iter().map(|it| describe(it, &ManualClock::at(0))).collect() };
             prop_assert!(json::encode(&output).len() <= size_bound);
             let xml = xml::response("ReceiveMessage", "id", &SQS, Some(&output));
             prop_assert!(xml.len() <= size_bound, "{} of {size_bound}", xml.len());

@@ -284,7 +284,7 @@ mod tests {
     fn keys_values_and_comments_are_read_in_every_spelling() {
         let read = parse(
             "a.b = 1\na { c = two words, d : [x, \"y\"] } // over\n\"q.r\" = \"\"\"raw \"text\"\"\"\"\n\
-             e = 1\ne = ${?NOBODY}\nf = ${HOME}\nn = 000000000000\n",
+             e = 1\ne = ${?UNSET}\nf = ${HOME}\nn = 000000000000\n",
             &|name| (name == "HOME").then(|| "/home".to_owned()),
         );
         let expected = json!({

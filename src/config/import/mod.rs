@@ -368,7 +368,7 @@ Other: {}
         assert_eq!(fault("x.conf", "a = 1\nqueues {\n").line, 3);
         assert_eq!(fault("x.json", "{\n  \"queues\": [,]\n}").line, 2);
         assert!(fault("x.yaml", "a: [\n").line >= 1);
-        assert!(fault("x.conf", "a = 1\nb = ${NOBODY}\n").message.contains("`NOBODY`"));
+        assert!(fault("x.conf", "a = 1\nb = ${UNSET}\n").message.contains("`UNSET`"));
         assert!(fault("x.txt", "").message.contains(".conf (ElasticMQ)"));
         let circle = "queues { a { deadLettersQueue { name = b, maxReceiveCount = 1 } }\n\
                       b { deadLettersQueue { name = a, maxReceiveCount = 1 } } }";

@@ -349,7 +349,7 @@ impl Pattern {
 
     pub fn matches(&self, text: &str) -> bool {
         let (mut tokens, mut text) = (&self.0[..], text.chars());
-        // Where to go on if what follows the last `*` does not fit: one character later.
+        // The positions to continue from if the text after the last `*` does not match: one character later.
         let mut last_many = None;
         loop {
             let before = text.clone();
@@ -468,7 +468,7 @@ mod tests {
             (json!({"AWS": "222222222222"}), false),
             (json!({"AWS": ["333333333333", "arn:aws:iam::222222222222:user/bob"]}), false),
             (json!("*"), false),
-            (json!({"AWS": "nobody"}), false),
+            (json!({"AWS": "bob"}), false),
         ] {
             let changed = json!({"Principal": null, "NotPrincipal": principal});
             assert_eq!(allows(changed, &BOB), allowed, "{principal}");
@@ -578,7 +578,7 @@ mod tests {
             json!({"condition": is_from}),
             json!({"Conditions": is_from}),
             json!({"Principal": null}),
-            json!({"Principal": {"AWS": "nobody"}}),
+            json!({"Principal": {"AWS": "bob"}}),
             json!({"Principal": {"Martian": "x"}}),
             json!({"Action": null}),
             json!({"Action": [7]}),

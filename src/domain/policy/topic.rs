@@ -9,7 +9,7 @@ use crate::domain::address::is_account;
 use crate::domain::topic_address::TopicAddress;
 use serde_json::{Value, json};
 
-/// The actions that everybody of the account may take on a topic for which no policy was set.
+/// The actions that all callers of the account may take on a topic without a policy.
 const ACTIONS: [&str; 8] = [
     "GetTopicAttributes",
     "SetTopicAttributes",
