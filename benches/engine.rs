@@ -18,7 +18,7 @@ use squab::domain::Refusal;
 use squab::domain::address::QueueAddress;
 use squab::engine::access::Access;
 use squab::engine::receive::Request;
-use squab::engine::send::Outgoing;
+use squab::engine::send::OutgoingMessage;
 use squab::engine::{delete, queues, receive, send};
 use squab::store::{
     Content, Database, Driver, Durability, Ids, Location, Queue, RowCache, Sqlite, Txn,
@@ -92,7 +92,7 @@ impl<'d> Bench<'d> {
             self.transaction(|tx, queue| {
                 for number in numbers {
                     let fifo = queue.attributes.fifo;
-                    let outgoing = Outgoing {
+                    let outgoing = OutgoingMessage {
                         content: Content {
                             body: "x".repeat(BODY_BYTES),
                             attributes: None,

@@ -63,7 +63,7 @@ const ALWAYS_READ: [&str; 2] = ["SQS_", "SNS_"];
 pub(super) fn read(
     variables: &[(OsString, OsString)],
 ) -> Result<(Options, Vec<String>), ConfigError> {
-    let given = Given::read(variables);
+    let given = Variables::read(variables);
     let mut warnings = given.warnings();
     warnings.extend(given.unknown_warnings(|_| true));
     let debug = given.flag("DEBUG")?.unwrap_or(false);
@@ -94,7 +94,7 @@ pub(super) fn read(
 pub(super) fn read_always(
     variables: &[(OsString, OsString)],
 ) -> Result<(Options, Vec<String>), ConfigError> {
-    let given = Given::read(variables);
+    let given = Variables::read(variables);
     // An application has variables of its own that begin so: only a likely mistake is worth a warning.
     let mut warnings = given.unknown_warnings(|hint| !hint.is_empty());
     let ignored: Vec<_> = NAMES
@@ -118,7 +118,7 @@ fn is_always_read(name: &str) -> bool {
 /// Sets one of these variables while the server runs; an empty value unsets it. Returns whether it is
 /// one of those that have their effect at once: what the others say is read at the start only.
 pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bool, ConfigError> {
-    let given = Given::read(&[(variable.into(), value.into())]);
+    let given = Variables::read(&[(variable.into(), value.into())]);
     match variable.strip_prefix(PREFIX).unwrap_or(variable) {
         "DEBUG" => {
             settings.diagnose = given.flag("DEBUG")?.unwrap_or(false);
@@ -146,9 +146,9 @@ pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bo
 }
 
 /// Variables by their names without the prefix; empty ones count as unset.
-struct Given(BTreeMap<String, String>);
+struct Variables(BTreeMap<String, String>);
 
-impl Given {
+impl Variables {
     fn read(variables: &[(OsString, OsString)]) -> Self {
         let texts = variables.iter().filter_map(|(name, value)| {
             let (name, value) = (name.to_str()?, value.to_str()?.trim());

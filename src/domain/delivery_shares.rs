@@ -17,12 +17,12 @@ pub struct Shares {
     free: usize,
     /// Free slots reserved for accounts that hold none.
     reserved: usize,
-    by_account: BTreeMap<String, Held>,
+    by_account: BTreeMap<String, AccountSlots>,
     turn: String,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Held {
+struct AccountSlots {
     slots: usize,
     by_destination: BTreeMap<String, usize>,
     turn: String,

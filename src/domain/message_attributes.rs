@@ -47,7 +47,7 @@ impl AttributeValue {
 
 /// One attribute as a request gives it, before any rule was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Given {
+pub struct AttributeInput {
     /// `DataType`
     pub data_type: Option<String>,
     /// `StringValue`
@@ -60,7 +60,7 @@ pub struct Given {
 ///
 /// Refused with InvalidParameterValue.
 pub fn check(
-    given: impl IntoIterator<Item = (String, Given)>,
+    given: impl IntoIterator<Item = (String, AttributeInput)>,
 ) -> Result<MessageAttributes, Refusal> {
     let given: Vec<_> = given.into_iter().collect();
     check_count(given.len())?;
@@ -84,7 +84,7 @@ pub fn check(
 ///
 /// Refused with InvalidParameterValue.
 pub fn check_system(
-    given: impl IntoIterator<Item = (String, Given)>,
+    given: impl IntoIterator<Item = (String, AttributeInput)>,
 ) -> Result<MessageAttributes, Refusal> {
     let mut attributes = MessageAttributes::new();
     for (name, given) in given {
@@ -391,7 +391,7 @@ impl NameRules {
 // Test: src/domain/message_attributes.rs::types_are_checked, tests/scenarios/attributes_of_messages.txt#What is refused.
 //
 /// Takes the value that the data type asks for, and it must not be empty.
-fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
+fn typed(name: &str, given: AttributeInput) -> Result<MessageAttribute, Refusal> {
     let data_type =
         given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| no_type(name))?;
     let base = BaseType::of(&data_type).ok_or_else(|| bad_type(name))?;
@@ -504,33 +504,33 @@ mod tests {
 
     use super::*;
 
-    fn string(name: &str, value: &str) -> (String, Given) {
+    fn string(name: &str, value: &str) -> (String, AttributeInput) {
         typed_text(name, "String", value)
     }
 
-    fn typed_text(name: &str, data_type: &str, value: &str) -> (String, Given) {
-        let given = Given {
+    fn typed_text(name: &str, data_type: &str, value: &str) -> (String, AttributeInput) {
+        let given = AttributeInput {
             data_type: Some(data_type.into()),
             string_value: Some(value.into()),
-            ..Given::default()
+            ..AttributeInput::default()
         };
         (name.into(), given)
     }
 
-    fn binary(name: &str, data_type: &str, value: &[u8]) -> (String, Given) {
-        let given = Given {
+    fn binary(name: &str, data_type: &str, value: &[u8]) -> (String, AttributeInput) {
+        let given = AttributeInput {
             data_type: Some(data_type.into()),
             binary_value: Some(value.to_vec()),
-            ..Given::default()
+            ..AttributeInput::default()
         };
         (name.into(), given)
     }
 
-    fn attributes<const N: usize>(given: [(String, Given); N]) -> MessageAttributes {
+    fn attributes<const N: usize>(given: [(String, AttributeInput); N]) -> MessageAttributes {
         check(given).unwrap()
     }
 
-    fn refusal<const N: usize>(given: [(String, Given); N]) -> String {
+    fn refusal<const N: usize>(given: [(String, AttributeInput); N]) -> String {
         let refusal = check(given).unwrap_err();
         assert_eq!(refusal.kind, Kind::InvalidParameterValue);
         refusal.message.into_owned()
@@ -654,7 +654,7 @@ mod tests {
         let missing =
             "The message attribute 'my-attribute' must contain non-empty message attribute type.";
         assert_eq!(refusal([typed_text("my-attribute", "", "x")]), missing);
-        assert_eq!(refusal([("my-attribute".into(), Given::default())]), missing);
+        assert_eq!(refusal([("my-attribute".into(), AttributeInput::default())]), missing);
         let long = format!("String.{}", "a".repeat(249));
         assert!(check([typed_text("a", &long, "x")]).is_ok());
         assert!(check([typed_text("a", &format!("{long}a"), "x")]).is_err());
@@ -798,7 +798,7 @@ mod tests {
             data_type in prop::option::of("(String|Number|Binary)?.{0,3}"),
             string_value in prop::option::of("[-+0-9.eE]{0,9}|.*"),
         ) {
-            let given = Given { data_type, string_value, ..Given::default() };
+            let given = AttributeInput { data_type, string_value, ..AttributeInput::default() };
             if let Ok(attributes) = check([(name.clone(), given.clone())]) {
                 prop_assert_eq!(validate(&attributes), Ok(()));
             }

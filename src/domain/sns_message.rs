@@ -5,7 +5,8 @@
 use super::address::is_name_byte;
 use super::limits::{BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, SUBJECT_LENGTH};
 use super::message_attributes::{
-    AttributeValue, BaseType, Given, MessageAttribute, MessageAttributes, NameRules, is_number,
+    AttributeInput, AttributeValue, BaseType, MessageAttribute, MessageAttributes, NameRules,
+    is_number,
 };
 use super::message_structure::MessageTexts;
 use super::topic_attributes::TopicAttributes;
@@ -212,7 +213,7 @@ fn check_entry_id(id: &str) -> Result<(), Refusal> {
 // Source: documented, service model InvalidParameterValueException, in words that are partly inferred
 // Test: src/domain/sns_message.rs::refusals_of_attributes_name_what_is_wrong
 pub fn check_attributes(
-    given: impl IntoIterator<Item = (String, Given)>,
+    given: impl IntoIterator<Item = (String, AttributeInput)>,
 ) -> Result<MessageAttributes, Refusal> {
     given
         .into_iter()
@@ -245,7 +246,7 @@ const NAMES: NameRules = NameRules {
 // Rule (Publish, PublishBatch): a data type is String, Number or Binary, alone or followed by a dot and something else.
 // Source: recorded
 // Test: tests/recorded/sns-topics.jsonl#sns-attribute-type-ends-with-its-dot, tests/scenarios/publishing.txt#Refusals
-fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
+fn typed(name: &str, given: AttributeInput) -> Result<MessageAttribute, Refusal> {
     let data_type = given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| {
         invalid_value(format!(
             "The message attribute '{name}' must contain non-empty message attribute type."
@@ -285,11 +286,11 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
 mod tests {
     use super::*;
 
-    fn text(value: &str) -> Given {
-        Given {
+    fn text(value: &str) -> AttributeInput {
+        AttributeInput {
             data_type: Some("String".to_owned()),
             string_value: Some(value.to_owned()),
-            ..Given::default()
+            ..AttributeInput::default()
         }
     }
 
@@ -313,7 +314,7 @@ mod tests {
     #[test]
     fn refusals_of_attributes_name_what_is_wrong() {
         let check = |name: &str, data_type: &str, text: Option<&str>, bytes: Option<&[u8]>| {
-            let given = Given {
+            let given = AttributeInput {
                 data_type: Some(data_type.to_owned()),
                 string_value: text.map(str::to_owned),
                 binary_value: bytes.map(<[u8]>::to_vec),

@@ -25,7 +25,7 @@ pub struct SubscriptionAttributes(IndexMap<String, String>);
 
 /// The context on which the rules for attributes depend.
 #[derive(Debug, Clone, Copy)]
-pub struct Subscribed<'a> {
+pub struct SubscriptionContext<'a> {
     /// The topic.
     pub topic: &'a TopicAddress,
     /// The protocol of the endpoint.
@@ -51,7 +51,7 @@ impl SubscriptionAttributes {
     // Source: recorded
     // Test: tests/recorded/sns-filters.jsonl#sns-filter-invalid-json-on-subscribe, tests/recorded/sns-filters.jsonl#sns-filter-invalid-json
     pub fn create(
-        subscribed: Subscribed<'_>,
+        subscribed: SubscriptionContext<'_>,
         given: &IndexMap<String, String>,
     ) -> Result<Self, Refusal> {
         let mut attributes = Self::default();
@@ -79,7 +79,7 @@ impl SubscriptionAttributes {
     /// Rejects with InvalidParameter: `AttributeName` for an attribute that cannot be set.
     pub fn set(
         &mut self,
-        subscribed: Subscribed<'_>,
+        subscribed: SubscriptionContext<'_>,
         name: &str,
         value: &str,
     ) -> Result<(), Refusal> {
@@ -156,7 +156,11 @@ impl SubscriptionAttributes {
     // Rule (SetSubscriptionAttributes): a redrive policy is removed by a call without a value; the empty string is rejected.
     // Source: reported, https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/sns/topic_subscription.go
     // Test: tests/scenarios/subscriptions.txt#A redrive policy is removed by no value
-    pub fn clear(&mut self, subscribed: Subscribed<'_>, name: &str) -> Result<(), Refusal> {
+    pub fn clear(
+        &mut self,
+        subscribed: SubscriptionContext<'_>,
+        name: &str,
+    ) -> Result<(), Refusal> {
         if name == "RedrivePolicy" {
             self.0.shift_remove(name);
             return Ok(());
@@ -264,7 +268,7 @@ fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusa
 //   that of a FIFO queue is a FIFO queue.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 // Test: tests/scenarios/topic_dead_letters.txt
-fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
+fn check_redrive_policy(subscribed: SubscriptionContext<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
     let mut policy = JsonObject::parse(text)?;
     let target = policy.take_text("deadLetterTargetArn");
@@ -304,7 +308,7 @@ mod tests {
         pairs: &[(&str, &str)],
     ) -> Result<SubscriptionAttributes, String> {
         let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let subscribed = Subscribed { topic: &topic(), protocol, endpoint: "" };
+        let subscribed = SubscriptionContext { topic: &topic(), protocol, endpoint: "" };
         SubscriptionAttributes::create(subscribed, &given.collect())
             .map_err(|refusal| refusal.message.into_owned())
     }
@@ -378,7 +382,8 @@ mod tests {
 
     #[test]
     fn the_empty_text_removes_a_policy() {
-        let subscribed = Subscribed { topic: &topic(), protocol: Protocol::Sqs, endpoint: "" };
+        let subscribed =
+            SubscriptionContext { topic: &topic(), protocol: Protocol::Sqs, endpoint: "" };
         let mut attributes = create(Protocol::Sqs, &[("FilterPolicy", r#"{"a":["b"]}"#)]).unwrap();
         attributes.set(subscribed, "FilterPolicy", "").unwrap();
         assert!(attributes.filter().is_none());

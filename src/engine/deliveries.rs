@@ -6,7 +6,9 @@
 
 use super::capture::{Captured, capture};
 use super::fan_out::is_sampled;
-use super::topic_to_queue::{Destination, ForQueue, QueueContent, Undelivered, give_up, put};
+use super::topic_to_queue::{
+    Destination, ForQueue, QueueContent, UndeliveredMessage, give_up, put,
+};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
@@ -353,7 +355,7 @@ fn fail(
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),
     };
-    let undelivered = Undelivered {
+    let undelivered = UndeliveredMessage {
         message_id: publication.map(|publication| publication.message_id),
         group: None,
         deduplication_id: None,

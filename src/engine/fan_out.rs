@@ -1,17 +1,19 @@
 //! Fan-out: one message of a topic to its subscriptions.
 //!
-//! Queues get the message in the transaction of the publication. What leaves the process goes into the outbox in the same
-//! transaction, and what is for phones, devices, mailboxes and streams is captured. So either all or nothing has happened
-//! when the publisher is answered. A topic with more subscriptions than one transaction should serve is served in pages by
-//! background work; the row of the publication remembers how far it has come.
+//! The transaction of the publication sends the message to queues, adds deliveries to other servers to the outbox, and
+//! captures notifications for phones, devices, mailboxes and streams. So all of it has happened, or nothing, when the
+//! publisher gets its response. If a topic has more subscriptions than one transaction should serve, background work
+//! serves the rest in pages; the row of the publication contains the cursor.
 //!
 //! Filtering a long message can take longer than other jobs should wait. Then filters are evaluated before the transaction,
-//! on a snapshot of the topic that was taken during the call. Only subscriptions in that snapshot get the message, and only
+//! on a snapshot of the topic from the same request. Only subscriptions in that snapshot get the message, and only
 //! if they still exist.
 
 use super::capture::{Captured, capture};
 use super::topic_snapshot::{Subscriber, TopicSnapshot, candidate};
-use super::topic_to_queue::{Destination, ForQueue, QueueContent, Undelivered, give_up, put};
+use super::topic_to_queue::{
+    Destination, ForQueue, QueueContent, UndeliveredMessage, give_up, put,
+};
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::MESSAGE_ATTRIBUTES;
 use crate::domain::message_attributes::MessageAttributes;
@@ -27,13 +29,13 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Deliveries that one transaction makes for one publication.
+/// Maximum deliveries of one publication in one transaction.
 const DELIVERIES: usize = 200;
-/// Bytes that one transaction copies for one publication, which a fan-out of large messages reaches first.
+/// Maximum bytes that one transaction copies for one publication. Large messages reach it before `DELIVERIES`.
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// Delivers a message to its recipients, as far as one transaction should. Remembers what is left, and what the outbox and
-/// the archive need.
+/// Delivers a message to a page of its recipients. Stores the publication if recipients are left, or if the outbox or the
+/// archive needs it.
 pub(super) fn deliver(
     tx: &mut Txn<'_>,
     topic: &TopicSnapshot,
@@ -157,9 +159,9 @@ struct FanOut<'w> {
     is_in_outbox: bool,
     /// The number of successes by protocol.
     delivered: Vec<(Protocol, u64)>,
-    /// What queues get with raw delivery, or why none takes it.
+    /// The content for queues with raw delivery, or the reason why every queue rejects it.
     raw: OnceCell<Result<QueueContent, String>>,
-    /// What other queues get, but for the link of each subscription.
+    /// The envelope for other queues, without the link of each subscription.
     envelope: OnceCell<Envelope>,
 }
 
@@ -184,8 +186,8 @@ impl<'w> FanOut<'w> {
         }
     }
 
-    /// Delivers to recipients in their order. Returns the last one if there is more to do than one transaction should. A
-    /// FIFO topic has few subscriptions, which are all served, because the next message must not come before this one.
+    /// Delivers to a page of recipients in their order. Returns the last one if there are more. A FIFO topic has few
+    /// subscriptions, which are all served at once, because the next message must not arrive before this one.
     fn serve(
         &mut self,
         tx: &mut Txn<'_>,
@@ -226,7 +228,7 @@ impl<'w> FanOut<'w> {
         }
     }
 
-    /// Returns the text for a subscriber, which for a device is that of its platform, if there is one.
+    /// Returns the text for a subscriber. For a device this is the text of its platform, if there is one.
     fn text(&self, to: &Subscriber) -> &str {
         match &to.platform {
             Some(platform) => self.texts.for_protocol(platform),
@@ -260,7 +262,7 @@ impl<'w> FanOut<'w> {
         Envelope::new(&notification, publication.signature.as_ref())
     }
 
-    /// Returns what a queue gets, or why no queue takes it.
+    /// Returns the content for a queue, or the reason why every queue rejects it.
     fn queue_content(&self, to: &Subscriber) -> Result<QueueContent, String> {
         if !to.raw {
             return Ok(QueueContent::envelope(self.envelope(to)));
@@ -289,7 +291,7 @@ impl<'w> FanOut<'w> {
             return Ok(());
         };
         let attributes = &self.publication.published.attributes;
-        // A dead-letter queue takes no more attributes beside the body than other queues.
+        // A dead-letter queue has the same limit of message attributes as other queues.
         if to.raw && attributes.len() <= MESSAGE_ATTRIBUTES {
             self.give_up(tx, to, &reason, self.text(to).to_owned(), attributes.clone())
         } else {
@@ -297,7 +299,7 @@ impl<'w> FanOut<'w> {
         }
     }
 
-    /// Moves what cannot be delivered to the dead-letter queue of the subscription.
+    /// Sends a message that cannot be delivered to the dead-letter queue of the subscription.
     fn give_up(
         &self,
         tx: &mut Txn<'_>,
@@ -308,7 +310,7 @@ impl<'w> FanOut<'w> {
     ) -> Result<(), Refusal> {
         let dead_letter_queue = to.dead_letter_queue.as_ref();
         let of_queue = Some(&self.publication.published).filter(|_| to.protocol == Protocol::Sqs);
-        let undelivered = Undelivered {
+        let undelivered = UndeliveredMessage {
             message_id: Some(self.publication.message_id),
             group: of_queue.and(dead_letter_queue).and_then(|queue| self.group_for(queue)),
             deduplication_id: of_queue.and_then(|published| published.deduplication_id.as_deref()),

@@ -27,7 +27,7 @@ pub struct Show {
 
 /// A stored message.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct StoredMessage {
     /// The message in the form of a received one.
     pub received: ReceivedMessage,
     /// Whether a receive could return it.
@@ -40,7 +40,7 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub struct Page {
     /// The messages.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<StoredMessage>,
     /// The sequence after which there may be more.
     pub next: Option<i64>,
     /// The number of checked messages.
@@ -137,7 +137,7 @@ pub fn peek(
             content,
             message,
         };
-        page.seen.push(Seen { received, visible: !delayed && !invisible, delayed });
+        page.seen.push(StoredMessage { received, visible: !delayed && !invisible, delayed });
     }
     page.next = (!all_read).then_some(last);
     page.groups = groups;

@@ -1,8 +1,8 @@
-//! Publish: deduplicate, number, fan out.
+//! Publish: deduplicates messages, numbers them, and delivers them to subscriptions.
 //!
-//! Two things take longer than other jobs should wait for a transaction: signing notifications to queues, and evaluating
-//! filters on long messages. A transaction that needs one of them returns what is to be done instead of publishing; the
-//! caller does it and runs another transaction with the result.
+//! Signing notifications to queues and evaluating filters on long messages take too long to do on the writer thread. A
+//! transaction that needs one of them returns that task instead of publishing. The caller performs it on the CPU pool and
+//! runs another transaction with the result.
 
 use super::access::Access;
 use super::topic_snapshot::{Subscriber, TopicCache, TopicSnapshot};
@@ -19,24 +19,24 @@ use crate::store::{Duplicate, Publication, Txn};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Messages that are to be published to one topic.
+/// Messages to publish to one topic.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the call may use.
+    /// The permissions of the caller.
     pub access: Access,
     /// The topic.
     pub topic: TopicAddress,
-    /// The messages; their form has been checked.
+    /// The validated messages.
     pub messages: Vec<Published>,
-    /// Whether they came in a batch, where the sizes of messages add up.
+    /// Whether they are a batch, whose total size is limited.
     pub in_batch: bool,
-    /// X-Ray's header of the call.
+    /// X-Ray's header of the request.
     pub trace_header: Option<String>,
     /// The beginning of links in messages.
     pub base_url: String,
 }
 
-/// The answer for a message.
+/// The result of publishing a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// MessageId; of the first message if this one is a duplicate.
@@ -60,7 +60,7 @@ pub struct Draft {
 
 /// A draft with its signature.
 #[derive(Debug, Clone)]
-pub struct Signed {
+pub struct SignedDraft {
     /// The draft.
     pub draft: Draft,
     /// Its signature, if it needs one.
@@ -78,21 +78,21 @@ pub enum Outcome {
     ToSign(Vec<Draft>),
 }
 
-/// A message with what is found out about it once for all of its recipients.
-struct Prepared<'p> {
+/// A message with its texts and recipients.
+struct PreparedMessage<'p> {
     message: &'p Published,
     texts: MessageTexts<'p>,
     recipients: Vec<&'p Subscriber>,
 }
 
-/// Publishes messages to a topic. `accepting` and `signed` are what earlier transactions of the call have asked for: for
-/// each message the ids of the subscriptions whose filters let it through, and the signed draft.
+/// Publishes messages to a topic. `accepting` and `signed` are the results of tasks that earlier transactions of the request
+/// returned: for each message the IDs of the subscriptions whose filters match, and the signed draft.
 pub fn publish(
     tx: &mut Txn<'_>,
     topics: &TopicCache,
     request: &Request,
     accepting: Option<&[Vec<i64>]>,
-    signed: &[Signed],
+    signed: &[SignedDraft],
 ) -> Result<Outcome, Refusal> {
     let topic = topics.find(tx, &request.access, &request.topic)?;
     check(&topic, request)?;
@@ -107,7 +107,7 @@ pub fn publish(
             let texts = message.texts();
             let accepting = accepting.and_then(|it| it.get(index)).map(Vec::as_slice);
             let recipients = topic.recipients(message, &texts, accepting);
-            Prepared { message, texts, recipients }
+            PreparedMessage { message, texts, recipients }
         })
         .collect();
     let bytes: i64 = prepared.iter().map(|it| topic.outbox_bytes(it.message, &it.recipients)).sum();
@@ -142,7 +142,11 @@ fn check(topic: &TopicSnapshot, request: &Request) -> Result<(), Refusal> {
 }
 
 /// Returns whether every message that needs a signature has one of the topic's version.
-fn signed_well_enough(topic: &TopicSnapshot, signed: &[Signed], messages: &[Prepared<'_>]) -> bool {
+fn signed_well_enough(
+    topic: &TopicSnapshot,
+    signed: &[SignedDraft],
+    messages: &[PreparedMessage<'_>],
+) -> bool {
     let version = topic.attributes.signature_version();
     messages.iter().enumerate().all(|(index, message)| {
         let signature = signed.get(index).filter(|it| it.draft.version == version);
@@ -151,8 +155,8 @@ fn signed_well_enough(topic: &TopicSnapshot, signed: &[Signed], messages: &[Prep
     })
 }
 
-fn draft(tx: &mut Txn<'_>, topic: &TopicSnapshot, prepared: &Prepared<'_>) -> Draft {
-    let Prepared { message, texts, recipients } = prepared;
+fn draft(tx: &mut Txn<'_>, topic: &TopicSnapshot, prepared: &PreparedMessage<'_>) -> Draft {
+    let PreparedMessage { message, texts, recipients } = prepared;
     let (id, published_at) = (tx.fresh_id(), tx.wall_now());
     let text = topic.needs_signature(recipients).then(|| {
         let notification = Notification {
@@ -179,8 +183,8 @@ fn publish_one(
     tx: &mut Txn<'_>,
     topic: &TopicSnapshot,
     request: &Request,
-    prepared: &Prepared<'_>,
-    signed: Option<&Signed>,
+    prepared: &PreparedMessage<'_>,
+    signed: Option<&SignedDraft>,
 ) -> Result<Receipt, Refusal> {
     let message = prepared.message;
     let sequence = tx.next_sequence()?;
@@ -216,7 +220,7 @@ fn publish_one(
     Ok(Receipt { id, sequence_number })
 }
 
-/// Returns the digest of a deduplication id within its scope.
+/// Returns the digest of a deduplication ID within its scope.
 fn deduplication_digest(topic: &TopicSnapshot, message: &Published, id: &str) -> [u8; 16] {
     let group = match topic.attributes.fifo_throughput_scope() {
         FifoThroughputScope::Topic => None,

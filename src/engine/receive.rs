@@ -47,7 +47,7 @@ pub struct Request {
 
 /// The result of a receive.
 #[derive(Debug, Clone, Default)]
-pub struct Received {
+pub struct ReceiveResult {
     /// The messages, now in flight.
     pub messages: Vec<ReceivedMessage>,
     /// An upper bound of their bytes in the response.
@@ -94,7 +94,11 @@ pub struct ReceivedMessage {
 // Test: tests/scenarios/attributes_of_messages.txt#A standard queue ignores a receive attempt's id.
 
 /// Receives messages.
-pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
+pub fn receive(
+    tx: &mut Txn<'_>,
+    queue: &Queue,
+    request: &Request,
+) -> Result<ReceiveResult, Refusal> {
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
     let until = tx.now() + timeout * 1_000;
@@ -107,7 +111,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     let mut more = message_state::release_due(tx, queue)?;
     let Counts { ready, in_flight, .. } = tx.counts(queue.backlog)?;
     if ready > 0 && !request.may_receive {
-        return Ok(Received { left: true, ..Received::default() });
+        return Ok(ReceiveResult { left: true, ..ReceiveResult::default() });
     }
     let free_slots = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0)
         + usize::from(fault!("in-flight-limit-exceeded"));
@@ -146,7 +150,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     }
     let next_due =
         if messages.is_empty() && request.may_wait { sweep::next_due(tx, queue)? } else { None };
-    Ok(Received { messages, size_bound, left: false, more, needed_bytes, next_due })
+    Ok(ReceiveResult { messages, size_bound, left: false, more, needed_bytes, next_due })
 }
 
 /// Undoes a receive whose client has disconnected: its messages become visible again, and its attempt ID is
@@ -444,7 +448,7 @@ fn repeat(
     attempt: &str,
     until: i64,
     request: &Request,
-) -> Result<Option<Received>, Refusal> {
+) -> Result<Option<ReceiveResult>, Refusal> {
     let Some(record) = tx.receive_attempt(queue.backlog, attempt)? else { return Ok(None) };
     let mut messages = Vec::with_capacity(record.len() / RECORD_BYTES);
     let mut timed_out = false;
@@ -464,7 +468,10 @@ fn repeat(
     }
     let size_bound = contents.iter().map(request.encoded_size_bound).sum();
     if size_bound > request.response_bytes {
-        return Ok(Some(Received { needed_bytes: Some(size_bound), ..Received::default() }));
+        return Ok(Some(ReceiveResult {
+            needed_bytes: Some(size_bound),
+            ..ReceiveResult::default()
+        }));
     }
     let mut received = Vec::with_capacity(messages.len());
     for (mut message, content) in messages.into_iter().zip(contents) {
@@ -481,7 +488,7 @@ fn repeat(
         });
     }
     remember(tx, queue, attempt, &received)?;
-    Ok(Some(Received { messages: received, size_bound, ..Received::default() }))
+    Ok(Some(ReceiveResult { messages: received, size_bound, ..ReceiveResult::default() }))
 }
 
 /// Reads one entry of a record, and the state of its message.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A validated message.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub struct OutgoingMessage {
     /// The part that never changes. On FIFO queues it always has a deduplication ID.
     pub content: Content,
     /// DelaySeconds; `None` for the queue's default.
@@ -32,7 +32,7 @@ pub struct Sent {
 /// Accepts a message for a queue and for the queues to which it forwards. Forwarding follows one hop
 /// only, so cycles are impossible. Returns the result for the destination queue, or for the named queue
 /// if the destination does not exist.
-pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
+pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &OutgoingMessage) -> Result<Sent, Refusal> {
     let Forwards { copy_to, move_to } = &queue.forwards;
     if let Some(copied) = neighbour(tx, queue, copy_to.as_deref())? {
         accept(tx, &copied, outgoing)?;
@@ -70,7 +70,7 @@ fn neighbour(
 // Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
 
 /// Accepts a message, or recognizes it as a duplicate of one accepted less than five minutes ago.
-fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
+fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &OutgoingMessage) -> Result<Sent, Refusal> {
     let sequence = tx.next_sequence()?;
     let id = tx.fresh_id();
     let now = tx.now();
@@ -127,7 +127,7 @@ pub fn store(
 // Source: recorded
 // Test: tests/scenarios/fifo_deduplication.txt#The scope at creation keeps applying
 
-fn deduplication_digest(queue: &Queue, outgoing: &Outgoing) -> Option<[u8; 16]> {
+fn deduplication_digest(queue: &Queue, outgoing: &OutgoingMessage) -> Option<[u8; 16]> {
     if !queue.attributes.fifo {
         return None;
     }

@@ -9,7 +9,7 @@ use crate::domain::limits::{
 };
 use crate::domain::platform::EndpointAddress;
 use crate::domain::sns_endpoint::Protocol;
-use crate::domain::subscription_attributes::{Subscribed, SubscriptionAttributes};
+use crate::domain::subscription_attributes::{SubscriptionAttributes, SubscriptionContext};
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
 use crate::domain::topic_attributes::in_attributes;
 use crate::domain::{Kind, Refusal};
@@ -48,7 +48,7 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
     if request.protocol == Protocol::Application {
         check_device(tx, &request.access, &request.endpoint)?;
     }
-    let subscribed = Subscribed {
+    let subscribed = SubscriptionContext {
         topic: &request.topic,
         protocol: request.protocol,
         endpoint: &request.endpoint,
@@ -423,7 +423,7 @@ pub fn set_attribute(
     let found = look(tx, access, arn, false)?;
     let mut subscription = found.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let had_filter = subscription.attributes.has_filter();
-    let subscribed = Subscribed {
+    let subscribed = SubscriptionContext {
         topic: &arn.topic,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,

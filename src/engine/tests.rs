@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::publish::{self, Outcome};
 use super::receive::{self, ReceivedMessage};
-use super::send::{self, Outgoing, Sent};
+use super::send::{self, OutgoingMessage, Sent};
 use super::topic_snapshot::TopicCache;
 use super::{delete, message_state, move_tasks, queues, replay, subscriptions, topics, visibility};
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
@@ -133,7 +133,7 @@ impl Engine {
 
     /// Sends a message; on a FIFO queue its body is its deduplication ID as well.
     fn send(&self, queue: &str, group: Option<&str>, body: &str) -> Sent {
-        let outgoing = Outgoing {
+        let outgoing = OutgoingMessage {
             content: Content {
                 body: body.to_owned(),
                 attributes: None,

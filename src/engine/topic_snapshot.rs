@@ -1,7 +1,7 @@
 //! Topics with their subscriptions, compiled for publications.
 //!
-//! Filters are compiled once for each version of a topic and kept in a [`TopicCache`]. A topic gets another random version
-//! with each change, so a cached snapshot can be old, but is then not used.
+//! Filters are compiled once for each version of a topic and cached in a [`TopicCache`]. A topic gets a new random version
+//! with each change, so that an old snapshot is recognized and not used.
 
 use super::access::Access;
 use crate::domain::Refusal;
@@ -21,25 +21,25 @@ use foldhash::HashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Subscriptions that a publication looks at before it leaves the rest to background work.
+/// Maximum subscriptions that the transaction of a publication serves; background work serves the rest.
 const SUBSCRIPTIONS: usize = 1_000;
-/// Bytes of filters and endpoints after which a publication leaves the rest to background work, too.
+/// Maximum bytes of filters and endpoints of these subscriptions.
 const TEXTS: usize = 8 * 1024 * 1024;
-/// Subscriptions that are read at once.
+/// Subscriptions per page.
 const PAGE: i64 = 100;
-/// Topics that are cached.
+/// Maximum number of cached topics.
 const CACHED_TOPICS: usize = 1_000;
-/// Bytes of the filters and endpoints of cached topics, which are a few times as long compiled.
+/// Maximum bytes of the filters and endpoints of cached topics. Compiled filters have a few times as many bytes.
 const CACHED_TEXTS: usize = 64 * 1024 * 1024;
-/// The most work that filters may be in a transaction: bytes of messages, times the costs of the filters.
+/// Maximum cost of filters in a transaction: bytes of messages, multiplied by the costs of the filters.
 pub(super) const FILTERING_IN_TRANSACTION: usize = 512 * 1024;
-/// What parsing a message costs, compared with evaluating a policy of equalities.
+/// The cost of parsing a message, compared with evaluating a policy of equalities.
 const PARSING_COST: usize = 16;
 
-/// A topic with those of its subscriptions that a publication looks at first.
+/// A topic with its first page of subscriptions.
 #[derive(Debug)]
 pub struct TopicSnapshot {
-    /// Id of the topic.
+    /// ID of the topic.
     pub id: i64,
     pub(super) version: i64,
     /// Account, region and name.
@@ -51,11 +51,11 @@ pub struct TopicSnapshot {
     /// The access policy, if it is not the default one.
     policy: Option<Policy>,
     subscriptions: Vec<Subscriber>,
-    /// The last subscription in here, if the topic may have more.
+    /// The last of these subscriptions, if the topic may have more.
     pub(super) more_after: Option<i64>,
-    /// The number of confirmed subscriptions that the topic has in all.
+    /// The total number of confirmed subscriptions of the topic.
     pub(super) confirmed: i64,
-    /// What the filters of each scope cost, with the parsing of a message for them; 0 if there are none.
+    /// The cost of the filters of each scope, including parsing; 0 if there are none.
     body_filters_cost: usize,
     attribute_filters_cost: usize,
     /// Bytes of the filters and endpoints of the subscriptions.
@@ -71,7 +71,7 @@ pub(super) struct Subscriber {
     pub region: String,
     pub protocol: Protocol,
     pub endpoint: String,
-    /// Whose slots its deliveries take, if they leave the process.
+    /// The destination whose slots its deliveries use; `None` if they do not leave the process.
     pub destination: Option<String>,
     pub queue: Option<QueueAddress>,
     /// The push service, if the endpoint is a device.
@@ -81,7 +81,7 @@ pub(super) struct Subscriber {
     pub dead_letter_queue: Option<QueueAddress>,
     /// The percentage of successes that are logged.
     pub success_sample_rate: u8,
-    /// Unix milliseconds: messages that are published later are not delivered, because the replay was to end there.
+    /// The end of the replay in Unix milliseconds: messages that were published later are not delivered.
     pub until: Option<i64>,
 }
 
@@ -113,12 +113,12 @@ impl Subscriber {
         }
     }
 
-    /// Returns whether the filter lets the message through.
+    /// Returns whether the filter matches the message.
     pub fn accepts(&self, message: &Candidate<'_>) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.matches(message))
     }
 
-    /// Returns what the filter costs for a message, in the unit of [`FILTERING_IN_TRANSACTION`].
+    /// Returns the cost of the filter for a message, in the unit of [`FILTERING_IN_TRANSACTION`].
     pub fn filtering_cost(&self, message: &Published) -> usize {
         let Some(filter) = &self.filter else { return 0 };
         let body = message.message.len();
@@ -130,12 +130,12 @@ impl Subscriber {
     }
 }
 
-/// Returns a message for filters to see. Of a structured message that is the text for queues.
+/// Returns the message for filters. For a structured message this is the text for queues.
 pub(super) fn candidate<'m>(message: &'m Published, texts: &'m MessageTexts<'_>) -> Candidate<'m> {
     Candidate::new(texts.for_protocol(Protocol::Sqs.name()), &message.attributes)
 }
 
-/// Returns whether messages by a protocol leave the process, by way of the outbox.
+/// Returns whether deliveries by a protocol leave the process, through the outbox.
 fn leaves(protocol: Protocol) -> bool {
     match protocol {
         Protocol::Http
@@ -147,18 +147,18 @@ fn leaves(protocol: Protocol) -> bool {
     }
 }
 
-/// Snapshots of the topics that messages are published to.
+/// The snapshots of recently used topics.
 #[derive(Debug, Default)]
-pub struct TopicCache(Mutex<Cached>);
+pub struct TopicCache(Mutex<SnapshotMap>);
 
 #[derive(Debug, Default)]
-struct Cached {
+struct SnapshotMap {
     by_topic: HashMap<TopicAddress, Arc<TopicSnapshot>>,
     texts: usize,
 }
 
-impl Cached {
-    /// Adds a snapshot. A full cache is emptied first: topics in use come back.
+impl SnapshotMap {
+    /// Adds a snapshot. A full cache is emptied first, and topics in use are read again.
     fn insert(&mut self, topic: &Arc<TopicSnapshot>) {
         if let Some(old) = self.by_topic.remove(&topic.address) {
             self.texts -= old.texts;
@@ -172,7 +172,7 @@ impl Cached {
 }
 
 impl TopicCache {
-    /// Returns the topic at an address. Refused where the call may not use it.
+    /// Returns the topic at an address. Rejects if the caller may not use it.
     pub fn find(
         &self,
         tx: &mut Txn<'_>,
@@ -239,7 +239,7 @@ impl TopicSnapshot {
             > FILTERING_IN_TRANSACTION
     }
 
-    /// Returns, for each message, the ids of the subscriptions whose filters let it through.
+    /// Returns, for each message, the IDs of the subscriptions whose filters match.
     pub fn filter(&self, messages: &[Published]) -> Vec<Vec<i64>> {
         let accepting = messages.iter().map(|message| {
             let recipients = self.recipients(message, &message.texts(), None);
@@ -248,8 +248,8 @@ impl TopicSnapshot {
         accepting.collect()
     }
 
-    /// Returns the subscriptions that get a message with these texts, in their order. `accepting`: what [`Self::filter`]
-    /// has returned for it.
+    /// Returns the subscriptions that get a message with these texts, in their order. `accepting` is the result of
+    /// [`Self::filter`] for it.
     pub(super) fn recipients(
         &self,
         message: &Published,
@@ -265,15 +265,15 @@ impl TopicSnapshot {
     }
 
     /// Returns whether one of the recipients is a queue that gets the message in an envelope, which has a signature unless
-    /// the topic is FIFO. Recipients that are not known yet may be.
+    /// the topic is FIFO. Returns `true` if there may be further recipients.
     pub(super) fn needs_signature(&self, recipients: &[&Subscriber]) -> bool {
         let is_signed = |to: &&Subscriber| to.protocol == Protocol::Sqs && !to.raw;
         !self.attributes.is_fifo()
             && (self.more_after.is_some() || recipients.iter().any(is_signed))
     }
 
-    /// Returns the bytes that a message takes in the outbox: 0 if it does not leave the process. Subscriptions that are not
-    /// in here count as if each got it.
+    /// Returns the bytes of a message in the outbox: 0 if it does not leave the process. Subscriptions that are not in this
+    /// snapshot count as if each got it.
     pub(super) fn outbox_bytes(&self, message: &Published, recipients: &[&Subscriber]) -> i64 {
         let deliveries = match self.more_after {
             Some(_) => self.confirmed,
@@ -283,8 +283,8 @@ impl TopicSnapshot {
     }
 }
 
-/// Returns the subscriptions of a topic after one of them, and the last one if there may be more. Of a FIFO topic it returns
-/// all.
+/// Returns a page of the subscriptions of a topic after one of them, and the last one if there may be more. Returns all
+/// subscriptions of a FIFO topic.
 fn page(
     tx: &mut Txn<'_>,
     topic: &Topic,
@@ -309,8 +309,8 @@ fn texts(subscription: &Subscription) -> usize {
     subscription.endpoint.len() + subscription.attributes.bytes()
 }
 
-/// Returns the subscriptions that get what is published now. One with a replay going on gets the message from the replay
-/// instead, in its order, if the topic has an archive.
+/// Returns the subscriptions that get newly published messages. If the topic has an archive, a subscription with a running
+/// replay gets them from the replay, in order.
 fn subscribers(page: &[Subscription], topic: &TopicAttributes) -> Vec<Subscriber> {
     let has_archive = topic.archive_days().is_some();
     let waits = |one: &&Subscription| one.replay.as_ref().is_some_and(Replay::is_going_on);
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded_by_length_and_by_number() {
-        let mut cached = Cached::default();
+        let mut cached = SnapshotMap::default();
         for id in 0..100 {
             // Those of one topic count once, however often they change.
             cached.insert(&topic(id % 10, CACHED_TEXTS / 4));

@@ -1,7 +1,7 @@
 //! Messages of topics on their way into queues, and into the dead-letter queues of subscriptions.
 
 use super::access::may_deliver;
-use super::send::{Outgoing, send};
+use super::send::{OutgoingMessage, send};
 use crate::domain::address::QueueAddress;
 use crate::domain::message_attributes::{self, MessageAttributes};
 use crate::domain::sns_endpoint::Protocol;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// SenderId of messages that come from a topic: an identity of the service.
 const SENDER_ID: &str = "AIDASQUABSNSDELIVERY1";
 
-/// Body and attributes of a message that every queue takes, if it is not too long for it.
+/// Body and attributes of a message that every queue accepts if the size is within its limit.
 #[derive(Debug, Clone)]
 pub(super) struct QueueContent {
     body: String,
@@ -35,7 +35,7 @@ impl QueueContent {
         })
     }
 
-    /// Returns an envelope as the body. It is JSON, which escapes all characters that a queue refuses.
+    /// Returns an envelope as the body. It is JSON, which escapes all characters that a queue rejects.
     pub fn envelope(body: String) -> Self {
         Self { body, attributes: None, attributes_size: 0 }
     }
@@ -46,7 +46,7 @@ impl QueueContent {
 pub(super) struct ForQueue<'m> {
     /// ARN of the topic.
     pub topic_arn: &'m str,
-    /// Body and attributes, or why no queue takes them.
+    /// Body and attributes, or the reason why every queue rejects them.
     pub content: Result<QueueContent, String>,
     /// MessageGroupId
     pub group: Option<&'m str>,
@@ -56,7 +56,7 @@ pub(super) struct ForQueue<'m> {
     pub trace_header: Option<&'m str>,
 }
 
-/// Puts a message into a queue by the rules of SQS. The inner error is the reason why that is impossible.
+/// Sends a message to a queue by the rules of SQS. The inner error is the reason why that is impossible.
 pub(super) fn put(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -83,7 +83,7 @@ pub(super) fn put(
         return Ok(Err(refusal.message.into_owned()));
     }
     let fifo = queue.attributes.fifo;
-    let outgoing = Outgoing {
+    let outgoing = OutgoingMessage {
         content: Content {
             attributes,
             deduplication_id: deduplication_id.filter(|_| fifo).map(str::to_owned),
@@ -98,41 +98,41 @@ pub(super) fn put(
     Ok(Ok(()))
 }
 
-/// Where a message should have gone.
+/// The subscription of a message that cannot be delivered.
 #[derive(Debug)]
 pub struct Destination<'d> {
     /// ARN of the subscription.
     pub arn: &'d str,
     /// ARN of the topic.
     pub topic_arn: &'d str,
-    /// How it should have gone there.
+    /// Its protocol.
     pub protocol: Protocol,
     /// Its endpoint.
     pub endpoint: &'d str,
-    /// The queue for what does not arrive.
+    /// Its dead-letter queue.
     pub dead_letter_queue: Option<&'d QueueAddress>,
 }
 
-/// A message that does not arrive.
+/// A message that cannot be delivered.
 #[derive(Debug)]
-pub struct Undelivered<'u> {
-    /// MessageId, if it is a message of a topic.
+pub struct UndeliveredMessage<'u> {
+    /// MessageId; `None` for a confirmation.
     pub message_id: Option<Uuid>,
     /// MessageGroupId
     pub group: Option<&'u str>,
-    /// The deduplication id that a FIFO topic has gone by.
+    /// The deduplication ID by which a FIFO topic recognized the message.
     pub deduplication_id: Option<&'u str>,
-    /// What the endpoint would have got.
+    /// The notification for the endpoint.
     pub body: String,
-    /// What was published beside a raw body; none beside an envelope.
+    /// The message attributes with raw delivery; empty with an envelope.
     pub attributes: MessageAttributes,
-    /// Why it does not arrive.
+    /// The reason of the failure.
     pub reason: &'u str,
-    /// Attempts that were made.
+    /// The number of attempts.
     pub attempts: u32,
 }
 
-/// Puts a message that does not arrive into the dead-letter queue, if there is one, and reports it.
+/// Sends a message that cannot be delivered to the dead-letter queue, if there is one, and reports the failure.
 // Rule (deliveries): the copy in a dead-letter queue is what the endpoint would have got. It has only the
 //   attributes that the publisher sent, and in an envelope none.
 // Source: recorded
@@ -140,12 +140,12 @@ pub struct Undelivered<'u> {
 pub fn give_up(
     tx: &mut Txn<'_>,
     to: &Destination<'_>,
-    undelivered: Undelivered<'_>,
+    undelivered: UndeliveredMessage<'_>,
 ) -> Result<(), Refusal> {
     let mut dead_letter_queue = None;
     let mut failure = undelivered.reason.to_owned();
     if let Some(queue) = to.dead_letter_queue {
-        let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
+        let UndeliveredMessage { body, attributes, group, deduplication_id, .. } = undelivered;
         let message = ForQueue {
             topic_arn: to.topic_arn,
             content: QueueContent::new(body, &attributes),

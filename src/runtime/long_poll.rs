@@ -5,7 +5,7 @@ use super::answers::{Room, no_room};
 use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
-use crate::engine::receive::{self, Received, ReceivedMessage, Request};
+use crate::engine::receive::{self, ReceiveResult, ReceivedMessage, Request};
 use crate::store::{GiveBack, Store, Txn};
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
@@ -194,7 +194,7 @@ struct Attempt {
 struct Found {
     queue: i64,
     wait_seconds: i64,
-    received: Received,
+    received: ReceiveResult,
     attempt_id: Option<String>,
 }
 

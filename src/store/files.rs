@@ -1,30 +1,29 @@
-//! The files of the database: who can read them, and whether they are still there.
+//! The files of the database: their permissions, and whether they still exist.
 //!
-//! Messages are private. What Squab creates is for its user alone, whatever the umask; SQLite gives
-//! the log the mode of the database. What exists already is left as it is.
+//! Messages are private. Only Squab's user can read the files that Squab creates, whatever the umask; SQLite
+//! copies the mode of the database to the log. Existing files keep their mode.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Name of the database file in the data directory, and of its write-ahead log.
+/// The names of the database file in the data directory and of its write-ahead log.
 pub(super) const FILE: &str = "squab.db";
 pub(super) const LOG: &str = "squab.db-wal";
 
 const PRIVATE_DIRECTORY: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-/// Permissions of those who are neither the owner nor in the group, to read a file.
+/// The permission of other users to read a file.
 const READABLE_BY_OTHERS: u32 = 0o004;
-/// The same, to list a directory or to reach what is in it.
+/// The permissions of other users to list a directory or to open its files.
 const OPEN_TO_OTHERS: u32 = 0o005;
-/// New files get the group of the directory: so are volumes that belong to a group, such as those
-/// with an fsGroup of Kubernetes, whose directory others may list.
+/// The mode bit by which new files get the group of the directory. Volumes of a group have it, such as those
+/// with an fsGroup of Kubernetes, whose directory other users may list.
 const SET_GROUP_ID: u32 = 0o2000;
 
-/// Makes a directory, and those above it, so that they are on the disk before anything is put into
-/// them: SQLite syncs what is in the directory, but a loss of power could take the directory itself,
-/// and everything that was acknowledged since.
+/// Creates a directory and its parents, and syncs them. SQLite syncs the files in the directory, but without
+/// this a power loss could remove the directory itself with all acknowledged messages.
 pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
@@ -35,20 +34,20 @@ pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     };
     make_directory(above)?;
     match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(directory) {
-        // A umask may have taken permissions of the owner's.
+        // The umask may have removed permissions of the owner.
         Ok(()) => std::fs::set_permissions(directory, Permissions::from_mode(PRIVATE_DIRECTORY))?,
         Err(error) if !directory.is_dir() => return Err(error),
         Err(_) => {}
     }
     if let Err(error) = File::open(above).and_then(|above| above.sync_all()) {
-        // Some file systems cannot. SQLite does not insist on it either.
+        // Some file systems cannot sync a directory. SQLite ignores this failure too.
         let path = directory.display();
         tracing::warn!(%error, "a loss of power may take {path}: cannot sync the directory above");
     }
     Ok(())
 }
 
-/// Makes an empty database file, unless there is one.
+/// Creates an empty database file if it is missing.
 pub(super) fn make_file(path: &Path) -> io::Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path);
     match made {
@@ -58,7 +57,7 @@ pub(super) fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns a sentence for the log if other users of the machine can read the data, or list it.
+/// Returns a warning for the log if other users of the machine can read the data or list the directory.
 pub(super) fn exposure(directory: &Path) -> Option<String> {
     let mode = std::fs::metadata(directory).ok()?.mode() & 0o7777;
     let path = directory.display();
@@ -89,16 +88,16 @@ pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.mode() & READABLE_BY_OTHERS != 0)
 }
 
-/// The files that a server has open, to see whether they are still the ones in the directory.
+/// The open files of a server, to check whether they are still the ones in the directory.
 #[derive(Debug, Clone)]
 pub struct OpenFiles {
     directory: PathBuf,
     database: Identity,
-    /// None until the log has been seen.
+    /// `None` until the log exists.
     log: Option<Identity>,
 }
 
-/// What a file is, whatever its name.
+/// The identity of a file, independent of its name.
 type Identity = (u64, u64);
 
 fn identity(found: &Metadata) -> Identity {
@@ -106,7 +105,7 @@ fn identity(found: &Metadata) -> Identity {
 }
 
 impl OpenFiles {
-    /// Returns the files that are in the directory now.
+    /// Returns the current files of the directory.
     pub fn of(directory: &Path) -> io::Result<Self> {
         let database = identity(&std::fs::metadata(directory.join(FILE))?);
         Ok(Self { directory: directory.to_owned(), database, log: None })
@@ -117,8 +116,8 @@ impl OpenFiles {
         &self.directory
     }
 
-    /// Returns what has happened to a file, without its directory, if it is not there any more. What is
-    /// written to it then is lost at the end of the process.
+    /// Returns what has happened to a file, without its directory, if it was deleted or replaced. Later writes to
+    /// it are lost at the end of the process.
     pub fn missing(&mut self) -> Option<String> {
         let database = self.directory.join(FILE);
         if let Some(what) = changed(&database, self.database) {
@@ -138,7 +137,7 @@ fn changed(path: &Path, known: Identity) -> Option<String> {
         Ok(found) if identity(&found) == known => return None,
         Ok(_) => "was replaced",
         Err(error) if error.kind() == ErrorKind::NotFound => "was removed",
-        // A file system that fails is not one that has lost the file.
+        // An error of the file system does not mean that the file is missing.
         Err(_) => return None,
     };
     let name = path.file_name()?.display();

@@ -1,15 +1,15 @@
-//! The schema's history: numbered SQL, forward only, applied when the store is opened.
+//! The schema's migrations: numbered SQL, forward only, applied when the store is opened.
 //!
-//! A new file gets all of it in one transaction. An older file is brought up to date in steps, each
-//! with its own transaction, so that a start that is killed loses no more than the step that it was
-//! at. A migration is one step, unless lines of its text divide it:
+//! A new file gets all migrations in one transaction. An older file is upgraded in steps, each with its own
+//! transaction, so that a killed start loses at most one step. A migration is one step, unless lines of its
+//! text divide it:
 //!
 //! - `-- step` begins another step;
 //! - `-- step, repeated` begins one that is repeated, each time in a transaction of its own, until its
 //!   last statement changes no row: it works on one page of a large table.
 //!
-//! While an upgrade is under way the file has a table, `upgrade`, that says how far it is, and already
-//! the latest version, so that no older program takes it for its own.
+//! During an upgrade the file has a table `upgrade` with the progress, and already the latest version, so
+//! that older programs reject it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::Error;
 use super::sqlite::failure;
 
-/// Every migration, in order; its version is its place in the list, counted from 1.
+/// All migrations in order. The version of a migration is its position, counted from 1.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_queues_and_messages.sql"),
     include_str!("../../migrations/0002_topics.sql"),
@@ -35,15 +35,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_receipt_key.sql"),
 ];
 
-/// What the file's header says of whose it is: `Squb`.
+/// The application ID in the header of the file: `Squb`.
 const APPLICATION_ID: i64 = 0x5371_7562;
-/// The first version whose files have that id. Earlier ones have 0, as have files of most other
-/// programs.
+/// The first version whose files have this ID. Earlier ones have 0, like files of most other programs.
 const FIRST_MARKED: i64 = 10;
 
-/// How often the progress of an upgrade is logged.
+/// Interval between two log lines about the progress of an upgrade.
 const REPORT: Duration = Duration::from_secs(2);
-/// Instructions of SQLite's machine between two looks at the time.
+/// Instructions of SQLite's virtual machine between two checks of the time.
 const INSTRUCTIONS: i32 = 1_000_000;
 
 /// The latest version of the schema.
@@ -51,10 +50,10 @@ pub(super) fn latest() -> i64 {
     MIGRATIONS.len() as i64
 }
 
-/// What the file is, as far as Squab can use it.
+/// The state of a file that Squab can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// Nothing is in it yet.
+    /// It is empty.
     Empty,
     /// It has the schema of a version.
     Version(i64),
@@ -71,7 +70,7 @@ pub(super) struct Progress {
     steps: i64,
 }
 
-/// Returns what the file is, without changing it, or why it is not one that this program can use.
+/// Returns the state of a file without changing it. The error says why this program cannot use it.
 pub(super) fn examine(connection: &Connection) -> Result<Condition, Error> {
     let application: i64 = pragma(connection, "application_id")?;
     if application != 0 && application != APPLICATION_ID {
@@ -108,7 +107,7 @@ pub(super) fn examine(connection: &Connection) -> Result<Condition, Error> {
     Ok(Condition::Version(version))
 }
 
-/// Brings the file to the latest version.
+/// Upgrades the file to the latest version.
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
     match examine(connection)? {
         Condition::Empty => create(connection),
@@ -140,7 +139,7 @@ pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
     }
 }
 
-/// Makes the schema of a new file.
+/// Creates the schema of a new file.
 fn create(connection: &mut Connection) -> Result<(), Error> {
     within(connection, |transaction| {
         for sql in MIGRATIONS {
@@ -150,7 +149,7 @@ fn create(connection: &mut Connection) -> Result<(), Error> {
     })
 }
 
-/// Gives the file of an early version Squab's application id.
+/// Sets Squab's application ID in a file of an early version.
 fn mark(connection: &mut Connection) -> Result<(), Error> {
     if pragma(connection, "application_id")? == APPLICATION_ID {
         return Ok(());
@@ -158,7 +157,7 @@ fn mark(connection: &mut Connection) -> Result<(), Error> {
     within(connection, stamp)
 }
 
-/// Does the steps that remain.
+/// Runs the remaining steps.
 fn upgrade(connection: &mut Connection, progress: Progress) -> Result<(), Error> {
     let began = now();
     within(connection, stamp)?;
@@ -201,7 +200,7 @@ fn steps(sql: &'static str) -> Vec<Step> {
     first.into_iter().chain(rest).collect()
 }
 
-/// Runs a step; `record` writes down that it is done, in the same transaction.
+/// Runs a step. `record` stores the new progress in the same transaction.
 fn run(
     connection: &mut Connection,
     step: &Step,
@@ -253,7 +252,7 @@ fn within(
     work(&transaction).and_then(|()| transaction.commit()).map_err(|error| failure(&error))
 }
 
-/// Writes whose file it is, and that only this version or a later one can use it.
+/// Sets the application ID and the latest version in the header of the file.
 fn stamp(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", latest())
@@ -290,8 +289,8 @@ fn schema(connection: &Connection) -> Result<BTreeSet<String>, Error> {
     read().map_err(|error| failure(&error))
 }
 
-/// Refuses a file whose tables are not those of the version that it claims to have. Only a file that
-/// is marked as Squab's may have tables, indexes and columns that its user has added.
+/// Rejects a file whose tables are not those of its version. Tables, indexes and columns that the user has
+/// added are allowed only in a file with Squab's application ID.
 fn compare(version: i64, found: &BTreeSet<String>, is_marked: bool) -> Result<(), Error> {
     let refuse = |what: String| {
         Err(Error::Foreign(format!(
@@ -309,7 +308,7 @@ fn compare(version: i64, found: &BTreeSet<String>, is_marked: bool) -> Result<()
     if version == latest() {
         return Ok(());
     }
-    // What other versions have means that the version is wrong.
+    // A table or column of another version means that the version is wrong.
     for other in 1..=latest() {
         let theirs = schema_of(other)?;
         let surplus = |name: &&String| !expected.contains(*name) && theirs.contains(*name);
@@ -340,7 +339,7 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    /// A file as the program of a version left it.
+    /// Creates a file of an earlier version.
     fn of_version(version: usize) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         for sql in &MIGRATIONS[..version] {
@@ -420,7 +419,7 @@ mod tests {
         assert_eq!(count(&connection, "messages"), 7_001);
         let at = Progress { version: 5, steps: 1 };
         assert_eq!(examine(&connection).unwrap(), Condition::Upgrading(at));
-        // No older program takes it for its own.
+        // Older programs reject it.
         assert_eq!(pragma(&connection, "user_version").unwrap(), latest());
         connection.execute_batch("DROP TRIGGER full").unwrap();
         apply(&mut connection).unwrap();

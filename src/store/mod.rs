@@ -1,12 +1,12 @@
-//! Rows and transactions. Nothing here knows a rule of SQS or SNS: it reads, inserts, updates and deletes
-//! rows, and commits many callers' work at once.
+//! Rows and transactions. This module reads, inserts, updates and deletes rows, and commits jobs of many
+//! callers at once. It knows no rule of SQS or SNS.
 //!
-//! - [`Txn`] is what the engine works with: typed rows, the time, fresh ids, effects.
-//! - [`Database`] and [`Driver`] are what a database must offer; the SQL text lives beside the rows, once.
+//! - [`Txn`] is the interface for the engine: typed rows, the time, new IDs, effects.
+//! - [`Database`] and [`Driver`] are the interface of a database. Each SQL statement is written once, beside its rows.
 //! - [`Store`] owns the writer thread and its group commit.
 //!
 //! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
-//! an answer is sent only after the transaction that it speaks of has been committed.
+//! a result is sent only after the commit of its transaction.
 
 #[macro_use]
 mod rows;

@@ -1,4 +1,4 @@
-//! SQLite as a [`Database`]: one connection, in WAL mode, held by this process alone.
+//! SQLite as a [`Database`]: one connection in WAL mode, and exclusive access to the file.
 
 use super::checkpoints::{Checkpoints, PAGES, rewrite};
 use super::driver::{Database, Driver, EachRow, Row, Value};
@@ -15,26 +15,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strum::Display;
 
-/// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
+/// Page cache for a file, in KiB: the working set of the indexes, which does not depend on the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
-/// The same in memory, where reading a page again costs next to nothing, and walking the cache more.
+/// Page cache in memory, in KiB. Reading a page again is cheap there, and searching a large cache is not.
 const MEMORY_CACHE_KIB: i64 = 4 * 1024;
-/// Bytes of a file in memory, which is one allocation: SQLite makes none that is much larger.
+/// Maximum bytes of a database in memory. It is one allocation, and SQLite allows none that is much larger.
 pub const MEMORY_BYTES: i64 = i32::MAX as i64 + 1 - 64 * 1024;
-/// Statements that stay prepared: more than there are.
+/// Maximum number of prepared statements, which is more than Squab has.
 const STATEMENTS: usize = 256;
 
-/// Who holds the connection is alone with it: SQLite need not lock it.
+/// Disables the locks of SQLite, because only one thread at a time uses the connection.
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_CREATE)
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// Where the rows are.
+/// The location of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// In memory, gone with the process.
+    /// In memory, lost at the end of the process.
     Memory,
-    /// In a file in this directory, which is made if need be.
+    /// In a file in this directory, which is created if it is missing.
     Directory(PathBuf),
 }
 
@@ -55,13 +55,13 @@ pub enum Durability {
 pub struct Sqlite {
     connection: Connection,
     in_memory: bool,
-    /// Where commits are not synced.
+    /// The checkpoints, if commits are not synced.
     checkpoints: Option<Checkpoints>,
 }
 
 impl Sqlite {
-    /// Opens the database and brings its schema up to date. That may take minutes where the file is
-    /// large and of an early version.
+    /// Opens the database and upgrades its schema, which may take minutes for a large file of an early
+    /// version.
     pub fn open(location: &Location, durability: Durability) -> Result<Self, Error> {
         match location {
             Location::Memory => Self::open_here(location, durability),
@@ -80,7 +80,7 @@ impl Sqlite {
             Location::Memory => open_in_memory().map_err(|error| failure(&error))?,
             Location::Directory(directory) => open_file(directory)?,
         };
-        // In memory a journal takes fewer copies than a write-ahead log.
+        // In memory a rollback journal copies less than a write-ahead log.
         let (journal, synchronous, cache_kib) = match (location, durability) {
             (Location::Memory, _) => ("TRUNCATE", "OFF", MEMORY_CACHE_KIB),
             (_, Durability::Full) => ("WAL", "FULL", CACHE_KIB),
@@ -107,7 +107,7 @@ impl Sqlite {
     }
 }
 
-/// The faults that a check of a database has found; none if it is sound.
+/// The faults that a check of a database has found; empty if there are none.
 pub type Faults = Vec<String>;
 
 impl Sqlite {
@@ -117,16 +117,16 @@ impl Sqlite {
         self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| failure(&error))
     }
 
-    /// Sets whether rows that are deleted from now on are overwritten with zeros. Until it is copied into
-    /// the file, and written over, the log has what it had.
+    /// Sets whether rows that are deleted from now on are overwritten with zeros. The write-ahead log keeps
+    /// their content until it is copied into the file and overwritten.
     pub fn overwrite_deleted(&self, overwrite: bool) -> Result<(), Error> {
         let sql =
             if overwrite { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
         self.connection.query_row(sql, [], |_| Ok(())).map_err(|error| failure(&error))
     }
 
-    /// Checks the database in a directory, without upgrading it, and returns what is wrong with it.
-    /// The error says why it cannot be checked.
+    /// Checks the database in a directory without upgrading it. Returns its faults, or an error if it cannot
+    /// be checked.
     pub fn check(directory: &Path) -> Result<Faults, Error> {
         if directory.join(FILE).try_exists().is_ok_and(|exists| !exists) {
             return Err(Error::Missing(directory.display().to_string()));
@@ -141,7 +141,7 @@ fn check_file(path: &Path) -> Result<Faults, Error> {
     hold(&connection).map_err(|error| failure(&error))?;
     migrations::examine(&connection)?;
     faults(&connection).or_else(|error| match failure(&error) {
-        // A fault so bad that the check itself stops at it.
+        // A severe fault ends the check itself with an error.
         Error::Corrupt(fault) => Ok(vec![fault]),
         other => Err(other),
     })
@@ -154,7 +154,7 @@ fn faults(connection: &Connection) -> rusqlite::Result<Faults> {
 }
 
 impl Drop for Sqlite {
-    /// SQLite copies the log into the file when it closes it.
+    /// Closes the database; SQLite copies the log into the file.
     fn drop(&mut self) {
         let Some(Err(error)) = self.checkpoints.as_ref().map(Checkpoints::make_sure) else {
             return;
@@ -165,8 +165,8 @@ impl Drop for Sqlite {
     }
 }
 
-/// A file in memory, of up to [`MEMORY_BYTES`], rather than SQLite's `:memory:`, whose page cache is
-/// the whole database: a commit that follows a rebalance of a tree walks all of it.
+/// Opens a file in memory of up to [`MEMORY_BYTES`]. It is faster than SQLite's `:memory:`, whose page cache
+/// is the whole database: a commit after a rebalance of a tree visits all of it.
 fn open_in_memory() -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags_and_vfs("squab", FLAGS, c"memdb")?;
     let mut limit = MEMORY_BYTES;
@@ -183,7 +183,7 @@ fn open_file(directory: &Path) -> Result<Connection, Error> {
     Connection::open_with_flags(&path, FLAGS).map_err(|error| failure(&error))
 }
 
-/// Names the file, or the directory that is in use.
+/// Adds the name of the file, or of the directory that is in use, to an error.
 fn of_file(error: Error, directory: &Path) -> Error {
     match error {
         Error::InUse(_) => Error::InUse(directory.display().to_string()),
@@ -191,12 +191,12 @@ fn of_file(error: Error, directory: &Path) -> Error {
     }
 }
 
-/// Takes the database for this process alone.
+/// Configures a connection with exclusive access to the database.
 fn hold(connection: &Connection) -> rusqlite::Result<()> {
-    // Another process that has the file keeps it: waiting would only delay the refusal.
+    // Another process that uses the file will not release it, so waiting would only delay the error.
     connection.busy_timeout(Duration::ZERO)?;
-    // Exclusive: a second server on the same file is refused at its first read, and the index of
-    // the write-ahead log stays in our own memory.
+    // With exclusive locks the first read of a second server on the same file fails, and the index of the
+    // write-ahead log is in the memory of this process.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
 }
 
@@ -255,20 +255,20 @@ impl Database for Sqlite {
     }
 }
 
-/// The connection with the statements that this turn with it has used.
+/// The connection with the prepared statements of one turn of the writer.
 ///
-/// They go back to the connection's cache at the end. In between they are found by the address of
-/// their text, which is static: the cache searches by the text itself, which costs as much as
-/// running a small statement.
+/// The statements return to the connection's cache at the end of the turn. Until then they are found by the
+/// address of their static text. The cache would compare the text itself, which costs as much as running a
+/// small statement.
 struct Session<'c> {
     connection: &'c Connection,
     statements: Vec<(&'static str, CachedStatement<'c>)>,
-    /// A transaction has been asked for and begins with its first statement: many need none.
+    /// Whether a transaction was requested that begins with its first statement. Many jobs run none.
     begins: bool,
 }
 
 impl<'c> Session<'c> {
-    /// The statement, prepared, with its parameters bound, in the transaction that was asked for.
+    /// Returns the prepared statement with its parameters bound, after it has begun the requested transaction.
     fn bound(
         &mut self,
         sql: &'static str,
@@ -305,7 +305,7 @@ impl Driver for Session<'_> {
 
     fn rollback(&mut self) {
         self.begins = false;
-        // After some failures (a full disk) SQLite has rolled back by itself.
+        // After some failures, such as a full disk, SQLite has already rolled back.
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK", &[])
         {

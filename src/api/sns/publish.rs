@@ -15,7 +15,7 @@ use crate::domain::sms::to_publish_to;
 use crate::domain::sns_message::{self, Published};
 use crate::domain::topic_address::TopicAddress;
 use crate::engine::publish::{
-    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
+    Draft, Outcome, Receipt, Request, SignedDraft, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
 use std::collections::BTreeMap;
@@ -266,7 +266,7 @@ async fn to_topic(
     }
 }
 
-async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
+async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<SignedDraft>, Refusal> {
     let sns_signer = cx.runtime.sns_signer();
     let cert_url = sns_signer.cert_url(&cx.base_url).await?;
     let mut signed = Vec::with_capacity(drafts.len());
@@ -279,7 +279,7 @@ async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> 
                 cert_url: cert_url.clone(),
             }),
         };
-        signed.push(Signed { draft, signature });
+        signed.push(SignedDraft { draft, signature });
     }
     Ok(signed)
 }

@@ -13,7 +13,7 @@ use crate::domain::message_attributes::{
 };
 use crate::domain::queue_attributes::QueueAttributes;
 use crate::domain::{Kind, fifo, message_body};
-use crate::engine::send::{Outgoing, Sent, send};
+use crate::engine::send::{OutgoingMessage, Sent, send};
 use crate::store::Content;
 use std::collections::BTreeMap;
 
@@ -64,7 +64,8 @@ const BATCH: Form<Message> = Form {
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     required(input.message_body.as_deref(), "MessageBody")?;
-    let mut prepared = refuse_lists("SendMessage", &input).and_then(|()| Prepared::new(cx, input));
+    let mut prepared =
+        refuse_lists("SendMessage", &input).and_then(|()| PreparedMessage::new(cx, input));
     let (sent, fifo, sums) = cx
         .on_queue(address, move |tx, queue| {
             let message = prepared.as_mut().map_err(|refusal| refusal.clone())?;
@@ -98,7 +99,7 @@ pub async fn send_message_batch(
     entries.iter().try_for_each(|(_, entry)| refuse_lists("SendMessageBatch", entry))?;
     let limits = cx.compat_options.limits;
     let total = entries.iter().map(|(_, entry)| size_as_given(entry)).sum();
-    let prepare = |(id, entry)| (id, Prepared::new(cx, entry));
+    let prepare = |(id, entry)| (id, PreparedMessage::new(cx, entry));
     let mut prepared: Vec<_> = entries.into_iter().map(prepare).collect();
     cx.on_queue(address, move |tx, queue| {
         check_total(total, limits.batch_bytes())?;
@@ -148,15 +149,15 @@ impl Sums {
 }
 
 /// A message whose form has been checked as far as that is possible without its queue.
-struct Prepared {
-    outgoing: Outgoing,
+struct PreparedMessage {
+    outgoing: OutgoingMessage,
     explicit_deduplication_id: Option<String>,
     size: usize,
     limits: Limits,
     sums: Sums,
 }
 
-impl Prepared {
+impl PreparedMessage {
     // Rule (SendMessage, SendMessageBatch): DelaySeconds outside 0 to 900 is InvalidParameterValue, "Value 901 for
     //   parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
     // Source: reported, aws-samples/amazon-sqs-dlq-replay-backoff#8
@@ -193,7 +194,7 @@ impl Prepared {
         Ok(Self {
             size: body.len() + message_attributes::size(&attributes),
             limits: cx.compat_options.limits,
-            outgoing: Outgoing {
+            outgoing: OutgoingMessage {
                 content: Content {
                     body,
                     attributes: encoded,
@@ -276,7 +277,7 @@ fn refuse_lists(operation: &str, message: &Message) -> Result<(), Refusal> {
 /// Returns attributes as the rules read them.
 fn given(
     attributes: Option<BTreeMap<String, MessageAttributeValue>>,
-) -> impl Iterator<Item = (String, message_attributes::Given)> {
+) -> impl Iterator<Item = (String, message_attributes::AttributeInput)> {
     attributes.into_iter().flatten().map(|(name, value)| (name, value.into()))
 }
 

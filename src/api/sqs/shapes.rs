@@ -2,7 +2,7 @@
 
 use crate::api::prelude::*;
 use crate::domain::Kind;
-use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
+use crate::domain::message_attributes::{AttributeInput, AttributeValue, MessageAttribute};
 use crate::domain::receipt::Receipt;
 use crate::wire::Blob;
 use base64::Engine as _;
@@ -31,7 +31,7 @@ impl MessageAttributeValue {
     }
 }
 
-impl From<MessageAttributeValue> for Given {
+impl From<MessageAttributeValue> for AttributeInput {
     fn from(value: MessageAttributeValue) -> Self {
         Self {
             data_type: value.data_type,

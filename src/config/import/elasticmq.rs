@@ -4,7 +4,7 @@ use serde_json::Map;
 
 use indexmap::IndexMap;
 
-use super::{DeclaredQueue, Imported, Object};
+use super::{DeclaredQueue, ImportedConfig, Object};
 
 const QUEUE_KEYS: [&str; 9] = [
     "defaultVisibilityTimeout",
@@ -51,8 +51,8 @@ const STORAGES: [(&str, &[&str]); 2] = [
 ];
 
 /// Reads the whole file.
-pub(super) fn read(root: &Object<'_>) -> Imported {
-    let mut imported = Imported::default();
+pub(super) fn read(root: &Object<'_>) -> ImportedConfig {
+    let mut imported = ImportedConfig::default();
     let root = Object { at: String::new(), ..*root }.knowing(&KEYS);
     addresses(&root, &mut imported);
     for (storage, keys) in STORAGES {
@@ -77,7 +77,7 @@ pub(super) fn read(root: &Object<'_>) -> Imported {
     imported
 }
 
-fn addresses(root: &Object<'_>, imported: &mut Imported) {
+fn addresses(root: &Object<'_>, imported: &mut ImportedConfig) {
     let rest = root.object("rest-sqs", &["enabled", "bind-port", "bind-hostname", "sqs-limits"]);
     let port = rest.text("bind-port").unwrap_or_else(|| "9324".to_owned());
     let host = rest.text("bind-hostname").unwrap_or_else(|| "0.0.0.0".to_owned());
@@ -105,7 +105,7 @@ fn addresses(root: &Object<'_>, imported: &mut Imported) {
     }
 }
 
-fn read_queues(root: &Object<'_>, imported: &mut Imported) {
+fn read_queues(root: &Object<'_>, imported: &mut ImportedConfig) {
     let queues = Object::of("queues".to_owned(), root.get("queues"), root.warnings);
     for name in queues.members.into_iter().flat_map(Map::keys) {
         let given = queues.object(name, &QUEUE_KEYS);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{DeclaredQueue, Imported, Object, take_redrive_policy, topic};
+use super::{DeclaredQueue, ImportedConfig, Object, take_redrive_policy, topic};
 use crate::config::file::Fault;
 use crate::config::{DeclaredSubscription, Target};
 
@@ -17,8 +17,8 @@ pub(super) fn parse(text: &str) -> Result<Value, Fault> {
 const RESOURCE_KEYS: [&str; 4] = ["name", "region", "attributes", "tags"];
 
 /// Reads the whole file.
-pub(super) fn read(root: &Object<'_>) -> Imported {
-    let mut imported = Imported::default();
+pub(super) fn read(root: &Object<'_>) -> ImportedConfig {
+    let mut imported = ImportedConfig::default();
     let root = Object { at: String::new(), ..*root }.knowing(&KEYS);
     imported.options.region = root.text("region");
     if !root.array("buckets").is_empty() {

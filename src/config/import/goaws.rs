@@ -3,7 +3,7 @@
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-use super::{Imported, Object, take_redrive_policy, text, topic};
+use super::{ImportedConfig, Object, take_redrive_policy, text, topic};
 use crate::config::file::Fault;
 use crate::config::{DeclaredQueue, DeclaredSubscription, Target};
 
@@ -64,8 +64,8 @@ fn json(yaml: &Yaml<'_>, depth: usize) -> Value {
 }
 
 /// Reads the environment `Local`, or the first where there is none of this name.
-pub(super) fn read(root: &Object<'_>) -> Imported {
-    let mut imported = Imported::default();
+pub(super) fn read(root: &Object<'_>) -> ImportedConfig {
+    let mut imported = ImportedConfig::default();
     let mut environments = root.members.into_iter().flat_map(Map::keys);
     let first = environments.next();
     let Some(name) = environments.find(|name| *name == "Local").or(first) else {
@@ -117,7 +117,7 @@ pub(super) fn read(root: &Object<'_>) -> Imported {
     imported
 }
 
-fn addresses(local: &Object<'_>, imported: &mut Imported) {
+fn addresses(local: &Object<'_>, imported: &mut ImportedConfig) {
     let ports: Vec<_> =
         ["Port", "SqsPort", "SnsPort"].iter().filter_map(|key| local.text(key)).collect();
     if !ports.is_empty() {
@@ -148,7 +148,7 @@ fn named(name: &str, defaults: &Object<'_>) -> DeclaredQueue {
 fn subscription(
     given: &Object<'_>,
     defaults: &Object<'_>,
-    imported: &mut Imported,
+    imported: &mut ImportedConfig,
 ) -> Option<DeclaredSubscription> {
     let target = match given.text("QueueName") {
         Some(name) => {

@@ -22,7 +22,7 @@ use crate::domain::address::is_account;
 
 /// What such a file says.
 #[derive(Debug, Default)]
-pub(super) struct Imported {
+pub(super) struct ImportedConfig {
     pub options: Options,
     /// In an order in which they can be created.
     pub queues: Vec<DeclaredQueue>,
@@ -36,9 +36,13 @@ pub(super) struct Imported {
 type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 
 /// Reads a file; the end of its name says whose it is.
-pub(super) fn parse(path: &Path, text: &str, variable: Variable<'_>) -> Result<Imported, Fault> {
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    variable: Variable<'_>,
+) -> Result<ImportedConfig, Fault> {
     let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
-    let (value, read): (_, fn(&Object<'_>) -> Imported) = match suffix {
+    let (value, read): (_, fn(&Object<'_>) -> ImportedConfig) = match suffix {
         "conf" | "hocon" => (hocon::parse(text, variable)?, elasticmq::read),
         "yaml" | "yml" => (goaws::parse(text)?, goaws::read),
         "json" => (fauxqs::parse(text)?, fauxqs::read),
@@ -205,12 +209,12 @@ fn take_redrive_policy(queue: &mut DeclaredQueue) {
 mod tests {
     use super::super::Target;
     use super::*;
-    fn read(name: &str, text: &str) -> Imported {
+    fn read(name: &str, text: &str) -> ImportedConfig {
         let variable = |name: &str| (name == "PORT_OF_QUEUES").then(|| "9326".to_owned());
         parse(Path::new(name), text, &variable).unwrap()
     }
 
-    fn names(imported: &Imported) -> Vec<&str> {
+    fn names(imported: &ImportedConfig) -> Vec<&str> {
         imported.queues.iter().map(|queue| queue.name.as_str()).collect()
     }
 

@@ -1,7 +1,7 @@
 //! JSON texts in attributes, read as AWS reads them.
 //!
 //! SNS reads the attributes that are JSON documents (filter policies, redrive policies, delivery policies and others)
-//! with the library Jackson, and a refusal contains Jackson's own message and the place of the first fault. Jackson
+//! with the library Jackson, and a refusal contains Jackson's own message and the position of the first fault. Jackson
 //! differs from `serde_json` in what it accepts, too: it stops behind the first value, and it takes half of a surrogate
 //! pair. So these texts have their own parser, which follows Jackson 2.17 to 2.20: older releases count columns
 //! differently (jackson-core#1173), and so do newer ones (jackson-core#1180).
@@ -16,14 +16,14 @@ use std::fmt::{self, Write as _};
 
 /// Why a text is not JSON. Shown as the message that SNS puts behind the attribute's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub struct MalformedJson {
     message: String,
-    place: Option<Place>,
+    position: Option<Position>,
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Position {
     /// From 1.
     line: usize,
     /// In UTF-16 units, from 1.
@@ -31,9 +31,9 @@ struct Place {
 }
 
 /// Returns the first JSON value of the text. What follows it is ignored. Of a repeated name the last value counts, at the
-/// place of the first.
+/// position of the first.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
-//   refused with Jackson's message and the place of the fault: "failed to parse JSON. Unexpected character ('i' (code
+//   refused with Jackson's message and the position of the fault: "failed to parse JSON. Unexpected character ('i' (code
 //   105)): was expecting double-quote to start field name" and so on.
 // Source: recorded
 // Test: tests/scenarios/filters.txt#Not JSON, tests/scenarios/subscriptions.txt#Attributes that are not JSON, tests/recorded/sns-filters.jsonl#sns-redrive-policy-invalid-json
@@ -44,7 +44,7 @@ struct Place {
 //   ignored.
 // Source: inferred, Jackson's readTree does so by default
 // Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
-pub fn parse(text: &str) -> Result<Value, Malformed> {
+pub fn parse(text: &str) -> Result<Value, MalformedJson> {
     reader::Reader::new(text).document()
 }
 
@@ -54,17 +54,17 @@ pub fn repeats_a_name(text: &str) -> bool {
     reader.document().is_err() || reader.repeats_a_name()
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "failed to parse JSON. {}", self.message)?;
-        match self.place {
-            Some(place) => write!(f, "\n at {place}"),
+        match self.position {
+            Some(position) => write!(f, "\n at {position}"),
             None => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[Source: {SOURCE}; line: {}, column: {}]", self.line, self.column)
     }

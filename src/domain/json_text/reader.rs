@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Malformed, Place, SOURCE};
+use super::{MalformedJson, Position, SOURCE};
 
 /// How deeply documents may be nested.
 const DEEPEST: usize = 1_000;
@@ -24,7 +24,7 @@ pub struct Reader<'a> {
 }
 
 /// An object or array whose end has not been read.
-struct Open {
+struct OpenContainer {
     /// The byte of its bracket.
     start: usize,
     container: Value,
@@ -32,7 +32,7 @@ struct Open {
     name: String,
 }
 
-impl Open {
+impl OpenContainer {
     fn kind(&self) -> &'static str {
         if self.container.is_array() { "Array" } else { "Object" }
     }
@@ -73,8 +73,8 @@ impl<'a> Reader<'a> {
 
     /// Reads the first value of the text. The containers around the current value are kept in a list, so that no text
     /// can exhaust the stack.
-    pub fn document(&mut self) -> Result<Value, Malformed> {
-        let mut open: Vec<Open> = Vec::new();
+    pub fn document(&mut self) -> Result<Value, MalformedJson> {
+        let mut open: Vec<OpenContainer> = Vec::new();
         loop {
             let Some(mut first) = self.next_token()? else { return Err(self.end_of_input(&open)) };
             let value = if matches!(first, ']' | '}') {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                         return Err(too_deep());
                     }
                     let (start, name) = (self.at - 1, String::new());
-                    open.push(Open { start, container: value, name });
+                    open.push(OpenContainer { start, container: value, name });
                     continue;
                 }
                 value
@@ -105,13 +105,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends the innermost container.
-    fn close(&self, end: char, open: &mut Vec<Open>) -> Result<Value, Malformed> {
-        let place = self.at - 1;
+    fn close(&self, end: char, open: &mut Vec<OpenContainer>) -> Result<Value, MalformedJson> {
+        let position = self.at - 1;
         let other = if end == ']' { '}' } else { ']' };
         let refuse = |container: String| {
             let message =
                 format!("Unexpected close marker '{end}': expected '{other}' (for {container})");
-            Err(self.fault(message, place))
+            Err(self.fault(message, position))
         };
         match open.pop_if(|innermost| innermost.end() == end) {
             Some(closed) => Ok(closed.container),
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
                 Some(innermost) => refuse(format!(
                     "{} starting at {}",
                     innermost.kind(),
-                    self.place(innermost.start)
+                    self.position(innermost.start)
                 )),
                 None => refuse(format!("root starting at [Source: {SOURCE}; line: 1]")),
             },
@@ -128,7 +128,11 @@ impl<'a> Reader<'a> {
 
     /// Reads what stands in front of a value of a container: a comma unless it is the first, and a member's name.
     /// Returns the first character of the value.
-    fn introduction(&mut self, mut first: char, innermost: &mut Open) -> Result<char, Malformed> {
+    fn introduction(
+        &mut self,
+        mut first: char,
+        innermost: &mut OpenContainer,
+    ) -> Result<char, MalformedJson> {
         let kind = innermost.kind();
         if !innermost.is_empty() {
             if first != ',' {
@@ -153,7 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value that has this first character. Of an array or object it reads the bracket only.
-    fn begin(&mut self, first: char, is_root: bool) -> Result<Value, Malformed> {
+    fn begin(&mut self, first: char, is_root: bool) -> Result<Value, MalformedJson> {
         match first {
             '{' => Ok(Value::Object(Map::new())),
             '[' => Ok(Value::Array(Vec::new())),
@@ -166,13 +170,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn literal(&mut self, token: &str, value: Value) -> Result<Value, Malformed> {
+    fn literal(&mut self, token: &str, value: Value) -> Result<Value, MalformedJson> {
         self.match_token(token, 1)?;
         Ok(value)
     }
 
     /// Reads the rest of a token. The characters in front of `from` have been read.
-    fn match_token(&mut self, token: &str, from: usize) -> Result<(), Malformed> {
+    fn match_token(&mut self, token: &str, from: usize) -> Result<(), MalformedJson> {
         for (index, expected) in token.char_indices().skip(from) {
             if self.peek() != Some(expected) {
                 return Err(self.unrecognized_token(&token[..index]));
@@ -187,8 +191,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the refusal of a token that begins so. Its place is behind the token.
-    fn unrecognized_token(&mut self, beginning: &str) -> Malformed {
+    /// Returns the refusal of a token that begins so. Its position is behind the token.
+    fn unrecognized_token(&mut self, beginning: &str) -> MalformedJson {
         let mut token = beginning.to_owned();
         let mut length = token.len();
         while let Some(next) = self.peek().filter(|next| is_of_identifier(*next)) {
@@ -204,7 +208,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the refusal of a value that cannot begin so.
-    fn odd_value(&mut self, first: char) -> Malformed {
+    fn odd_value(&mut self, first: char) -> MalformedJson {
         match first {
             'N' => self.not_a_number("NaN", 1),
             'I' => self.not_a_number("Infinity", 1),
@@ -220,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the refusal of a token that some other parsers take for a number.
-    fn not_a_number(&mut self, token: &str, from: usize) -> Malformed {
+    fn not_a_number(&mut self, token: &str, from: usize) -> MalformedJson {
         if let Err(unrecognized) = self.match_token(token, from) {
             return unrecognized;
         }
@@ -232,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the refusal of a character behind a sign, which has been read.
-    fn bad_start_of_number(&mut self, mut character: char, sign: char) -> Malformed {
+    fn bad_start_of_number(&mut self, mut character: char, sign: char) -> MalformedJson {
         if character == 'I' {
             let Some(next) = self.next() else { return self.fault(NUMBER_ENDS, self.at) };
             match next {
@@ -241,21 +245,21 @@ impl<'a> Reader<'a> {
                 other => character = other,
             }
         }
-        let place = self.at - character.len_utf8();
+        let position = self.at - character.len_utf8();
         if sign == '+' {
             return self.bad_number(
                 sign,
                 "JSON spec does not allow numbers to have plus signs: enable \
                  `JsonReadFeature.ALLOW_LEADING_PLUS_SIGN_FOR_NUMBERS` to allow",
-                place,
+                position,
             );
         }
         let expected = "expected digit (0-9) to follow minus sign, for valid numeric value";
-        self.bad_number(character, expected, place)
+        self.bad_number(character, expected, position)
     }
 
     /// Reads a number whose first character has been read.
-    fn number(&mut self, is_negative: bool, is_root: bool) -> Result<Value, Malformed> {
+    fn number(&mut self, is_negative: bool, is_root: bool) -> Result<Value, MalformedJson> {
         let start = self.at - 1;
         if is_negative {
             match self.next() {
@@ -271,15 +275,15 @@ impl<'a> Reader<'a> {
         }
         let whole = 1 + self.digits();
         let end_of_whole = self.at;
-        // Numbers that start with a zero are read by another part of Jackson, which has another idea of the place.
-        let place = |faulty: usize| if starts_with_zero { faulty } else { end_of_whole };
+        // Numbers that start with a zero are read by another part of Jackson, which has another idea of the position.
+        let position = |faulty: usize| if starts_with_zero { faulty } else { end_of_whole };
         let mut digits = whole;
         if self.take('.') {
             let fraction = self.digits();
             if fraction == 0 {
                 let expected = "Decimal point not followed by a digit";
                 return Err(match self.peek() {
-                    Some(next) => self.bad_number(next, expected, place(self.at)),
+                    Some(next) => self.bad_number(next, expected, position(self.at)),
                     None => self.bad_number('.', expected, end_of_whole),
                 });
             }
@@ -291,7 +295,7 @@ impl<'a> Reader<'a> {
             if exponent == 0 {
                 let expected = "Exponent indicator not followed by a digit";
                 return Err(if let Some(next) = self.peek() {
-                    self.bad_number(next, expected, place(self.at))
+                    self.bad_number(next, expected, position(self.at))
                 } else {
                     let message = format!("{ENDS}expected a digit for number exponent");
                     self.fault(message, self.at)
@@ -323,7 +327,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value, or the name of a member, whose first quote has been read.
-    fn string(&mut self, is_name: bool) -> Result<String, Malformed> {
+    fn string(&mut self, is_name: bool) -> Result<String, MalformedJson> {
         let mut string = String::new();
         let (what, end) = if is_name {
             ("name", " in field name")
@@ -356,7 +360,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what follows a backslash.
-    fn escape(&mut self) -> Result<char, Malformed> {
+    fn escape(&mut self) -> Result<char, MalformedJson> {
         let Some(letter) = self.next() else { return Err(self.escape_ends()) };
         Ok(match letter {
             'b' => '\x08',
@@ -375,7 +379,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the digits of a `\u`, and those of the other half of a surrogate pair. A half that stands alone, which a
     /// text of Rust cannot contain, becomes the replacement character.
-    fn unicode_escape(&mut self) -> Result<char, Malformed> {
+    fn unicode_escape(&mut self) -> Result<char, MalformedJson> {
         let unit = self.hex_digits()?;
         if !(0xD800..0xDC00).contains(&unit) {
             return Ok(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -392,7 +396,7 @@ impl<'a> Reader<'a> {
         Ok(char::REPLACEMENT_CHARACTER)
     }
 
-    fn hex_digits(&mut self) -> Result<u32, Malformed> {
+    fn hex_digits(&mut self) -> Result<u32, MalformedJson> {
         let mut value = 0;
         for _ in 0..4 {
             let Some(next) = self.next() else { return Err(self.escape_ends()) };
@@ -405,7 +409,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn escape_ends(&self) -> Malformed {
+    fn escape_ends(&self) -> MalformedJson {
         self.fault(format!("{ENDS} in character escape sequence"), self.at)
     }
 
@@ -428,7 +432,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the next character behind white space.
-    fn next_token(&mut self) -> Result<Option<char>, Malformed> {
+    fn next_token(&mut self) -> Result<Option<char>, MalformedJson> {
         while let Some(next) = self.next() {
             match next {
                 ' ' | '\t' | '\r' | '\n' => {}
@@ -452,46 +456,46 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the next character behind white space, within a container of this kind.
-    fn next_between(&mut self, kind: &str) -> Result<char, Malformed> {
+    fn next_between(&mut self, kind: &str) -> Result<char, MalformedJson> {
         self.next_token()?
             .ok_or_else(|| self.fault(format!("{ENDS} within/between {kind} entries"), self.at))
     }
 
     /// Returns the refusal of a text that ends where a container could.
-    fn end_of_input(&self, open: &[Open]) -> Malformed {
+    fn end_of_input(&self, open: &[OpenContainer]) -> MalformedJson {
         match open.last() {
             Some(innermost) => {
-                let (kind, start) = (innermost.kind(), self.place(innermost.start));
+                let (kind, start) = (innermost.kind(), self.position(innermost.start));
                 let message =
                     format!("{ENDS}: expected close marker for {kind} (start marker at {start})");
                 self.fault(message, self.at)
             }
             // There is no value at all.
-            None => Malformed {
+            None => MalformedJson {
                 message: "No content to map due to end-of-input".to_owned(),
-                place: Some(Place { line: 1, column: 0 }),
+                position: Some(Position { line: 1, column: 0 }),
             },
         }
     }
 
     /// Returns the refusal of a character that has just been read.
-    fn unexpected(&self, character: char, expected: &str) -> Malformed {
+    fn unexpected(&self, character: char, expected: &str) -> MalformedJson {
         let message = format!("Unexpected character ({}): {expected}", described(character));
         self.fault(message, self.at - character.len_utf8())
     }
 
-    fn bad_number(&self, character: char, expected: &str, byte: usize) -> Malformed {
+    fn bad_number(&self, character: char, expected: &str, byte: usize) -> MalformedJson {
         let character = described(character);
         let message = format!("Unexpected character ({character}) in numeric value: {expected}");
         self.fault(message, byte)
     }
 
-    fn fault(&self, message: impl Into<String>, byte: usize) -> Malformed {
-        Malformed { message: message.into(), place: Some(self.place(byte)) }
+    fn fault(&self, message: impl Into<String>, byte: usize) -> MalformedJson {
+        MalformedJson { message: message.into(), position: Some(self.position(byte)) }
     }
 
-    /// Returns the place of a byte. Lines end with `\n`, `\r` or both.
-    fn place(&self, byte: usize) -> Place {
+    /// Returns the position of a byte. Lines end with `\n`, `\r` or both.
+    fn position(&self, byte: usize) -> Position {
         let before = &self.text[..byte];
         let bytes = before.as_bytes();
         let ends_line = |(at, ended): (usize, &u8)| match ended {
@@ -501,23 +505,23 @@ impl<'a> Reader<'a> {
         };
         let line_ends = bytes.iter().enumerate().filter(|end| ends_line(*end)).count();
         let last = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
-        Place { line: line_ends + 1, column: before[last..].encode_utf16().count() + 1 }
+        Position { line: line_ends + 1, column: before[last..].encode_utf16().count() + 1 }
     }
 }
 
 const ENDS: &str = "Unexpected end-of-input";
 const NUMBER_ENDS: &str = "Unexpected end-of-input in a Number value";
 
-fn too_deep() -> Malformed {
+fn too_deep() -> MalformedJson {
     too_large("Document nesting depth", DEEPEST + 1, DEEPEST, "getMaxNestingDepth")
 }
 
-/// Returns the refusal of something that is larger than Jackson permits. It has no place.
-fn too_large(what: &str, size: usize, most: usize, setting: &str) -> Malformed {
+/// Returns the refusal of something that is larger than Jackson permits. It has no position.
+fn too_large(what: &str, size: usize, most: usize, setting: &str) -> MalformedJson {
     let message = format!(
         "{what} ({size}) exceeds the maximum allowed ({most}, from `StreamReadConstraints.{setting}()`)"
     );
-    Malformed { message, place: None }
+    MalformedJson { message, position: None }
 }
 
 fn read_number(written: &str) -> Value {

@@ -43,7 +43,7 @@ fn messages_and_places_are_those_of_jackson() {
             "Non-standard token '{token}': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
         )
     };
-    for (text, message, place) in [
+    for (text, message, position) in [
         ("{invalidjson}", name("'i' (code 105)"), "1,2"),
         ("invalid", token("invalid"), "1,8"),
         ("{\"a\":1,}", name("'}' (code 125)"), "1,8"),
@@ -98,7 +98,7 @@ fn messages_and_places_are_those_of_jackson() {
         ("}", "Unexpected close marker '}': expected ']' (for root starting at [1])".into(), "1,1"),
         (" \n", "No content to map due to end-of-input".into(), "1,0"),
     ] {
-        assert_eq!(complaint(text), format!("{message}\n at [{place}]"), "{text:?}");
+        assert_eq!(complaint(text), format!("{message}\n at [{position}]"), "{text:?}");
     }
     let long = complaint(&"a".repeat(300));
     assert!(long.starts_with(&format!("Unrecognized token '{}...'", "a".repeat(256))), "{long}");

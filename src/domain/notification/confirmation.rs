@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::printed::Printed;
+use super::printed::ObjectWriter;
 use super::signature::{Signature, string_to_sign};
 use crate::domain::timestamp::iso_8601;
 
@@ -76,7 +76,7 @@ impl Confirmation<'_> {
 
     /// Returns the JSON for HTTP endpoints and email-json.
     pub fn envelope(&self, signature: &Signature) -> String {
-        let mut json = Printed::with_capacity(3_000);
+        let mut json = ObjectWriter::with_capacity(3_000);
         json.text("Type", self.kind.as_str());
         json.text("MessageId", &self.message_id.to_string());
         json.text("Token", self.token);

@@ -14,7 +14,7 @@ pub use email::{CONFIRMATION_SUBJECT, NOTIFICATION_SUBJECT};
 pub use signature::{Signature, SignatureVersion};
 pub use urls::{certificate_url, subscribe_url, unsubscribe_url};
 
-use printed::Printed;
+use printed::ObjectWriter;
 use signature::string_to_sign;
 use uuid::Uuid;
 
@@ -85,7 +85,7 @@ impl Envelope {
     /// Prints a notification. Members that have no value are left out.
     pub fn new(notification: &Notification<'_>, signature: Option<&Signature>) -> Self {
         let attributes = message_attributes::size(notification.attributes);
-        let mut json = Printed::with_capacity(1_500 + notification.message.len());
+        let mut json = ObjectWriter::with_capacity(1_500 + notification.message.len());
         json.text("Type", Notification::TYPE);
         json.text("MessageId", &notification.message_id.to_string());
         if let Some(number) = notification.sequence_number {

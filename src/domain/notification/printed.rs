@@ -10,9 +10,9 @@ use super::Signature;
 use crate::domain::message_attributes::{AttributeValue, MessageAttribute, MessageAttributes};
 
 /// An object that is being printed.
-pub(super) struct Printed(String);
+pub(super) struct ObjectWriter(String);
 
-impl Printed {
+impl ObjectWriter {
     /// An object without members, for which room is made in bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         let mut text = String::with_capacity(bytes);

@@ -52,7 +52,7 @@ struct Condition {
     is_negated: bool,
     /// Whether a request without the key meets the condition.
     if_exists: bool,
-    expected: Vec<Expected>,
+    expected: Vec<ExpectedValue>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ enum Key {
 }
 
 #[derive(Debug, Clone)]
-enum Expected {
+enum ExpectedValue {
     Text(Pattern),
     /// The elements of an ARN, each compared by itself.
     Arn([Pattern; 5]),
@@ -77,13 +77,13 @@ impl Condition {
         };
         let (operator, if_exists) =
             operator.strip_suffix("IfExists").map_or((operator, false), |rest| (rest, true));
-        let (read, is_negated): (fn(&str, bool) -> Option<Expected>, _) = match operator {
-            "StringEquals" => (Expected::exactly, false),
-            "StringNotEquals" => (Expected::exactly, true),
-            "StringLike" => (Expected::text, false),
-            "StringNotLike" => (Expected::text, true),
-            "ArnEquals" | "ArnLike" => (Expected::arn, false),
-            "ArnNotEquals" | "ArnNotLike" => (Expected::arn, true),
+        let (read, is_negated): (fn(&str, bool) -> Option<ExpectedValue>, _) = match operator {
+            "StringEquals" => (ExpectedValue::exactly, false),
+            "StringNotEquals" => (ExpectedValue::exactly, true),
+            "StringLike" => (ExpectedValue::text, false),
+            "StringNotLike" => (ExpectedValue::text, true),
+            "ArnEquals" | "ArnLike" => (ExpectedValue::arn, false),
+            "ArnNotEquals" | "ArnNotLike" => (ExpectedValue::arn, true),
             _ => return None,
         };
         let expected = one_or_many(values).iter().map(|value| read(value.as_str()?, has_variables));
@@ -104,7 +104,7 @@ impl Condition {
     }
 }
 
-impl Expected {
+impl ExpectedValue {
     fn exactly(text: &str, has_variables: bool) -> Option<Self> {
         let has_variable = has_variables && text.contains("${");
         (!has_variable).then(|| Self::Text(Pattern::exactly(text)))

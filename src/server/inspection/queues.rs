@@ -24,7 +24,7 @@ use crate::auth::Role;
 use crate::domain::address::{QueueAddress, invalid_address};
 use crate::domain::{Kind, Refusal};
 use crate::engine::access::Access;
-use crate::engine::inspect::{self, Begin, Seen, Show};
+use crate::engine::inspect::{self, Begin, Show, StoredMessage};
 use crate::runtime::clock::Clock;
 use crate::server::gateway::{Gateway, header, refuse, respond};
 use crate::server::held;
@@ -242,7 +242,7 @@ async fn collect(
     }
 }
 
-fn shown(seen: Seen, clock: &dyn Clock) -> Message {
+fn shown(seen: StoredMessage, clock: &dyn Clock) -> Message {
     let mut message = describe(seen.received, clock);
     RECEIPT_HANDLE.clone_into(&mut message.receipt_handle);
     message.attributes.entry("ApproximateFirstReceiveTimestamp").or_insert_with(|| "0".to_owned());
