@@ -79,7 +79,7 @@ const REMAINING: &[(&str, &str, usize)] = &[
 const LONGEST_FILE: usize = 600;
 
 /// Files that are longer, with their production lines.
-const LONGER_FILES: &[(&str, usize)] = &[("src/server/gateway.rs", 756)];
+const LONGER_FILES: &[(&str, usize)] = &[("src/server/gateway.rs", 757)];
 
 #[test]
 fn modules_depend_only_on_the_modules_below_them() {
