@@ -27,7 +27,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 /// Dependencies that should not exist, with the number of files that have them.
 const UNWANTED_DEPENDENCIES: &[(&str, &str, usize, &str)] = &[
     ("main", "store", 1, "`squab --check` opens the database without a server"),
-    ("server", "store", 6, "startup opens the store; inspection reads rows; failures go to its log"),
+    ("server", "store", 6, "startup opens the store; inspection reads rows; its failure log"),
     ("config", "auth", 2, "access keys and `--auth` are the verifier's types"),
     ("config", "store", 2, "`--durability` and limits of accounts are the store's types"),
     ("api", "wire", 8, "the tables of operations and errors encode for both protocols"),
