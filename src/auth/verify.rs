@@ -1,10 +1,11 @@
 //! From a request to its caller, with or without proof.
 //!
-//! A request is judged in two steps. [`recognize`] needs the head alone: is the signature complete, is
-//! the key known, is the date right. [`Recognized::prove`] needs the body as well: is the scope right,
-//! does the signature match. A request that fails the first step is rejected before its body is read.
-//! The steps together keep AWS's order of errors. Everything else that is wrong with a call is reported
-//! only to callers who have passed both.
+//! A request is verified in three steps. [`recognize`] finds the key, and checks that the signature is
+//! complete and its date right. [`Recognized::check_head`] checks whatever else needs no body: the
+//! scope, the signed headers, and the signature itself if the head states the hash of the body.
+//! [`Recognized::prove`] checks the rest once the body is there. So a body is read only if it can
+//! still decide something. The steps together keep AWS's order of errors. Everything else that is
+//! wrong with a call is reported only to callers who have passed all of them.
 //!
 //! A verified request means what its signed parts say, and nothing else. Unsigned parts that could
 //! change what it does fail the request or are ignored; [`Recognized::covers`] is how the rest of the
@@ -151,11 +152,15 @@ impl<'r> Presented<'r> {
     /// Finds the signature in the headers or in the query of a URL.
     pub fn find(headers: &'r HeaderMap, query: &'r str) -> Self {
         let is_presigned = presigned::is_presigned(query);
-        let signature = match headers.get(header::AUTHORIZATION) {
-            Some(_) if is_presigned => Signature::Both,
-            Some(value) => Signature::Header(String::from_utf8_lossy(value.as_bytes())),
-            None if is_presigned => Signature::Query(Box::new(presigned::Parameters::parse(query))),
-            None => Signature::None,
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let signature = match (values.next(), values.next()) {
+            (Some(_), _) if is_presigned => Signature::Both,
+            (Some(value), None) => Signature::Header(String::from_utf8_lossy(value.as_bytes())),
+            (Some(_), Some(_)) => Signature::Header(all_values(headers).into()),
+            (None, _) if is_presigned => {
+                Signature::Query(Box::new(presigned::Parameters::parse(query)))
+            }
+            (None, _) => Signature::None,
         };
         Self { headers, query, signature }
     }
@@ -200,6 +205,18 @@ impl<'r> Presented<'r> {
     }
 }
 
+// Rule (every operation): two Authorization headers are read as one list, as HTTP has it, whose second
+//   algorithm is no `key=value`: IncompleteSignature.
+// Source: inferred, RFC 9110 section 5.3 and AWS's words for a part without an equal-sign
+// Test: src/auth/verify/tests.rs::two_authorization_headers_are_an_incomplete_signature
+//
+/// Returns all `Authorization` headers as one list.
+fn all_values(headers: &HeaderMap) -> String {
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    values.join(", ")
+}
+
 /// Who makes a call, as far as its head says.
 pub enum Recognized<'p> {
     /// A caller whose signature is not verified.
@@ -215,14 +232,19 @@ pub struct Claimed<'p> {
     presented: &'p Presented<'p>,
     claim: Claim<'p>,
     credential: Arc<Credential>,
+    /// Whether the head has been checked, but for the service.
+    is_head_checked: bool,
+    /// Whether the signature matches, given the hash of the body that the head states.
+    is_signature_right: bool,
 }
 
-// Rule (every operation): in `strict`, a request without a signature or with an unknown key is rejected
-//   before its body is read, and so is an incomplete or expired signature of any verified request.
+// Rule (every operation): a request is rejected before its body is read if its head alone decides that:
+//   no signature or an unknown key in `strict`; an incomplete or expired signature; a wrong scope; an
+//   unsigned X-Amz-Target or Host; a signature that does not match the stated hash of the body.
 // Source: inferred, AWS answers such requests in the same words whatever the body
 // Test: tests/signatures.rs::a_head_that_cannot_be_verified_is_rejected_before_the_body
 //
-/// Judges the head of a request. Time is `now_ms` in Unix milliseconds.
+/// Finds the caller of a request by its head. Time is `now_ms` in Unix milliseconds.
 ///
 /// # Errors
 ///
@@ -234,7 +256,8 @@ pub fn recognize<'p>(
     presented: &'p Presented<'p>,
     now_ms: i64,
 ) -> Result<Recognized<'p>, Refusal> {
-    if mode != Mode::Strict {
+    let has_two = presented.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
+    if mode != Mode::Strict && (mode == Mode::Off || !has_two) {
         let Some(named) = Named::find(presented.headers, presented.query) else {
             return Ok(Recognized::Believed(Caller::anonymous()));
         };
@@ -250,7 +273,9 @@ pub fn recognize<'p>(
     let credential = credentials.get(claim.scope.access_key_id).ok_or_else(invalid_token)?;
     check_session_token(&credential, &claim, now_ms)?;
     check_time(&claim, AmzDate::from_unix_ms(now_ms))?;
-    Ok(Recognized::Claimed(Box::new(Claimed { presented, claim, credential })))
+    let (is_head_checked, is_signature_right) = (false, false);
+    let claimed = Claimed { presented, claim, credential, is_head_checked, is_signature_right };
+    Ok(Recognized::Claimed(Box::new(claimed)))
 }
 
 impl Recognized<'_> {
@@ -278,6 +303,27 @@ impl Recognized<'_> {
         match self {
             Self::Believed(_) | Self::Unverified(_) => true,
             Self::Claimed(claimed) => signs_header(claimed.claim.signed_headers, header),
+        }
+    }
+
+    /// Checks everything that needs no body. `head` is the request that was recognized, whatever its
+    /// body and its service; `service` is the one that the head selects, if it does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::prove`] that the head decides.
+    pub fn check_head(
+        &mut self,
+        credentials: &Credentials,
+        head: &Request<'_>,
+        service: Option<&str>,
+    ) -> Result<(), Refusal> {
+        match self {
+            Self::Believed(_) | Self::Unverified(_) => Ok(()),
+            Self::Claimed(claimed) => {
+                claimed.check_parts(head, service)?;
+                claimed.check_stated_hash(credentials, head)
+            }
         }
     }
 
@@ -405,38 +451,70 @@ fn is_region(region: &str) -> bool {
 //
 impl Claimed<'_> {
     /// Checks all that needs the whole request.
-    fn check(&self, credentials: &Credentials, request: &Request<'_>) -> Result<Caller, Refusal> {
-        let Self { presented, claim, credential } = self;
-        check_scope(claim, request.service)?;
-        check_unsigned_parts(claim, request)?;
-        let payload_hash = self.payload_hash(request)?;
-        let canonical = canonical_request(&Parts {
-            method: request.method,
-            path: request.path,
-            query: request.query,
-            headers: request.headers,
-            signed_headers: claim.signed_headers,
-            payload_hash: &payload_hash,
-            presigned: presented.is_presigned(),
-        })
-        .ok_or_else(different_signature)?;
-        check_signature(credentials, credential, claim, &canonical)?;
-        Ok(Caller::known(credential, claim.scope.region))
-    }
-
-    /// The hash of the body as it enters the canonical request. What a request states must be that,
-    /// or say that the body is not signed.
-    fn payload_hash(&self, request: &Request<'_>) -> Result<Cow<'static, str>, Refusal> {
+    fn check(
+        mut self,
+        credentials: &Credentials,
+        request: &Request<'_>,
+    ) -> Result<Caller, Refusal> {
+        self.check_parts(request, Some(request.service))?;
         let stated = self.presented.stated_hash();
         if stated == Some(UNSIGNED_PAYLOAD.as_bytes()) {
             self.check_unsigned_body(request)?;
-            return Ok(Cow::Borrowed(UNSIGNED_PAYLOAD));
+            self.check_stated_hash(credentials, request)?;
+            return Ok(Caller::known(&self.credential, self.claim.scope.region));
         }
         let actual = sha256_hex(request.body);
         if stated.is_some_and(|stated| stated != actual.as_bytes()) {
             return Err(different_signature());
         }
-        Ok(Cow::Owned(actual))
+        if !self.is_signature_right {
+            self.check_signature(credentials, request, &actual)?;
+        }
+        Ok(Caller::known(&self.credential, self.claim.scope.region))
+    }
+
+    /// Checks scope and signed headers, once.
+    fn check_parts(&mut self, head: &Request<'_>, service: Option<&str>) -> Result<(), Refusal> {
+        if !self.is_head_checked {
+            check_scope(&self.claim)?;
+            check_unsigned_parts(&self.claim, head)?;
+            self.is_head_checked = true;
+        }
+        check_service(&self.claim, service)
+    }
+
+    /// Checks the signature, once, if the head states the hash of the body.
+    fn check_stated_hash(
+        &mut self,
+        credentials: &Credentials,
+        head: &Request<'_>,
+    ) -> Result<(), Refusal> {
+        let stated = self.presented.stated_hash().filter(|_| !self.is_signature_right);
+        if let Some(stated) = stated {
+            let stated = std::str::from_utf8(stated).map_err(|_| different_signature())?;
+            self.check_signature(credentials, head, stated)?;
+            self.is_signature_right = true;
+        }
+        Ok(())
+    }
+
+    fn check_signature(
+        &self,
+        credentials: &Credentials,
+        request: &Request<'_>,
+        payload_hash: &str,
+    ) -> Result<(), Refusal> {
+        let canonical = canonical_request(&Parts {
+            method: request.method,
+            path: request.path,
+            query: request.query,
+            headers: request.headers,
+            signed_headers: self.claim.signed_headers,
+            payload_hash,
+            presigned: self.presented.is_presigned(),
+        })
+        .ok_or_else(different_signature)?;
+        check_signature(credentials, &self.credential, &self.claim, &canonical)
     }
 
     // Rule (every operation): a body that is not signed must be empty, unless the signed headers say
@@ -541,8 +619,23 @@ fn check_time(claim: &Claim<'_>, now: AmzDate) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The scope must be of the day of the request, for this service, and the host must be signed.
-fn check_scope(claim: &Claim<'_>, service: &str) -> Result<(), Refusal> {
+/// The services that a scope may be for, where the head does not say which one is called.
+const SERVICES: [&str; 3] = ["sqs", "sns", "sts"];
+
+/// The scope must be for the service that is called.
+fn check_service(claim: &Claim<'_>, called: Option<&str>) -> Result<(), Refusal> {
+    let scope = claim.scope.service;
+    if called.is_some_and(|service| service == scope)
+        || called.is_none() && SERVICES.contains(&scope)
+    {
+        return Ok(());
+    }
+    let service = called.unwrap_or(SERVICES[0]);
+    Err(mismatch(format!("Credential should be scoped to correct service: '{service}'.")))
+}
+
+/// The scope must be of the day of the request, and the host must be signed.
+fn check_scope(claim: &Claim<'_>) -> Result<(), Refusal> {
     let (scope, time) = (&claim.scope, claim.time);
     let day = time.day();
     if scope.day != day {
@@ -556,11 +649,6 @@ fn check_scope(claim: &Claim<'_>, service: &str) -> Result<(), Refusal> {
         return Err(mismatch(format!(
             "Credential should be scoped to a valid region, not '{}'.",
             excerpt(scope.region)
-        )));
-    }
-    if scope.service != service {
-        return Err(mismatch(format!(
-            "Credential should be scoped to correct service: '{service}'."
         )));
     }
     if scope.terminator != TERMINATOR {

@@ -81,8 +81,9 @@ impl Audit {
         Self { metrics, allowance: Mutex::new(Allowance::full(Instant::now())) }
     }
 
-    /// Counts a rejected signature, and writes a line about it unless there were too many.
-    pub(super) fn rejected(&self, who: &Who, operation: Option<&str>, refusal: &Refusal) {
+    /// Counts a rejected signature, and writes a line about it unless there were too many. `operation`
+    /// is its name, or method and path where the request has none.
+    pub(super) fn rejected(&self, who: &Who, operation: &str, refusal: &Refusal) {
         let reason = reason(refusal.kind);
         self.metrics.count_rejected_signature(reason);
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +93,7 @@ impl Audit {
             target: "squab::audit",
             key_id = %plain(who.key_id.as_deref().unwrap_or("-")),
             address = %Shown(who.address),
-            operation = operation.unwrap_or("-"),
+            operation = %plain(operation),
             reason,
             left_out,
             "rejected signature",

@@ -53,8 +53,7 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 const TRACE_ID: &str = "x-amzn-trace-id";
 /// Bytes of a trace id that messages carry; X-Ray's have some hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
-/// Bytes of the body of a call that is made without a signature where others need one: links have
-/// their parameters in the URL.
+/// Bytes of the body of a call that is made without a signature where others need one.
 const LINK_BYTES: usize = 8 * 1024;
 /// Bytes of all bodies that arrive or are worked on.
 const BODIES_BYTES: usize = 256 * 1024 * 1024;
@@ -193,7 +192,16 @@ impl Gateway {
     ) -> Result<Vec<u8>, Unanswered> {
         let Call { parts, presented, recognized, selection, now_ms } = call;
         let by_link = presented.is_nothing() && recognized.is_err();
-        let recognized = match recognized {
+        let checked = recognized.and_then(|mut recognized| {
+            let service = match &selection {
+                Selection::Json { service, .. } => Some(service.name()),
+                Selection::Query { .. } => None,
+            };
+            let head = signed_parts(parts, &[], Service::Sqs);
+            recognized.check_head(&self.credentials, &head, service)?;
+            Ok(recognized)
+        });
+        let recognized = match checked {
             Err(_) if by_link && selection::names_link(parts, &selection) => {
                 Recognized::anonymous()
             }
@@ -205,8 +213,15 @@ impl Gateway {
                 return Err(refusal.into());
             }
         };
-        let longest = if by_link { LINK_BYTES } else { usize::MAX };
-        let Received { bytes: body, room: _room } = self.read_up_to(longest, parts, body).await?;
+        let Received { bytes: body, room: _room } = match selection {
+            // A link has its parameters in the URL: what else comes decides nothing.
+            Selection::Query { .. } if by_link => {
+                discard(parts, body);
+                self.read_up_to(0, parts, Body::empty()).await?
+            }
+            Selection::Json { .. } if by_link => self.read_up_to(LINK_BYTES, parts, body).await?,
+            _ => self.read_up_to(usize::MAX, parts, body).await?,
+        };
         let (action, payload) = match selection {
             Selection::Json { service, operation } => {
                 found.service = service;
@@ -313,10 +328,8 @@ impl Gateway {
             if recognized.is_verified() {
                 check_beside(parts, &recognized, body)?;
             }
-            let named = auth::scope_service(&parts.headers, query);
-            let named = named.and_then(|name| Service::named(&name));
-            let service = if named == Some(Service::Sns) { Service::Sns } else { Service::Sqs };
-            recognized.prove(&self.credentials, &signed_parts(parts, body, service), now_ms)
+            let request = signed_parts(parts, body, service_beside(parts));
+            recognized.prove(&self.credentials, &request, now_ms)
         });
         let caller = caller.inspect_err(|refusal| self.reject(parts, &presented, None, refusal))?;
         let caller = self.placed(caller);
@@ -364,7 +377,16 @@ impl Gateway {
     pub(super) async fn read_body(&self, parts: &Parts, body: Body) -> Result<Received, Refusal> {
         {
             let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
-            if let Err(refusal) = self.recognize(&presented, SystemClock.now_ms()) {
+            let recognized = self.recognize(&presented, SystemClock.now_ms());
+            let checked = recognized.and_then(|mut recognized| {
+                if recognized.is_verified() {
+                    check_beside(parts, &recognized, &[])?;
+                }
+                let service = service_beside(parts);
+                let head = signed_parts(parts, &[], service);
+                recognized.check_head(&self.credentials, &head, Some(service.name()))
+            });
+            if let Err(refusal) = checked {
                 discard(parts, body);
                 self.reject(parts, &presented, None, &refusal);
                 return Err(refusal);
@@ -381,7 +403,8 @@ impl Gateway {
         body: Body,
     ) -> Result<Received, Refusal> {
         let limit = self.bodies.longest().min(bytes);
-        let read = self.bodies.read_up_to(limit, announced_length(parts), body).await;
+        let announced = announced_length(parts).filter(|_| limit > 0);
+        let read = self.bodies.read_up_to(limit, announced, body).await;
         read.map_err(|failure| match failure {
             Failure::TooLong => Refusal::new(
                 Kind::RequestTooLarge,
@@ -412,7 +435,12 @@ impl Gateway {
             account: None,
             address: audit::address_of(parts, self.settings.trust_forwarded),
         };
-        self.audit.rejected(&who, known.map(|index| OPERATIONS[index].name), refusal);
+        let operation = match known {
+            Some(index) => OPERATIONS[index].name.to_owned(),
+            None => selection::operation_of_head(parts)
+                .unwrap_or_else(|| format!("{} {}", parts.method, parts.uri.path())),
+        };
+        self.audit.rejected(&who, &operation, refusal);
     }
 
     /// What the audit log says of a caller.
@@ -668,6 +696,15 @@ fn check_beside(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Resu
         return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
     }
     Ok(())
+}
+
+/// Returns the service for which a request beside the operations must be signed: SNS or else SQS.
+fn service_beside(parts: &Parts) -> Service {
+    let named = auth::scope_service(&parts.headers, parts.uri.query().unwrap_or_default());
+    match named.and_then(|name| Service::named(&name)) {
+        Some(Service::Sns) => Service::Sns,
+        _ => Service::Sqs,
+    }
 }
 
 /// Throws away the body of a request that is answered without it. A client that waits to be asked for

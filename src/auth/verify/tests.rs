@@ -379,6 +379,21 @@ fn unsigned_requests_lack_a_token() {
 }
 
 #[test]
+fn two_authorization_headers_are_an_incomplete_signature() {
+    let mut twice = call();
+    let first = ("authorization".to_owned(), twice.header("authorization").clone());
+    twice.headers.push(first);
+    let message = "'AWS4-HMAC-SHA256' not a valid key=value pair (missing equal-sign) in \
+                   Authorization header: '";
+    for mode in [Mode::Strict, Mode::KnownKeys] {
+        let refusal = twice.identify(mode, &keys(), NOW_MS).unwrap_err();
+        assert_eq!(refusal.kind, Kind::IncompleteSignature);
+        assert!(refusal.message.starts_with(message), "{refusal}");
+    }
+    assert!(twice.identify(Mode::Off, &keys(), NOW_MS).is_ok());
+}
+
+#[test]
 fn unknown_keys_are_refused_before_anything_else_is_checked() {
     let none = Credentials::default();
     refused(call().strict(&none, NOW_MS), Kind::InvalidClientTokenId, INVALID);
