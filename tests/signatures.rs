@@ -9,15 +9,15 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use axum::body::Body;
-use gateway::{Answer, HOST, PROTOCOLS, Service, form, settings};
+use gateway::{Answer, HOST, PROTOCOLS, Service, by_route, form, settings};
 use hyper::Request;
 use serde_json::{Value, json};
 use squab::api::Conventions;
 use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
-use squab::server::audit::Peer;
+use squab::runtime::memory::Memory;
 use squab::server::gateway::GatewaySettings;
-use squab::server::inspection;
+use squab::server::limits::connections::Connections;
 use squab::wire::Protocol;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -501,9 +501,8 @@ async fn off_believes_whoever_a_request_names_however_wrong_its_signature() {
 async fn whoever_has_a_key_of_either_service_may_inspect() {
     let service = service(Mode::Strict);
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
-    let status = async |call: Call| {
-        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
-    };
+    let status =
+        async |call: Call| by_route(&service.gateway, call.request()).await.status().as_u16();
     let sns = Signer { service: "sns", ..SIGNER };
     for path in ["/_aws/sqs/messages?QueueUrl=q", "/_aws/sns/sms-messages?region=us-east-1"] {
         for signer in [SIGNER, sns, Signer { presigned_s: Some(900), ..SIGNER }] {
@@ -780,9 +779,8 @@ async fn override_headers_count_where_they_are_signed() {
 async fn inspections_take_no_unsigned_path_or_content_type() {
     let service = service(Mode::Strict);
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
-    let status = async |call: Call| {
-        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
-    };
+    let status =
+        async |call: Call| by_route(&service.gateway, call.request()).await.status().as_u16();
     let path = "/_aws/sqs/messages";
     let input = json!({"QueueUrl": OWN_URL, "x": "&QueueUrl=other&"}).to_string();
     let post = Call { path_and_query: path.to_owned(), ..Call::post(vec![], input) };
@@ -850,7 +848,7 @@ async fn a_head_that_cannot_be_verified_is_rejected_before_the_body() {
         assert!(waited.is_err(), "it needs the body");
     }
     let path = "/_aws/sns/sms-messages";
-    let inspecting = inspection::handle(&strict.gateway, without_end(post(path)));
+    let inspecting = by_route(&strict.gateway, without_end(post(path)));
     let inspected = tokio::time::timeout(Duration::from_secs(2), inspecting).await.unwrap();
     assert_eq!(inspected.status().as_u16(), 403);
 }
@@ -906,7 +904,9 @@ async fn administrative_calls_are_logged() {
     ] {
         let call = Call::of(&format!("AmazonSQS.{operation}"), input.to_string()).signed(SIGNER);
         let mut request = call.request();
-        request.extensions_mut().insert(Peer("192.0.2.7:1234".parse().unwrap()));
+        let connections = Connections::new(1, Duration::ZERO, Memory::new(1 << 20));
+        let peer = "192.0.2.7:1234".parse().unwrap();
+        request.extensions_mut().insert(connections.enter(Some(peer)));
         assert_eq!(service.answer(request).await.status, 200, "{operation}");
         let [line] = &lines.take()[..] else { panic!("one line for {operation}") };
         for (name, expected) in [
@@ -942,7 +942,7 @@ async fn administrative_calls_are_logged() {
     assert_eq!(lines.take(), Vec::<Value>::new());
 
     let remove = Call { method: "DELETE", ..Call::get("/_aws/sns/sms-messages?region=us-east-1") };
-    inspection::handle(&service.gateway, remove.signed(SIGNER).request()).await;
+    by_route(&service.gateway, remove.signed(SIGNER).request()).await;
     let [line] = &lines.take()[..] else { panic!("one line for a change beside the operations") };
     assert_eq!(line["operation"], "DELETE /_aws/sns/sms-messages");
     assert_eq!((&line["key_id"], &line["result"]), (&json!(KNOWN), &json!("204")));

@@ -18,7 +18,7 @@ use crate::domain::limits::Limits;
 use crate::engine::access::Access;
 use crate::engine::queues;
 use crate::runtime::Runtime;
-use crate::runtime::answers::Room;
+use crate::runtime::memory::Charge;
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -107,8 +107,8 @@ pub struct Context {
     pub trace_header: Option<String>,
     /// Headers that change a receive.
     pub receive_overrides: ReceiveOverrides,
-    /// What the answer holds of the memory that answers share.
-    pub room: Arc<Room>,
+    /// What the answer is charged of the memory that all requests share.
+    pub charge: Arc<Charge>,
 }
 
 impl Context {

@@ -81,7 +81,7 @@ async fn sleep_until(runtime: &Runtime, at: Option<i64>) {
 }
 
 fn report(runtime: &Runtime, refusal: &Refusal) {
-    if *runtime.stopping.borrow() {
+    if runtime.is_stopping() {
         return;
     }
     tracing::error!(%refusal, cause = refusal.internal, "background work failed");

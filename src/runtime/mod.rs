@@ -1,7 +1,6 @@
 //! What lives long: the store's thread, the clock, waiting receivers, the key that signs
 //! notifications, deliveries, and background work.
 
-pub mod answers;
 pub mod aside;
 pub mod carrier;
 pub mod clock;
@@ -14,6 +13,7 @@ mod janitor;
 mod long_poll;
 pub mod lookups;
 pub mod mail_sender;
+pub mod memory;
 pub mod notary;
 pub mod signer;
 pub mod signing_key;
@@ -32,9 +32,25 @@ use delivery_log::DeliveryLog;
 use long_poll::Expectations;
 use notary::Notary;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use storage_watch::{Place, StorageWatch};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use waiters::Waiters;
+
+/// Time between the panic of a background task and its next beginning.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long background work may take to end.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
+/// Tasks that run beside the calls.
+#[derive(Debug, Clone, Default)]
+struct Background {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    panics: Arc<AtomicU64>,
+}
 
 /// The running service below HTTP. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,7 +65,7 @@ pub struct Runtime {
     carrier: Arc<dyn Carrier>,
     clock: Arc<dyn Clock>,
     storage: Arc<StorageWatch>,
-    stopping: watch::Sender<bool>,
+    background: Background,
 }
 
 impl Runtime {
@@ -61,10 +77,10 @@ impl Runtime {
         carrier: Arc<dyn Carrier>,
     ) -> Result<Self, Error> {
         let runtime = Self::start_quietly(database, clock, ids, carrier)?;
-        tokio::spawn(janitor::keep_time(runtime.clone()));
-        tokio::spawn(janitor::keep_house(runtime.clone()));
-        tokio::spawn(janitor::keep_clean(runtime.clone()));
-        tokio::spawn(courier::keep_delivering(runtime.clone()));
+        runtime.keep_running(janitor::keep_time);
+        runtime.keep_running(janitor::keep_house);
+        runtime.keep_running(janitor::keep_clean);
+        runtime.keep_running(courier::keep_delivering);
         Ok(runtime)
     }
 
@@ -93,7 +109,7 @@ impl Runtime {
         let notary = Arc::new(Notary::new(store.clone()));
         let fanouts = Arc::default();
         let aside = Aside::on_half_the_processors();
-        let stopping = watch::Sender::new(false);
+        let background = Background::default();
         let expectations = Arc::default();
         Ok(Self {
             store,
@@ -106,7 +122,7 @@ impl Runtime {
             carrier,
             clock,
             storage,
-            stopping,
+            background,
         })
     }
 
@@ -170,19 +186,51 @@ impl Runtime {
     /// Looks at the storage now, and keeps looking on the current tokio runtime.
     pub async fn watch_storage(&self, place: Place) {
         if let Some(place) = storage_watch::look(self, Some(place)).await {
-            tokio::spawn(storage_watch::keep_watch(self.clone(), place));
+            self.background.tasks.spawn(storage_watch::keep_watch(self.clone(), place));
         }
     }
 
     /// Answers everybody who waits, and lets nobody wait from now on.
     pub fn stop_waiting(&self) {
-        self.stopping.send_replace(true);
+        self.background.stopping.cancel();
         self.waiters.wake_all();
     }
 
     /// Completes when the server is stopping.
     async fn stopped(&self) {
-        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+        self.background.stopping.cancelled().await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.background.stopping.is_cancelled()
+    }
+
+    /// Runs a background task until it returns. If it panics it is counted, and begun again.
+    fn keep_running<F>(&self, task: impl Fn(Self) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = self.clone();
+        self.background.tasks.spawn(async move {
+            while runtime.panics(task(runtime.clone())).await && !runtime.is_stopping() {
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+        });
+    }
+
+    /// Runs background work, and returns whether it panicked; the panic hook has logged why.
+    async fn panics(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let ended = tokio::spawn(work).await;
+        let has_panicked = ended.is_err_and(|error| error.is_panic());
+        if has_panicked {
+            self.background.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        has_panicked
+    }
+
+    /// Returns how often background work has panicked since the start.
+    pub fn background_panics(&self) -> u64 {
+        self.background.panics.load(Ordering::Relaxed)
     }
 
     /// Does all background work that is due now.
@@ -194,9 +242,12 @@ impl Runtime {
         courier::deliver_due(self).await
     }
 
-    /// Ends background work, waits for what was submitted, closes the database.
+    /// Ends background work, waits for what was submitted, closes the database. Deliveries that are on
+    /// their way are not waited for: the next start makes them again.
     pub async fn close(&self) {
         self.stop_waiting();
+        self.background.tasks.close();
+        drop(tokio::time::timeout(LONGEST_END, self.background.tasks.wait()).await);
         let store = self.store.clone();
         // Joining a thread blocks.
         drop(tokio::task::spawn_blocking(move || store.close()).await);

@@ -138,7 +138,7 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
         Volume::Memory => in_memory(runtime).await,
         Volume::Free { available, reserve } => in_files(runtime, available, reserve).await,
     };
-    if !*runtime.stopping.borrow() {
+    if !runtime.is_stopping() {
         runtime.storage.set(&condition);
     }
     Some(place)

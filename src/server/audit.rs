@@ -8,6 +8,7 @@
 //! Callers without a key can cause lines about rejected signatures, so these are limited: the next line
 //! that is written says how many were left out, and the metric counts all of them.
 
+use super::callers::slot_of;
 use super::metrics::Metrics;
 use crate::api::operations::Payload;
 use crate::domain::address::QueueAddress;
@@ -27,10 +28,6 @@ const BURST: u32 = 20;
 const REFILL: Duration = Duration::from_secs(1);
 /// Longest text of a caller in a line, in characters; ARNs have some hundred.
 const LONGEST: usize = 300;
-
-/// The address of the client at the other end of the connection; an extension of requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
 
 /// Who makes a call, for the log.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +68,7 @@ impl Entry {
 
 /// What the audit log keeps between lines.
 #[derive(Debug)]
-pub(super) struct Audit {
+pub struct Audit {
     metrics: Arc<Metrics>,
     allowance: Mutex<Allowance>,
 }
@@ -150,7 +147,7 @@ impl Allowance {
 /// Earlier entries of X-Forwarded-For are what the client itself may have sent.
 pub(super) fn address_of(parts: &Parts, trust_forwarded: bool) -> Option<IpAddr> {
     let forwarded = if trust_forwarded { forwarded_for(&parts.headers) } else { None };
-    forwarded.or_else(|| Some(parts.extensions.get::<Peer>()?.0.ip().to_canonical()))
+    forwarded.or_else(|| Some(slot_of(parts)?.peer?.ip().to_canonical()))
 }
 
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
@@ -244,6 +241,8 @@ impl std::fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::memory::Memory;
+    use crate::server::limits::connections::Connections;
     use crate::wire::form::Params;
     use hyper::Request;
 
@@ -269,7 +268,9 @@ mod tests {
     fn only_a_trusted_proxy_says_the_address() {
         let parts = |value: &str| {
             let mut request = Request::builder().header("x-forwarded-for", value).body(()).unwrap();
-            request.extensions_mut().insert(Peer("192.0.2.1:5".parse().unwrap()));
+            let peer = "192.0.2.1:5".parse().unwrap();
+            let connections = Connections::new(1, Duration::ZERO, Memory::new(1 << 20));
+            request.extensions_mut().insert(connections.enter(Some(peer)));
             request.into_parts().0
         };
         let address = |value, trusted| address_of(&parts(value), trusted).unwrap().to_string();

@@ -103,7 +103,7 @@ fn has_action(query: &str) -> bool {
 }
 
 /// Returns the name of the operation that the head selects, if there is such an operation.
-pub(super) fn operation_of_head(head: &Parts) -> Option<String> {
+pub(super) fn operation_of_head(head: &Parts) -> Option<&'static str> {
     let params;
     let name = match select(head, |_| true)? {
         Selection::Json { operation, .. } => operation.ok()?,
@@ -112,7 +112,7 @@ pub(super) fn operation_of_head(head: &Parts) -> Option<String> {
             params.get("Action")?
         }
     };
-    OPERATIONS.iter().any(|known| known.name == name).then(|| name.to_owned())
+    OPERATIONS.iter().map(|known| known.name).find(|known| *known == name)
 }
 
 /// Whether the head alone names an operation that a link in a message calls.

@@ -4,6 +4,7 @@
 use crate::gateway::{Answer, PROTOCOLS, QUEUES, Service, request, settings};
 use serde_json::{Value, json};
 use squab::api::Conventions;
+use squab::runtime::memory::Memory;
 use squab::server::gateway::GatewaySettings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ fn messages(answer: &Answer, protocol: squab::wire::Protocol) -> Vec<Value> {
 async fn what_finds_no_room_stays_in_its_queue_and_small_answers_always_find_some() {
     for protocol in PROTOCOLS {
         let service =
-            service_with(GatewaySettings { max_answers_bytes: 7 * MIB / 2, ..settings() }).await;
+            service_with(GatewaySettings { memory: Memory::new(9 * MIB / 2), ..settings() }).await;
         send_large(&service, 2).await;
         let call = || request(protocol, "/", "ReceiveMessage", &receive("large"));
         let unread = service.gateway.handle(call()).await;
@@ -87,7 +88,7 @@ async fn what_finds_no_room_stays_in_its_queue_and_small_answers_always_find_som
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_finds_no_room_is_refused() {
-    let service = service_with(GatewaySettings { max_answers_bytes: MIB, ..settings() }).await;
+    let service = service_with(GatewaySettings { memory: Memory::new(MIB), ..settings() }).await;
     for number in 0..400 {
         let name = format!("{number:080}");
         service.ok("CreateQueue", json!({"QueueName": name})).await;

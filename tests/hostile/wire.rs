@@ -3,13 +3,14 @@
 
 use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
+use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use squab::runtime::answers::Answers;
+use squab::runtime::memory::Memory;
+use squab::server::app;
 use squab::server::browser::BrowserRules;
 use squab::server::gateway::GatewaySettings;
 use squab::server::listener::{Bound, Limits};
 use squab::server::metrics::Metrics;
-use squab::server::shell;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,6 +267,7 @@ fn serve(settings: GatewaySettings) -> (String, oneshot::Sender<()>) {
     std::thread::spawn(move || {
         let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         executor.block_on(async {
+            let memory = Arc::clone(&settings.memory);
             let gateway = Service::new(settings).gateway;
             let bound = Bound::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
             tell.send(bound.addresses()[0].to_string()).unwrap();
@@ -273,29 +275,26 @@ fn serve(settings: GatewaySettings) -> (String, oneshot::Sender<()>) {
                 connections: 100,
                 header_timeout: Duration::from_secs(100),
                 grace: Duration::ZERO,
+                memory: Arc::clone(&memory),
             };
             let metrics = Metrics::new(&[], &[], || async { Vec::new() });
-            let (open, of_metrics) = (metrics.connections(), Answers::new(0));
-            let handle = move |request| {
-                let gateway = Arc::clone(&gateway);
-                async move { gateway.handle(request).await }
-            };
-            let service = shell(handle, Arc::new(metrics), of_metrics, BrowserRules::default());
+            let (open, routes) = (metrics.connections(), app::routes(&gateway));
+            let service = app::service(routes, BrowserRules::default(), Arc::new(metrics));
+            let service = TowerToHyperService::new(service);
             bound.serve(service, limits, open, async { drop(stopped.await) }).await;
         });
     });
     (told.recv().unwrap(), stop)
 }
 
-/// Large answers that are left unread are hung up on while others want their room, and nobody
-/// else's. An answer is far larger than what sockets hold of it; there is room for three, and not
-/// for one message more.
+/// Clients that leave large answers unread lose their connections when others need the memory. An answer
+/// is far larger than what sockets hold of it; there is memory for three, and for writing another one.
 #[test]
 fn who_does_not_read_makes_room_for_who_does() {
     const LARGE: usize = 1_000_000;
     const ATTACKERS: usize = 3;
-    let room = (10 * ATTACKERS + 1) * LARGE - LARGE / 10;
-    let (address, _server) = serve(GatewaySettings { max_answers_bytes: room, ..settings() });
+    let memory = Memory::new((10 * ATTACKERS + 20) * LARGE);
+    let (address, _server) = serve(GatewaySettings { memory, ..settings() });
     let mut client = Connection::open(&address);
     client.ok("CreateQueue", &json!({"QueueName": "q", "Attributes": {"VisibilityTimeout": "0"}}));
     let url = format!("http://{address}/000000000000/q");

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, settings};
+use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, by_route, settings};
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::Request;
@@ -15,8 +15,8 @@ use squab::domain::notification::SignatureVersion;
 use squab::runtime::Runtime;
 use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::{Clock, ManualClock};
-use squab::server::gateway::{Gateway, GatewaySettings};
-use squab::server::inspection;
+use squab::server::app::App;
+use squab::server::gateway::GatewaySettings;
 use squab::server::metrics::Metrics;
 use squab::store::{Durability, Ids, Location, Sqlite};
 use std::collections::{HashMap, VecDeque};
@@ -145,7 +145,7 @@ pub struct House {
     pub service: Service,
     pub office: Arc<PostOffice>,
     /// What strangers get to, who sign nothing.
-    strict: Gateway,
+    strict: Arc<App>,
 }
 
 impl House {
@@ -182,10 +182,10 @@ impl House {
         let runtime = Arc::new(start(database, Arc::clone(&clock) as _, ids, carrier).unwrap());
         let gateway = |settings| {
             let metrics = Metrics::new(&[], &[], || async { Vec::new() });
-            Gateway::new(Arc::clone(&runtime), settings, Arc::new(metrics))
+            App::new(Arc::clone(&runtime), settings, Arc::new(metrics))
         };
         let strict = gateway(GatewaySettings { mode: Mode::Strict, ..settings() });
-        let gateway = Arc::new(gateway(settings()));
+        let gateway = gateway(settings());
         let service = Service { gateway, runtime, clock, endpoints: Arc::default() };
         Self { service, office, strict }
     }
@@ -249,14 +249,12 @@ impl House {
 
     /// Asks an inspection endpoint.
     pub async fn inspect(&self, request: Request<Body>) -> Answer {
-        assert!(inspection::is_meant(request.uri().path()));
-        answer(inspection::handle(&self.service.gateway, request).await).await
+        answer(by_route(&self.service.gateway, request).await).await
     }
 
     /// Asks an inspection endpoint where nobody may do anything without a signature.
     pub async fn inspect_strictly(&self, request: Request<Body>) -> Answer {
-        assert!(inspection::is_meant(request.uri().path()));
-        answer(inspection::handle(&self.strict, request).await).await
+        answer(by_route(&self.strict, request).await).await
     }
 
     /// GET of an inspection endpoint, which answers 200 with JSON.
