@@ -1,11 +1,8 @@
 //! The wall clock of the real program is set while it runs, and while it does not.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod process;
-
-use process::{Connection, Server, squab};
+use crate::process::{Connection, Server, squab};
 use serde_json::{Value, json};
 use squab::runtime::clock::{Clock, SystemClock};
 use std::fs::{File, OpenOptions};

@@ -1,10 +1,6 @@
 //! Squab in the place of other servers: modes, accounts, regions and files of theirs.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
-mod process;
-
-use process::{Connection, Server, squab};
+use crate::process::{Connection, Server, squab};
 use serde_json::json;
 
 #[test]

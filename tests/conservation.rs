@@ -4,17 +4,8 @@
 //! Random topics with random subscriptions get random messages, some in batches. Beside them runs a
 //! plain list of what each queue should have, whose filters are so simple that a few lines decide.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
-mod gateway;
-
-use gateway::sns::TOPICS;
-use gateway::{ARNS, QUEUES, Service, settings};
+use crate::gateway::sns::TOPICS;
+use crate::gateway::{ARNS, QUEUES, Service, settings};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};

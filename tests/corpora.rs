@@ -1,9 +1,6 @@
 //! Every input that the fuzzer starts from, and every one that it has found something with, through
 //! the same functions that the fuzzer calls (`fuzz/src`). See docs/fuzzing.md.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::print_stderr, reason = "seen when a test fails")]
-
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 

@@ -9,28 +9,23 @@
 //! repeats what a seed that was printed chose.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod disk;
-mod endpoint;
-mod gateway;
-mod process;
-mod witness;
-
-use disk::Disk;
-use endpoint::Endpoint;
-use gateway::{Service, settings};
-use process::{Connection, Server, squab};
+use crate::disk::Disk;
+use crate::endpoint::Endpoint;
+use crate::gateway::{Service, settings};
+use crate::process::{Connection, Server, squab};
+use crate::witness::judgment::{
+    Found, broken_invariants, by_the_end, contradictions, everything, judge,
+};
+use crate::witness::{
+    Act, CLIENTS, Client, Event, QUEUES, TOPIC, Witness, confirm, from_environment,
+    group_and_number, is_fifo, name_of, seed, set_up,
+};
 use serde_json::json;
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::store::{Durability, Location, Sqlite};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use witness::judgment::{Found, broken_invariants, by_the_end, contradictions, everything, judge};
-use witness::{
-    Act, CLIENTS, Client, Event, QUEUES, TOPIC, Witness, confirm, from_environment,
-    group_and_number, is_fifo, name_of, seed, set_up,
-};
 
 /// Kills of a short run.
 const ROUNDS: u64 = 8;
@@ -239,7 +234,7 @@ async fn receive_everything(data: &Path) -> Vec<String> {
     let service = Service::on(Box::new(database), settings(), now_ms);
     let mut names = Vec::new();
     for queue in QUEUES {
-        let url = format!("{}/{queue}", gateway::QUEUES);
+        let url = format!("{}/{queue}", crate::gateway::QUEUES);
         let mut last: HashMap<String, usize> = HashMap::new();
         loop {
             let ten = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});

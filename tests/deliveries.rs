@@ -1,15 +1,11 @@
 //! Deliveries that leave the process, with a carrier that remembers and a clock that is set by
 //! hand: what is carried, when, how often, and what becomes of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-mod post_office;
-
+use crate::gateway::sns::visit;
+use crate::gateway::{ARNS, Caller, QUEUES, Service, settings};
+use crate::post_office::{House, Plan, Sent, TOPIC, text_of};
+use crate::process::runs_alone;
 use axum::body::Body;
-use gateway::sns::visit;
-use gateway::{ARNS, Caller, QUEUES, Service, settings};
-use post_office::{House, Plan, Sent, TOPIC, text_of};
 use serde_json::{Value, json};
 use squab::domain::endpoint_rules::EndpointRules;
 use squab::runtime::carrier::{Letter, World};
@@ -17,7 +13,7 @@ use squab::runtime::http_sender::Post;
 use squab::runtime::mail_sender::MailSender;
 use squab::store::{AccountLimits, Location, Usage};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const URL: &str = "http://endpoint.example/in";
@@ -385,6 +381,25 @@ async fn a_subscription_may_go_while_its_message_is_on_the_way() {
 }
 
 #[tokio::test]
+async fn after_a_bug_in_a_delivery_it_is_made_again() {
+    let house = House::running(&Location::Memory);
+    house.topic().await;
+    house.subscribed("http", URL).await;
+    house.office.plan(URL, Plan::Panic);
+    house.office.then(URL, Plan::Answer(200));
+    house.publish("hello", &[]).await;
+    for _ in 0..1_000 {
+        if house.pending().await == 0 {
+            break;
+        }
+        house.service.clock.advance(1_000);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.office.take().len(), 2);
+    assert_eq!(house.service.runtime.background_panics(), 1);
+}
+
+#[tokio::test]
 async fn a_dead_endpoint_delays_no_other() {
     let house = House::running(&Location::Memory);
     house.topic().await;
@@ -749,8 +764,12 @@ async fn without_a_relay_mail_is_kept_and_that_is_all() {
 
 #[tokio::test]
 async fn deliveries_are_logged_where_a_topic_asks_for_it_and_failures_always() {
-    // Other tests log too, and have the same ids.
     const LOGGED: &str = "http://logged.example/";
+    const TEST: &str =
+        "deliveries::deliveries_are_logged_where_a_topic_asks_for_it_and_failures_always";
+    if !runs_alone(TEST) {
+        return;
+    }
     let log = log();
     let house = House::new();
     house.topic().await;
@@ -784,18 +803,14 @@ async fn deliveries_are_logged_where_a_topic_asks_for_it_and_failures_always() {
 
 /// What this process logs from now on, a line each.
 fn log() -> Arc<Mutex<Vec<String>>> {
-    static LOG: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
-    let log = LOG.get_or_init(|| {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&lines);
-        tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_writer(move || Lines(Arc::clone(&writer)))
-            .init();
-        lines
-    });
-    Arc::clone(log)
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&lines);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(move || Lines(Arc::clone(&writer)))
+        .init();
+    lines
 }
 
 struct Lines(Arc<Mutex<Vec<String>>>);

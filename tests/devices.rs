@@ -1,12 +1,7 @@
 //! Devices and phones: mobile push and SMS through the whole service, in AWS Query as SDKs write it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-mod query;
-
-use gateway::{Service, settings};
-use query::{SNS, entries, members, text};
+use crate::gateway::{Service, settings};
+use crate::query::{SNS, entries, members, text};
 use serde_json::{Value, json};
 
 const PLACE: (&str, &str) = ("000000000000", "us-east-1");

@@ -1,10 +1,6 @@
 //! What the program prints about itself: completions and the manual page.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
-mod process;
-
-use process::squab;
+use crate::process::squab;
 use squab::api::operations::OPERATIONS;
 use std::process::Command;
 

@@ -2,20 +2,16 @@
 //! that was acknowledged is lost, and when there is room again everything works again.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod disk;
-mod endpoint;
-mod process;
-mod witness;
-
-use disk::Disk;
-use endpoint::Endpoint;
-use process::{Connection, Server, squab};
+use crate::disk::Disk;
+use crate::endpoint::Endpoint;
+use crate::process::{Connection, Server, squab};
+use crate::witness::judgment::{
+    broken_invariants, by_the_end, contradictions, everything, judge, outbox,
+};
+use crate::witness::{Act, CLIENTS, Client, TOPIC, Witness, confirm, seed, set_up};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-use witness::judgment::{broken_invariants, by_the_end, contradictions, everything, judge, outbox};
-use witness::{Act, CLIENTS, Client, TOPIC, Witness, confirm, seed, set_up};
 
 /// Acknowledged calls before the disk is full, and after it was.
 const CALLS: u64 = 400;

@@ -8,9 +8,6 @@
 //! keys. After a change that is meant, `UPDATE_GOLDEN=1` writes the files anew: read the difference
 //! before you keep it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
 #[path = "golden/query_json.rs"]
 mod query_json_scenes;
 #[path = "golden/sns.rs"]
@@ -18,8 +15,8 @@ mod sns_scenes;
 #[path = "golden/sts.rs"]
 mod sts_scenes;
 
+use crate::gateway::{ARNS, Answer, PROTOCOLS, QUEUES, Service as Squab, request, settings};
 use axum::body::{Body, Bytes};
-use gateway::{ARNS, Answer, PROTOCOLS, QUEUES, Service as Squab, request, settings};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::HeaderValue;

@@ -1,15 +1,10 @@
 //! What a developer looks at: queues without receiving, mailboxes, tokens, the certificate; who may
 //! do so; how long an answer gets.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-mod post_office;
-
+use crate::gateway::{Element, QUEUES};
+use crate::post_office::{House, TOPIC, get};
 use axum::body::Body;
-use gateway::{Element, QUEUES};
 use hyper::Request;
-use post_office::{House, TOPIC, get};
 use serde_json::{Value, json};
 
 const MESSAGES: &str = "/_aws/sqs/messages";
@@ -351,7 +346,7 @@ async fn a_full_mailbox_is_seen_from_its_latest_message_back() {
     for number in 0..1_005 {
         house.publish(&number.to_string(), &[]).await;
     }
-    let messages = |answer: &gateway::Answer| -> Vec<u32> {
+    let messages = |answer: &crate::gateway::Answer| -> Vec<u32> {
         let seen: Value = serde_json::from_slice(&answer.body).unwrap();
         let messages = seen["firehose_messages"][stream].as_array().unwrap();
         messages.iter().map(|one| one["Message"].as_str().unwrap().parse().unwrap()).collect()
@@ -375,12 +370,12 @@ async fn tokens_confirm_subscriptions_of_endpoints_that_cannot_be_reached() {
         ("ReturnSubscriptionArn", "true"),
     ];
     let subscribed = house.ok("Subscribe", &parameters).await;
-    let arn = post_office::text_of(&subscribed, "SubscriptionArn");
+    let arn = crate::post_office::text_of(&subscribed, "SubscriptionArn");
     let seen = house.seen(&format!("/_aws/sns/subscription-tokens/{arn}")).await;
     assert_eq!(seen["subscription_arn"], json!(arn));
     let token = seen["subscription_token"].as_str().unwrap();
     let confirmed = house.ok("ConfirmSubscription", &[("TopicArn", TOPIC), ("Token", token)]).await;
-    assert_eq!(post_office::text_of(&confirmed, "SubscriptionArn"), arn);
+    assert_eq!(crate::post_office::text_of(&confirmed, "SubscriptionArn"), arn);
     let unknown = format!("{TOPIC}:00000000-0000-0000-0000-000000000000");
     for (arn, status, error) in [
         ("nonsense", 400, "The provided SubscriptionARN is invalid"),
@@ -399,7 +394,7 @@ async fn phones_and_devices_show_what_they_got_and_phones_opt_out() {
     let house = House::new();
     let phone = "+15551234567";
     let publish = [("PhoneNumber", phone), ("Message", "hello")];
-    let id = post_office::text_of(&house.ok("Publish", &publish).await, "MessageId");
+    let id = crate::post_office::text_of(&house.ok("Publish", &publish).await, "MessageId");
     let seen = house.seen("/_aws/sns/sms-messages?phoneNumber=%2B15551234567").await;
     let [sms] = &seen["sms_messages"][phone].as_array().unwrap()[..] else { panic!("{seen}") };
     assert_eq!(
@@ -424,7 +419,7 @@ async fn phones_and_devices_show_what_they_got_and_phones_opt_out() {
         assert_eq!(house.inspect(post(json!({"phoneNumber": phone}))).await.status, 200);
     }
     let listed = house.ok("ListPhoneNumbersOptedOut", &[]).await;
-    assert_eq!(post_office::text_of(&listed, "member"), phone);
+    assert_eq!(crate::post_office::text_of(&listed, "member"), phone);
     assert_eq!(house.call("Publish", &publish).await.status, 400);
 
     let parameters = [
@@ -434,10 +429,10 @@ async fn phones_and_devices_show_what_they_got_and_phones_opt_out() {
         ("Attributes.entry.1.value", "x"),
     ];
     let made = house.ok("CreatePlatformApplication", &parameters).await;
-    let application = post_office::text_of(&made, "PlatformApplicationArn");
+    let application = crate::post_office::text_of(&made, "PlatformApplicationArn");
     let parameters = [("PlatformApplicationArn", application.as_str()), ("Token", "t")];
     let made = house.ok("CreatePlatformEndpoint", &parameters).await;
-    let device = post_office::text_of(&made, "EndpointArn");
+    let device = crate::post_office::text_of(&made, "EndpointArn");
     house.ok("Publish", &[("TargetArn", &device), ("Message", "hello")]).await;
     let path = format!("/_aws/sns/platform-endpoint-messages?endpointArn={device}");
     let seen = house.seen(&path).await;

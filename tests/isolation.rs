@@ -1,12 +1,8 @@
 //! Accounts are isolated from each other: policies of queues and topics, owners, roles, inspection.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-
+use crate::gateway::{Answer, HOST, Service, by_route, settings, sns};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use axum::body::Body;
-use gateway::{Answer, HOST, Service, by_route, settings, sns};
 use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
@@ -827,7 +823,7 @@ async fn an_account_with_a_known_key_believes_only_those_who_prove_it() {
     );
     let list = |key: Option<&str>| {
         let Some(key) = key else {
-            return gateway::request(Protocol::Json, "/", "ListQueues", &json!({}));
+            return crate::gateway::request(Protocol::Json, "/", "ListQueues", &json!({}));
         };
         let headers = [
             ("content-type", "application/x-amz-json-1.0"),

@@ -1,8 +1,6 @@
 //! Answers that come late because somebody wants it so, in virtual time.
 
-mod gateway;
-
-use gateway::{Service, settings};
+use crate::gateway::{Service, settings};
 use hyper::Request;
 use squab::server::gateway::GatewaySettings;
 use std::pin::pin;

@@ -1,10 +1,6 @@
 //! The built program in the place of LocalStack: its variables, its paths, its hooks.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
-mod process;
-
-use process::{Answer, Connection, Server, squab};
+use crate::process::{Answer, Connection, Server, squab};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

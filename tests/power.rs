@@ -9,23 +9,17 @@
 //! `SQUAB_SEED` repeats what a seed that was printed chose.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod disk;
-mod endpoint;
-mod process;
-mod witness;
-
-use disk::{Disk, Journal, Left, Record, Replay};
-use endpoint::Endpoint;
-use process::{Server, squab};
+use crate::disk::{Disk, Journal, Left, Record, Replay};
+use crate::endpoint::Endpoint;
+use crate::process::{Server, squab};
+use crate::witness::judgment::{Known, broken_invariants, everything, judge, outbox};
+use crate::witness::{
+    Act, CLIENTS, Client, Event, TOPIC, Witness, confirm, from_environment, seed, set_up,
+};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use witness::judgment::{Known, broken_invariants, everything, judge, outbox};
-use witness::{
-    Act, CLIENTS, Client, Event, TOPIC, Witness, confirm, from_environment, seed, set_up,
-};
 
 /// Cuts of a short run.
 const CUTS: usize = 8;
@@ -183,7 +177,7 @@ impl Recording {
         left: Left,
         random: &mut fastrand::Rng,
     ) -> Loss {
-        let place = disk::directory();
+        let place = crate::disk::directory();
         replay.advance(cut);
         replay.cut(left, random, place.path());
         let data = place.path().join("srv/data");

@@ -1,14 +1,6 @@
 //! The built program as whoever starts it sees it: what it prints, and how it exits.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
-mod process;
-
-use process::{Connection, Server, run, squab};
+use crate::process::{Connection, Server, run, squab};
 use serde_json::json;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;

@@ -11,16 +11,12 @@
 //! Cases of SNS call SQS by `sqs Operation`, and either service elsewhere by `… in region 2`.
 //! `as before` stands for everything that the case before has done.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-
+use crate::gateway::{
+    ARNS, Answer, Caller, PROTOCOLS, QUEUES, Service, authorization, request, settings, sns,
+};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gateway::{
-    ARNS, Answer, Caller, PROTOCOLS, QUEUES, Service, authorization, request, settings, sns,
-};
 use hyper::Request;
 use hyper::header::HeaderValue;
 use serde::Deserialize;

@@ -35,18 +35,10 @@
 //! `none` says that it is left out. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)`
 //! stand for what they name.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
-mod gateway;
 #[path = "conversation/topics.rs"]
 mod topics;
 
-use gateway::{Caller, EPOCH, Failure, Reply, Service};
+use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use squab::api::CoolDowns;

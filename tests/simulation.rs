@@ -6,42 +6,19 @@
 //! `SQUAB_SIMULATION_RUNS` a campaign goes through that many seeds from there on.
 //! `SQUAB_SIMULATION_SHRINK` bounds how often a failing run is repeated.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
-#[path = "simulation/actions.rs"]
 mod actions;
-#[path = "simulation/clients.rs"]
 mod clients;
-#[path = "simulation/crowds.rs"]
 mod crowds;
-#[path = "simulation/endpoints.rs"]
 mod endpoints;
-#[path = "simulation/fuse.rs"]
 mod fuse;
-mod gateway;
-#[path = "simulation/limits.rs"]
 mod limits;
-#[path = "simulation/mistakes.rs"]
 mod mistakes;
-mod oracle;
-#[path = "simulation/queues.rs"]
 mod queues;
-#[path = "simulation/replays.rs"]
 mod replays;
-#[path = "simulation/rows.rs"]
 mod rows;
-#[path = "simulation/shrink.rs"]
 mod shrink;
-#[path = "simulation/topics.rs"]
 mod topics;
-#[path = "simulation/waiting.rs"]
 mod waiting;
-#[path = "simulation/world.rs"]
 mod world;
 
 use actions::Action;

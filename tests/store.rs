@@ -2,11 +2,7 @@
 //! nothing that was acknowledged, one server owns a data directory, and a receive whose caller has
 //! gone gives its messages back.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-
-use gateway::{Answer, QUEUES, START_MS, Service, settings};
+use crate::gateway::{Answer, QUEUES, START_MS, Service, settings};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use squab::domain::address::QueueAddress;
@@ -629,15 +625,15 @@ async fn a_file_that_is_opened_again_holds_everything() {
             found.push(service.ok("GetQueueAttributes", on(queue, all.clone())).await);
             found.push(service.ok("ListQueueTags", on(queue, json!({}))).await);
         }
-        let source = json!({"SourceArn": format!("{}:dlq", gateway::ARNS), "MaxResults": 10});
+        let source =
+            json!({"SourceArn": format!("{}:dlq", crate::gateway::ARNS), "MaxResults": 10});
         found.push(service.ok("ListMessageMoveTasks", source).await);
         (service, found)
     };
 
     let service = service_on(data.path(), START_MS);
     create(&service, "dlq", json!({})).await;
-    let policy =
-        json!({"deadLetterTargetArn": format!("{}:dlq", gateway::ARNS), "maxReceiveCount": 3});
+    let policy = json!({"deadLetterTargetArn": format!("{}:dlq", crate::gateway::ARNS), "maxReceiveCount": 3});
     create(&service, "q", json!({"RedrivePolicy": policy.to_string(), "VisibilityTimeout": "60"}))
         .await;
     create(&service, "q.fifo", json!({"FifoQueue": "true"})).await;
@@ -645,7 +641,7 @@ async fn a_file_that_is_opened_again_holds_everything() {
     let permission = json!({"Label": "l", "AWSAccountIds": ["111122223333"], "Actions": ["*"]});
     service.ok("AddPermission", on("q", permission)).await;
     service
-        .ok("StartMessageMoveTask", json!({"SourceArn": format!("{}:dlq", gateway::ARNS)}))
+        .ok("StartMessageMoveTask", json!({"SourceArn": format!("{}:dlq", crate::gateway::ARNS)}))
         .await;
     service.runtime.do_background_work().await.unwrap();
     for body in ["in flight", "visible"] {
@@ -754,7 +750,7 @@ async fn one_message() -> Service {
 
 fn receiving(service: &Service, wait_seconds: u32) -> Pin<Box<impl Future>> {
     let input = on("q", json!({"WaitTimeSeconds": wait_seconds}));
-    let request = gateway::request(Protocol::Json, "/", "ReceiveMessage", &input);
+    let request = crate::gateway::request(Protocol::Json, "/", "ReceiveMessage", &input);
     start(service.gateway.handle(request))
 }
 
@@ -839,7 +835,7 @@ async fn a_fifo_receive_given_up_leaves_the_turn_and_its_attempt_id_as_they_were
     }
     let with_attempt = on("f.fifo", json!({"ReceiveRequestAttemptId": "x"}));
     let (holding, hold) = hold!(service.runtime);
-    let request = gateway::request(Protocol::Json, "/", "ReceiveMessage", &with_attempt);
+    let request = crate::gateway::request(Protocol::Json, "/", "ReceiveMessage", &with_attempt);
     let given_up = start(service.gateway.handle(request));
     hold.release();
     holding.await.unwrap();

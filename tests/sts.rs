@@ -1,15 +1,10 @@
 //! STS through the whole service: who calls, and keys for a while, which then sign calls.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod gateway;
-mod query;
-
+use crate::gateway::{Answer, Element, HOST, Service, settings};
+use crate::query::{Api, SNS, STS, text};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use axum::body::Body;
-use gateway::{Answer, Element, HOST, Service, settings};
 use hyper::Request;
-use query::{Api, SNS, STS, text};
 use squab::auth::{self, Credential, Credentials, Mode, Principal, Role};
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::gateway::GatewaySettings;
@@ -112,7 +107,7 @@ async fn no(
     api: Api,
     action: &str,
     parameters: &[(&str, &str)],
-) -> query::Refused {
+) -> crate::query::Refused {
     api.refusal(&call(to, key, api, action, parameters).await)
 }
 

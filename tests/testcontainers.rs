@@ -1,8 +1,6 @@
 //! The compat image as the modules of Testcontainers use it: how they start it, what they wait for,
 //! and what they tell it of itself. The scripts of the image run here outside of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,13 +1,9 @@
 //! A large file of an early version, and a program that is killed again and again while it upgrades it.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod disk;
-mod process;
-
-use disk::Disk;
-use process::{Server, squab};
+use crate::disk::Disk;
+use crate::process::{Server, squab};
 use rusqlite::Connection;
 use serde_json::json;
 

@@ -22,6 +22,7 @@
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
 
 mod attacks;
+#[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../../tests/attacks/mod.rs"]
 mod break_in;
 #[allow(dead_code, reason = "the load program uses all of it")]

@@ -18,6 +18,7 @@ pub mod query;
 pub mod receipt;
 
 /// The service in this process, as Squab's tests have it.
+#[allow(dead_code, clippy::duplicate_mod, reason = "the tests have it too, and use all of it")]
 #[path = "../../tests/gateway/mod.rs"]
 mod service;
 

@@ -3,22 +3,38 @@
 //! An operation takes a [`Context`] and its input, validates, calls the engine inside a
 //! transaction, and returns its output. It knows neither HTTP nor which protocol was spoken.
 
+#[allow(missing_docs, reason = "members have AWS's own names")]
+mod batch;
 pub mod constraints;
 pub mod error;
 pub mod operations;
+mod page;
+#[allow(missing_docs, reason = "members have AWS's own names")]
 pub mod sns;
+#[allow(missing_docs, reason = "members have AWS's own names")]
 pub mod sqs;
+#[allow(missing_docs, reason = "members have AWS's own names")]
 pub mod sts;
+
+/// Imports of nearly every operation.
+mod prelude {
+    pub(super) use super::Context;
+    pub(super) use crate::domain::Refusal;
+    pub(super) use indexmap::IndexMap;
+    pub(super) use serde::{Deserialize, Serialize};
+}
 
 use crate::auth::account::Accounts;
 use crate::auth::{Credentials, Principal, Role};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, UrlForm};
 use crate::domain::limits::Limits;
+use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
-use crate::engine::queues;
+use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
 use crate::runtime::memory::Charge;
+use crate::store::{Queue, Topic, Txn};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -31,7 +47,7 @@ pub struct CoolDowns {
     pub recreate: bool,
 }
 
-/// In what Squab follows another server, or what somebody has configured.
+/// Options in which Squab follows another server, or its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conventions {
     /// How queue URLs are written.
@@ -60,48 +76,63 @@ pub struct ReceiveOverrides {
     pub wait_time_seconds: Option<i64>,
 }
 
-/// Who asks, from where, and what with.
+/// The caller of an operation, and what the caller may do.
+#[derive(Debug)]
+pub struct Caller {
+    /// The account, 12 digits. It is the SenderId of messages, too.
+    pub account: String,
+    /// The region that the call is signed for.
+    pub region: String,
+    /// The caller's IAM ARN.
+    pub arn: String,
+    /// The user or role of the account.
+    pub principal: Principal,
+    /// Roles count only where accounts are isolated.
+    pub role: Role,
+    /// The queues and topics that the caller may use.
+    pub access: Access,
+    /// The access key id that signs the call, known or not; none for a link in a message.
+    pub key_id: Option<String>,
+    /// Whether the key is a temporary one that this server has issued.
+    pub in_session: bool,
+}
+
+impl Caller {
+    /// Returns account and region.
+    pub fn place(&self) -> (&str, &str) {
+        (&self.account, &self.region)
+    }
+
+    /// Returns whether the call is signed, well or not.
+    pub fn is_signed(&self) -> bool {
+        self.key_id.is_some()
+    }
+}
+
+/// A call without its input: the server that it reaches, its caller, and what its HTTP request says.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The service below.
     pub runtime: Arc<Runtime>,
     /// Which 60-second rules hold.
     pub cool_downs: CoolDowns,
-    /// What else is as somebody wants it.
+    /// Options in which Squab follows another server.
     pub conventions: Arc<Conventions>,
-    /// Account of the caller, 12 digits.
-    pub account: String,
-    /// Region that the caller signs for.
-    pub region: String,
-    /// Whether there is no other.
+    /// Whether all callers are in one region.
     pub one_region: bool,
-    /// IAM ARN of the caller.
-    pub caller_arn: String,
-    /// Who of the account calls.
-    pub principal: Principal,
-    /// What the caller may do. Roles count only where accounts are isolated.
-    pub role: Role,
-    /// Which queues and topics the caller may use.
-    pub access: Access,
-    /// The access key id that the caller signs with, known or not.
-    pub key_id: Option<String>,
-    /// Whether the caller's key is a temporary one that this server has issued.
-    pub in_session: bool,
-    /// Where callers belong whose key is not known.
+    /// The caller.
+    pub caller: Arc<Caller>,
+    /// The accounts of access keys that are not known.
     pub accounts: Arc<Accounts>,
-    /// Keys that are known, and where temporary ones are issued.
+    /// Known keys, among which temporary ones are issued.
     pub credentials: Arc<Credentials>,
-    /// When the call arrived, in Unix milliseconds of real time. Keys end by it, whatever the clock
+    /// When the call arrived, in Unix milliseconds of real time. Keys expire by it, whatever the clock
     /// of the queues shows.
     pub received_at_ms: i64,
-    /// Whether the call is signed, well or not: by somebody, that is, and not by a link.
-    pub signed: bool,
-    /// SenderId of messages that the caller sends.
-    pub sender_id: String,
     /// Scheme and authority with which queue URLs and links begin, for instance
     /// `http://localhost:4566`.
     pub base_url: String,
-    /// The path to which the request was sent: on a queue's own path it names the queue.
+    /// The path of the request: on a queue's own path it names the queue.
     pub path: String,
     /// X-Amzn-Trace-Id
     pub trace_header: Option<String>,
@@ -112,67 +143,102 @@ pub struct Context {
 }
 
 impl Context {
+    /// Runs `work` in a transaction. It may run twice, and must not have effects of its own.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut Txn<'_>, &Caller) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let caller = Arc::clone(&self.caller);
+        self.runtime.run(move |tx| work(tx, &caller)).await
+    }
+
+    /// Runs `work` in a transaction on a queue, which must exist and be one that the caller may use.
+    pub async fn on_queue<T: Send + 'static>(
+        &self,
+        address: QueueAddress,
+        mut work: impl FnMut(&mut Txn<'_>, Arc<Queue>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.run(move |tx, caller| {
+            let queue = queues::find(tx, &caller.access, &address)?;
+            work(tx, queue)
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction on a topic, which must exist and be one that the caller may use.
+    pub async fn on_topic<T: Send + 'static>(
+        &self,
+        address: TopicAddress,
+        mut work: impl FnMut(&mut Txn<'_>, Topic) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.run(move |tx, caller| {
+            let topic = topics::find(tx, &caller.access, &address)?;
+            work(tx, topic)
+        })
+        .await
+    }
+
     // Rule (every SQS operation): a QueueUrl from which no account and name can be read is the one of
     //   a queue that does not exist.
     // Source: inferred, other projects found it at AWS for `http://whatever`
     // Test: tests/recorded/sqs-protocol.jsonl#sqs-queue-url-of-a-host-alone, tests/scenarios/addresses.txt#A URL without account
     //
-    /// The queue that a request means: by its QueueUrl, else by the path of the request.
+    /// Returns the address of the queue that a request means: by its QueueUrl, else by its path.
     pub fn queue(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let mut address = match queue_url.filter(|url| !url.is_empty()) {
-            Some(url) => QueueAddress::from_url(url, &self.account, &self.region)
+            Some(url) => QueueAddress::from_url(url, &self.caller.account, &self.caller.region)
                 .ok_or_else(Refusal::no_such_queue)?,
-            None => QueueAddress::from_path(&self.path, &self.account, &self.region)
+            None => QueueAddress::from_path(&self.path, &self.caller.account, &self.caller.region)
                 .ok_or_else(|| Refusal::missing("QueueUrl"))?,
         };
         if self.one_region {
-            address.region.clone_from(&self.region);
+            address.region.clone_from(&self.caller.region);
         }
         Ok(address)
     }
 
-    /// The queue that a request is about to use, see [`Self::queue`]: made now, where queues are
-    /// made when they are first used.
+    /// Returns the address of the queue that a request is about to use, see [`Self::queue`]. Where queues
+    /// are made when they are first used, it is made now.
     pub async fn queue_in_use(&self, queue_url: Option<&str>) -> Result<QueueAddress, Refusal> {
         let address = self.queue(queue_url)?;
         self.make_if_wanted(&address).await?;
         Ok(address)
     }
 
-    /// Makes a queue of the caller's own that is not there, where queues are made when they are first
+    /// Makes a queue of the caller's own that does not exist, where queues are made when they are first
     /// used.
     pub async fn make_if_wanted(&self, address: &QueueAddress) -> Result<(), Refusal> {
-        let may_make = !self.access.is_limited()
-            || (self.access.is_owner(&address.account) && self.role >= Role::Operate);
+        let Caller { access, role, .. } = &*self.caller;
+        let may_make =
+            !access.is_limited() || (access.is_owner(&address.account) && *role >= Role::Operate);
         if self.conventions.auto_create.is_none() || !may_make {
             return Ok(());
         }
         let (conventions, address) = (Arc::clone(&self.conventions), address.clone());
-        self.runtime
-            .run(move |tx| match &conventions.auto_create {
-                Some(template) => queues::ensure(tx, &address, template),
-                None => Ok(()),
-            })
-            .await
+        self.run(move |tx, _| match &conventions.auto_create {
+            Some(template) => queues::ensure(tx, &address, template),
+            None => Ok(()),
+        })
+        .await
     }
 
-    /// The URL of a queue, as it is told to the caller.
+    /// Returns the URL of a queue as callers see it.
     pub fn queue_url(&self, address: &QueueAddress) -> String {
         let base = self.conventions.url_base.as_deref().unwrap_or(&self.base_url);
         address.url(base, self.conventions.url_form)
     }
 
-    /// The queue of a name in the caller's account and region.
+    /// Returns the address of a queue of this name in the caller's account and region.
     pub fn queue_named(&self, name: &str) -> QueueAddress {
         QueueAddress {
-            account: self.account.clone(),
-            region: self.region.clone(),
+            account: self.caller.account.clone(),
+            region: self.caller.region.clone(),
             name: name.to_owned(),
         }
     }
 }
 
-/// A parameter that must be there and not be empty.
+/// Returns a parameter that must be given and not be empty.
 pub fn required<'a>(value: Option<&'a str>, parameter: &str) -> Result<&'a str, Refusal> {
     value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(parameter))
 }

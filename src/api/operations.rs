@@ -116,6 +116,20 @@ pub enum Reach {
     Link,
 }
 
+/// What calls of an operation do to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// They read, or take messages away.
+    Data,
+    /// They store messages.
+    Stores,
+    /// They change something other than messages, or issue keys. A change of a resource does not count
+    /// as storing: a shorter retention period, say, frees room.
+    Admin,
+    /// They store something other than messages.
+    Creates,
+}
+
 /// One operation.
 pub struct Operation {
     /// Its name on the wire.
@@ -124,8 +138,8 @@ pub struct Operation {
     pub service: Service,
     /// Where it may be called, and by whom.
     pub reach: Reach,
-    /// Whether the audit log has its calls: they change something other than messages, or issue keys.
-    pub is_administrative: bool,
+    /// What its calls do to the state.
+    pub effect: Effect,
     /// Decodes, runs, encodes.
     pub run: fn(Context, Payload, Reply) -> Answer,
 }
@@ -135,22 +149,6 @@ impl std::fmt::Debug for Operation {
         f.debug_struct("Operation").field("name", &self.name).finish_non_exhaustive()
     }
 }
-
-/// Operations that store something, however little is stored: they are refused while a full disk leaves
-/// room only for what frees some. What changes a resource is not among them, because a shorter
-/// retention period, say, frees room too.
-const STORING: [&str; 10] = [
-    "CreateQueue",
-    "SendMessage",
-    "SendMessageBatch",
-    "CreatePlatformApplication",
-    "CreatePlatformEndpoint",
-    "CreateSMSSandboxPhoneNumber",
-    "CreateTopic",
-    "Publish",
-    "PublishBatch",
-    "Subscribe",
-];
 
 /// Operations by which the owner of a resource sees and changes its policy.
 const OF_POLICIES: [&str; 6] = [
@@ -163,9 +161,15 @@ const OF_POLICIES: [&str; 6] = [
 ];
 
 impl Operation {
-    /// Returns whether the operation needs more room than it frees.
+    /// Returns whether the operation stores something, however little: such operations are refused while
+    /// the disk is full.
     pub fn stores(&self) -> bool {
-        STORING.contains(&self.name)
+        matches!(self.effect, Effect::Stores | Effect::Creates)
+    }
+
+    /// Returns whether the calls of the operation are written to the audit log.
+    pub fn is_administrative(&self) -> bool {
+        matches!(self.effect, Effect::Admin | Effect::Creates)
     }
 
     // Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch, PublishBatch): a batch needs the permission
@@ -175,13 +179,7 @@ impl Operation {
     //
     /// Returns what policies call the operation.
     pub fn action(&self) -> &'static str {
-        match self.name {
-            "ChangeMessageVisibilityBatch" => "ChangeMessageVisibility",
-            "DeleteMessageBatch" => "DeleteMessage",
-            "PublishBatch" => "Publish",
-            "SendMessageBatch" => "SendMessage",
-            name => name,
-        }
+        self.name.strip_suffix("Batch").unwrap_or(self.name)
     }
 
     /// Returns the access of a caller who may run the operation in this role.
@@ -209,14 +207,14 @@ impl Operation {
 }
 
 /// `Name => module::function` for an operation with output, `Name => module::function -> ()` for
-/// one without, which differ on the wire; before it, its [`Reach`] and whether it is administrative.
+/// one without, which differ on the wire; before it, its [`Reach`] and its [`Effect`].
 macro_rules! operations {
     ($($service:ident $dialect:path { $($reach:ident $effect:ident $name:ident => $($path:ident)::+ $(-> $nothing:tt)?;)+ })+) => {
         &[$($(Operation {
             name: stringify!($name),
             service: Service::$service,
             reach: operations!(@reach $reach),
-            is_administrative: operations!(@effect $effect),
+            effect: operations!(@effect $effect),
             run: |cx, payload, reply| Box::pin(async move {
                 let input = payload.decode(stringify!($name), &$dialect)?;
                 let output = $($path)::+(&cx, input).await?;
@@ -225,8 +223,10 @@ macro_rules! operations {
             }),
         }),+),+]
     };
-    (@effect admin) => { true };
-    (@effect data) => { false };
+    (@effect data) => { Effect::Data };
+    (@effect stores) => { Effect::Stores };
+    (@effect admin) => { Effect::Admin };
+    (@effect creates) => { Effect::Creates };
     (@reach queue) => { Reach::Queue };
     (@reach global) => { Reach::Global };
     (@reach anywhere) => { Reach::Anywhere };
@@ -238,79 +238,79 @@ macro_rules! operations {
 /// Every operation. AWS JSON and AWS Query find them by name.
 pub static OPERATIONS: &[Operation] = operations! {
     Sqs sqs::dialect::SQS {
-        queue  admin AddPermission                => sqs::add_permission::add_permission -> ();
-        global admin CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
-        queue  data  ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
-        queue  data  ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
-        global admin CreateQueue                  => sqs::create_queue::create_queue;
-        queue  data  DeleteMessage                => sqs::delete_message::delete_message -> ();
-        queue  data  DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
-        queue  admin DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
-        queue  data  GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
-        anywhere data  GetQueueUrl                => sqs::get_queue_url::get_queue_url;
-        queue  data  ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
-        global data  ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
-        queue  data  ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
-        global data  ListQueues                   => sqs::list_queues::list_queues;
-        queue  admin PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
-        queue  data  ReceiveMessage               => sqs::receive_message::receive_message;
-        queue  admin RemovePermission             => sqs::remove_permission::remove_permission -> ();
-        queue  data  SendMessage                  => sqs::send_message::send_message;
-        queue  data  SendMessageBatch             => sqs::send_message::send_message_batch;
-        queue  admin SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
-        global admin StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
-        queue  admin TagQueue                     => sqs::tag_queue::tag_queue -> ();
-        queue  admin UntagQueue                   => sqs::untag_queue::untag_queue -> ();
+        queue    admin   AddPermission                => sqs::add_permission::add_permission -> ();
+        global   admin   CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
+        queue    data    ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
+        queue    data    ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
+        global   creates CreateQueue                  => sqs::create_queue::create_queue;
+        queue    data    DeleteMessage                => sqs::delete_message::delete_message -> ();
+        queue    data    DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
+        queue    admin   DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
+        queue    data    GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
+        anywhere data    GetQueueUrl                => sqs::get_queue_url::get_queue_url;
+        queue    data    ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
+        global   data    ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
+        queue    data    ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
+        global   data    ListQueues                   => sqs::list_queues::list_queues;
+        queue    admin   PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
+        queue    data    ReceiveMessage               => sqs::receive_message::receive_message;
+        queue    admin   RemovePermission             => sqs::remove_permission::remove_permission -> ();
+        queue    stores  SendMessage                  => sqs::send_message::send_message;
+        queue    stores  SendMessageBatch             => sqs::send_message::send_message_batch;
+        queue    admin   SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
+        global   admin   StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
+        queue    admin   TagQueue                     => sqs::tag_queue::tag_queue -> ();
+        queue    admin   UntagQueue                   => sqs::untag_queue::untag_queue -> ();
     }
     Sns sns::dialect::SNS {
-        global admin AddPermission                      => sns::add_permission::add_permission -> ();
-        global data  CheckIfPhoneNumberIsOptedOut       => sns::check_if_phone_number_is_opted_out::check_if_phone_number_is_opted_out;
-        link   admin ConfirmSubscription                => sns::confirm_subscription::confirm_subscription;
-        global admin CreatePlatformApplication          => sns::create_platform_application::create_platform_application;
-        global admin CreatePlatformEndpoint             => sns::create_platform_endpoint::create_platform_endpoint;
-        global admin CreateSMSSandboxPhoneNumber        => sns::create_sms_sandbox_phone_number::create_sms_sandbox_phone_number;
-        global admin CreateTopic                        => sns::create_topic::create_topic;
-        global admin DeleteEndpoint                     => sns::delete_endpoint::delete_endpoint -> ();
-        global admin DeletePlatformApplication          => sns::delete_platform_application::delete_platform_application -> ();
-        global admin DeleteSMSSandboxPhoneNumber        => sns::delete_sms_sandbox_phone_number::delete_sms_sandbox_phone_number;
-        global admin DeleteTopic                        => sns::delete_topic::delete_topic -> ();
-        global data  GetDataProtectionPolicy            => sns::get_data_protection_policy::get_data_protection_policy;
-        global data  GetEndpointAttributes              => sns::get_endpoint_attributes::get_endpoint_attributes;
-        global data  GetPlatformApplicationAttributes   => sns::get_platform_application_attributes::get_platform_application_attributes;
-        global data  GetSMSAttributes                   => sns::get_sms_attributes::get_sms_attributes;
-        global data  GetSMSSandboxAccountStatus         => sns::get_sms_sandbox_account_status::get_sms_sandbox_account_status;
-        global data  GetSubscriptionAttributes          => sns::get_subscription_attributes::get_subscription_attributes;
-        global data  GetTopicAttributes                 => sns::get_topic_attributes::get_topic_attributes;
-        global data  ListEndpointsByPlatformApplication => sns::list_endpoints_by_platform_application::list_endpoints_by_platform_application;
-        global data  ListOriginationNumbers             => sns::list_origination_numbers::list_origination_numbers;
-        global data  ListPhoneNumbersOptedOut           => sns::list_phone_numbers_opted_out::list_phone_numbers_opted_out;
-        global data  ListPlatformApplications           => sns::list_platform_applications::list_platform_applications;
-        global data  ListSMSSandboxPhoneNumbers         => sns::list_sms_sandbox_phone_numbers::list_sms_sandbox_phone_numbers;
-        global data  ListSubscriptions                  => sns::list_subscriptions::list_subscriptions;
-        global data  ListSubscriptionsByTopic           => sns::list_subscriptions_by_topic::list_subscriptions_by_topic;
-        global data  ListTagsForResource                => sns::list_tags_for_resource::list_tags_for_resource;
-        global data  ListTopics                         => sns::list_topics::list_topics;
-        global admin OptInPhoneNumber                   => sns::opt_in_phone_number::opt_in_phone_number;
-        global data  Publish                            => sns::publish::publish;
-        global data  PublishBatch                       => sns::publish::publish_batch;
-        global admin PutDataProtectionPolicy            => sns::put_data_protection_policy::put_data_protection_policy -> ();
-        global admin RemovePermission                   => sns::remove_permission::remove_permission -> ();
-        global admin SetEndpointAttributes              => sns::set_endpoint_attributes::set_endpoint_attributes -> ();
-        global admin SetPlatformApplicationAttributes   => sns::set_platform_application_attributes::set_platform_application_attributes -> ();
-        global admin SetSMSAttributes                   => sns::set_sms_attributes::set_sms_attributes;
-        global admin SetSubscriptionAttributes          => sns::set_subscription_attributes::set_subscription_attributes -> ();
-        global admin SetTopicAttributes                 => sns::set_topic_attributes::set_topic_attributes -> ();
-        global admin Subscribe                          => sns::subscribe::subscribe;
-        global admin TagResource                        => sns::tag_resource::tag_resource;
-        link   admin Unsubscribe                        => sns::unsubscribe::unsubscribe -> ();
-        global admin UntagResource                      => sns::untag_resource::untag_resource;
-        global admin VerifySMSSandboxPhoneNumber        => sns::verify_sms_sandbox_phone_number::verify_sms_sandbox_phone_number;
+        global   admin   AddPermission                      => sns::add_permission::add_permission -> ();
+        global   data    CheckIfPhoneNumberIsOptedOut       => sns::check_if_phone_number_is_opted_out::check_if_phone_number_is_opted_out;
+        link     admin   ConfirmSubscription                => sns::confirm_subscription::confirm_subscription;
+        global   creates CreatePlatformApplication          => sns::create_platform_application::create_platform_application;
+        global   creates CreatePlatformEndpoint             => sns::create_platform_endpoint::create_platform_endpoint;
+        global   creates CreateSMSSandboxPhoneNumber        => sns::create_sms_sandbox_phone_number::create_sms_sandbox_phone_number;
+        global   creates CreateTopic                        => sns::create_topic::create_topic;
+        global   admin   DeleteEndpoint                     => sns::delete_endpoint::delete_endpoint -> ();
+        global   admin   DeletePlatformApplication          => sns::delete_platform_application::delete_platform_application -> ();
+        global   admin   DeleteSMSSandboxPhoneNumber        => sns::delete_sms_sandbox_phone_number::delete_sms_sandbox_phone_number;
+        global   admin   DeleteTopic                        => sns::delete_topic::delete_topic -> ();
+        global   data    GetDataProtectionPolicy            => sns::get_data_protection_policy::get_data_protection_policy;
+        global   data    GetEndpointAttributes              => sns::get_endpoint_attributes::get_endpoint_attributes;
+        global   data    GetPlatformApplicationAttributes   => sns::get_platform_application_attributes::get_platform_application_attributes;
+        global   data    GetSMSAttributes                   => sns::get_sms_attributes::get_sms_attributes;
+        global   data    GetSMSSandboxAccountStatus         => sns::get_sms_sandbox_account_status::get_sms_sandbox_account_status;
+        global   data    GetSubscriptionAttributes          => sns::get_subscription_attributes::get_subscription_attributes;
+        global   data    GetTopicAttributes                 => sns::get_topic_attributes::get_topic_attributes;
+        global   data    ListEndpointsByPlatformApplication => sns::list_endpoints_by_platform_application::list_endpoints_by_platform_application;
+        global   data    ListOriginationNumbers             => sns::list_origination_numbers::list_origination_numbers;
+        global   data    ListPhoneNumbersOptedOut           => sns::list_phone_numbers_opted_out::list_phone_numbers_opted_out;
+        global   data    ListPlatformApplications           => sns::list_platform_applications::list_platform_applications;
+        global   data    ListSMSSandboxPhoneNumbers         => sns::list_sms_sandbox_phone_numbers::list_sms_sandbox_phone_numbers;
+        global   data    ListSubscriptions                  => sns::list_subscriptions::list_subscriptions;
+        global   data    ListSubscriptionsByTopic           => sns::list_subscriptions_by_topic::list_subscriptions_by_topic;
+        global   data    ListTagsForResource                => sns::list_tags_for_resource::list_tags_for_resource;
+        global   data    ListTopics                         => sns::list_topics::list_topics;
+        global   admin   OptInPhoneNumber                   => sns::opt_in_phone_number::opt_in_phone_number;
+        global   stores  Publish                            => sns::publish::publish;
+        global   stores  PublishBatch                       => sns::publish::publish_batch;
+        global   admin   PutDataProtectionPolicy            => sns::put_data_protection_policy::put_data_protection_policy -> ();
+        global   admin   RemovePermission                   => sns::remove_permission::remove_permission -> ();
+        global   admin   SetEndpointAttributes              => sns::set_endpoint_attributes::set_endpoint_attributes -> ();
+        global   admin   SetPlatformApplicationAttributes   => sns::set_platform_application_attributes::set_platform_application_attributes -> ();
+        global   admin   SetSMSAttributes                   => sns::set_sms_attributes::set_sms_attributes;
+        global   admin   SetSubscriptionAttributes          => sns::set_subscription_attributes::set_subscription_attributes -> ();
+        global   admin   SetTopicAttributes                 => sns::set_topic_attributes::set_topic_attributes -> ();
+        global   creates Subscribe                          => sns::subscribe::subscribe;
+        global   admin   TagResource                        => sns::tag_resource::tag_resource;
+        link     admin   Unsubscribe                        => sns::unsubscribe::unsubscribe -> ();
+        global   admin   UntagResource                      => sns::untag_resource::untag_resource;
+        global   admin   VerifySMSSandboxPhoneNumber        => sns::verify_sms_sandbox_phone_number::verify_sms_sandbox_phone_number;
     }
     Sts sts::dialect::STS {
-        global admin AssumeRole        => sts::assume_role::assume_role;
-        global admin GetAccessKeyInfo  => sts::get_access_key_info::get_access_key_info;
-        global admin GetCallerIdentity => sts::get_caller_identity::get_caller_identity;
-        global admin GetSessionToken   => sts::get_session_token::get_session_token;
+        global   admin   AssumeRole        => sts::assume_role::assume_role;
+        global   admin   GetAccessKeyInfo  => sts::get_access_key_info::get_access_key_info;
+        global   admin   GetCallerIdentity => sts::get_caller_identity::get_caller_identity;
+        global   admin   GetSessionToken   => sts::get_session_token::get_session_token;
     }
 };
 

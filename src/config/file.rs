@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::suggestion::did_you_mean;
 use super::{ConfigError, DeclaredQueue, DeclaredTopic, Options, queues, topics};
+use crate::domain::address::is_account;
 
 /// The key of the table of queues.
 const QUEUES: &str = "queues";
@@ -61,72 +63,109 @@ pub(super) fn parse(text: &str) -> Result<File, Fault> {
     let table = DeTable::parse(text).map_err(fault)?;
     refuse_unknown_keys(source, table.get_ref())?;
     let options = toml::from_str::<Options>(text).map_err(fault)?;
-    let queues = match table.get_ref().get(QUEUES) {
-        None => Vec::new(),
-        Some(declared) => queues::parse(source, as_table(source, QUEUES, declared)?)?,
+    let declared = |section| {
+        let found = table.get_ref().get_key_value(section);
+        found.map_or(Ok(Vec::new()), |entry| Entry::new(source, entry).entries())
     };
-    let topics = match table.get_ref().get(TOPICS) {
-        None => Vec::new(),
-        Some(declared) => topics::parse(source, as_table(source, TOPICS, declared)?)?,
-    };
+    let queues = queues::parse(source, &declared(QUEUES)?)?;
+    let topics = topics::parse(&declared(TOPICS)?)?;
     Ok(File { options, queues, topics })
 }
 
-/// The table that this key must hold.
-pub(super) fn as_table<'t, 'i>(
-    source: Source<'_>,
-    key: &str,
+/// A key of the file and its value.
+pub(super) struct Entry<'t, 'i> {
+    pub key: String,
+    source: Source<'t>,
+    /// The byte at which the key stands.
+    at: usize,
     value: &'t Spanned<DeValue<'i>>,
-) -> Result<&'t DeTable<'i>, Fault> {
-    value
-        .get_ref()
-        .as_table()
-        .ok_or_else(|| source.fault(value.span().start, format!("`{key}` must be a table")))
 }
 
-/// A number, a truth value or text, as the text that the API takes.
-pub(super) fn text(
-    source: Source<'_>,
-    key: &Spanned<Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
-        _ => Err(source.fault(
-            value.span().start,
-            format!("`{}` must be text, a whole number, true or false", key.get_ref()),
-        )),
+impl<'t, 'i> Entry<'t, 'i> {
+    fn new(
+        source: Source<'t>,
+        (key, value): (&'t Spanned<Cow<'i, str>>, &'t Spanned<DeValue<'i>>),
+    ) -> Self {
+        Self { key: key.get_ref().to_string(), source, at: key.span().start, value }
     }
-}
 
-/// Text.
-pub(super) fn string(
-    source: Source<'_>,
-    key: &Spanned<Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    value.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
-        source.fault(value.span().start, format!("`{}` must be text", key.get_ref()))
-    })
-}
+    /// Returns the byte at which the key stands.
+    pub fn at(&self) -> usize {
+        self.at
+    }
 
-/// An account: text of 12 digits.
-pub(super) fn account(
-    source: Source<'_>,
-    key: &Spanned<Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<String, Fault> {
-    value
-        .get_ref()
-        .as_str()
-        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            let message = format!("`{}` must be text of 12 digits", key.get_ref());
-            source.fault(value.span().start, message)
-        })
+    /// Returns a fault of the key.
+    pub fn fault(&self, message: impl Into<String>) -> Fault {
+        self.source.fault(self.at, message)
+    }
+
+    /// Returns a fault of the value.
+    pub fn fault_of_value(&self, message: impl Into<String>) -> Fault {
+        self.source.fault(self.value.span().start, message)
+    }
+
+    fn must_be(&self, what: &str) -> Fault {
+        self.fault_of_value(format!("`{}` must be {what}", self.key))
+    }
+
+    /// Returns the entries of a table.
+    pub fn entries(&self) -> Result<Vec<Self>, Fault> {
+        let table = self.value.get_ref().as_table().ok_or_else(|| self.must_be("a table"))?;
+        Ok(table.iter().map(|entry| Self::new(self.source, entry)).collect())
+    }
+
+    /// Returns the entries of a queue or topic, which is declared in the table `section`.
+    pub fn entries_of_resource(&self, section: &str) -> Result<Vec<Self>, Fault> {
+        let key = format!("{section}.{}", self.key);
+        let entries =
+            Self { key, source: self.source, at: self.at, value: self.value }.entries()?;
+        let is_dotted = |entry: &&Self| entry.key == "fifo" && entry.value.get_ref().is_table();
+        match entries.iter().find(is_dotted) {
+            None => Ok(entries),
+            Some(entry) => Err(entry.fault(format!(
+                "write [{section}.\"{}.fifo\"] with quotes: the name has a dot",
+                self.key
+            ))),
+        }
+    }
+
+    /// Returns the elements of a list under the key of the list.
+    pub fn elements(&self) -> Option<impl Iterator<Item = Self>> {
+        let elements = self.value.get_ref().as_array()?.iter();
+        let element =
+            |value| Self { key: self.key.clone(), source: self.source, at: self.at, value };
+        Some(elements.map(element))
+    }
+
+    /// Returns a number, a truth value or text, as the text that the API takes.
+    pub fn text(&self) -> Result<String, Fault> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::Boolean(truth) => Ok(truth.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+            _ => Err(self.must_be("text, a whole number, true or false")),
+        }
+    }
+
+    /// Returns the same, and of a table or list its JSON: a policy may be written as TOML.
+    pub fn text_or_json(&self) -> Result<String, Fault> {
+        if !matches!(self.value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
+            return self.text();
+        }
+        let value = serde_json::Value::deserialize(ValueDeserializer::from(self.value.clone()));
+        value.map(|value| value.to_string()).map_err(|error| self.fault_of_value(error.message()))
+    }
+
+    /// Returns text.
+    pub fn string(&self) -> Result<String, Fault> {
+        self.value.get_ref().as_str().map(str::to_owned).ok_or_else(|| self.must_be("text"))
+    }
+
+    /// Returns an account: text of 12 digits.
+    pub fn account(&self) -> Result<String, Fault> {
+        let account = self.value.get_ref().as_str().filter(|account| is_account(account));
+        account.map(str::to_owned).ok_or_else(|| self.must_be("text of 12 digits"))
+    }
 }
 
 fn refuse_unknown_keys(source: Source<'_>, table: &DeTable<'_>) -> Result<(), Fault> {

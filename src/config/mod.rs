@@ -10,6 +10,7 @@
 //! no `Debug`.
 
 mod choices;
+mod declaration;
 mod document;
 mod environment;
 mod file;

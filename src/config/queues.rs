@@ -14,12 +14,11 @@
 //! the queues are created.
 
 use indexmap::IndexMap;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::file::{Fault, Source, account, as_table, string, text};
-use super::suggestion::did_you_mean;
+use super::declaration::{Attributes, Resource, SHARED_KEYS};
+use super::file::{Entry, Fault, Source};
 use crate::domain::limits::MAX_RECEIVE_COUNT;
+use crate::domain::queue_attributes::AttributeName;
 
 /// A queue that is to exist at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,44 +44,18 @@ pub struct DeclaredQueue {
     pub move_to: Option<String>,
 }
 
-/// The settable attributes, as the API reference of CreateQueue names them.
-const ATTRIBUTES: [&str; 15] = [
-    "VisibilityTimeout",
-    "DelaySeconds",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "ReceiveMessageWaitTimeSeconds",
-    "Policy",
-    "RedrivePolicy",
-    "RedriveAllowPolicy",
-    "FifoQueue",
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoThroughputLimit",
-    "SqsManagedSseEnabled",
-    "KmsMasterKeyId",
-    "KmsDataKeyReusePeriodSeconds",
-];
-
-/// The keys of a queue that are not attributes.
-const KEYS: [&str; 8] = [
-    "attributes",
-    "tags",
-    "dead_letter_queue",
-    "max_receive_count",
-    "copy_to",
-    "move_to",
-    "account",
-    "region",
-];
+/// The keys of a queue that topics have not.
+const KEYS: [&str; 4] = ["dead_letter_queue", "max_receive_count", "copy_to", "move_to"];
 
 /// Reads `[queues.…]`, each queue after the dead-letter queue that it names.
-pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredQueue>, Fault> {
-    let mut declared = IndexMap::new();
-    for (name, value) in table {
-        let queue = parse_queue(source, name.get_ref(), value)?;
-        declared.insert(queue.name.clone(), (name.span().start, queue));
-    }
+pub(super) fn parse(
+    source: Source<'_>,
+    entries: &[Entry<'_, '_>],
+) -> Result<Vec<DeclaredQueue>, Fault> {
+    let declared = entries
+        .iter()
+        .map(|entry| Ok((entry.key.clone(), (entry.at(), parse_queue(entry)?))))
+        .collect::<Result<_, Fault>>()?;
     dead_letter_queues_first(source, declared)
 }
 
@@ -102,97 +75,61 @@ impl DeclaredQueue {
     }
 }
 
-fn parse_queue(
-    source: Source<'_>,
-    name: &str,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<DeclaredQueue, Fault> {
+fn parse_queue(declared: &Entry<'_, '_>) -> Result<DeclaredQueue, Fault> {
+    let name = &declared.key;
+    let settable = AttributeName::settable();
+    let mut resource = Resource::new(Attributes {
+        of: format!("queue `{name}`"),
+        suggestions: settable.chain(SHARED_KEYS).chain(KEYS).collect(),
+        is_known: |name| AttributeName::settable().any(|known| known == name),
+        given: IndexMap::new(),
+    });
     let mut queue = DeclaredQueue::named(name);
     let mut dead_letter_queue = None;
     let mut max_receive_count = None;
-    for (key, value) in as_table(source, &format!("queues.{name}"), value)? {
-        let at = key.span().start;
-        match key.get_ref().as_ref() {
-            "attributes" => {
-                for (attribute, value) in as_table(source, "attributes", value)? {
-                    insert_attribute(source, &mut queue, attribute, value)?;
-                }
-            }
-            "tags" => {
-                for (tag, value) in as_table(source, "tags", value)? {
-                    queue.tags.insert(tag.get_ref().to_string(), text(source, tag, value)?);
-                }
-            }
-            "dead_letter_queue" => dead_letter_queue = Some((at, string(source, key, value)?)),
-            "max_receive_count" => max_receive_count = Some((at, text(source, key, value)?)),
-            "copy_to" => queue.copy_to = Some(string(source, key, value)?),
-            "move_to" => queue.move_to = Some(string(source, key, value)?),
-            "account" => queue.account = Some(account(source, key, value)?),
-            "region" => queue.region = Some(string(source, key, value)?),
-            "fifo" if value.get_ref().is_table() => {
-                return Err(source.fault(
-                    at,
-                    format!("write [queues.\"{name}.fifo\"] with quotes: the name has a dot"),
-                ));
-            }
-            _ => insert_attribute(source, &mut queue, key, value)?,
+    for entry in declared.entries_of_resource("queues")? {
+        match entry.key.as_str() {
+            "dead_letter_queue" => dead_letter_queue = Some((entry.string()?, entry)),
+            "max_receive_count" => max_receive_count = Some((entry.text()?, entry)),
+            "copy_to" => queue.copy_to = Some(entry.string()?),
+            "move_to" => queue.move_to = Some(entry.string()?),
+            _ => resource.read(&entry)?,
         }
     }
-    queue.dead_letter_queue = redrive(source, &queue, dead_letter_queue, max_receive_count)?;
-    if name.strip_suffix(".fifo").is_some() {
-        // CreateQueue wants it said; here the name says it.
-        queue.attributes.entry("FifoQueue".to_owned()).or_insert_with(|| "true".to_owned());
-    }
+    queue.account = resource.account.take();
+    queue.region = resource.region.take();
+    queue.tags = std::mem::take(&mut resource.tags);
+    queue.attributes = resource.attributes(name, "FifoQueue");
+    queue.dead_letter_queue = redrive(&queue, dead_letter_queue, max_receive_count)?;
     Ok(queue)
 }
 
-fn insert_attribute(
-    source: Source<'_>,
-    queue: &mut DeclaredQueue,
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<(), Fault> {
-    let name = key.get_ref().as_ref();
-    let at = key.span().start;
-    if !ATTRIBUTES.contains(&name) {
-        let hint = did_you_mean(name, ATTRIBUTES.iter().chain(&KEYS).copied());
-        let queue = &queue.name;
-        return Err(source.fault(at, format!("unknown key `{name}` of queue `{queue}`{hint}")));
-    }
-    if queue.attributes.insert(name.to_owned(), text(source, key, value)?).is_some() {
-        return Err(source.fault(at, format!("`{name}` is given twice")));
-    }
-    Ok(())
-}
-
-/// Each of these with the byte at which it stands.
+/// Returns the dead-letter queue and maxReceiveCount.
 fn redrive(
-    source: Source<'_>,
     queue: &DeclaredQueue,
-    dead_letter_queue: Option<(usize, String)>,
-    max_receive_count: Option<(usize, String)>,
+    dead_letter_queue: Option<(String, Entry<'_, '_>)>,
+    max_receive_count: Option<(String, Entry<'_, '_>)>,
 ) -> Result<Option<(String, u32)>, Fault> {
     match (dead_letter_queue, max_receive_count) {
         (None, None) => Ok(None),
-        (Some((at, _)), None) => {
-            Err(source.fault(at, "`dead_letter_queue` needs a `max_receive_count` beside it"))
+        (Some((_, entry)), None) => {
+            Err(entry.fault("`dead_letter_queue` needs a `max_receive_count` beside it"))
         }
-        (None, Some((at, _))) => {
-            Err(source.fault(at, "`max_receive_count` needs a `dead_letter_queue` beside it"))
+        (None, Some((_, entry))) => {
+            Err(entry.fault("`max_receive_count` needs a `dead_letter_queue` beside it"))
         }
-        (Some((at, _)), Some(_)) if queue.attributes.contains_key("RedrivePolicy") => {
-            Err(source.fault(at, "`dead_letter_queue` and `RedrivePolicy` say the same: give one"))
+        (Some((_, entry)), Some(_)) if queue.attributes.contains_key("RedrivePolicy") => {
+            Err(entry.fault("`dead_letter_queue` and `RedrivePolicy` say the same: give one"))
         }
-        (Some((_, name)), Some((at, count))) => {
-            let count = count
-                .parse::<u32>()
-                .ok()
-                .filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count)))
-                .ok_or_else(|| {
+        (Some((name, _)), Some((count, entry))) => {
+            let count = count.parse().ok();
+            match count.filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count))) {
+                Some(count) => Ok(Some((name, count))),
+                None => {
                     let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
-                    source.fault(at, format!("`max_receive_count` must be {low} to {high}"))
-                })?;
-            Ok(Some((name, count)))
+                    Err(entry.fault(format!("`max_receive_count` must be {low} to {high}")))
+                }
+            }
         }
     }
 }

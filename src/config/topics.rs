@@ -17,15 +17,11 @@
 //! Only the shape is decided here. Names, attributes and their values are AWS's rules, applied when
 //! the topics are created.
 
-use std::borrow::Cow;
-
 use indexmap::IndexMap;
-use serde_json::Value;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::file::{Fault, Source, account, as_table, string, text};
-use super::suggestion::did_you_mean;
+use super::declaration::{Attributes, Resource, SHARED_KEYS};
+use super::file::{Entry, Fault};
+use crate::domain::{subscription_attributes, topic_attributes};
 
 /// A topic that is to exist at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,205 +64,94 @@ pub enum Target {
     },
 }
 
-/// The settable attributes of topics but for those of delivery status logging, which begin with a
-/// protocol.
-const TOPIC_ATTRIBUTES: [&str; 11] = [
-    "DisplayName",
-    "Policy",
-    "DeliveryPolicy",
-    "FifoTopic",
-    "ContentBasedDeduplication",
-    "FifoThroughputScope",
-    "ArchivePolicy",
-    "SignatureVersion",
-    "TracingConfig",
-    "KmsMasterKeyId",
-    "MaximumMessageSize",
-];
-
-/// What follows the protocol in the names of the attributes of delivery status logging.
-const FEEDBACK: [&str; 3] =
-    ["SuccessFeedbackRoleArn", "FailureFeedbackRoleArn", "SuccessFeedbackSampleRate"];
-
-/// The keys of a topic that are not attributes.
-const TOPIC_KEYS: [&str; 5] = ["attributes", "tags", "subscriptions", "account", "region"];
-
-/// The settable attributes of subscriptions, as the API reference of Subscribe names them.
-const SUBSCRIPTION_ATTRIBUTES: [&str; 7] = [
-    "RawMessageDelivery",
-    "FilterPolicy",
-    "FilterPolicyScope",
-    "DeliveryPolicy",
-    "RedrivePolicy",
-    "ReplayPolicy",
-    "SubscriptionRoleArn",
-];
+/// The key of a topic that queues have not.
+const KEYS: [&str; 1] = ["subscriptions"];
 
 /// The keys of a subscription that are not attributes.
 const SUBSCRIPTION_KEYS: [&str; 4] = ["queue", "protocol", "endpoint", "attributes"];
 
-type Key<'i> = Spanned<Cow<'i, str>>;
-
 /// Reads `[topics.…]`.
-pub(super) fn parse(source: Source<'_>, table: &DeTable<'_>) -> Result<Vec<DeclaredTopic>, Fault> {
-    table.iter().map(|(name, value)| parse_topic(source, name.get_ref(), value)).collect()
+pub(super) fn parse(entries: &[Entry<'_, '_>]) -> Result<Vec<DeclaredTopic>, Fault> {
+    entries.iter().map(parse_topic).collect()
 }
 
-fn parse_topic(
-    source: Source<'_>,
-    name: &str,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<DeclaredTopic, Fault> {
-    let mut topic = DeclaredTopic {
-        name: name.to_owned(),
-        account: None,
-        region: None,
-        attributes: IndexMap::new(),
-        tags: IndexMap::new(),
-        subscriptions: Vec::new(),
-    };
-    let of = format!("topic `{name}`");
-    let attribute = |attributes: &mut _, key: &_, value: &_| {
-        let named = key_of(key);
-        let is_known = TOPIC_ATTRIBUTES.contains(&named)
-            || FEEDBACK.iter().any(|suffix| named.ends_with(suffix));
-        let known = TOPIC_ATTRIBUTES.iter().chain(&TOPIC_KEYS).copied();
-        insert_attribute(source, attributes, is_known, &of, known, key, value)
-    };
-    for (key, value) in as_table(source, &format!("topics.{name}"), value)? {
-        match key.get_ref().as_ref() {
-            "attributes" => {
-                for (key, value) in as_table(source, "attributes", value)? {
-                    attribute(&mut topic.attributes, key, value)?;
-                }
-            }
-            "tags" => {
-                for (tag, value) in as_table(source, "tags", value)? {
-                    topic.tags.insert(tag.get_ref().to_string(), text(source, tag, value)?);
-                }
-            }
-            "subscriptions" => topic.subscriptions = parse_subscriptions(source, name, value)?,
-            "account" => topic.account = Some(account(source, key, value)?),
-            "region" => topic.region = Some(string(source, key, value)?),
-            "fifo" if value.get_ref().is_table() => {
-                return Err(source.fault(
-                    key.span().start,
-                    format!("write [topics.\"{name}.fifo\"] with quotes: the name has a dot"),
-                ));
-            }
-            _ => attribute(&mut topic.attributes, key, value)?,
+fn parse_topic(declared: &Entry<'_, '_>) -> Result<DeclaredTopic, Fault> {
+    let name = &declared.key;
+    let mut resource = Resource::new(Attributes {
+        of: format!("topic `{name}`"),
+        suggestions: topic_attributes::SETTABLE
+            .into_iter()
+            .chain(SHARED_KEYS)
+            .chain(KEYS)
+            .collect(),
+        is_known: topic_attributes::is_settable,
+        given: IndexMap::new(),
+    });
+    let mut subscriptions = Vec::new();
+    for entry in declared.entries_of_resource("topics")? {
+        match entry.key.as_str() {
+            "subscriptions" => subscriptions = parse_subscriptions(name, &entry)?,
+            _ => resource.read(&entry)?,
         }
     }
-    if name.strip_suffix(".fifo").is_some() {
-        // CreateTopic wants it said; here the name says it.
-        topic.attributes.entry("FifoTopic".to_owned()).or_insert_with(|| "true".to_owned());
-    }
-    Ok(topic)
+    Ok(DeclaredTopic {
+        name: name.clone(),
+        account: resource.account.take(),
+        region: resource.region.take(),
+        tags: std::mem::take(&mut resource.tags),
+        attributes: resource.attributes(name, "FifoTopic"),
+        subscriptions,
+    })
 }
 
 fn parse_subscriptions(
-    source: Source<'_>,
     topic: &str,
-    value: &Spanned<DeValue<'_>>,
+    declared: &Entry<'_, '_>,
 ) -> Result<Vec<DeclaredSubscription>, Fault> {
-    let DeValue::Array(subscriptions) = value.get_ref() else {
-        return Err(source.fault(
-            value.span().start,
-            format!("write [[topics.{topic:?}.subscriptions]] with two brackets: it is a list"),
-        ));
-    };
-    subscriptions.iter().map(|value| parse_subscription(source, topic, value)).collect()
+    let elements = declared.elements().ok_or_else(|| {
+        declared.fault_of_value(format!(
+            "write [[topics.{topic:?}.subscriptions]] with two brackets: it is a list"
+        ))
+    })?;
+    elements.map(|element| parse_subscription(topic, &element)).collect()
 }
 
 fn parse_subscription(
-    source: Source<'_>,
     topic: &str,
-    value: &Spanned<DeValue<'_>>,
+    declared: &Entry<'_, '_>,
 ) -> Result<DeclaredSubscription, Fault> {
     let of = format!("a subscription of topic `{topic}`");
+    let known = subscription_attributes::SETTABLE;
     let (mut queue, mut protocol, mut endpoint) = (None, None, None);
-    let mut attributes = IndexMap::new();
-    let attribute = |attributes: &mut _, key: &_, value: &_| {
-        let is_known = SUBSCRIPTION_ATTRIBUTES.contains(&key_of(key));
-        let known = SUBSCRIPTION_ATTRIBUTES.iter().chain(&SUBSCRIPTION_KEYS).copied();
-        insert_attribute(source, attributes, is_known, &of, known, key, value)
+    let mut attributes = Attributes {
+        of: of.clone(),
+        suggestions: known.into_iter().chain(SUBSCRIPTION_KEYS).collect(),
+        is_known: |name| subscription_attributes::SETTABLE.contains(&name),
+        given: IndexMap::new(),
     };
-    for (key, value) in as_table(source, "subscriptions", value)? {
-        match key.get_ref().as_ref() {
-            "queue" => queue = Some(string(source, key, value)?),
-            "protocol" => protocol = Some(string(source, key, value)?),
-            "endpoint" => endpoint = Some(string(source, key, value)?),
-            "attributes" => {
-                for (key, value) in as_table(source, "attributes", value)? {
-                    attribute(&mut attributes, key, value)?;
-                }
-            }
-            _ => attribute(&mut attributes, key, value)?,
+    for entry in declared.entries()? {
+        match entry.key.as_str() {
+            "queue" => queue = Some(entry.string()?),
+            "protocol" => protocol = Some(entry.string()?),
+            "endpoint" => endpoint = Some(entry.string()?),
+            _ => attributes.read(&entry)?,
         }
     }
     let target = match (queue, protocol, endpoint) {
         (Some(name), None, None) => Target::Queue(name),
         (None, Some(protocol), Some(endpoint)) => Target::Endpoint { protocol, endpoint },
         (Some(_), ..) => {
-            let message = format!("{of} has a `queue` and a `protocol` or `endpoint`: give one");
-            return Err(source.fault(value.span().start, message));
+            return Err(declared.fault_of_value(format!(
+                "{of} has a `queue` and a `protocol` or `endpoint`: give one"
+            )));
         }
         _ => {
-            let message = format!("{of} needs a `queue`, or a `protocol` and an `endpoint`");
-            return Err(source.fault(value.span().start, message));
+            return Err(declared.fault_of_value(format!(
+                "{of} needs a `queue`, or a `protocol` and an `endpoint`"
+            )));
         }
     };
-    Ok(DeclaredSubscription { target, attributes })
-}
-
-fn key_of<'k>(key: &'k Key<'_>) -> &'k str {
-    key.get_ref().as_ref()
-}
-
-fn insert_attribute<'a>(
-    source: Source<'_>,
-    attributes: &mut IndexMap<String, String>,
-    is_known: bool,
-    of: &str,
-    known: impl Iterator<Item = &'a str>,
-    key: &Key<'_>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<(), Fault> {
-    let name = key_of(key);
-    let at = key.span().start;
-    if !is_known {
-        let hint = did_you_mean(name, known);
-        return Err(source.fault(at, format!("unknown key `{name}` of {of}{hint}")));
-    }
-    let value = match value.get_ref() {
-        // A policy may be written as TOML.
-        DeValue::Table(_) | DeValue::Array(_) => json(value.get_ref()).to_string(),
-        _ => text(source, key, value)?,
-    };
-    if attributes.insert(name.to_owned(), value).is_some() {
-        return Err(source.fault(at, format!("`{name}` is given twice")));
-    }
-    Ok(())
-}
-
-/// The JSON that a TOML value stands for. The parser bounds how deep it is.
-fn json(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Boolean(truth) => Value::Bool(*truth),
-        DeValue::Integer(number) if number.radix() == 10 => {
-            number.as_str().parse::<i64>().map_or(Value::Null, Value::from)
-        }
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
-        DeValue::Array(values) => values.iter().map(|value| json(value.get_ref())).collect(),
-        DeValue::Table(table) => Value::Object(
-            table
-                .iter()
-                .map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref())))
-                .collect(),
-        ),
-        DeValue::Integer(_) | DeValue::Datetime(_) => Value::Null,
-    }
+    Ok(DeclaredSubscription { target, attributes: attributes.given })
 }
 
 #[cfg(test)]

@@ -136,6 +136,11 @@ impl AttributeName {
         }
     }
 
+    /// Returns the names of the attributes that CreateQueue takes.
+    pub fn settable() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().take_while(|name| *name != Self::QueueArn).map(Self::as_str)
+    }
+
     /// The attribute of this name. Names are case-sensitive.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|attribute| attribute.as_str() == name)

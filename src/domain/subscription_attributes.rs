@@ -32,6 +32,17 @@ pub struct Subscribed<'a> {
     pub endpoint: &'a str,
 }
 
+/// The attributes that Subscribe takes.
+pub const SETTABLE: [&str; 7] = [
+    "RawMessageDelivery",
+    "FilterPolicy",
+    "FilterPolicyScope",
+    "DeliveryPolicy",
+    "RedrivePolicy",
+    "ReplayPolicy",
+    "SubscriptionRoleArn",
+];
+
 impl SubscriptionAttributes {
     /// Checks what Subscribe was given.
     // Rule (Subscribe): refusals of attributes begin with "Attributes Reason: ", those of SetSubscriptionAttributes do not.

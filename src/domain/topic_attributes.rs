@@ -290,13 +290,33 @@ fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
         Refusal::invalid_parameter(format_args!("ArchivePolicy: {malformed}"))
     })?;
     let invalid = || Refusal::invalid_parameter("ArchivePolicy");
-    let policy: ArchivePolicy = serde_json::from_value(document.into()).map_err(|_| invalid())?;
+    let policy: ArchivePolicy = serde_json::from_value(document).map_err(|_| invalid())?;
     let Some(days) = policy.message_retention_period else { return Ok(None) };
     let days = days.as_i64().or_else(|| days.as_str()?.parse().ok());
     match days.filter(|days| TOPIC_ARCHIVE_DAYS.contains(days)) {
         Some(days) => Ok(Some(days)),
         None => Err(invalid()),
     }
+}
+
+/// The attributes that CreateTopic takes, without those of delivery status logging, which begin with a protocol.
+pub const SETTABLE: [&str; 11] = [
+    "DisplayName",
+    "Policy",
+    "DeliveryPolicy",
+    "FifoTopic",
+    "ContentBasedDeduplication",
+    "FifoThroughputScope",
+    "ArchivePolicy",
+    "SignatureVersion",
+    "TracingConfig",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+];
+
+/// Returns whether CreateTopic takes an attribute of this name.
+pub fn is_settable(name: &str) -> bool {
+    SETTABLE.contains(&name) || check_feedback(name, "0").is_ok()
 }
 
 fn check_feedback(name: &str, value: &str) -> Result<(), Refusal> {

@@ -1,5 +1,5 @@
-//! What does not really leave: messages for phones, devices, mailboxes and streams are kept, to be
-//! looked at.
+//! Captured notifications: messages to phones, devices, mailboxes and streams, stored for inspection
+//! instead of being delivered.
 
 use super::{platform, sms};
 use crate::domain::Refusal;
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// A message on its way to somebody who is not there.
+/// A message to an endpoint that Squab cannot reach.
 #[derive(Debug)]
 pub struct Captured<'c> {
     /// MessageId
@@ -32,7 +32,8 @@ pub struct Captured<'c> {
     pub attributes: &'c MessageAttributes,
 }
 
-/// Keeps a message for an account and region. The inner error says why nobody would have got it.
+/// Stores a message for an account and region. The inner error says why AWS would not have delivered
+/// it.
 pub fn capture(
     tx: &mut Txn<'_>,
     place: (&str, &str),
@@ -50,7 +51,7 @@ pub fn capture(
     }
 }
 
-/// Keeps a message that nothing stands in the way of.
+/// Stores a message that AWS would have delivered.
 pub fn keep(
     tx: &mut Txn<'_>,
     place: (&str, &str),
@@ -72,12 +73,12 @@ pub fn keep(
         "MessageStructure": captured.structured.then_some("json"),
         "Subject": captured.subject,
     });
-    // Both kinds of mail arrive in the same mailbox.
+    // Both email protocols deliver to the same mailbox.
     let kept_as = if protocol == Protocol::EmailJson { Protocol::Email } else { protocol };
     Ok(tx.capture_message(place, kept_as.name(), captured.target, &message.to_string())?)
 }
 
-/// Message attributes as Publish takes them.
+/// Returns message attributes in the format of Publish.
 fn attributes(attributes: &MessageAttributes) -> Map<String, Value> {
     let shown = attributes.iter().map(|(name, attribute)| {
         let (kind, value) = match &attribute.value {

@@ -6,7 +6,7 @@ use crate::domain::redrive::RedrivePolicy;
 use crate::store::{Content, Message, Place, Queue, Txn};
 use std::sync::Arc;
 
-/// The dead-letter queue that a queue's redrive policy names, if it exists.
+/// Returns the dead-letter queue that a queue's redrive policy names, if it exists.
 pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Refusal> {
     let address = queue.attributes.redrive_policy.as_ref().and_then(RedrivePolicy::target);
     match address {
@@ -15,28 +15,28 @@ pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Ref
     }
 }
 
-// Rule (ReceiveMessage, SetQueueAttributes): maxReceiveCount is about receives from one queue: a
-//   dead letter can be received as often as the redrive policy of its new queue says, whatever it was
-//   received before, although ApproximateReceiveCount goes on.
+// Rule (ReceiveMessage, SetQueueAttributes): maxReceiveCount counts receives from one queue: a dead
+//   letter can be received as often as the redrive policy of its new queue says, whatever its earlier
+//   receives, although ApproximateReceiveCount continues.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 //   ("the number of times a message is delivered to the source queue")
 // Test: tests/scenarios/dead_letters.txt#A chain
 
 // Rule (ReceiveMessage): a dead letter keeps its MessageId, body, attributes and receive count, and
-//   has the ARN of its former queue as DeadLetterQueueSourceArn.
+//   its DeadLetterQueueSourceArn is the ARN of its previous queue.
 // Source: recorded
 // Test: tests/scenarios/dead_letters.txt#A message received as often as allowed moves at the next attempt
 
 // Rule (ReceiveMessage): a dead letter of a FIFO queue keeps its group; its MessageId becomes its
-//   deduplication id, and its retention period begins anew.
+//   deduplication ID, and its retention period starts again.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 // Test: tests/scenarios/dead_letters_fifo.txt#A FIFO dead-letter queue keeps group and id
 
-/// Puts a message that has left `source` into `target`.
+/// Adds a message that was removed from `source` to the dead-letter queue `target`.
 ///
-/// Its id, content, group and receive count stay. On a standard queue so does the time of its
-/// send, from which retention counts; on a FIFO queue it is sent anew as far as time and order
-/// go, and its own id becomes its deduplication id.
+/// Its ID, content, group and receive count stay. On a standard queue the time of its send, from
+/// which retention counts, stays too. On a FIFO queue it gets a new time and a new position, and its
+/// own ID becomes its deduplication ID.
 pub fn arrive(
     tx: &mut Txn<'_>,
     source: &Queue,

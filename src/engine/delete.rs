@@ -1,4 +1,4 @@
-//! Delete one received message.
+//! DeleteMessage: deletes one received message.
 
 use super::places;
 use crate::domain::Refusal;
@@ -7,7 +7,7 @@ use crate::store::{Place, Queue, Txn};
 
 // Rule (DeleteMessage, DeleteMessageBatch): on a standard queue any receipt handle of a message
 //   deletes it, also an older one after the message was received again.
-// Source: inferred, other projects verified it at AWS; the documentation says that it may not
+// Source: inferred, other projects verified it on AWS; the documentation says that it may not
 // Test: tests/scenarios/visibility.txt#An older handle deletes
 
 // Rule (DeleteMessage, DeleteMessageBatch): on a FIFO queue a receipt handle is dead once its
@@ -19,9 +19,9 @@ use crate::store::{Place, Queue, Txn};
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
 // Test: tests/scenarios/visibility.txt#A received message is hidden until it is deleted
 
-/// Deletes the message that a receipt names. Deleting again succeeds. On a standard queue the receipt
-/// may be of any receive; on a FIFO queue it is dead once its visibility timeout has passed. `handle`
-/// is for that sentence.
+/// Deletes the message that a receipt handle names. Deleting again succeeds. On a standard queue the
+/// receipt handle can be of any receive; on a FIFO queue it is invalid once its visibility timeout has
+/// passed. `handle` is quoted in that error.
 pub fn delete(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -39,7 +39,7 @@ pub fn delete(
     places::discard(tx, queue, &message)
 }
 
-/// A receipt whose visibility timeout has passed, on a FIFO queue.
+/// Returns the error for a receipt handle of a FIFO queue whose visibility timeout has passed.
 pub fn expired(handle: &str) -> Refusal {
     Refusal::invalid_value(handle, "ReceiptHandle", "The receipt handle has expired.")
 }

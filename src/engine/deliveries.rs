@@ -5,7 +5,8 @@
 //! with the process, deliveries do not.
 
 use super::capture::{Captured, capture};
-use super::fan_out::{Destination, ForQueue, Undelivered, give_up, is_sampled, put};
+use super::fan_out::is_sampled;
+use super::topic_to_queue::{Destination, ForQueue, QueueContent, Undelivered, give_up, put};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::delivery_outcome::Outcome;
@@ -257,11 +258,9 @@ pub fn ask_in_queue(
     };
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
-    let none = MessageAttributes::new();
     let message = ForQueue {
         account: &outbox.subscription.account,
-        body: body.to_owned(),
-        attributes: &none,
+        content: QueueContent::new(body.to_owned(), &MessageAttributes::new()),
         group: fifo_id,
         deduplication_id: fifo_id,
         trace_header: None,

@@ -1,10 +1,10 @@
 //! The verbs of queues and topics, each over one transaction: read, decide, write.
 //!
 //! Invariants:
-//! - A refusal comes before the first write.
-//! - Time and ids come from the transaction; nothing here waits, sleeps or does I/O of its own.
-//! - Work is bounded: what may be long (a purge, a sweep, a move task) is done in pages.
-//! - A message stands in exactly one place, and its group's row always agrees with its messages.
+//! - A verb rejects a request before its first write.
+//! - Time and IDs come from the transaction; nothing here waits, sleeps or does I/O of its own.
+//! - Work is bounded: long work (a purge, a sweep, a move task) is done in pages.
+//! - A message is in exactly one state, and the row of its group always agrees with its messages.
 
 pub mod access;
 pub mod capture;
@@ -26,8 +26,10 @@ pub mod send;
 pub mod sms;
 pub mod subscriptions;
 pub mod sweep;
+pub mod topic_snapshot;
+pub mod topic_to_queue;
 pub mod topics;
 pub mod visibility;
 
-/// Rows that one transaction touches on behalf of background work.
+/// Rows that one transaction of background work processes.
 pub const PAGE: i64 = 100;

@@ -1,4 +1,4 @@
-//! Message move tasks: start, cancel, and one step of the work.
+//! Message move tasks: start, cancel, and the next step of a running task.
 
 use super::access::Access;
 use super::{PAGE, places, queues};
@@ -8,14 +8,14 @@ use crate::store::{Effect, Message, MoveTask, MoveTaskStatus, Place, Queue, Txn}
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// What StartMessageMoveTask asks for.
+/// The parameters of StartMessageMoveTask.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// What the caller may use.
+    /// The permissions of the caller.
     pub access: Access,
     /// The dead-letter queue.
     pub source: QueueAddress,
-    /// Where to, if not back to where each message came from.
+    /// The destination; `None` returns each message to the queue that it came from.
     pub destination: Option<QueueAddress>,
     /// MaxNumberOfMessagesPerSecond
     pub max_per_second: Option<i64>,
@@ -39,7 +39,7 @@ pub struct Start {
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 // Test: tests/scenarios/move_tasks.txt#A queue of another type
 //
-/// Begins to move what a dead-letter queue shows now.
+/// Starts moving the messages that are now visible in a dead-letter queue.
 pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     let access = &start.access;
     // Rule (StartMessageMoveTask): the caller must be allowed to receive from the source and to delete there.
@@ -57,14 +57,14 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
         let destination = queues::look(tx, &access.for_action("SendMessage"), destination)?;
         let destination = destination.ok_or_else(|| not_found("DestinationArn"))?;
         // Rule (StartMessageMoveTask): the destination must not be the source queue.
-        // Source: inferred, the service model says that messages are "moved to another queue"; the sentence is ours
+        // Source: inferred, the service model says that messages are "moved to another queue"; the text is ours
         // Test: tests/scenarios/move_tasks.txt#What cannot start.
         if destination.id == source.id {
             let reason = "The destination queue must be another queue than the source queue.";
             let arn = destination.address.arn();
             return Err(Refusal::invalid_value(arn, "DestinationArn", reason));
         }
-        // FIFO queues give out groups, standard queues keep no order: neither could be kept.
+        // A standard queue would lose the order, and a FIFO queue needs message groups.
         if destination.attributes.fifo != source.attributes.fifo {
             return Err(Refusal::new(
                 Kind::UnsupportedOperation,
@@ -76,7 +76,7 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
     if tx.dead_letter_sources(&source_arn, "", 1)?.is_empty() {
         return Err(Refusal::invalid("Source queue must be configured as a Dead Letter Queue."));
     }
-    // The task of a deleted queue of this name ends with its next step.
+    // A task of a deleted queue with this name ends at its next step.
     let is_running = |task: &MoveTask| task.source_queue == source.id && task.status.is_active();
     if tx.move_tasks(&source_arn, 1)?.iter().any(is_running) {
         return Err(Refusal::invalid(
@@ -96,7 +96,7 @@ pub fn start(tx: &mut Txn<'_>, start: &Start) -> Result<MoveTask, Refusal> {
         to_move: queues::counts(tx, &source)?.ready,
         started_at: now,
         failure_reason: None,
-        // A sequence of its own, so that tasks of one millisecond have an order too.
+        // A new sequence number orders tasks that start in the same millisecond.
         boundary: tx.next_sequence()?,
         cursor: 0,
         next_at: now,
@@ -119,7 +119,7 @@ pub fn not_found(parameter: &str) -> Refusal {
 // Source: recorded
 // Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
 //
-/// Asks a task of a source queue to stop. Returns how many messages it has moved.
+/// Requests a task of a source queue to stop. Returns how many messages it has moved.
 pub fn cancel(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -141,7 +141,7 @@ pub fn cancel(
     Ok(task.moved)
 }
 
-/// Does the next step of the task whose turn it is. Returns when the next step of any task is, in
+/// Runs the next step of the task that is due first. Returns when the next step of any task is due, in
 /// Unix milliseconds.
 pub fn step(tx: &mut Txn<'_>) -> Result<Option<i64>, Refusal> {
     let Some(mut task) = tx.next_move_task()? else { return Ok(None) };
@@ -207,12 +207,12 @@ fn fail(task: &mut MoveTask, reason: &str) {
     task.failure_reason = Some(reason.to_owned());
 }
 
-// Rule (StartMessageMoveTask): a moved message is a new one, with a new MessageId and a new time of its
-//   send.
+// Rule (StartMessageMoveTask): a moved message is a new message, with a new MessageId and a new send
+//   time.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 // Test: tests/scenarios/move_tasks.txt#Messages of a dead-letter queue
 //
-/// AWS: a moved message is a new one, with a new id and a new time of its send.
+/// Moves one message to its destination, as a new message.
 fn move_message(
     tx: &mut Txn<'_>,
     source: &Queue,

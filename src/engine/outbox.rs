@@ -1,12 +1,12 @@
-//! How much may wait in the outbox of an account.
+//! The size limit of an account's outbox.
 
 use crate::domain::{Kind, Refusal};
 use crate::store::Txn;
 
-/// Refused with Throttled if so many more bytes do not fit into the outbox of an account. What is
-/// larger than the whole outbox fits into an empty one.
+/// Rejects with Throttled if `bytes` more do not fit into the outbox of an account. An empty outbox
+/// accepts a delivery of any size.
 // Rule (Publish, PublishBatch, Subscribe, Unsubscribe): a call that would put more into the outbox of an account than
-//   it may hold is refused with Throttled before anything is written.
+//   it may hold is rejected with Throttled before anything is written.
 // Source: inferred, AWS throttles accounts and does not say by which bytes
 // Test: tests/deliveries.rs::a_full_outbox_throttles_its_account_only
 pub fn check(tx: &mut Txn<'_>, account: &str, bytes: i64) -> Result<(), Refusal> {

@@ -1,25 +1,26 @@
-//! How messages change places. Every change goes through here, so that the rows of message groups
-//! always agree with the messages.
+//! The states of a message. Every change of state goes through here, so that the rows of message
+//! groups always agree with the messages.
 //!
 //! ```text
 //!  send ──► Line ──take──► InFlight ──leave──► (deleted, dead-lettered, moved)
 //!    └► Delayed ─release─► Line ◄──release──┘
 //! ```
 //!
-//! A message is hidden while it is in flight or delayed. The row of a FIFO group knows its earliest
-//! hidden message (`first_hidden`) and has a `head` only if the first of its line comes before that
-//! one, so that a receive sees none of the groups that it cannot take from.
+//! A *line* is the ready queue of one message group. A message is *hidden* while it is in flight or
+//! delayed. The row of a FIFO group records its earliest hidden message (`first_hidden`). It has a
+//! `head` only if the first message of its line precedes that one, so that a receive never visits a
+//! group from which it can receive nothing.
 
 use crate::domain::Refusal;
 use crate::domain::limits::IN_FLIGHT_MESSAGES;
 use crate::store::{Content, Effect, Message, MessageGroup, Place, Queue, Txn};
 
-/// Receives after which a standard queue no longer puts a message back at the front: a message
-/// that no consumer manages to process must not keep the others from being tried.
+/// Receives after which a standard queue returns a message to the back instead of the front: a
+/// message that no consumer can process must not block the others.
 const RECEIVES_BEFORE_THE_BACK: i64 = 3;
 
-/// Puts a message into a queue, in a line or under a delay, and into its group.
-/// `message.group` and `message.content` are set here.
+/// Adds a message to a queue, ready or delayed, and to its group. Sets `message.group` and
+/// `message.content`.
 pub fn arrive(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -74,12 +75,12 @@ fn new_group(tx: &mut Txn<'_>, backlog: i64, name: &str) -> Result<MessageGroup,
     })
 }
 
-// Rule (ReceiveMessage): a message of a FIFO queue is given out only if no earlier message of its
-//   group is in flight or delayed; messages that are earlier than these can be received.
+// Rule (ReceiveMessage): a message of a FIFO queue is returned only if no earlier message of its
+//   group is in flight or delayed; messages that precede these can be received.
 // Source: recorded
 // Test: tests/scenarios/fifo_order.txt#Releasing the first of two makes it receivable, tests/scenarios/fifo_order.txt#Extending one of three messages in flight hides the later ones
 
-/// A message of a group is hidden from now on. On a standard queue that hides no other.
+/// Records that a message of a group is now hidden. On a standard queue it blocks no other.
 fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
     if queue.attributes.fifo {
         let first =
@@ -88,7 +89,8 @@ fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
     }
 }
 
-/// A message of a group is hidden no more, or gone; its row says so already.
+/// Records that a message of a group is no longer hidden, or was deleted. Its row must already be
+/// up to date.
 fn note_shown(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -102,8 +104,8 @@ fn note_shown(
     Ok(())
 }
 
-/// Sets which message of a group may be received next. Groups of a standard queue are served in the
-/// order of these messages, groups of a FIFO queue in the order of their turns.
+/// Sets the message of a group that can be received next. Groups of a standard queue are served in
+/// the order of these messages, groups of a FIFO queue in the order of their turns.
 fn set_head(queue: &Queue, group: &mut MessageGroup, head: Option<i64>) {
     group.head = head;
     if let Some(head) = head
@@ -113,8 +115,8 @@ fn set_head(queue: &Queue, group: &mut MessageGroup, head: Option<i64>) {
     }
 }
 
-/// Hides a message of a line until a time. The caller has its group at hand and closes it when
-/// it has taken what it wants: see [`close`] and [`close_served`].
+/// Puts a ready message in flight until `until`, in Unix milliseconds. The caller passes its group,
+/// and calls [`close`] or [`close_served`] after the last message.
 pub fn take(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -139,8 +141,8 @@ pub fn take(
     Ok(())
 }
 
-/// Hides a message that has been received until another time, whether it is in flight or, on a
-/// standard queue, back in its line. This is no receive.
+/// Hides a received message until `until`, in Unix milliseconds, whether it is in flight or, on a
+/// standard queue, ready again. This does not count as a receive.
 pub fn hide(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -161,8 +163,8 @@ pub fn hide(
     Ok(())
 }
 
-/// Takes a message out of its queue, content and all; the caller has its group at hand and closes
-/// it.
+/// Removes a message and its content from its queue. The caller passes its group and calls
+/// [`close`].
 pub fn leave(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -183,7 +185,7 @@ pub fn leave(
     Ok(())
 }
 
-/// After a message was in flight: if as many were as may be, a receiver may wait for that room.
+/// Notifies a waiter if the number of messages in flight has just fallen below its limit.
 fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
     if tx.counts(queue.backlog)?.in_flight + 1 >= IN_FLIGHT_MESSAGES {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
@@ -191,7 +193,7 @@ fn tell_of_room(tx: &mut Txn<'_>, queue: &Queue) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Makes the row of a group agree with what was done to its messages.
+/// Updates the row of a group after changes to its messages.
 pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Result<(), Refusal> {
     let was_blocked = group.head.is_none();
     let in_line = group.size > group.in_flight;
@@ -204,13 +206,13 @@ pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Resul
     Ok(())
 }
 
-// Rule (ReceiveMessage): a receive that takes messages of a FIFO group puts the group behind all
-//   groups that wait, and this order is kept when the messages become visible again.
+// Rule (ReceiveMessage): a receive that returns messages of a FIFO group moves the group behind all
+//   waiting groups, and this order is kept when the messages become visible again.
 // Source: recorded
 // Test: tests/scenarios/fifo_order.txt#A group that was served goes behind those that wait
 
-/// Does the same after a receive has taken messages from the front of the group's line. What is left
-/// of a FIFO group comes after them, and so has to wait.
+/// Does the same as [`close`] after a receive has taken messages from the front of the group's line.
+/// The remaining messages of a FIFO group come after the taken ones, so the group is blocked.
 pub fn close_served(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -225,7 +227,7 @@ pub fn close_served(
     Ok(())
 }
 
-/// Gives a FIFO group the turn that it had before a receive that is undone.
+/// Restores the turn that a FIFO group had before a receive that is undone.
 pub fn restore_turn(tx: &mut Txn<'_>, message: &Message, turn: i64) -> Result<(), Refusal> {
     if let Some(mut group) = group_of(tx, message)? {
         group.turn = turn;
@@ -234,7 +236,7 @@ pub fn restore_turn(tx: &mut Txn<'_>, message: &Message, turn: i64) -> Result<()
     Ok(())
 }
 
-/// The group of a message, if it has one.
+/// Returns the group of a message, if it has one.
 pub fn group_of(tx: &mut Txn<'_>, message: &Message) -> Result<Option<MessageGroup>, Refusal> {
     Ok(match message.group {
         0 => None,
@@ -242,7 +244,7 @@ pub fn group_of(tx: &mut Txn<'_>, message: &Message) -> Result<Option<MessageGro
     })
 }
 
-/// Takes a message out of its queue, and closes its group.
+/// Removes a message from its queue, and updates its group.
 pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(), Refusal> {
     let mut group = group_of(tx, message)?;
     leave(tx, queue, group.as_mut(), message)?;
@@ -252,7 +254,7 @@ pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(),
     Ok(())
 }
 
-/// Puts a message that was in flight or delayed (back) into its line.
+/// Makes a message that was in flight or delayed ready.
 pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
     let from = message.place;
     let to_the_back = !queue.attributes.fifo && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
@@ -278,7 +280,7 @@ pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result
     Ok(())
 }
 
-/// Releases messages whose time has come, a page of them. Returns whether there may be more.
+/// Makes a page of due messages ready. Returns whether there may be more.
 pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     let counts = tx.counts(queue.backlog)?;
     let mut more = false;
@@ -295,17 +297,17 @@ pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
     Ok(more)
 }
 
-/// When the retention period of a message has passed, in Unix milliseconds.
+/// Returns when the retention period of a message ends, in Unix milliseconds.
 pub fn expires_at(queue: &Queue, message: &Message) -> i64 {
     message.sent_at + i64::from(queue.attributes.message_retention_period) * 1_000
 }
 
-/// Whether the retention period of a message has passed.
+/// Returns whether the retention period of a message has passed.
 pub fn is_expired(queue: &Queue, message: &Message, now: i64) -> bool {
     now >= expires_at(queue, message)
 }
 
-/// Puts a message that was never received under a delay until `message.rank`.
+/// Delays a message that was never received until `message.rank`, in Unix milliseconds.
 pub fn delay(tx: &mut Txn<'_>, queue: &Queue, mut message: Message) -> Result<(), Refusal> {
     let from = message.place;
     message.place = Place::Delayed;

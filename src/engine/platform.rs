@@ -12,7 +12,7 @@ use crate::store::{Effect, PlatformApplication, PlatformEndpoint, Txn};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-/// The application at an address.
+/// Returns the application at an address. Rejects with NotFound if there is none.
 pub fn find_application(
     tx: &mut Txn<'_>,
     address: &ApplicationAddress,
@@ -20,8 +20,8 @@ pub fn find_application(
     tx.platform_application(address)?.ok_or_else(|| Refusal::not_found("PlatformApplication"))
 }
 
-/// Makes an application, or finds the one that is already there and does not contradict what is
-/// given.
+/// Creates an application. Succeeds if it already exists with attributes that do not contradict the
+/// given ones.
 pub fn create_application(
     tx: &mut Txn<'_>,
     address: &ApplicationAddress,
@@ -55,7 +55,8 @@ pub fn set_application_attributes(
     Ok(tx.update_platform_application(&application)?)
 }
 
-/// Deletes an application, if it is there; its endpoints go in pages, but are no longer found.
+/// Deletes an application, if it exists. Its endpoints can no longer be found; they are removed in
+/// pages.
 pub fn delete_application(tx: &mut Txn<'_>, address: &ApplicationAddress) -> Result<(), Refusal> {
     let Some(application) = tx.platform_application(address)? else { return Ok(()) };
     tx.delete_platform_application_row(application.id)?;
@@ -63,7 +64,7 @@ pub fn delete_application(tx: &mut Txn<'_>, address: &ApplicationAddress) -> Res
     Ok(())
 }
 
-/// Removes a page of endpoints of a deleted application. Tells whether there is more to do.
+/// Removes a page of endpoints of a deleted application. Returns whether there are more.
 pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let Some(application) = tx.discarded_application()? else { return Ok(false) };
     if tx.delete_endpoints_of_application(application, PAGE * 5)? == 0 {
@@ -72,8 +73,8 @@ pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-/// Makes an endpoint for a device, or finds the one that is already there and does not contradict
-/// what is given.
+/// Creates an endpoint for a device and returns its address. Returns the existing endpoint if its
+/// attributes do not contradict the given ones.
 pub fn create_endpoint(
     tx: &mut Txn<'_>,
     address: &ApplicationAddress,
@@ -97,7 +98,7 @@ pub fn create_endpoint(
     Ok(endpoint.address(address))
 }
 
-/// Clients take the ARN out of this sentence.
+/// Clients extract the ARN from this message.
 fn token_is_taken(by: &EndpointAddress) -> Refusal {
     Refusal::invalid_parameter_because(
         "Token",
@@ -108,7 +109,7 @@ fn token_is_taken(by: &EndpointAddress) -> Refusal {
     )
 }
 
-/// The endpoint at an address.
+/// Returns the endpoint at an address. Rejects with NotFound if there is none.
 pub fn find_endpoint(
     tx: &mut Txn<'_>,
     address: &EndpointAddress,
@@ -117,7 +118,7 @@ pub fn find_endpoint(
     found.map(|(_, endpoint)| endpoint).ok_or_else(|| Refusal::not_found("Endpoint"))
 }
 
-/// Whether there is an endpoint at an address.
+/// Returns whether there is an endpoint at an address.
 pub fn exists(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<bool, Refusal> {
     Ok(existing(tx, address)?.is_some())
 }
@@ -151,7 +152,7 @@ pub fn set_endpoint_attributes(
     Ok(tx.update_platform_endpoint(&endpoint)?)
 }
 
-/// Deletes an endpoint, if it is there. Its subscriptions stay, as they do at AWS.
+/// Deletes an endpoint, if it exists. Its subscriptions stay, as on AWS.
 pub fn delete_endpoint(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<(), Refusal> {
     match existing(tx, address)? {
         None => Ok(()),
@@ -159,7 +160,7 @@ pub fn delete_endpoint(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<()
     }
 }
 
-/// What keeps messages from an endpoint.
+/// Why an endpoint gets no messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Obstacle {
     Unknown,
@@ -187,7 +188,7 @@ impl Obstacle {
     }
 }
 
-/// What is said of a target that is no endpoint.
+/// Returns the error for a target that is not an endpoint.
 pub fn no_endpoint() -> Refusal {
     Obstacle::Unknown.refusal()
 }
@@ -205,7 +206,7 @@ fn obstacle(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<Option<Obstac
     })
 }
 
-/// Why a message for an endpoint would not arrive; none if it would.
+/// Returns why a message would not reach an endpoint, or `None` if it would.
 pub fn why_not(tx: &mut Txn<'_>, endpoint_arn: &str) -> Result<Option<String>, Refusal> {
     let obstacle = match EndpointAddress::read(endpoint_arn) {
         Some(address) => obstacle(tx, &address)?,
@@ -214,9 +215,9 @@ pub fn why_not(tx: &mut Txn<'_>, endpoint_arn: &str) -> Result<Option<String>, R
     Ok(obstacle.map(|obstacle| format!("{}.", obstacle.reason())))
 }
 
-/// Publishes a message to an endpoint, which means that it is kept, to be looked at.
+/// Publishes a message to an endpoint: captures it for inspection.
 ///
-/// Refused with InvalidParameter, EndpointDisabled or PlatformApplicationDisabled.
+/// Rejects with InvalidParameter, EndpointDisabled or PlatformApplicationDisabled.
 pub fn publish(
     tx: &mut Txn<'_>,
     address: &EndpointAddress,

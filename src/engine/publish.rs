@@ -1,14 +1,14 @@
 //! Publish: deduplicate, number, fan out.
 //!
-//! A notification to a queue is signed, and signing takes longer than everything else, so it does
-//! not happen in the transaction. A publication that needs a signature is only drafted: it gets its
-//! id and its time, leaves the transaction to be signed, and comes back to be delivered. So does one
-//! whose messages are long for the topic's filters, which are asked first.
+//! Two things take longer than other jobs should wait for a transaction: signing notifications to queues, and evaluating
+//! filters on long messages. A transaction that needs one of them returns what is to be done instead of publishing; the
+//! caller does it and runs another transaction with the result.
 
 use super::access::Access;
-use super::fan_out::{self, Audience, Fanout, Fanouts, Offer};
-use super::outbox;
+use super::topic_snapshot::{Subscriber, TopicCache, TopicSnapshot};
+use super::{fan_out, outbox};
 use crate::domain::limits::DEDUPLICATION_INTERVAL_MS;
+use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::{Notification, Signature, SignatureVersion};
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::{self, Published};
@@ -22,21 +22,21 @@ use uuid::Uuid;
 /// Messages that are to be published to one topic.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the caller may use.
+    /// What the call may use.
     pub access: Access,
     /// The topic.
     pub topic: TopicAddress,
     /// The messages; their form has been checked.
     pub messages: Vec<Published>,
-    /// Whether they came in a batch, whose messages count together.
+    /// Whether they came in a batch, where the sizes of messages add up.
     pub in_batch: bool,
     /// X-Ray's header of the call.
     pub trace_header: Option<String>,
-    /// What links in messages begin with.
+    /// The beginning of links in messages.
     pub base_url: String,
 }
 
-/// What became of a message.
+/// The answer for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// MessageId; of the first message if this one is a duplicate.
@@ -45,16 +45,16 @@ pub struct Receipt {
     pub sequence_number: Option<String>,
 }
 
-/// A message that has to be signed.
+/// A message that may have to be signed.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// MessageId
     pub id: Uuid,
     /// Unix milliseconds.
     pub published_at: i64,
-    /// How it is to be signed.
+    /// The version of the signature.
     pub version: SignatureVersion,
-    /// What is to be signed; none if this message needs no signature after all.
+    /// The text to sign, if this message needs a signature.
     pub text: Option<String>,
 }
 
@@ -63,70 +63,68 @@ pub struct Draft {
 pub struct Signed {
     /// The draft.
     pub draft: Draft,
-    /// Its signature, if it wanted one.
+    /// Its signature, if it needs one.
     pub signature: Option<Signature>,
 }
 
-/// How far a publication has come.
+/// The result of a transaction.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is done.
+    /// The messages are published.
     Published(Vec<Receipt>),
-    /// The topic's filters are to be asked about its messages, and what they say brought back.
-    ToAsk(Arc<Fanout>),
-    /// Its messages are to be signed, one after the other, and brought back.
+    /// The messages have to be filtered by [`TopicSnapshot::filter`].
+    ToFilter(Arc<TopicSnapshot>),
+    /// The messages have to be signed, in this order.
     ToSign(Vec<Draft>),
 }
 
-/// The topic as it was last seen, if its filters should be asked about these messages before they are
-/// published.
-pub fn topic_to_ask(fanouts: &Fanouts, request: &Request) -> Option<Arc<Fanout>> {
-    if fan_out::are_soon_asked(&request.messages) {
-        return None;
-    }
-    let topic = fanouts.latest(&request.topic)?;
-    let is_to_be_asked = check(&topic, request).is_ok() && topic.takes_long(&request.messages);
-    is_to_be_asked.then_some(topic)
+/// A message with what is found out about it once for all of its recipients.
+struct Prepared<'p> {
+    message: &'p Published,
+    texts: MessageTexts<'p>,
+    recipients: Vec<&'p Subscriber>,
 }
 
-/// Publishes messages to a topic. `audience`: what the topic's filters have said of them. `signed`: the
-/// drafts that an earlier attempt has asked for, with their signatures.
+/// Publishes messages to a topic. `accepting` and `signed` are what earlier transactions of the call have asked for: for
+/// each message the ids of the subscriptions whose filters let it through, and the signed draft.
 pub fn publish(
     tx: &mut Txn<'_>,
-    fanouts: &Fanouts,
+    topics: &TopicCache,
     request: &Request,
-    audience: Option<&Audience>,
+    accepting: Option<&[Vec<i64>]>,
     signed: &[Signed],
 ) -> Result<Outcome, Refusal> {
-    let topic = fanouts.find(tx, &request.access, &request.topic)?;
+    let topic = topics.find(tx, &request.access, &request.topic)?;
     check(&topic, request)?;
-    if topic.is_to_be_asked(audience, &request.messages) {
-        return Ok(Outcome::ToAsk(topic));
+    if accepting.is_none() && topic.takes_long_to_filter(&request.messages) {
+        return Ok(Outcome::ToFilter(topic));
     }
-    let texts: Vec<_> = request.messages.iter().map(Published::texts).collect();
-    let messages = request.messages.iter().zip(&texts).enumerate();
-    let offers = messages
-        .map(|(index, (message, texts))| Offer::new(message, texts, topic.wanted(audience, index)));
-    let offers: Vec<_> = offers.collect();
-    let leaving = request.messages.iter().zip(&offers);
-    let bytes: i64 = leaving.map(|(message, offer)| topic.outbox_bytes(message, offer)).sum();
+    let prepared: Vec<_> = request
+        .messages
+        .iter()
+        .enumerate()
+        .map(|(index, message)| {
+            let texts = message.texts();
+            let accepting = accepting.and_then(|it| it.get(index)).map(Vec::as_slice);
+            let recipients = topic.recipients(message, &texts, accepting);
+            Prepared { message, texts, recipients }
+        })
+        .collect();
+    let bytes: i64 = prepared.iter().map(|it| topic.outbox_bytes(it.message, &it.recipients)).sum();
     if bytes > 0 {
         outbox::check(tx, &request.topic.account, bytes)?;
     }
-    if !signed_well_enough(&topic, signed, &offers) {
-        let drafts = request.messages.iter().zip(&offers);
-        return Ok(Outcome::ToSign(
-            drafts.map(|(message, offer)| draft(tx, &topic, message, offer)).collect(),
-        ));
+    if !signed_well_enough(&topic, signed, &prepared) {
+        return Ok(Outcome::ToSign(prepared.iter().map(|it| draft(tx, &topic, it)).collect()));
     }
-    let mut receipts = Vec::with_capacity(request.messages.len());
-    for (index, (message, offer)) in request.messages.iter().zip(&offers).enumerate() {
-        receipts.push(publish_one(tx, &topic, request, message, offer, signed.get(index))?);
+    let mut receipts = Vec::with_capacity(prepared.len());
+    for (index, message) in prepared.iter().enumerate() {
+        receipts.push(publish_one(tx, &topic, request, message, signed.get(index))?);
     }
     Ok(Outcome::Published(receipts))
 }
 
-fn check(topic: &Fanout, request: &Request) -> Result<(), Refusal> {
+fn check(topic: &TopicSnapshot, request: &Request) -> Result<(), Refusal> {
     for message in &request.messages {
         if topic.attributes.is_fifo() && request.in_batch {
             sns_message::check_group(message)?;
@@ -143,19 +141,20 @@ fn check(topic: &Fanout, request: &Request) -> Result<(), Refusal> {
     sns_message::check_size(total, maximum)
 }
 
-/// Whether every message that needs a signature has one, of the version that the topic wants now.
-fn signed_well_enough(topic: &Fanout, signed: &[Signed], offers: &[Offer<'_>]) -> bool {
+/// Returns whether every message that needs a signature has one of the topic's version.
+fn signed_well_enough(topic: &TopicSnapshot, signed: &[Signed], messages: &[Prepared<'_>]) -> bool {
     let version = topic.attributes.signature_version();
-    offers.iter().enumerate().all(|(index, offer)| {
+    messages.iter().enumerate().all(|(index, message)| {
         let signature = signed.get(index).filter(|it| it.draft.version == version);
-        signature.is_some_and(|it| it.signature.is_some()) || !topic.needs_signature(offer)
+        signature.is_some_and(|it| it.signature.is_some())
+            || !topic.needs_signature(&message.recipients)
     })
 }
 
-fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_>) -> Draft {
+fn draft(tx: &mut Txn<'_>, topic: &TopicSnapshot, prepared: &Prepared<'_>) -> Draft {
+    let Prepared { message, texts, recipients } = prepared;
     let (id, published_at) = (tx.fresh_id(), tx.wall_now());
-    let text = topic.needs_signature(offer).then(|| {
-        let texts = message.texts();
+    let text = topic.needs_signature(recipients).then(|| {
         let notification = Notification {
             message_id: id,
             sequence_number: None,
@@ -178,12 +177,12 @@ fn draft(tx: &mut Txn<'_>, topic: &Fanout, message: &Published, offer: &Offer<'_
 // Test: tests/recorded/sns.jsonl#sns-fifo-republish-within-window-id, tests/recorded/sns.jsonl#sns-fifo-batch-republished-same-ids-and-numbers-id, tests/scenarios/fifo_topics.txt#A duplicate within five minutes
 fn publish_one(
     tx: &mut Txn<'_>,
-    topic: &Fanout,
+    topic: &TopicSnapshot,
     request: &Request,
-    message: &Published,
-    offer: &Offer<'_>,
+    prepared: &Prepared<'_>,
     signed: Option<&Signed>,
 ) -> Result<Receipt, Refusal> {
+    let message = prepared.message;
     let sequence = tx.next_sequence()?;
     let (id, published_at) = match signed {
         Some(signed) => (signed.draft.id, signed.draft.published_at),
@@ -212,13 +211,13 @@ fn publish_one(
         signature: signed.and_then(|signed| signed.signature.clone()),
         archived: topic.attributes.archive_days().is_some(),
     };
-    topic.deliver(tx, &publication, offer)?;
+    fan_out::deliver(tx, topic, &publication, &prepared.texts, &prepared.recipients)?;
     let sequence_number = topic.attributes.is_fifo().then(|| fifo::sequence_number(sequence));
     Ok(Receipt { id, sequence_number })
 }
 
-/// Stands for a deduplication id within its scope.
-fn deduplication_digest(topic: &Fanout, message: &Published, id: &str) -> [u8; 16] {
+/// Returns the digest of a deduplication id within its scope.
+fn deduplication_digest(topic: &TopicSnapshot, message: &Published, id: &str) -> [u8; 16] {
     let group = match topic.attributes.fifo_throughput_scope() {
         FifoThroughputScope::Topic => None,
         FifoThroughputScope::MessageGroup => message.group.as_deref(),

@@ -1,9 +1,9 @@
-//! Replay: archived messages of a FIFO topic, once more, to one subscription.
+//! Replay: delivers archived messages of a FIFO topic to one subscription again.
 //!
-//! AWS page: "Message archiving and replay for FIFO topics". A replay goes on in pages and ends with
-//! the archive, or where its policy says. What is published meanwhile is archived too, so the replay
-//! comes to it; what is published later is delivered as usual, unless the policy has an end: behind
-//! that the subscription gets nothing any more.
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/fifo-message-archiving-replay.html>. A replay
+//! proceeds in pages and ends with the archive, or at the end that its policy names. Messages published
+//! meanwhile are archived too, so the replay reaches them. Messages published later are delivered as
+//! usual, unless the policy has an end: after it the subscription gets no more messages.
 
 use super::{PAGE, fan_out};
 use crate::domain::Refusal;
@@ -14,9 +14,9 @@ const PENDING: &str = "Pending";
 const IN_PROGRESS: &str = "In progress";
 const COMPLETED: &str = "Completed";
 
-/// Begins the replay that the subscription's ReplayPolicy asks for, or ends the one that it no
-/// longer asks for. That of a subscription which waits for its confirmation begins with that. The
-/// caller writes the subscription.
+/// Starts the replay that the subscription's ReplayPolicy requests, or ends the one that it no longer
+/// requests. The replay of a pending subscription starts with its confirmation. The caller writes the
+/// subscription.
 pub fn begin(
     tx: &mut Txn<'_>,
     topic: &Topic,
@@ -47,7 +47,8 @@ pub fn begin(
     Ok(())
 }
 
-/// Replays a page of one subscription, those after an id first. Tells which one it was, if any.
+/// Replays a page for one subscription, preferring subscriptions after an ID. Returns which one it was, if
+/// any.
 pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     let next = tx.subscriptions_replaying(after, 1)?.into_iter().next();
     let Some(mut subscription) = next else { return Ok(None) };
@@ -79,18 +80,18 @@ pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     subscription.replay = Some(Replay { status: status.to_owned(), cursor, ..replay });
     tx.update_subscription(&subscription)?;
     if let Some(topic) = topic.filter(|_| ended) {
-        // From now on it gets what is published.
+        // From now on the subscription gets published messages.
         tx.update_topic(&topic)?;
     }
     Ok(Some(subscription.id))
 }
 
-/// Removes a page of archived messages that are older than their topic keeps them, or than its
-/// archive. Tells where to go on.
+/// Removes a page of archived messages that exceed their topic's retention, or that precede its current
+/// archive. Returns the cursor of the next page.
 pub fn expire_archives(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     const DAY_MS: i64 = 24 * 3_600 * 1_000;
     let Some(id) = tx.next_archived_topic(after)? else { return Ok(None) };
-    // What a deleted topic had goes with it.
+    // The archive of a deleted topic is deleted with it.
     let Some(topic) = tx.topic_by_id(id)? else { return Ok(Some(id)) };
     let oldest = match (topic.archive_since, topic.attributes.archive_days()) {
         (Some(since), Some(days)) => since.max(tx.now() - days * DAY_MS),

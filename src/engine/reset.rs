@@ -1,27 +1,28 @@
-//! Forgetting everything of a service at once, as test suites want it between two tests.
+//! Reset: removes everything of a service, for test suites that start from an empty server.
 //!
-//! What exists when a reset begins goes in pages, each a transaction of its own; what is made
-//! meanwhile stays. Messages and subscriptions follow in the background, as after a deletion.
+//! A reset removes the resources that exist when it starts, in pages, each in its own transaction.
+//! Resources created meanwhile stay. Background work removes messages and subscriptions, as after a
+//! deletion.
 
 use super::PAGE;
 use crate::domain::Refusal;
 use crate::store::{Effect, Txn};
 
-/// What a reset is to remove.
+/// What a reset removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The last id that it concerns: see [`boundary`].
+    /// The last sequence number that it removes: see [`boundary`].
     pub boundary: i64,
-    /// The account that it concerns, 12 digits; `None` for all.
+    /// The account to reset, 12 digits; `None` for all.
     pub account: Option<String>,
 }
 
-/// The last thing that a reset which begins now is to remove.
+/// Returns the last sequence number that a reset starting now removes.
 pub fn boundary(tx: &mut Txn<'_>) -> Result<i64, Refusal> {
     Ok(tx.next_sequence()?)
 }
 
-/// Removes a page of queues. Returns whether there is more.
+/// Removes a page of queues. Returns whether there are more.
 pub fn queues(tx: &mut Txn<'_>, scope: &Scope) -> Result<bool, Refusal> {
     let account = scope.account.as_deref();
     let page = tx.queues_to_reset(account, scope.boundary, PAGE)?;
@@ -38,8 +39,8 @@ pub fn queues(tx: &mut Txn<'_>, scope: &Scope) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-/// Removes a page of topics, archives or not, then of platform applications, then of what was captured,
-/// then what was set for SMS. Returns whether there is more.
+/// Removes a page of topics, with or without archive, then of platform applications, then of captured
+/// notifications, then the SMS settings. Returns whether there is more.
 pub fn topics(tx: &mut Txn<'_>, scope: &Scope) -> Result<bool, Refusal> {
     let account = scope.account.as_deref();
     let mut found = false;

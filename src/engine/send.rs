@@ -1,4 +1,4 @@
-//! Send: deduplicate, store, put into line; and the same in queues to which a queue forwards.
+//! Send: deduplicates and stores a message, and does the same in queues to which the queue forwards.
 
 use super::places;
 use crate::domain::address::QueueAddress;
@@ -9,29 +9,29 @@ use crate::store::{Content, Duplicate, Forwards, Message, Place, Queue, Txn};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A message whose form has been checked.
+/// A validated message.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// What is stored unchanged. On FIFO queues the deduplication id is always there.
+    /// The part that never changes. On FIFO queues it always has a deduplication ID.
     pub content: Content,
-    /// DelaySeconds; `None` for the queue's.
+    /// DelaySeconds; `None` for the queue's default.
     pub delay_seconds: Option<i64>,
-    /// MessageGroupId; on FIFO queues always there.
+    /// MessageGroupId; always present on FIFO queues.
     pub group: Option<String>,
 }
 
-/// What became of a message that was sent.
+/// The result of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
-    /// MessageId; of the first message if this one is a duplicate.
+    /// MessageId; for a duplicate, that of the first message.
     pub id: Uuid,
-    /// Sequence, likewise.
+    /// Sequence number; for a duplicate, that of the first message.
     pub sequence: i64,
 }
 
-/// Accepts a message for a queue and for the queues to which it forwards: one step, so that there
-/// is no circle. Returns what became of it in the queue to which it goes; that is the one which was
-/// named, if the one that is to have it instead does not exist.
+/// Accepts a message for a queue and for the queues to which it forwards. Forwarding follows one hop
+/// only, so cycles are impossible. Returns the result for the destination queue, or for the named queue
+/// if the destination does not exist.
 pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
     let Forwards { copy_to, move_to } = &queue.forwards;
     if let Some(copied) = neighbour(tx, queue, copy_to.as_deref())? {
@@ -43,7 +43,7 @@ pub fn send(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent
     }
 }
 
-/// The queue of a name beside this one, if it exists and can take what this one takes.
+/// Returns the queue of a name in the same account and region, if it exists and has the same type.
 fn neighbour(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -55,8 +55,8 @@ fn neighbour(
     Ok(found.filter(|found| found.attributes.fifo == queue.attributes.fifo))
 }
 
-// Rule (SendMessage, SendMessageBatch): for five minutes the first message of a deduplication id
-//   wins, also after it was received and deleted.
+// Rule (SendMessage, SendMessageBatch): for five minutes only the first message with a deduplication ID
+//   is accepted, also after it was received and deleted.
 // Source: recorded
 // Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
 
@@ -64,12 +64,12 @@ fn neighbour(
 // Source: inferred
 // Test: tests/scenarios/fifo_deduplication.txt#The interval began at the first send
 
-// Rule (SendMessage, SendMessageBatch): a duplicate is answered with the MessageId and the SequenceNumber of the
+// Rule (SendMessage, SendMessageBatch): a duplicate returns the MessageId and the SequenceNumber of the
 //   first message.
-// Source: inferred, AWS answers so for FIFO topics
+// Source: inferred, AWS does so for FIFO topics
 // Test: tests/scenarios/fifo_deduplication.txt#For five minutes the first send of an id wins
 
-/// Accepts a message, or recognises it as a duplicate of one accepted less than five minutes ago.
+/// Accepts a message, or recognizes it as a duplicate of one accepted less than five minutes ago.
 fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, Refusal> {
     let sequence = tx.next_sequence()?;
     let id = tx.fresh_id();
@@ -81,7 +81,7 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
             return Ok(Sent { id: first.id, sequence: first.sequence });
         }
     }
-    // On a FIFO queue the delay is the queue's alone, or a message could overtake another.
+    // FIFO queues have no delay per message: a message could overtake another.
     let own_delay = outgoing.delay_seconds.filter(|_| !queue.attributes.fifo);
     let delay_ms = own_delay.unwrap_or_else(|| queue.attributes.delay_seconds.into()) * 1_000;
     let (place, rank) =
@@ -109,8 +109,8 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
     Ok(Sent { id, sequence })
 }
 
-// Rule (SendMessage, SendMessageBatch, SetQueueAttributes): the DeduplicationScope that a queue was
-//   created with keeps applying after the attribute was changed.
+// Rule (SendMessage, SendMessageBatch, SetQueueAttributes): the DeduplicationScope with which a queue was
+//   created stays in effect after the attribute was changed.
 // Source: recorded
 // Test: tests/scenarios/fifo_deduplication.txt#The scope at creation keeps applying
 

@@ -1,9 +1,9 @@
-//! SMS: messages to phone numbers, numbers that want none, settings, and the sandbox.
+//! SMS: messages to phone numbers, opted-out numbers, settings, and the sandbox.
 //!
-//! Accounts are out of the sandbox: messages go to any number. The sandbox's own list of numbers
-//! is kept nevertheless, for whoever manages it.
+//! Accounts are out of the sandbox, so they can send to any number. The sandbox's list of numbers is
+//! stored nevertheless, for tools that manage it.
 //!
-//! AWS page: "Using the Amazon SNS SMS sandbox".
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html>
 
 use super::capture::{Captured, keep};
 use crate::domain::limits::{OPT_IN_AGAIN_MS, SANDBOX_NUMBERS};
@@ -19,10 +19,9 @@ use uuid::Uuid;
 /// An account and a region.
 type Place<'p> = (&'p str, &'p str);
 
-/// Publishes a message to a phone number in E.164 form, which means that it is kept, to be looked
-/// at.
+/// Publishes a message to a phone number in E.164 format: captures it for inspection.
 ///
-/// Refused with OptedOut.
+/// Rejects with OptedOut.
 pub fn publish(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -54,7 +53,7 @@ fn sms_fits(text: &str) -> Result<(), Refusal> {
     crate::domain::sns_message::check_size(text.chars().count(), SMS_CHARACTERS)
 }
 
-/// Why a message for the phone number of a subscription would not arrive; none if it would.
+/// Returns why a message would not reach the phone number of a subscription, or `None` if it would.
 pub fn why_not(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -65,7 +64,7 @@ pub fn why_not(
     Ok(opted_out.then(|| format!("{}.", sms::OPTED_OUT)))
 }
 
-/// Whether the owner of a phone number in E.164 form wants no messages.
+/// Returns whether a phone number in E.164 format is opted out.
 pub fn is_opted_out(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -74,16 +73,16 @@ pub fn is_opted_out(
     Ok(tx.sms_opt_out(place, phone_number)?.is_some_and(|known| known.opted_out))
 }
 
-/// Opts a phone number in E.164 form out, as its owner does by answering STOP.
+/// Opts a phone number in E.164 format out, as a reply of STOP does on AWS.
 pub fn opt_out(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<(), Refusal> {
     let opted_in_at = tx.sms_opt_out(place, phone_number)?.and_then(|known| known.opted_in_at);
     let opt_out = OptOut { opted_out: true, opted_in_at };
     Ok(tx.set_sms_opt_out(place, phone_number, opt_out)?)
 }
 
-/// Opts a phone number in E.164 form in again; one that is not opted out is no error.
+/// Opts a phone number in E.164 format in again. Succeeds if the number is not opted out.
 ///
-/// Refused with InvalidParameter within 30 days of the last time.
+/// Rejects with InvalidParameter within 30 days of the previous opt-in.
 pub fn opt_in(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<(), Refusal> {
     let Some(known) = tx.sms_opt_out(place, phone_number)?.filter(|known| known.opted_out) else {
         return Ok(());
@@ -101,7 +100,7 @@ pub fn opt_in(tx: &mut Txn<'_>, place: Place<'_>, phone_number: &str) -> Result<
 
 /// Changes SMS settings.
 ///
-/// Refused with InvalidParameter, and then nothing has changed.
+/// Rejects with InvalidParameter, without changing any setting.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -116,10 +115,10 @@ pub fn set_attributes(
     Ok(())
 }
 
-/// Puts a phone number into the sandbox and sends it a one-time password, or sends another one. A
-/// number that has been verified stays so.
+/// Adds a phone number to the sandbox and sends it a one-time password, or sends another password. A
+/// verified number stays verified.
 ///
-/// Refused with OptedOut, or with UserError when there are too many numbers.
+/// Rejects with OptedOut, or with UserError if there are too many numbers.
 pub fn create_sandbox_number(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -161,7 +160,7 @@ pub fn create_sandbox_number(
 
 /// Verifies a phone number of the sandbox by its one-time password.
 ///
-/// Refused with ResourceNotFound, or with VerificationFailed when the password is wrong.
+/// Rejects with ResourceNotFound, or with VerificationFailed if the password is wrong.
 pub fn verify_sandbox_number(
     tx: &mut Txn<'_>,
     place: Place<'_>,
@@ -179,9 +178,9 @@ pub fn verify_sandbox_number(
     Ok(tx.set_sandbox_number(place, &number)?)
 }
 
-/// Takes a phone number out of the sandbox, at once: AWS wants a day to pass for a verified one.
+/// Removes a phone number from the sandbox, at once. AWS requires a day to pass for a verified one.
 ///
-/// Refused with ResourceNotFound.
+/// Rejects with ResourceNotFound.
 pub fn delete_sandbox_number(
     tx: &mut Txn<'_>,
     place: Place<'_>,

@@ -1,4 +1,4 @@
-//! Change how long a received message stays hidden.
+//! ChangeMessageVisibility: changes how long a received message stays in flight.
 
 use super::delete::expired;
 use super::places;
@@ -14,21 +14,21 @@ use crate::store::{Place, Queue, Txn};
 
 // Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): on a standard queue any receipt handle of a
 //   message changes its visibility, also an older one after the message was received again.
-// Source: inferred, other projects checked it against AWS
+// Source: inferred, other projects verified it on AWS
 // Test: tests/scenarios/visibility.txt#An older handle changes the visibility
 
 // Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): a message whose timeout has passed is
-//   hidden again for the given time, and 0 changes nothing; neither is a receive.
+//   hidden again for the given time, and 0 changes nothing; neither counts as a receive.
 // Source: inferred, the new timeout counts from the call
 // Test: tests/scenarios/visibility.txt#A message whose timeout has passed is hidden again
 
 // Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): on a FIFO queue a receipt handle is
-//   dead once its visibility timeout has passed.
+//   invalid once its visibility timeout has passed.
 // Source: recorded
 // Test: tests/scenarios/fifo_handles.txt#On FIFO queues a handle dies with the visibility timeout
 
-// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): twelve hours after its last receive a
-//   message is visible at the latest.
+// Rule (ChangeMessageVisibility, ChangeMessageVisibilityBatch): a message is visible at the latest twelve
+//   hours after its last receive.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 // Test: tests/scenarios/visibility.txt#Twelve hours since the receive are the limit
 //
@@ -37,7 +37,8 @@ use crate::store::{Place, Queue, Txn};
 // Source: reported, localstack/localstack#3956
 // Test: tests/scenarios/visibility.txt#Twelve hours since the receive are the limit
 
-/// Hides the message that a receipt names for `timeout` seconds from now; 0 shows it at once.
+/// Hides the message that a receipt handle names for `timeout` seconds from now; 0 makes it visible at
+/// once.
 pub fn change_visibility(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -79,7 +80,7 @@ pub fn change_visibility(
     places::hide(tx, queue, &mut message, until)
 }
 
-/// Returns the refusal of a handle whose message is gone.
+/// Returns the error for a receipt handle whose message no longer exists.
 fn not_available(handle: &str) -> Refusal {
     Refusal::invalid_value(
         handle,

@@ -1,7 +1,7 @@
-//! Long computations, aside from the writer and from the threads that serve requests.
+//! Runs long computations off the writer thread and off the threads that serve requests.
 //!
-//! Only so many run at a time; the others wait in line. What they need memory for is there for that
-//! many of them only.
+//! At most one per permitted processor runs at a time; the others queue. This also bounds their
+//! memory.
 
 use crate::domain::Refusal;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Processors that computations may keep busy.
+/// How many processors computations may use.
 #[derive(Debug, Clone)]
 pub struct Aside {
     free: Arc<Semaphore>,
@@ -22,7 +22,7 @@ impl Aside {
         Self::on(processors())
     }
 
-    /// Half of them: whatever is computed, as many are left to everybody else.
+    /// Half of them, so that requests always have the other half.
     pub fn on_half_the_processors() -> Self {
         Self::on((processors() / 2).max(1))
     }
@@ -31,7 +31,7 @@ impl Aside {
         Self { free: Arc::new(Semaphore::new(number as usize)), all: number }
     }
 
-    /// Does a computation, when it is its turn.
+    /// Runs a computation when a processor is free, and returns its result.
     ///
     /// Fails with InternalFailure if the computation panics.
     pub async fn run<T: Send + 'static>(
@@ -40,14 +40,14 @@ impl Aside {
     ) -> Result<T, Refusal> {
         let turn = Arc::clone(&self.free).acquire_owned().await.map_err(Refusal::internal)?;
         let computation = spawn_blocking(move || {
-            // Held until the work is done, even if nobody waits for it any more.
+            // Held until the work is done, even if the caller no longer waits for it.
             let _turn = turn;
             work()
         });
         computation.await.map_err(Refusal::internal)
     }
 
-    /// Completes when everything is done that has been asked for so far.
+    /// Completes when all computations requested so far have finished.
     pub async fn finished(&self) {
         drop(self.free.acquire_many(self.all).await);
     }

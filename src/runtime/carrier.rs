@@ -1,5 +1,5 @@
-//! What takes a letter out of the process: HTTP, a function's URL, a mail relay. Behind a trait,
-//! so that tests can be at the other end without a network.
+//! Transports of deliveries: HTTP, a function's URL, a mail relay. They are behind a trait, so that
+//! tests can receive deliveries without a network.
 
 use super::guarded_connector;
 use super::http_sender::{HttpSender, Post};
@@ -15,12 +15,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an endpoint may take to answer, as at AWS.
+/// How long an endpoint may take to respond, as on AWS.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a function may take, as at AWS.
+/// How long a function may take, as on AWS.
 const LAMBDA_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// One message, ready to go.
+/// One rendered delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
     /// To an http or https endpoint.
@@ -43,32 +43,33 @@ pub enum Letter {
     },
 }
 
-/// What an attempt comes to, later.
+/// The future outcome of an attempt.
 pub type Attempt<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// Takes letters to where they go.
+/// Sends letters to their endpoints.
 pub trait Carrier: Debug + Send + Sync {
     /// Makes one attempt.
     fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a>;
 
-    /// Refused with a sentence where posts to a URL are known to be denied, without resolving its name.
+    /// Returns an error if the rules deny posts to a URL, as far as that is known without resolving its
+    /// name.
     fn check_endpoint(&self, _url: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Whether mail reaches mailboxes of people who are not the server's callers: then only the mail
-    /// itself shows what confirms a subscription.
+    /// Returns whether mail reaches mailboxes of people other than the server's callers. If so, only the
+    /// mail itself may show what confirms a subscription.
     fn keeps_mail_private(&self) -> bool {
         false
     }
 }
 
-/// The real world.
+/// The transports over the network.
 #[derive(Debug)]
 pub struct World {
-    /// To endpoints, which callers choose.
+    /// Posts to endpoints, which callers choose.
     http: HttpSender,
-    /// To functions, whose URLs the operator has chosen.
+    /// Posts to functions, whose URLs the operator has configured.
     invoker: HttpSender,
     rules: Arc<EndpointRules>,
     mail: Option<MailSender>,
@@ -77,8 +78,8 @@ pub struct World {
 }
 
 impl World {
-    /// A carrier by way of this mail relay, if there is one, that finds functions at these URLs:
-    /// by ARN, by name, or by `*` for all others. The rules are for http and https endpoints.
+    /// Returns the transports: email through this relay, if there is one; functions at these URLs, by
+    /// ARN, by name, or by `*` for all others. The rules apply to http and https endpoints.
     pub fn new(
         mail: Option<MailSender>,
         functions: BTreeMap<String, String>,
@@ -95,7 +96,7 @@ impl World {
         }
     }
 
-    /// The same for a server with keys, whose callers are not its operators.
+    /// Declares that the server has keys, so its callers are not its operators.
     #[must_use]
     pub fn for_callers_with_keys(self) -> Self {
         Self { callers_are_known: true, ..self }
@@ -122,7 +123,7 @@ impl Carrier for World {
                 },
                 Letter::Mail { to, subject, text } => match &self.mail {
                     Some(mail) => mail.send(to, subject, text).await,
-                    // Mail is kept to be looked at; without a relay that is all.
+                    // Mail is captured in any case; without a relay it is not sent.
                     None => Outcome::Delivered { status: 250 },
                 },
             }
@@ -131,7 +132,7 @@ impl Carrier for World {
 
     fn check_endpoint(&self, url: &str) -> Result<(), String> {
         let host = host_of(url).unwrap_or_default();
-        // The port is no part of it; an address of version 6 keeps its brackets.
+        // Without the port; an IPv6 address keeps its brackets.
         let end = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(length) => length + 2,
             None => host.find(':').unwrap_or(host.len()),

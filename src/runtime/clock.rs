@@ -1,7 +1,7 @@
-//! The clocks of the process, and the one that tests set by hand.
+//! The clocks of the process, and the clock that tests set.
 //!
-//! Deadlines follow the time that has passed since boot, suspension included, so that setting the
-//! wall clock moves none of them. Times that clients see follow the wall clock.
+//! Deadlines follow the time since boot, including suspension, so that setting the wall clock moves
+//! none of them. Timestamps that clients see follow the wall clock.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -13,20 +13,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
-/// A difference between the wall clock and the time that has passed that is called a step. A smaller
-/// one is drift, which is followed.
+/// The smallest difference between the wall clock and the elapsed time that counts as a step, in
+/// microseconds. A smaller one is drift, which deadlines follow.
 const STEP_US: i64 = 500_000;
-/// Differences below this are the inaccuracy of reading two clocks one after the other.
+/// Differences below this result from reading two clocks one after the other.
 const NOISE_US: i64 = 500;
-/// The wall clock is compared with the time that has passed at most this often.
+/// Shortest time between two comparisons of the wall clock with the elapsed time.
 const COMPARISON_US: i64 = 100_000;
-/// Longest time between two readings of the clocks that still belong together.
+/// Longest time between the readings of both clocks for which a comparison is valid.
 const READING_US: i64 = 100;
-/// Longest sleep without a look at the clock: timers stand still while the machine is suspended.
+/// Longest sleep without reading the clock: timers stop while the machine is suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// A source of time that can also be waited for. Every deadline in the process is computed from
-/// one clock.
+/// A source of time on which tasks can wait. All deadlines in the process use one clock.
 pub trait Clock: Debug + Send + Sync {
     /// Returns the time that deadlines follow, in Unix milliseconds.
     fn now_ms(&self) -> i64;
@@ -34,19 +33,19 @@ pub trait Clock: Debug + Send + Sync {
     /// Completes when it is `at` or later.
     fn sleep_until(&self, at: i64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Returns the time that clients see for a time of this clock, in Unix milliseconds: what the
-    /// wall clock, as it is set now, says of that moment.
+    /// Converts a time of this clock to the timestamp that clients see, in Unix milliseconds, according
+    /// to the wall clock as it is set now.
     fn shown(&self, at: i64) -> i64 {
         at
     }
 
-    /// Makes the clock go on from `newest`, in Unix milliseconds, if it would show less.
+    /// Moves the clock forward to `newest`, in Unix milliseconds, if it is behind.
     fn continue_from(&self, newest: i64) {
         let _ = newest;
     }
 }
 
-/// The wall clock of the machine, which can be set: signatures are checked against it.
+/// The wall clock of the machine, against which signatures are checked. It can be set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -61,16 +60,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clock of deadlines: the wall clock at the start of the process, and the time that has passed
-/// since then, suspension included.
+/// The clock of deadlines: the wall clock at the start of the process plus the time since then,
+/// including suspension.
 ///
-/// Linux slews both clocks alike, so drift that a time daemon corrects slowly is followed by itself.
-/// What a daemon corrects in small steps is followed here.
+/// Linux slews both clocks alike, so slow corrections by a time daemon need no code. Small steps are
+/// followed here.
 #[derive(Debug, Clone)]
 pub struct ProcessClock(Arc<Timeline>);
 
 impl ProcessClock {
-    /// Returns a clock that shows what the wall clock shows now.
+    /// Returns a clock that starts at the current wall clock.
     pub fn start() -> Self {
         Self(Arc::new(Timeline::beginning(wall_us(), boot_us())))
     }
@@ -114,7 +113,7 @@ impl Clock for ProcessClock {
     }
 }
 
-/// Compares the clocks, if they can be read together.
+/// Compares the clocks, if both could be read within a short time.
 fn compare(timeline: &Timeline) {
     let boot = boot_us();
     let wall = wall_us();
@@ -129,14 +128,14 @@ fn compare(timeline: &Timeline) {
     }
 }
 
-/// How times of deadlines come from the time since boot. All values are microseconds.
+/// Converts the time since boot to the time of deadlines. All values are microseconds.
 #[derive(Debug)]
 struct Timeline {
-    /// The time that deadlines follow, less the time since boot.
+    /// The time of deadlines minus the time since boot.
     offset_us: AtomicI64,
-    /// How far the wall clock is ahead of the time that deadlines follow.
+    /// How far the wall clock is ahead of the time of deadlines.
     ahead_us: AtomicI64,
-    /// Time since boot at which the clocks were compared last.
+    /// Time since boot of the last comparison.
     compared_at: AtomicI64,
 }
 
@@ -153,7 +152,8 @@ impl Timeline {
         boot + self.offset_us.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the caller is to compare the clocks; of several callers one.
+    /// Returns whether the caller should compare the clocks. Returns `true` to one of several concurrent
+    /// callers.
     fn is_comparison_due(&self, boot: i64) -> bool {
         let last = self.compared_at.load(Ordering::Relaxed);
         boot - last >= COMPARISON_US
@@ -163,7 +163,7 @@ impl Timeline {
                 .is_ok()
     }
 
-    /// Follows drift, and returns by how much the wall clock was set if it was.
+    /// Follows drift. Returns the size of the step if the wall clock was set.
     fn compare(&self, wall: i64, boot: i64) -> Option<i64> {
         let expected = self.at(boot) + self.ahead_us.load(Ordering::Relaxed);
         let difference = wall - expected;
@@ -177,42 +177,42 @@ impl Timeline {
         None
     }
 
-    /// Moves the time that deadlines follow, and not the times that clients see.
+    /// Moves the time of deadlines, but not the timestamps that clients see.
     fn skip(&self, us: i64) {
         self.offset_us.fetch_add(us, Ordering::Relaxed);
         self.ahead_us.fetch_sub(us, Ordering::Relaxed);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
+#[expect(clippy::disallowed_methods, reason = "all other code uses this clock")]
 fn wall_us() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Microseconds since boot, suspension included.
+/// Returns the microseconds since boot, including suspension.
 fn boot_us() -> i64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = ClockId::Boottime;
-    // Elsewhere this clock goes on while the machine is suspended, or there is no better one.
+    // On other systems this clock continues during suspension, or there is no better one.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = ClockId::Monotonic;
     let time = clock_gettime(clock);
     time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
 }
 
-/// A clock that stands still until it is advanced.
+/// A clock that tests advance.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<i64>);
 
 impl ManualClock {
-    /// Returns a clock that shows `now`, in Unix milliseconds.
+    /// Returns a clock that is set to `now`, in Unix milliseconds.
     pub fn at(now: i64) -> Self {
         Self(watch::Sender::new(now))
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, milliseconds: i64) {
         self.0.send_modify(|now| *now += milliseconds);
     }
@@ -227,7 +227,7 @@ impl Clock for ManualClock {
         let mut now = self.0.subscribe();
         Box::pin(async move {
             if now.wait_for(|now| *now >= at).await.is_err() {
-                // The clock is gone: that time never comes.
+                // The clock was dropped, so that time never comes.
                 std::future::pending::<()>().await;
             }
         })

@@ -1,17 +1,17 @@
-//! What became of deliveries: counted for the metrics, and told in the log where a topic asks for
-//! delivery status logging or a message did not arrive.
+//! Counts the results of deliveries for the metrics, and logs failures and, for topics with delivery
+//! status logging, successes.
 
 use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::store::{DeliveryStatus, Effect, Observer};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Numbers of deliveries since the start, by protocol and by whether they arrived.
+/// Numbers of finished deliveries since the start, by protocol and result.
 #[derive(Debug, Default)]
 pub struct DeliveryLog(Mutex<BTreeMap<(&'static str, bool), u64>>);
 
 impl DeliveryLog {
-    /// The numbers so far.
+    /// Returns the current numbers.
     pub fn counts(&self) -> BTreeMap<(&'static str, bool), u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

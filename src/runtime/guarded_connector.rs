@@ -1,8 +1,8 @@
-//! Connections to endpoints that callers choose, as far as the rules allow.
+//! Connects to endpoints that callers choose, if the rules allow it.
 //!
-//! Every connection is checked where it is made: an address in a URL before the connection, a name by
-//! each address that it resolves to, at the moment of the connection. So a name that resolves to another
-//! address the second time (DNS rebinding) gains nothing, and no proxy is used.
+//! Every connection is checked when it is made: an address in a URL before the connection, a name by
+//! each address to which it resolves at that moment. So a name that later resolves to another address
+//! (DNS rebinding) gains nothing. No proxy is used.
 
 use super::lookups::Lookups;
 use crate::domain::endpoint_rules::EndpointRules;
@@ -21,7 +21,7 @@ use tower_service::Service;
 type BoxError = Box<dyn Error + Send + Sync>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// The rules do not allow an endpoint.
+/// The error for an endpoint that the rules deny.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     host: String,
@@ -40,7 +40,7 @@ impl fmt::Display for Denied {
 impl Error for Denied {}
 
 impl Denied {
-    /// Returns the denial that an error comes from, if it does.
+    /// Returns the denial that caused an error, if any.
     pub fn in_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -53,12 +53,12 @@ impl Denied {
     }
 }
 
-/// Refused where the rules deny the host of a URL, as far as that is known without resolving it.
+/// Returns an error if the rules deny the host of a URL, as far as that is known without resolving it.
 pub fn check(rules: &EndpointRules, host: &str) -> Result<(), Denied> {
     if rules.denies_unresolved(host) { Err(Denied { host: host.to_owned() }) } else { Ok(()) }
 }
 
-/// Connects as far as the rules allow.
+/// Connects to allowed addresses.
 #[derive(Debug, Clone)]
 pub struct GuardedConnector {
     rules: Arc<EndpointRules>,
@@ -66,12 +66,12 @@ pub struct GuardedConnector {
 }
 
 impl GuardedConnector {
-    /// A connector with these rules, whose lookups are among these.
+    /// Returns a connector with these rules that shares these lookups.
     pub fn new(rules: Arc<EndpointRules>, lookups: Lookups) -> Self {
         let inner = GaiResolver::new();
         let resolver = GuardedResolver { rules: Arc::clone(&rules), lookups, inner };
         let mut inner = HttpConnector::new_with_resolver(resolver);
-        // What wraps this speaks TLS where the URL is https.
+        // The TLS connector around this one handles https.
         inner.enforce_http(false);
         Self { rules, inner }
     }
@@ -87,7 +87,7 @@ impl Service<Uri> for GuardedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // Names are checked by the resolver, which addresses do not pass.
+        // The resolver checks names, but is not called for addresses.
         if let Err(denied) = check(&self.rules, uri.host().unwrap_or_default()) {
             return Box::pin(std::future::ready(Err(denied.into())));
         }
@@ -96,7 +96,7 @@ impl Service<Uri> for GuardedConnector {
     }
 }
 
-/// Resolves names to the addresses that the rules allow.
+/// Resolves names to the allowed addresses.
 #[derive(Debug, Clone)]
 pub struct GuardedResolver {
     rules: Arc<EndpointRules>,

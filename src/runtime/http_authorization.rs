@@ -1,7 +1,6 @@
-//! The answer to an endpoint that asks for a user and a password: Basic and Digest access
-//! authentication, RFC 7617 and RFC 7616.
+//! Basic and Digest authentication for endpoints with credentials in their URL (RFC 7617, RFC 7616).
 //!
-//! AWS page: "Fanout Amazon SNS notifications to HTTPS endpoints".
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
 
 use crate::domain::digest::{md5_hex, sha256_hex};
 use base64::Engine as _;
@@ -27,21 +26,21 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The request that a digest is for.
+/// The request that a digest covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Its method.
     pub method: &'a Method,
-    /// Path and query, as they are sent.
+    /// Path and query, as sent.
     pub target: &'a str,
-    /// A random text without quotation marks that is used once.
+    /// A random text without quotation marks, used once.
     pub client_nonce: &'a str,
 }
 
-/// Returns the value of Authorization that answers the strongest challenge of a 401; none if no challenge can
-/// be answered. One without a realm cannot.
-// Rule (deliveries): credentials in the URL of an endpoint are sent only when it has answered 401, as Basic or
-//   Digest, whichever it asks for.
+/// Returns the Authorization value for the strongest challenge of a 401 response, or `None` if no challenge is
+/// supported. A challenge without a realm is not.
+// Rule (deliveries): credentials in the URL of an endpoint are sent only after a 401 response, as Basic or
+//   Digest, as the response requests.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
 // Test: src/runtime/http_sender.rs::credentials_are_sent_only_when_they_are_asked_for
 // Rule (deliveries): a challenge must name its realm.
@@ -65,7 +64,7 @@ pub fn authorization(
     Some(value)
 }
 
-/// A challenge that can be answered.
+/// A supported challenge.
 enum Challenge<'c> {
     Basic,
     Digest(Digest<'c>),
@@ -112,20 +111,20 @@ fn basic(Credentials { user, password }: &Credentials) -> Vec<u8> {
     format!("Basic {}", STANDARD.encode([&user[..], b":", &password[..]].concat())).into_bytes()
 }
 
-/// A challenge of the scheme Digest.
+/// A challenge of the Digest scheme.
 struct Digest<'c> {
     realm: ParamValue<'c>,
     nonce: ParamValue<'c>,
     opaque: Option<ParamValue<'c>>,
     algorithm: Algorithm,
-    /// Whether it names qualities of protection, of which `auth` is used. Older servers do not.
+    /// Whether the challenge names qualities of protection, of which `auth` is used. Older servers name none.
     has_qop: bool,
 }
 
-/// What digests are made with.
+/// The hash function of a digest.
 #[derive(Debug, Clone, Copy)]
 enum Algorithm {
-    /// MD5, which the challenge did not name.
+    /// MD5, as the default of a challenge that names no algorithm.
     Default,
     Md5,
     Sha256,
@@ -183,7 +182,7 @@ impl Digest<'_> {
     }
 }
 
-/// A quoted string of HTTP.
+/// Returns a text as a quoted string of HTTP.
 fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     for byte in bytes {
@@ -234,7 +233,7 @@ mod tests {
         for (challenges, part) in [
             (&[MD5][..], md5),
             (&[SHA_256], sha_256),
-            // The strongest is answered, wherever it stands.
+            // The strongest challenge is used, whatever its position.
             (&[MD5, SHA_256], sha_256),
             (&[&format!("{SHA_256}, {MD5}"), "Basic realm=\"x\""], sha_256),
             (&[&format!("Basic realm=\"x\", {MD5}")], md5),
@@ -250,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_challenge_without_qop_is_answered_as_of_old() {
-        // The example of RFC 2069, with the response that its errata have.
+        // The example of RFC 2069, with the response of its errata.
         let challenge = r#"Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41""#;
         assert_eq!(
             answer_to(&[challenge], &credentials("Mufasa", "CircleOfLife")).unwrap(),

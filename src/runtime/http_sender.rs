@@ -1,13 +1,15 @@
 //! Posts notifications to http and https endpoints, and events to functions.
 //!
-//! One attempt is one request, and a second one where the endpoint asks for the credentials of its URL.
-//! Nothing else is retried here, and no redirect is followed, so credentials go only to the host of their URL. The
-//! answer's body is read to its end, or to [`MAX_ANSWER_BYTES`], only so that the connection can serve again. The
-//! status alone decides: an answer of 2xx means delivered, whatever follows.
-//! AWS pages: "HTTP/HTTPS headers", "Fanout Amazon SNS notifications to HTTPS endpoints".
+//! An attempt is one request, and a second one if the endpoint requests the credentials in its URL. Nothing else is
+//! retried here, and no redirect is followed, so credentials go only to the host of their URL. The status alone
+//! decides: a 2xx response means delivered, whatever follows. Its body is read to the end, or to
+//! [`MAX_ANSWER_BYTES`], only so that the connection can be reused.
 //!
-//! The client and the authorities that it trusts are made for the first attempt: a server that
-//! delivers nothing does not pay for them.
+//! Sources: <https://docs.aws.amazon.com/sns/latest/dg/http-header.html>,
+//! <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
+//!
+//! The client and its trusted authorities are created for the first attempt, so a server that delivers
+//! nothing does not pay for them.
 
 use super::guarded_connector::{Denied, GuardedConnector};
 use super::http_authorization::{Asked, Credentials, authorization};
@@ -36,11 +38,11 @@ use tokio::time::{Instant, timeout_at};
 
 /// How long SNS waits for an endpoint.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes of an answer's body that are read; more of it costs the connection.
+/// Bytes of a response body that are read. The connection of a longer response is closed.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// Where a function listens that runs behind Lambda's runtime interface emulator.
+/// The path of a function behind Lambda's runtime interface emulator.
 const INVOCATION_PATH: &str = "/2015-03-31/functions/function/invocations";
-/// Connections to one endpoint that are kept open when idle, and how long.
+/// Idle connections kept open per endpoint, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -58,27 +60,27 @@ const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error
 /// One message for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// Where to: http or https. A user and a password in it are sent when the endpoint asks for them.
+    /// The target, http or https. A user and a password in it are sent if the endpoint requests them.
     pub url: String,
     /// Notification, SubscriptionConfirmation or UnsubscribeConfirmation.
     pub message_type: String,
-    /// As Publish has answered it; the same in every attempt.
+    /// The MessageId that Publish returned; the same in every attempt.
     pub message_id: String,
-    /// Of the topic that the message was published to.
+    /// ARN of the topic.
     pub topic_arn: String,
-    /// None in a SubscriptionConfirmation.
+    /// ARN of the subscription; `None` in a SubscriptionConfirmation.
     pub subscription_arn: Option<String>,
     /// Whether the body is the message itself instead of an envelope.
     pub raw: bool,
-    /// By the delivery policy.
+    /// The Content-Type that the delivery policy sets.
     pub content_type: String,
-    /// What to send.
+    /// The body.
     pub body: Bytes,
 }
 
 type HttpClient = Client<HttpsConnector<GuardedConnector>, Full<Bytes>>;
 
-/// Makes requests, over connections that serve again. Share one.
+/// Sends requests over reused connections. Share one sender.
 #[derive(Debug)]
 pub struct HttpSender {
     timeout: Duration,
@@ -87,12 +89,12 @@ pub struct HttpSender {
     client: OnceLock<Result<HttpClient, String>>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 enum Failure {
-    /// There may be one later.
+    /// A later attempt may succeed.
     Passing(String),
-    /// The rules do not allow the endpoint.
+    /// The rules deny the endpoint.
     Denied(String),
 }
 
@@ -112,8 +114,8 @@ impl From<Failure> for Outcome {
 }
 
 impl HttpSender {
-    /// A sender that gives an endpoint this long for one attempt in all, in real time, and connects
-    /// as far as these rules allow.
+    /// Returns a sender that gives an endpoint `timeout` of real time for one whole attempt, and connects
+    /// to addresses that these rules allow.
     pub fn new(timeout: Duration, rules: Arc<EndpointRules>) -> Self {
         Self { timeout, rules, lookups: Lookups::default(), client: OnceLock::new() }
     }
@@ -133,8 +135,8 @@ impl HttpSender {
         }
     }
 
-    /// Makes one attempt to have a function handle an event, which is JSON. A URL without a path
-    /// gets the one of Lambda's runtime interface emulator. A function that fails is tried again.
+    /// Makes one attempt to invoke a function with an event, which is JSON. A URL without a path gets the
+    /// path of Lambda's runtime interface emulator. A failing function is retried.
     pub async fn invoke(&self, url: &str, event: &Bytes, timeout: Duration) -> Outcome {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
         let errand = match request_to(&invocation_url(url), headers, event) {
@@ -151,8 +153,8 @@ impl HttpSender {
         }
     }
 
-    /// Sends a request, again with its credentials if the endpoint asks for them, and returns the head of the
-    /// last answer; or why there is none.
+    /// Sends a request, and again with its credentials if the endpoint requests them. Returns the head of the
+    /// last response, or why there is none.
     async fn send(&self, errand: Errand, timeout: Duration) -> Result<Response<()>, Failure> {
         let Errand { mut request, credentials } = errand;
         let deadline = Deadline { at: Instant::now() + timeout, timeout };
@@ -171,7 +173,7 @@ impl HttpSender {
         self.ask(request, &deadline).await
     }
 
-    /// Sends one request, reads the answer, and returns its head; or why there is none.
+    /// Sends one request, reads the response, and returns its head, or why there is none.
     async fn ask(
         &self,
         request: Request<Full<Bytes>>,
@@ -202,20 +204,20 @@ impl HttpSender {
     }
 }
 
-/// A request without credentials, and those of its URL.
+/// A request without credentials, and the credentials in its URL.
 #[derive(Debug)]
 struct Errand {
     request: Request<Full<Bytes>>,
     credentials: Option<Credentials>,
 }
 
-/// The end of an attempt, and how long that was from its beginning.
+/// The end of an attempt, and its duration from the start.
 struct Deadline {
     at: Instant,
     timeout: Duration,
 }
 
-/// A random text that a digest is made with once.
+/// Returns a random text for one digest.
 fn client_nonce() -> Result<String, String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|cause| format!("no randomness: {cause}"))?;
@@ -241,14 +243,14 @@ fn client(
         .build(connector))
 }
 
-/// Reads a body to its end or to the limit. A failure does not matter.
+/// Reads a body to its end or to the limit. Ignores failures.
 async fn discard(body: Incoming) {
     let mut body = Limited::new(body, MAX_ANSWER_BYTES);
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-// Rule (deliveries): a post has these headers. A subscription confirmation does not have the ARN of
-//   the subscription, and a raw message is marked as such.
+// Rule (deliveries): a post has exactly these headers. A subscription confirmation has no subscription
+//   ARN, and a raw message has a header that says so.
 // Source: recorded
 // Test: src/runtime/http_sender.rs::a_notification_has_these_headers_and_no_others, src/runtime/http_sender.rs::raw_deliveries_and_confirmations_differ
 // Rule (deliveries): the Connection header of a post is "Keep-Alive".
@@ -274,7 +276,8 @@ fn headers_of(post: &Post) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// A POST to the URL; or why the URL cannot be used. Reasons do not repeat it: it may have a password.
+/// Returns a POST to the URL, or why the URL is unusable. The reason does not quote the URL, which may
+/// contain a password.
 fn request_to(url: &str, headers: HeaderMap, body: &Bytes) -> Result<Errand, String> {
     let uri: Uri = url.parse().map_err(|cause| format!("the URL is invalid: {cause}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -300,7 +303,7 @@ fn invocation_url(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Takes `user:password@` out of a URL.
+/// Removes `user:password@` from a URL and returns both parts.
 pub(super) fn without_user_info(uri: Uri) -> Result<(Uri, Option<Credentials>), String> {
     let mut parts = uri.into_parts();
     let mut credentials = None;
@@ -317,7 +320,7 @@ pub(super) fn without_user_info(uri: Uri) -> Result<(Uri, Option<Credentials>), 
     Ok((uri, credentials))
 }
 
-/// An error and what has caused it, in one line.
+/// Returns an error and its causes in one line.
 fn reason_of(error: &dyn Error) -> String {
     let mut reason = error.to_string();
     let mut source = error.source();
@@ -386,7 +389,7 @@ mod tests {
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
-    /// An endpoint at `127.0.0.1:port`, and what it receives.
+    /// Starts an endpoint at `127.0.0.1:port`, and returns what it receives.
     async fn endpoint(answer: Answer) -> (String, UnboundedReceiver<Received>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -400,7 +403,7 @@ mod tests {
         (address, received)
     }
 
-    /// An endpoint that does as it likes with its first connection.
+    /// Starts an endpoint that handles its first connection with a function.
     async fn odd_endpoint<F>(behave: impl FnOnce(TcpStream) -> F + Send + 'static) -> String
     where
         F: Future<Output = ()> + Send,
@@ -465,7 +468,7 @@ mod tests {
         let port = host.rsplit_once(':').unwrap().1;
         let rules =
             |text: &str| EndpointRules { allow: Vec::new(), deny: vec![text.parse().unwrap()] };
-        // Every spelling that leads to this machine, by a name and by addresses.
+        // Every spelling that reaches this machine, by name and by address.
         for name in ["localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "0.0.0.0"]
             .into_iter()
             .chain(["[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
@@ -606,7 +609,7 @@ mod tests {
         assert_eq!(started.elapsed().as_secs(), 15);
     }
 
-    /// 401 with what the path stands for.
+    /// Returns 401 with the challenge that the path selects.
     fn challenge(uri: &Uri) -> Response<Full<Bytes>> {
         let challenge = match uri.path() {
             "/basic" => "Basic realm=\"r\"",
@@ -651,7 +654,7 @@ mod tests {
             sender.post(&post_to(format!("http://u:p@{host}/digest?q=1"))).await;
             assert_eq!(received.recv().await.unwrap().header("authorization"), None);
             let request = received.recv().await.unwrap();
-            // The same connection serves both.
+            // Both requests use the same connection.
             assert_eq!(request.connection, 1);
             answers.push(request.header("authorization").unwrap().to_owned());
         }

@@ -5,7 +5,7 @@
 
 use super::Runtime;
 use crate::domain::Refusal;
-use crate::engine::fan_out::{self, AskedPage, Step};
+use crate::engine::fan_out::{self, FilteredPage, Step};
 use crate::engine::{move_tasks, platform, replay, sweep, topics};
 use crate::store::{DeduplicationKey, Txn};
 use std::sync::Arc;
@@ -153,18 +153,16 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     }
 }
 
-/// Brings publications to all subscriptions that they have not come to.
+/// Completes the fan-outs of all publications.
 async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
-    let mut asked: Option<Arc<AskedPage>> = None;
+    let mut filtered: Option<Arc<FilteredPage>> = None;
     loop {
-        let page = asked.clone();
+        let page = filtered.take();
         match runtime.store.run(move |tx| fan_out::step(tx, page.as_deref())).await? {
             Step::Idle => return Ok(()),
-            Step::Served => asked = None,
-            Step::ToAsk(page) => {
-                let before = asked.take();
-                let asking = runtime.aside.run(move || Arc::new(page.ask(before.as_deref())));
-                asked = Some(asking.await?);
+            Step::Served => {}
+            Step::ToFilter(page) => {
+                filtered = Some(runtime.aside.run(move || Arc::new(page.filter())).await?);
             }
         }
     }

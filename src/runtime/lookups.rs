@@ -1,8 +1,9 @@
-//! Lookups of host names that are going on.
+//! Running lookups of host names.
 //!
-//! A lookup takes a thread until the system gives it up, which can be long after the attempt that wanted
-//! it has timed out. So a name is looked up once at a time, and a delivery holds its slot until the
-//! lookup has ended: name servers that do not answer delay only the account whose endpoints they name.
+//! A lookup occupies a thread until the system gives up, which can be long after the attempt that needed
+//! it has timed out. So each name has at most one lookup at a time, and a delivery holds its slot until
+//! the lookup has ended: name servers that do not respond delay only the account whose endpoints they
+//! serve.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,8 +19,8 @@ pub type Found = Result<Vec<SocketAddr>, String>;
 pub struct Lookups(Arc<Mutex<HashMap<String, watch::Receiver<Option<Found>>>>>);
 
 impl Lookups {
-    /// Returns what the lookup of this name that is going on finds; starts this one if there is none. It
-    /// goes on when the caller does not wait for it any more.
+    /// Returns the result of the running lookup of this name; starts the given lookup if there is none. The
+    /// lookup continues if the caller stops waiting.
     pub async fn join(
         &self,
         name: &str,
@@ -52,7 +53,7 @@ impl Lookups {
         result
     }
 
-    /// Completes when no lookup of this name is going on.
+    /// Completes when no lookup of this name is running.
     pub async fn ended(&self, name: &str) {
         let going_on = self.going_on().get(name).cloned();
         if let Some(mut result) = going_on {

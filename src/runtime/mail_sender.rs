@@ -1,7 +1,7 @@
-//! Sends mail by way of an SMTP relay: what email and email-json endpoints get.
+//! Sends notifications to email and email-json endpoints through an SMTP relay.
 //!
-//! One attempt is one connection to the relay and one message. A relay's 5xx reply is final, all
-//! else may pass.
+//! An attempt is one connection to the relay and one message. A 5xx reply of the relay is final; all
+//! other failures are retried.
 
 use super::http_sender::without_user_info;
 use super::trust::Authorities;
@@ -14,12 +14,12 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::time::Duration;
 
-/// How long one attempt may take in all.
+/// How long one whole attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Characters of a reason that are kept: relays can be talkative.
+/// Maximum characters of a reason: replies of relays can be long.
 const REASON_LENGTH: usize = 300;
 
-/// Sends mail from one address by way of one relay.
+/// Sends mail from one address through one relay.
 #[derive(Debug)]
 pub struct MailSender {
     relay: AsyncSmtpTransport<Tokio1Executor>,
@@ -28,12 +28,12 @@ pub struct MailSender {
 }
 
 impl MailSender {
-    /// A sender by way of the relay at `smtp://user:password@host:port`, from an address such as
-    /// `Name <name@example.com>`.
+    /// Returns a sender through the relay at `smtp://user:password@host:port`, from an address such as
+    /// `Name <name@example.com>`. An error describes the invalid argument.
     ///
-    /// `smtp://` speaks plainly, on port 25 unless told otherwise; with `?tls=required` it turns to
-    /// TLS before it says anything, with `?tls=opportunistic` if the relay can, both on port 587;
-    /// `smtps://` is TLS from the start, on port 465. Refused with what is wrong with the arguments.
+    /// `smtp://` is unencrypted and defaults to port 25. With `?tls=required` it switches to TLS before
+    /// anything else, with `?tls=opportunistic` if the relay supports it; both default to port 587.
+    /// `smtps://` is TLS from the start and defaults to port 465.
     pub fn new(url: &str, from: &str) -> Result<Self, String> {
         let from = from.parse().map_err(|cause| format!("{from} is no mail address: {cause}"))?;
         let relay = relay(url)?.timeout(Some(TIMEOUT)).build();
@@ -116,7 +116,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::oneshot::{Receiver, channel};
 
-    /// A relay for one connection that answers RCPT with this reply; and what it is told.
+    /// Starts a relay for one connection that replies to RCPT with this line. Returns its URL and the lines
+    /// that it receives.
     async fn relay_that_replies(reply: &'static str) -> (String, Receiver<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -22,8 +22,8 @@ pub mod trust;
 pub mod waiters;
 
 use crate::domain::Refusal;
-use crate::engine::fan_out::Fanouts;
 use crate::engine::queues::{self, Retiming};
+use crate::engine::topic_snapshot::TopicCache;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
 use aside::Aside;
 use carrier::Carrier;
@@ -59,7 +59,7 @@ pub struct Runtime {
     waiters: Arc<Waiters>,
     expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
-    fanouts: Arc<Fanouts>,
+    topics: Arc<TopicCache>,
     aside: Aside,
     notary: Arc<Notary>,
     carrier: Arc<dyn Carrier>,
@@ -107,7 +107,7 @@ impl Runtime {
         };
         let store = Store::start(database, Box::new(moment), ids, Arc::new(observers))?;
         let notary = Arc::new(Notary::new(store.clone()));
-        let fanouts = Arc::default();
+        let topics = Arc::default();
         let aside = Aside::on_half_the_processors();
         let background = Background::default();
         let expectations = Arc::default();
@@ -116,7 +116,7 @@ impl Runtime {
             waiters,
             expectations,
             deliveries,
-            fanouts,
+            topics,
             aside,
             notary,
             carrier,
@@ -143,8 +143,8 @@ impl Runtime {
     }
 
     /// What is known of topics that messages are published to.
-    pub fn fanouts(&self) -> &Arc<Fanouts> {
-        &self.fanouts
+    pub fn topics(&self) -> &Arc<TopicCache> {
+        &self.topics
     }
 
     /// Where filters are asked that take long.

@@ -1,4 +1,4 @@
-//! Who signs notifications: the key, kept with the data, and where its certificate is found.
+//! Signs notifications with the key that is stored with the data, and locates its certificate.
 
 use super::signer::{Kept, KeyKeeper, Signer};
 use super::signing_key::{SigningKey, SigningKeyBytes};
@@ -11,24 +11,24 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Notary {
     signer: Arc<Signer>,
-    /// What the URL of the certificate begins with, if not with the address that the caller used.
+    /// The base of the certificate's URL, if it is not the address that the caller used.
     cert_base_url: OnceLock<String>,
 }
 
 impl Notary {
-    /// A notary whose key is kept in this store.
+    /// Returns a notary whose key is in this store.
     pub(super) fn new(store: Store) -> Self {
         let signer = Arc::new(Signer::new(Box::new(StoredKey(store))));
         Self { signer, cert_base_url: OnceLock::new() }
     }
 
-    /// Sets what the URL of the certificate begins with, for verifiers that insist on a host.
+    /// Sets the base of the certificate's URL, for validators that require a host.
     pub fn set_cert_base_url(&self, url: String) {
-        // Set once, when the server is put together.
+        // Set once, at startup.
         drop(self.cert_base_url.set(url));
     }
 
-    /// Makes the key in the background, if there is none yet.
+    /// Generates the key in the background, if there is none yet.
     pub fn prepare(&self) {
         let signer = Arc::clone(&self.signer);
         tokio::spawn(async move {
@@ -38,19 +38,19 @@ impl Notary {
         });
     }
 
-    /// The key, with its certificate.
+    /// Returns the key with its certificate.
     pub async fn key(&self) -> Result<Arc<SigningKey>, Refusal> {
         self.signer.key().await
     }
 
-    /// The URL of the certificate in a message whose links begin with `base_url`.
+    /// Returns the URL of the certificate for a message whose links start with `base_url`.
     pub async fn cert_url(&self, base_url: &str) -> Result<String, Refusal> {
         let file_name = self.key().await?.certificate_file_name();
         let base_url = self.cert_base_url.get().map_or(base_url, String::as_str);
         Ok(certificate_url(base_url, &file_name))
     }
 
-    /// The signature of a text in Base64.
+    /// Returns the signature of a text in Base64.
     pub async fn sign(&self, version: SignatureVersion, text: String) -> Result<String, Refusal> {
         self.signer.sign(version, text).await
     }

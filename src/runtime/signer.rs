@@ -1,8 +1,8 @@
-//! Signs what SNS sends, away from the threads that serve requests.
+//! Signs notifications off the threads that serve requests.
 //!
-//! The key is made, or read from where it is kept, when the first signature is asked for: a server
-//! that never signs never waits for it. A signature takes some two milliseconds of a processor, so
-//! no more are made at a time than there are processors; the others wait in line.
+//! The key is generated, or read from the store, for the first signature: a server that never signs
+//! never waits for it. A signature takes about two milliseconds of processor time, so at most one per
+//! processor runs at a time; the others queue.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -16,20 +16,20 @@ use super::signing_key::{SigningKey, SigningKeyBytes};
 use crate::domain::Refusal;
 use crate::domain::notification::SignatureVersion;
 
-/// What [`KeyKeeper`] answers with, later.
+/// The future result of a [`KeyKeeper`].
 pub type Kept<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
 
-/// Where the signing key is kept.
+/// Storage of the signing key.
 pub trait KeyKeeper: Debug + Send + Sync {
-    /// The key, if there is one.
+    /// Returns the stored key, if there is one.
     fn load(&self) -> Kept<'_, Option<SigningKeyBytes>>;
 
-    /// Keeps a new key unless there is one already, and answers with the one that is kept then: of
-    /// several servers with the same data, one is first.
+    /// Stores a new key unless there is one, and returns the stored key: of several servers with the
+    /// same data, the first one wins.
     fn keep(&self, new: SigningKeyBytes) -> Kept<'_, SigningKeyBytes>;
 }
 
-/// The signing key, once it is needed.
+/// The signing key, loaded on first use.
 #[derive(Debug)]
 pub struct Signer {
     keeper: Box<dyn KeyKeeper>,
@@ -38,19 +38,20 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer that has no key yet.
+    /// Returns a signer that has not loaded its key.
     pub fn new(keeper: Box<dyn KeyKeeper>) -> Self {
         Self { keeper, key: OnceCell::new(), aside: Aside::on_all_processors() }
     }
 
-    /// The key. Whoever asks first makes it, the others wait; after a failure the next one tries.
+    /// Returns the key. The first caller loads or generates it and the others wait; after a failure the
+    /// next caller tries.
     ///
-    /// Fails with what the keeper says, or with InternalFailure when what it has is damaged.
+    /// Fails with the keeper's error, or with InternalFailure if the stored key is damaged.
     pub async fn key(&self) -> Result<Arc<SigningKey>, Refusal> {
         self.key.get_or_try_init(|| self.load_or_generate()).await.cloned()
     }
 
-    /// The signature of a text in base64.
+    /// Returns the signature of a text in Base64.
     ///
     /// Fails as [`Signer::key`] does.
     pub async fn sign(&self, version: SignatureVersion, text: String) -> Result<String, Refusal> {
@@ -78,14 +79,14 @@ mod tests {
     static FIRST: LazyLock<SigningKeyBytes> =
         LazyLock::new(|| SigningKey::generate().unwrap().to_bytes().unwrap());
 
-    /// Keeps a key in memory and counts what it is asked.
+    /// Stores a key in memory and counts calls.
     #[derive(Debug, Default, Clone)]
     struct Memory(Arc<Mutex<State>>);
 
     #[derive(Debug, Default)]
     struct State {
         kept: Option<SigningKeyBytes>,
-        /// A key that another server keeps between our look and ours.
+        /// A key that another server stores between our read and our write.
         rival: Option<SigningKeyBytes>,
         failures: usize,
         loads: usize,

@@ -1,9 +1,9 @@
-//! The key that signs what SNS sends, and the certificate by which subscribers verify it.
+//! The key that signs notifications, and the certificate with which subscribers verify them.
 //!
-//! There is one for as long as the data lives. A signature depends on nothing but the key, its
+//! There is one key for the lifetime of the data. A signature depends only on the key, the signature
 //! version and the text.
 //!
-//! AWS page: "Verifying the signatures of Amazon SNS messages".
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 
 use std::time::Duration;
 
@@ -35,9 +35,9 @@ use crate::domain::Refusal;
 use crate::domain::digest::md5_hex;
 use crate::domain::notification::SignatureVersion;
 
-/// Whom the certificate is about. Clients of several languages compare this name.
+/// The common name of the certificate. Clients in several languages compare it.
 const SUBJECT: &str = "sns.amazonaws.com";
-/// Length of the key's modulus. A longer one would sign much more slowly.
+/// Bits of the key's modulus. A longer key would sign much more slowly.
 const BITS: usize = 2048;
 
 /// An RSA key and its certificate. Signs from many threads at once.
@@ -48,12 +48,12 @@ pub struct SigningKey {
     pem: String,
 }
 
-/// A key as it is kept with the data. Whoever has it can sign in the server's name.
+/// A key as it is stored with the data. Its holder can sign in the server's name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKeyBytes {
-    /// The private key: PKCS#8 in DER, some 1,200 bytes.
+    /// The private key: PKCS#8 in DER, about 1,200 bytes.
     pub private_key: Vec<u8>,
-    /// The certificate: X.509 in DER, some 800 bytes.
+    /// The certificate: X.509 in DER, about 800 bytes.
     pub certificate: Vec<u8>,
 }
 
@@ -66,16 +66,16 @@ impl std::fmt::Debug for SigningKeyBytes {
 /// Why there is no key, or no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine gives no random bytes.
+    /// The operating system provides no random bytes.
     #[error("no randomness for a signing key: {0}")]
     Randomness(#[from] getrandom::Error),
-    /// The key could not be made, or could not sign.
+    /// The key could not be generated, or could not sign.
     #[error("signing key: {0}")]
     Key(#[from] rsa::Error),
     /// The private key could not be written or read.
     #[error("private part of the signing key: {0}")]
     PrivateKey(#[from] rsa::pkcs8::Error),
-    /// The certificate could not be made.
+    /// The certificate could not be created.
     #[error("certificate of the signing key: {0}")]
     Builder(#[from] builder::Error),
     /// The certificate could not be written or read.
@@ -84,7 +84,7 @@ pub enum Error {
     /// The public key could not be written.
     #[error("public part of the signing key: {0}")]
     PublicKey(#[from] x509_cert::spki::Error),
-    /// The certificate is about another key.
+    /// The certificate belongs to another key.
     #[error("the certificate does not belong to the signing key")]
     Mismatch,
 }
@@ -96,25 +96,25 @@ impl From<Error> for Refusal {
 }
 
 impl SigningKey {
-    /// Makes a key, which keeps a processor busy for a tenth of a second.
+    /// Generates a key, which takes a tenth of a second of processor time.
     ///
-    /// It takes the machine's randomness and not the ids' seedable source: a key that can be
-    /// foretold would be none. Nothing that a simulation compares depends on it.
+    /// It uses the operating system's randomness and not the seedable source of IDs, because a
+    /// predictable key would be worthless. Nothing that a simulation compares depends on the key.
     pub fn generate() -> Result<Self, Error> {
-        // The generator of keys knows no failing source. A source that works once goes on to.
+        // The key generator cannot handle a failing source. A source that works once keeps working.
         SysRng.try_next_u64()?;
         let private_key = RsaPrivateKey::new(&mut UnwrapErr(SysRng), BITS)?;
         let certificate = self_signed(&private_key)?;
         Self::new(private_key, &certificate)
     }
 
-    /// Takes a key that was kept. Fails when it is damaged, or is not that of the certificate.
+    /// Loads a stored key. Fails if it is damaged or does not match the certificate.
     pub fn from_bytes(bytes: &SigningKeyBytes) -> Result<Self, Error> {
         let private_key = RsaPrivateKey::from_pkcs8_der(&bytes.private_key)?;
         Self::new(private_key, &Certificate::from_der(&bytes.certificate)?)
     }
 
-    /// The key in the form in which it is kept.
+    /// Returns the key in its stored form.
     pub fn to_bytes(&self) -> Result<SigningKeyBytes, Error> {
         Ok(SigningKeyBytes {
             private_key: self.private_key.to_pkcs8_der()?.as_bytes().to_vec(),
@@ -122,17 +122,17 @@ impl SigningKey {
         })
     }
 
-    /// The certificate as PEM, which is what SigningCertURL leads to.
+    /// Returns the certificate as PEM, the content of SigningCertURL.
     pub fn certificate_pem(&self) -> &str {
         &self.pem
     }
 
-    /// The last part of SigningCertURL. The digest is there to tell certificates apart.
+    /// Returns the last segment of SigningCertURL. The digest identifies the certificate.
     pub fn certificate_file_name(&self) -> String {
         format!("SimpleNotificationService-{}.pem", md5_hex(&self.certificate))
     }
 
-    /// The signature of a text in base64. Keeps a processor busy for some two milliseconds.
+    /// Returns the signature of a text in Base64. Takes about two milliseconds of processor time.
     pub fn sign(&self, version: SignatureVersion, text: &str) -> Result<String, Error> {
         let signature = match version {
             SignatureVersion::V1 => {
@@ -163,13 +163,13 @@ fn public_key_info(private_key: &RsaPrivateKey) -> Result<SubjectPublicKeyInfoOw
     Ok(SubjectPublicKeyInfoOwned::try_from(public_key.as_bytes())?)
 }
 
-/// A certificate of the key by itself, valid whatever clock is asked: from 1970 to the end of 9999,
-/// which stands for no end (RFC 5280, section 4.1.2.5).
+/// Returns a self-signed certificate that is valid on every clock: from 1970 to the end of 9999, which
+/// means no expiry (RFC 5280, section 4.1.2.5).
 fn self_signed(private_key: &RsaPrivateKey) -> Result<Certificate, Error> {
     let public_key = public_key_info(private_key)?;
     let beginning = UtcTime::from_unix_duration(Duration::ZERO)?;
     let validity = Validity::new(Time::UtcTime(beginning), Time::INFINITY);
-    // Different for each key, and within the 20 bytes that a number may have.
+    // Differs for each key, and fits the 20 bytes that a serial number may have.
     let serial_number = SerialNumber::new(&Sha256::digest(public_key.to_der()?)[..16])?;
     let profile = SelfSigned(format!("CN={SUBJECT}").parse()?);
     let builder = CertificateBuilder::new(profile, serial_number, validity, public_key)?;
@@ -177,7 +177,7 @@ fn self_signed(private_key: &RsaPrivateKey) -> Result<Certificate, Error> {
     Ok(builder.build::<_, pkcs1v15::Signature>(&signer)?)
 }
 
-/// Subject and issuer are the same; the key is for signatures and for no other certificate.
+/// Subject and issuer are the same; the key signs data and no other certificate.
 struct SelfSigned(Name);
 
 impl BuilderProfile for SelfSigned {
@@ -224,10 +224,10 @@ mod tests {
         CertificateDer::from_pem_slice(key.certificate_pem().as_bytes()).unwrap()
     }
 
-    /// What a subscriber does: takes the certificate's key and verifies, with code of others.
+    /// Verifies as a subscriber does: with the certificate's key and an independent implementation.
     fn verifies(key: &SigningKey, version: SignatureVersion, text: &str, signature: &str) -> bool {
-        /// What stands before an RSA key of 2048 bits where a certificate has it: lengths, and
-        /// that it is RSA.
+        /// The bytes before an RSA key of 2048 bits in a certificate: lengths, and the RSA
+        /// algorithm.
         const HEADER: usize = 24;
 
         let algorithm: &RsaParameters = match version {

@@ -1,7 +1,7 @@
-//! What the storage can take: new messages are refused while there is still room to receive and
-//! delete those that are there, and everything is refused when the files are gone.
+//! The condition of the storage. New messages are rejected while there is still space to receive and
+//! delete existing ones, and all calls are rejected when the files are missing.
 //!
-//! A look once a second keeps the condition up to date; calls only read it.
+//! A check once per second updates the condition; calls only read it.
 
 use super::Runtime;
 use crate::domain::{Kind, Refusal};
@@ -12,31 +12,31 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time between two looks.
+/// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Bytes that are kept free where the settings do not say how many: four times the usual size of the
-/// write-ahead log, which grows while a large transaction runs.
+/// Default bytes to keep free: four times the usual size of the write-ahead log, which grows while a
+/// large transaction runs.
 const RESERVE: u64 = 64 * 1024 * 1024;
-/// On a small volume a smaller part is kept free: one part in so many.
+/// On a small volume, this fraction is kept free: one part in so many.
 const PART: u64 = 10;
 
-/// Where the rows are, and how much room is kept.
+/// Where the rows are, and how much space to keep free.
 #[derive(Debug)]
 pub enum Place {
-    /// In memory, in a file of limited size.
+    /// In memory, in a database of limited size.
     Memory,
-    /// In these files; a number of bytes of the volume is kept free, or what suits its size.
+    /// In these files; the number of bytes of the volume to keep free, or `None` for the default.
     Files(OpenFiles, Option<u64>),
 }
 
-/// What the storage can take.
+/// Which calls the storage can serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// Everything.
+    /// All calls.
     Good,
-    /// No new messages and resources, for this reason.
+    /// No new messages and resources; with the reason.
     Full(String),
-    /// Nothing, for this reason.
+    /// No calls; with the reason.
     Gone(String),
 }
 
@@ -44,19 +44,19 @@ const GOOD: u8 = 0;
 const FULL: u8 = 1;
 const GONE: u8 = 2;
 
-/// The condition of the storage as of the last look.
+/// The condition of the storage as of the last check.
 #[derive(Debug, Default)]
 pub struct StorageWatch {
     /// [`GOOD`], [`FULL`] or [`GONE`], so that calls need no lock.
     level: AtomicU8,
     reason: Mutex<String>,
-    /// Whether a transaction has failed for want of room since the last look.
+    /// Whether a transaction has failed for lack of space since the last check.
     failed: AtomicBool,
 }
 
 impl StorageWatch {
-    /// Refuses a call if the storage cannot take it. `stores` says whether the call is one that needs
-    /// more room than it frees.
+    /// Rejects a call that the storage cannot serve. `stores` says whether the call needs more space than
+    /// it frees.
     pub fn admit(&self, stores: bool) -> Result<(), Refusal> {
         match self.level.load(Ordering::Relaxed) {
             GOOD => Ok(()),
@@ -78,8 +78,8 @@ impl StorageWatch {
         }
     }
 
-    /// A transaction has failed for want of room: nothing more is to be stored until the next look
-    /// but one.
+    /// Records that a transaction has failed for lack of space: new messages are rejected until the second
+    /// check from now.
     pub(super) fn note_full(&self) {
         self.failed.store(true, Ordering::Relaxed);
         if self.level.load(Ordering::Relaxed) == GOOD {
@@ -112,7 +112,7 @@ impl StorageWatch {
     }
 }
 
-/// Looks at the storage at once, and then again and again until the server stops.
+/// Checks the storage at once, and then repeatedly until the server stops.
 pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
     let mut place = Some(place);
     loop {
@@ -124,11 +124,11 @@ pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
     }
 }
 
-/// Looks at the storage. The place is given back, unless it cannot be looked at any more.
+/// Checks the storage once. Returns the place, unless it can no longer be checked.
 pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Place> {
     let mut place = place?;
     let has_failed = runtime.storage.failed.swap(false, Ordering::Relaxed);
-    // A call to a file system may block for as long as that likes.
+    // Calls to a file system can block indefinitely.
     let (volume, place) =
         tokio::task::spawn_blocking(move || (volume(&mut place), place)).await.ok()?;
     let condition = match volume {
@@ -144,14 +144,14 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
     Some(place)
 }
 
-/// What can be learned of the place without the database.
+/// Returns what can be determined without the database.
 enum Volume {
     Memory,
     Free {
         available: u64,
         reserve: u64,
     },
-    /// The file system does not say.
+    /// The file system does not report it.
     Unknown,
     Gone(String),
 }
@@ -173,7 +173,7 @@ fn volume(place: &mut Place) -> Volume {
     }
 }
 
-/// Bytes of the volume that this user may still use, and all of them.
+/// Returns the bytes of the volume that this user may still use, and its size.
 fn free_bytes(directory: &Path) -> io::Result<(u64, u64)> {
     let volume = rustix::fs::statvfs(directory)?;
     let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
@@ -184,7 +184,7 @@ async fn in_files(runtime: &Runtime, available: u64, reserve: u64) -> Condition 
     if available >= reserve {
         return Condition::Good;
     }
-    // The file does not shrink: what was deleted is room in it, which is used before it grows.
+    // The file does not shrink: space of deleted rows in it is reused before it grows.
     let inside = free_space(runtime).await.map_or(0, |space| space.free as u64);
     if inside >= reserve {
         return Condition::Good;

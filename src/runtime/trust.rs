@@ -1,25 +1,25 @@
-//! Whom TLS connections to the outside trust.
+//! The certificate authorities that outbound TLS connections trust.
 //!
-//! The authorities are those of the system. SSL_CERT_FILE and SSL_CERT_DIR name others, usually
-//! private ones, and then the bundled public ones are trusted besides; so they are where the system
-//! has none, as in an image from scratch.
+//! These are the authorities of the system. SSL_CERT_FILE and SSL_CERT_DIR replace them, usually by
+//! private ones; then the bundled public authorities are trusted too. The bundled ones are also trusted
+//! if the system has none, as in an image from scratch.
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// The authorities that are trusted.
+/// The trusted authorities.
 #[derive(Debug, Default)]
 pub struct Authorities {
-    /// Certificates of the system, of the environment, or of whoever made this.
+    /// Certificates of the system, of the environment, or given by a test.
     pub certificates: Vec<CertificateDer<'static>>,
-    /// Whether the bundled public authorities are trusted besides.
+    /// Whether the bundled public authorities are trusted too.
     pub bundled: bool,
 }
 
 impl Authorities {
-    /// Finds them. Reads files: some hundred kilobytes on most systems.
+    /// Returns the configured authorities. Reads files: some hundred kilobytes on most systems.
     pub fn find() -> Self {
         let found = rustls_native_certs::load_native_certs();
         for error in found.errors {
@@ -28,12 +28,12 @@ impl Authorities {
         let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
         let named = named.into_iter().any(|name| std::env::var_os(name).is_some());
         let mut certificates = found.certs;
-        // Systems have some that rustls cannot use.
+        // Some authorities of a system may be unusable for rustls.
         certificates.retain(|one| RootCertStore::empty().add(one.clone()).is_ok());
         Self { bundled: named || certificates.is_empty(), certificates }
     }
 
-    /// TLS of a client that trusts them.
+    /// Returns a TLS client configuration that trusts these authorities.
     pub fn client_config(self) -> Result<ClientConfig, String> {
         Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -42,7 +42,7 @@ impl Authorities {
             .with_no_client_auth())
     }
 
-    /// As rustls wants them.
+    /// Returns the authorities in the form of rustls.
     pub fn root_store(self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.certificates);

@@ -1,8 +1,9 @@
-//! Receivers that wait for messages, and the times at which messages become ready by themselves.
+//! Waiters (long polls that wait for messages), and the times at which messages become ready by
+//! themselves.
 //!
-//! A wake-up is a token. It goes to the receiver of the queue that has waited longest without
-//! having one; a receiver that goes away hands its tokens on. So no wake-up is lost, whatever
-//! happens between a commit and the receive that it causes, and nobody ever polls.
+//! A wake-up is a token. It goes to the queue's oldest waiter without a token; a waiter that leaves
+//! passes its tokens on. So no wake-up is lost, whatever happens between a commit and the receive that
+//! it causes, and nothing polls.
 
 use crate::store::{Effect, Observer};
 use std::collections::{BTreeMap, HashMap};
@@ -10,17 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// All waiting receivers of the process.
+/// All waiters of the process.
 #[derive(Debug, Default)]
 pub struct Waiters {
     state: Mutex<State>,
-    /// Number of waiting receivers, so that commits cost nothing while nobody waits.
+    /// Number of waiters, so that commits cost nothing while there are none.
     waiting: AtomicUsize,
-    /// Told when the earliest due time moves forward.
+    /// Notified when the earliest due time becomes earlier.
     pub(super) due_changed: Notify,
-    /// Told when there is background work.
+    /// Notified when there is background work.
     pub(super) work: Notify,
-    /// Told when there is something to deliver.
+    /// Notified when there are due deliveries.
     pub(super) delivery: Notify,
 }
 
@@ -32,9 +33,9 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By ticket: whoever came first has the smallest.
+    /// By ticket; the oldest waiter has the smallest.
     receivers: BTreeMap<u64, Receiver>,
-    /// When a message of the queue becomes ready, Unix milliseconds.
+    /// When the next message of the queue becomes ready by itself, in Unix milliseconds.
     due: Option<i64>,
 }
 
@@ -45,7 +46,7 @@ struct Receiver {
 }
 
 impl Waiters {
-    /// Takes a place in the line of receivers of a queue.
+    /// Adds a waiter to a queue.
     pub fn join(self: &Arc<Self>, queue: i64) -> Ticket {
         let mut state = self.state();
         state.last_ticket += 1;
@@ -57,19 +58,19 @@ impl Waiters {
         Ticket { waiters: Arc::clone(self), queue, number, bell }
     }
 
-    /// Notes that a message of a queue becomes ready at a time.
+    /// Records that a message of a queue becomes ready at a time, in Unix milliseconds.
     pub fn due(&self, queue: i64, at: i64) {
         if self.state().note_due(queue, at) {
             self.due_changed.notify_one();
         }
     }
 
-    /// The earliest time at which a message that somebody waits for becomes ready.
+    /// Returns the earliest time at which a message of a queue with waiters becomes ready.
     pub(super) fn next_due(&self) -> Option<i64> {
         self.state().queues.values().filter_map(|waiting| waiting.due).min()
     }
 
-    /// Queues that are due by a time; they are noted no more.
+    /// Removes and returns the queues that are due by a time.
     pub(super) fn take_due(&self, now: i64) -> Vec<i64> {
         let mut state = self.state();
         let due =
@@ -81,7 +82,7 @@ impl Waiters {
         .collect()
     }
 
-    /// Wakes everybody, for the server is stopping.
+    /// Wakes all waiters, because the server is stopping.
     pub(super) fn wake_all(&self) {
         let mut state = self.state();
         for waiting in state.queues.values_mut() {
@@ -90,13 +91,13 @@ impl Waiters {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; if it did, the counts would still be usable.
+        // No code panics while it holds the lock; if it did, the counts would still be usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Tells whether this is earlier than what was known of the queue.
+    /// Returns whether this is earlier than the recorded due time of the queue.
     fn note_due(&mut self, queue: i64, at: i64) -> bool {
         let Some(waiting) = self.queues.get_mut(&queue) else { return false };
         let earlier = waiting.due.is_none_or(|due| at < due);
@@ -108,8 +109,8 @@ impl State {
 }
 
 impl Waiting {
-    /// Gives a token each to those who have none, the longest waiting first. What is left over
-    /// goes to the first of all: its receive may have come too early to find what this is about.
+    /// Gives a token each to waiters without one, oldest first. Remaining tokens go to the oldest waiter:
+    /// its receive may have run too early to find these messages.
     fn wake(&mut self, count: usize) {
         let mut left = count;
         for receiver in self.receivers.values_mut().filter(|receiver| receiver.tokens == 0) {
@@ -170,7 +171,7 @@ impl Observer for Waiters {
     }
 }
 
-/// A place in the line of receivers of one queue. Dropping it gives the place up.
+/// A waiter of one queue. Dropping it removes the waiter and passes its tokens on.
 #[derive(Debug)]
 pub struct Ticket {
     waiters: Arc<Waiters>,
@@ -180,15 +181,15 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Completes when there is a reason to try to receive.
+    /// Completes when the waiter should try to receive.
     pub async fn woken(&self) {
         while self.tokens() == 0 {
             self.bell.notified().await;
         }
     }
 
-    /// Says that a receive has been tried on account of so many tokens, which were there before
-    /// it began. A token that came meanwhile stays: that receive may not have seen its cause.
+    /// Consumes the tokens that existed before a receive started. A token that arrived meanwhile stays,
+    /// because that receive may have missed its message.
     pub fn spend(&self, tokens: u32) {
         let mut state = self.waiters.state();
         let receiver =
@@ -198,7 +199,7 @@ impl Ticket {
         }
     }
 
-    /// The tokens at hand.
+    /// Returns the current number of tokens.
     pub fn tokens(&self) -> u32 {
         let state = self.waiters.state();
         let receiver = state.queues.get(&self.queue).and_then(|w| w.receivers.get(&self.number));

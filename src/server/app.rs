@@ -215,7 +215,6 @@ fn reject(request: &Request<Body>, kind: Kind, sentence: String) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Mode;
     use crate::runtime::memory::Memory;
     use crate::server::listener::{Bound, Limits};
     use hyper_util::service::TowerToHyperService;
@@ -260,55 +259,6 @@ mod tests {
 
     fn closing(first_line: &str) -> String {
         format!("{first_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    }
-
-    /// A server in which everybody must sign, with its state in memory.
-    fn strict_app() -> Arc<App> {
-        use crate::store::{Durability, Ids, Location, Sqlite};
-        let database = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
-        let clock = Arc::new(crate::runtime::clock::ManualClock::at(0));
-        let carrier = Arc::new(crate::runtime::carrier::World::new(None, Default::default(), Default::default()));
-        let ids = Ids::with_seed(7);
-        let runtime = Runtime::start_quietly(Box::new(database), clock, ids, carrier).unwrap();
-        let settings = GatewaySettings {
-            region: "us-east-1".to_owned(),
-            mode: Mode::Strict,
-            credentials: crate::auth::Credentials::default(),
-            cool_downs: CoolDowns::default(),
-            public_url: None,
-            conventions: Arc::default(),
-            one_region: false,
-            accounts: Arc::default(),
-            trust_forwarded: false,
-            memory: Memory::new(64 * 1024 * 1024),
-            max_body_bytes: 8 * 1024 * 1024,
-            delay_ms: 0..=0,
-        };
-        let metrics = Metrics::new(&[], &[], || async { Vec::new() });
-        App::new(Arc::new(runtime), settings, Arc::new(metrics))
-    }
-
-    #[tokio::test]
-    async fn what_is_no_route_is_a_call_and_so_is_another_method_of_a_route() {
-        let (address, _stop, _) = serve(routes(&strict_app()), 10).await;
-        for (request, status, said) in [
-            ("GET /health", 200, "OK\n"),
-            ("HEAD /health", 200, ""),
-            ("GET /ready", 200, "{\"status\":\"ready\"}\n"),
-            ("GET /metrics", 200, "# EOF\n"),
-            ("GET /_aws/nothing", 404, "There is nothing at this path.\"}"),
-            ("GET /SimpleNotificationService-x.pem", 404, "There is nothing at this path.\"}"),
-            ("DELETE /SimpleNotificationService-x.pem", 405, "This path has other methods.\"}"),
-            ("GET /healthy", 404, "<UnknownOperationException/>\n"),
-            ("POST /health", 403, "</ErrorResponse>"),
-            ("POST /metrics", 403, "</ErrorResponse>"),
-            ("POST /", 403, "</ErrorResponse>"),
-            ("GET /000000000000/q?Action=X", 403, "</ErrorResponse>"),
-        ] {
-            let answer = talk(address, &closing(request)).await;
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
-            assert!(answer.ends_with(said), "{request}: {answer}");
-        }
     }
 
     #[tokio::test]

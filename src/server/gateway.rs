@@ -22,7 +22,7 @@ use super::response::{charged_body, fail, fresh_request_id, header, not_found, r
 use super::selection::{self, Selection};
 use crate::api::error::{row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reach, Reply, Service};
-use crate::api::{Context, Conventions, CoolDowns, ReceiveOverrides};
+use crate::api::{self, Context, Conventions, CoolDowns, ReceiveOverrides};
 use crate::auth::account::Accounts;
 use crate::auth::{self, Caller, Credentials, Mode, Presented, Principal, Recognized};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
@@ -210,10 +210,11 @@ impl App {
         let index = index.ok_or_else(|| known.service.unknown_action(&action))?;
         known.operation = Some(index);
         let operation = &OPERATIONS[index];
-        let who = operation.is_administrative.then(|| self.callers.who(parts, &caller));
+        let who = operation.is_administrative().then(|| self.callers.who(parts, &caller));
         let cx = self.context(parts, meaning, caller, operation, now_ms, charge);
-        let resource = || audit::resource_of(&payload, &cx.path, &cx.account, &cx.region);
-        access_log::record(operation, &cx.account, request_id, resource);
+        let resource =
+            || audit::resource_of(&payload, &cx.path, &cx.caller.account, &cx.caller.region);
+        access_log::record(operation, &cx.caller.account, request_id, resource);
         known.audited = who.map(|who| {
             let operation = format!("{}:{}", operation.service.name(), operation.name);
             Box::new(Entry { who, operation, resource: resource() })
@@ -225,9 +226,9 @@ impl App {
         }
         let call = chaos::Call {
             service: known.service.name(),
-            region: &cx.region,
+            region: &cx.caller.region,
             operation: operation.name,
-            account: &cx.account,
+            account: &cx.caller.account,
         };
         if let Some(fault) = self.chaos.fault(call, fastrand::f64) {
             return Err(Failure::Injected(fault));
@@ -262,6 +263,16 @@ impl App {
             region_of_host(host).map(str::to_owned)
         });
         let Live { cool_downs, conventions } = self.live();
+        let caller = api::Caller {
+            region: region.unwrap_or_else(|| self.settings.region.clone()),
+            in_session: key.is_some_and(|key| key.session_token.is_some()),
+            arn: caller_arn,
+            role,
+            access,
+            key_id: caller.access_key_id,
+            account: caller.account,
+            principal: caller.principal,
+        };
         Context {
             receive_overrides: if conventions.receive_overrides {
                 meaning.receive_overrides
@@ -270,22 +281,13 @@ impl App {
             },
             accounts: Arc::clone(&self.callers.accounts),
             one_region: self.settings.one_region,
+            caller: Arc::new(caller),
             credentials: Arc::clone(&self.callers.credentials),
             charge: Arc::clone(charge),
             received_at_ms,
-            in_session: key.is_some_and(|key| key.session_token.is_some()),
             runtime: Arc::clone(&self.runtime),
             cool_downs,
             conventions,
-            caller_arn,
-            role,
-            access,
-            signed: caller.access_key_id.is_some(),
-            key_id: caller.access_key_id,
-            region: region.unwrap_or_else(|| self.settings.region.clone()),
-            sender_id: caller.account.clone(),
-            account: caller.account,
-            principal: caller.principal,
             base_url: self.base_url(parts),
             path: meaning.path,
             trace_header: header(&parts.headers, TRACE_ID)
@@ -306,12 +308,12 @@ impl App {
 
 /// Refuses an operation for which the caller's key has not the role, where accounts are isolated.
 fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
-    if !cx.access.is_limited() || cx.role >= operation.role() {
+    if !cx.caller.access.is_limited() || cx.caller.role >= operation.role() {
         return Ok(());
     }
     let service = operation.service.name();
-    let all = format!("arn:aws:{service}:{}:{}:*", cx.region, cx.account);
-    Err(not_permitted(&cx.caller_arn, service, operation.action(), &all))
+    let all = format!("arn:aws:{service}:{}:{}:*", cx.caller.region, cx.caller.account);
+    Err(not_permitted(&cx.caller.arn, service, operation.action(), &all))
 }
 
 /// A call whose head has been read.
@@ -381,7 +383,7 @@ fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result
     let is_absent = |name| params.get(name).is_none_or(str::is_empty);
     match operation.reach {
         Reach::Queue if is_absent("QueueUrl") => {
-            match QueueAddress::from_path(&cx.path, &cx.account, &cx.region) {
+            match QueueAddress::from_path(&cx.path, &cx.caller.account, &cx.caller.region) {
                 Some(_) => Ok(()),
                 None => Err(invalid_address(&format!("{}{}", cx.base_url, cx.path))),
             }

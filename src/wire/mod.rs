@@ -12,6 +12,7 @@ pub mod form;
 pub mod json;
 pub mod query;
 pub mod query_json;
+mod shape;
 pub mod xml;
 
 use std::fmt;

@@ -1,49 +1,31 @@
-//! AWS Query answers: XML, written in one pass by a serde serializer.
+//! AWS Query answers in XML.
 //!
 //! Every answer is well-formed XML 1.0, whatever text it holds.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
 
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use serde::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant,
-};
-use serde::{Serialize, Serializer};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::dialect::{Collections, Dialect, Entry};
+use super::shape::Shape;
 
-/// The body of an answer: `<OpResponse><OpResult>…</OpResult><ResponseMetadata>…`, without an
+/// Returns the body of an answer: `<OpResponse><OpResult>…</OpResult><ResponseMetadata>…`, without an
 /// `OpResult` when the operation has no output.
-///
-/// # Panics
-///
-/// Not for types that derive `Serialize`, as outputs do.
 pub fn response<T: Serialize>(
     operation: &str,
     request_id: &str,
     dialect: &Dialect,
     output: Option<&T>,
 ) -> Vec<u8> {
-    let mut xml = Xml::new(dialect, operation);
+    let answer = Shape::answer(operation, request_id, output.map(Shape::of));
     let root = format!("{operation}Response");
-    xml.open_root(&root, dialect.namespace);
-    if let Some(output) = output {
-        let result = Element { xml: &mut xml, name: &format!("{operation}Result") };
-        #[expect(
-            clippy::expect_used,
-            reason = "outputs are plain structs, and all types can be written"
-        )]
-        output.serialize(result).expect("an output is representable in XML");
-    }
-    let metadata = xml.open("ResponseMetadata");
-    xml.text("RequestId", request_id);
-    xml.close("ResponseMetadata", metadata);
-    xml.finish(&root)
+    Xml::document(dialect, operation, &root, dialect.namespace, answer)
 }
 
-/// The body of an error in this namespace; `sender` says whether the caller caused it.
+/// Returns the body of an error in this namespace; `sender` says whether the caller caused it.
 pub fn error_body(
     dialect: &Dialect,
     namespace: &str,
@@ -52,433 +34,142 @@ pub fn error_body(
     message: &str,
     request_id: &str,
 ) -> Vec<u8> {
-    let mut xml = Xml::new(dialect, "");
-    xml.open_root("ErrorResponse", namespace);
-    let error = xml.open("Error");
-    xml.text("Type", if sender { "Sender" } else { "Receiver" });
-    xml.text("Code", code);
-    xml.text("Message", message);
-    if dialect.error_detail {
-        xml.text("Detail", "");
-    }
-    xml.close("Error", error);
-    xml.text("RequestId", request_id);
-    xml.finish("ErrorResponse")
+    let members = [
+        ("Type", Shape::text(if sender { "Sender" } else { "Receiver" })),
+        ("Code", Shape::text(code)),
+        ("Message", Shape::text(message)),
+    ];
+    let detail = dialect.error_detail.then(|| ("Detail", Shape::text("")));
+    let error = Shape::structure([
+        ("Error", Shape::structure(members.into_iter().chain(detail))),
+        ("RequestId", Shape::text(request_id)),
+    ]);
+    Xml::document(dialect, "", "ErrorResponse", namespace, error)
 }
 
-/// The document so far. Names of elements come from structs and dialects and need no escapes.
+/// A document being written.
 struct Xml<'a> {
-    text: String,
+    writer: Writer<Vec<u8>>,
     dialect: &'a Dialect,
     operation: &'a str,
 }
 
 impl<'a> Xml<'a> {
-    fn new(dialect: &'a Dialect, operation: &'a str) -> Self {
-        Self { text: String::with_capacity(1_024), dialect, operation }
-    }
-
-    fn open_root(&mut self, name: &str, namespace: &str) {
-        if self.dialect.declaration {
-            self.text.push_str(r#"<?xml version="1.0"?>"#);
+    /// Returns a document whose root element has this name, namespace and content.
+    fn document(
+        dialect: &'a Dialect,
+        operation: &'a str,
+        root: &str,
+        namespace: &str,
+        content: Shape,
+    ) -> Vec<u8> {
+        let writer = Writer::new(Vec::with_capacity(1_024));
+        let mut xml = Self { writer, dialect, operation };
+        if dialect.declaration {
+            xml.write(Event::Decl(BytesDecl::new("1.0", None, None)));
         }
-        for part in ["<", name, r#" xmlns=""#, namespace, r#"">"#] {
-            self.text.push_str(part);
-        }
+        let start = BytesStart::new(root).with_attributes([("xmlns", namespace)]);
+        xml.element(start, |xml| xml.content(root, content));
+        xml.writer.into_inner()
     }
 
-    fn finish(mut self, root: &str) -> Vec<u8> {
-        self.end(root);
-        self.text.into_bytes()
+    fn write(&mut self, event: Event<'_>) {
+        // Writing into memory does not fail.
+        self.writer.write_event(event).unwrap_or_default();
     }
 
-    /// Opens an element and tells where its content starts.
-    fn open(&mut self, name: &str) -> usize {
-        self.text.push('<');
-        self.text.push_str(name);
-        self.text.push('>');
-        self.text.len()
-    }
-
-    /// Closes an element whose content started there; one without any becomes `<name/>`.
-    fn close(&mut self, name: &str, content: usize) {
-        if self.text.len() == content {
-            self.text.pop();
-            self.text.push_str("/>");
+    /// Writes an element; one without any content becomes `<name/>`.
+    fn element(&mut self, start: BytesStart<'_>, write_content: impl FnOnce(&mut Self)) {
+        let before = self.writer.get_ref().len();
+        self.write(Event::Start(start.borrow()));
+        let opened = self.writer.get_ref().len();
+        write_content(self);
+        if self.writer.get_ref().len() == opened {
+            self.writer.get_mut().truncate(before);
+            self.write(Event::Empty(start));
         } else {
-            self.end(name);
+            self.write(Event::End(start.to_end()));
         }
     }
 
-    fn end(&mut self, name: &str) {
-        self.text.push_str("</");
-        self.text.push_str(name);
-        self.text.push('>');
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        let content = self.open(name);
-        escape(text, &mut self.text);
-        self.close(name, content);
-    }
-
-    /// Text that needs no escapes.
-    fn plain(&mut self, name: &str, value: impl fmt::Display) -> Result<(), Unwritable> {
-        let content = self.open(name);
-        write!(self.text, "{value}").map_err(|error| Unwritable(error.to_string()))?;
-        self.close(name, content);
-        Ok(())
-    }
-}
-
-/// The bytes at which text may need an escape.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        special[control] = true;
-        control += 1;
-    }
-    special[b'\t' as usize] = false;
-    special[b'\n' as usize] = false;
-    special[b'&' as usize] = true;
-    special[b'<' as usize] = true;
-    special[b'>' as usize] = true;
-    special[b'"' as usize] = true;
-    // The first byte of U+FFFE and U+FFFF, among others.
-    special[0xEF] = true;
-    special
-};
-
-/// Appends text with its escapes. A carriage return is one of them, since a parser would take it
-/// for a line feed. What no XML 1.0 document can hold (XML 1.0 §2.2) becomes U+FFFD.
-fn escape(text: &str, out: &mut String) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
-        let (before, found) = rest.split_at(at);
-        out.push_str(before);
-        let mut characters = found.chars();
-        match characters.next() {
-            Some('&') => out.push_str("&amp;"),
-            Some('<') => out.push_str("&lt;"),
-            Some('>') => out.push_str("&gt;"),
-            Some('"') => out.push_str("&quot;"),
-            Some('\r') => out.push_str("&#xD;"),
-            Some('\0'..='\x1F' | '\u{FFFE}' | '\u{FFFF}') => out.push(char::REPLACEMENT_CHARACTER),
-            Some(other) => out.push(other),
-            None => {}
+    /// Writes a value as one element of this name, as none when it is null, and as several when it is a
+    /// flattened list or map.
+    fn value(&mut self, name: &str, value: Shape) {
+        let is_flattened = self.dialect.collections == Collections::Flattened;
+        match value {
+            Shape::Scalar(Value::Null) => {}
+            Shape::List(_) | Shape::Map(_) if is_flattened => self.content(name, value),
+            _ => self.element(BytesStart::new(name), |xml| xml.content(name, value)),
         }
-        rest = characters.as_str();
     }
-    out.push_str(rest);
-}
 
-/// What a `Serialize` by hand may say; serde's derived ones do not.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unwritable(String);
-
-impl serde::ser::Error for Unwritable {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
-
-/// Writes a value as one element of this name, or, when lists are flattened, as several.
-struct Element<'x, 'a> {
-    xml: &'x mut Xml<'a>,
-    name: &'x str,
-}
-
-impl<'x, 'a> Element<'x, 'a> {
-    fn items(self) -> Items<'x, 'a> {
-        match self.xml.dialect.collections {
-            Collections::Flattened => {
-                let member = self.xml.dialect.member(self.xml.operation, self.name);
-                let called = member.and_then(|member| member.called.first().copied());
-                Items { item: called.unwrap_or(self.name), around: None, xml: self.xml }
+    /// Writes what stands inside the element of a member of this name.
+    fn content(&mut self, name: &str, value: Shape) {
+        let member = self.dialect.member(self.operation, name);
+        let item = |wrapped| match self.dialect.collections {
+            Collections::Wrapped => wrapped,
+            Collections::Flattened => member.and_then(|it| it.called.first()).unwrap_or(&name),
+        };
+        match value {
+            Shape::Scalar(Value::String(text)) => self.text(&text),
+            Shape::Scalar(number) => self.text(&number.to_string()),
+            Shape::List(items) => {
+                let item = item(&"member");
+                for value in items {
+                    self.value(item, value);
+                }
             }
-            Collections::Wrapped => {
-                let around = Some((self.name, self.xml.open(self.name)));
-                Items { item: "member", around, xml: self.xml }
+            Shape::Map(entries) => {
+                let item = item(&"entry");
+                let names = member.map_or(Entry::DEFAULT, |member| member.entry);
+                for (key, value) in entries {
+                    self.element(BytesStart::new(*item), |xml| {
+                        xml.value(names.key, Shape::Scalar(key.into()));
+                        xml.value(names.value, value);
+                    });
+                }
+            }
+            Shape::Structure(members) => {
+                for (name, value) in members {
+                    self.value(&name, value);
+                }
             }
         }
     }
 
-    fn entries(self) -> Entries<'x, 'a> {
-        let member = self.xml.dialect.member(self.xml.operation, self.name);
-        let names = member.map_or(Entry::DEFAULT, |member| member.entry);
-        match self.xml.dialect.collections {
-            Collections::Flattened => {
-                let called = member.and_then(|member| member.called.first().copied());
-                let item = called.unwrap_or(self.name);
-                Entries { item, names, start: 0, around: None, xml: self.xml }
-            }
-            Collections::Wrapped => {
-                let around = Some((self.name, self.xml.open(self.name)));
-                Entries { item: "entry", names, start: 0, around, xml: self.xml }
-            }
-        }
-    }
-
-    fn members(self) -> Members<'x, 'a> {
-        Members { content: self.xml.open(self.name), name: self.name, xml: self.xml }
+    fn text(&mut self, text: &str) {
+        self.write(Event::Text(BytesText::from_escaped(escape(text))));
     }
 }
 
-/// Methods for values whose text needs no escapes.
-macro_rules! plain {
-    ($($method:ident $type:ty)*) => {
-        $(fn $method(self, value: $type) -> Result<(), Unwritable> {
-            self.xml.plain(self.name, value)
-        })*
+/// Returns text with its escapes. A carriage return is one of them, since a parser would take it
+/// for a line feed. A character that no XML 1.0 document can hold (XML 1.0 §2.2) becomes U+FFFD.
+///
+/// The escapes of quick-xml are others: AWS writes `&quot;`, and `&#xD;` where quick-xml has `&#13;`.
+fn escape(text: &str) -> Cow<'_, str> {
+    let escape_of = |character| match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\r' => Some("&#xD;"),
+        '\0'..='\x08' | '\x0B'..='\x1F' | '\u{FFFE}' | '\u{FFFF}' => Some("\u{FFFD}"),
+        _ => None,
     };
-}
-
-impl<'x, 'a> Serializer for Element<'x, 'a> {
-    type Ok = ();
-    type Error = Unwritable;
-    type SerializeSeq = Items<'x, 'a>;
-    type SerializeTuple = Items<'x, 'a>;
-    type SerializeTupleStruct = Items<'x, 'a>;
-    type SerializeTupleVariant = Items<'x, 'a>;
-    type SerializeMap = Entries<'x, 'a>;
-    type SerializeStruct = Members<'x, 'a>;
-    type SerializeStructVariant = Members<'x, 'a>;
-
-    plain! {
-        serialize_bool bool
-        serialize_i8 i8 serialize_i16 i16 serialize_i32 i32 serialize_i64 i64
-        serialize_u8 u8 serialize_u16 u16 serialize_u32 u32 serialize_u64 u64
-        serialize_f32 f32 serialize_f64 f64
-    }
-
-    fn serialize_str(self, text: &str) -> Result<(), Unwritable> {
-        self.xml.text(self.name, text);
-        Ok(())
-    }
-
-    fn serialize_char(self, character: char) -> Result<(), Unwritable> {
-        self.serialize_str(character.encode_utf8(&mut [0; 4]))
-    }
-
-    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Unwritable> {
-        self.xml.plain(self.name, Base64Display::new(bytes, &STANDARD))
-    }
-
-    fn serialize_none(self) -> Result<(), Unwritable> {
-        Ok(())
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritable> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<(), Unwritable> {
-        self.serialize_str("")
-    }
-
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Unwritable> {
-        self.serialize_str("")
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<(), Unwritable> {
-        self.serialize_str(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        value: &T,
-    ) -> Result<(), Unwritable> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        value: &T,
-    ) -> Result<(), Unwritable> {
-        value.serialize(self)
-    }
-
-    fn serialize_seq(self, _length: Option<usize>) -> Result<Items<'x, 'a>, Unwritable> {
-        Ok(self.items())
-    }
-
-    fn serialize_tuple(self, _length: usize) -> Result<Items<'x, 'a>, Unwritable> {
-        Ok(self.items())
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        _length: usize,
-    ) -> Result<Items<'x, 'a>, Unwritable> {
-        Ok(self.items())
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _length: usize,
-    ) -> Result<Items<'x, 'a>, Unwritable> {
-        Ok(self.items())
-    }
-
-    fn serialize_map(self, _length: Option<usize>) -> Result<Entries<'x, 'a>, Unwritable> {
-        Ok(self.entries())
-    }
-
-    fn serialize_struct(
-        self,
-        _name: &'static str,
-        _length: usize,
-    ) -> Result<Members<'x, 'a>, Unwritable> {
-        Ok(self.members())
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _length: usize,
-    ) -> Result<Members<'x, 'a>, Unwritable> {
-        Ok(self.members())
-    }
-}
-
-/// A list being written.
-struct Items<'x, 'a> {
-    xml: &'x mut Xml<'a>,
-    item: &'x str,
-    /// The element around the items and where its content starts.
-    around: Option<(&'x str, usize)>,
-}
-
-impl Items<'_, '_> {
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-        value.serialize(Element { xml: self.xml, name: self.item })
-    }
-
-    fn close(self) {
-        if let Some((name, content)) = self.around {
-            self.xml.close(name, content);
+    let mut escaped = String::new();
+    let mut copied = 0;
+    for (at, character) in text.char_indices() {
+        if let Some(escape) = escape_of(character) {
+            escaped.push_str(&text[copied..at]);
+            escaped.push_str(escape);
+            copied = at + character.len_utf8();
         }
     }
-}
-
-/// The kinds of list that serde knows, which are one to XML.
-macro_rules! items {
-    ($($kind:ident $method:ident)*) => {
-        $(impl $kind for Items<'_, '_> {
-            type Ok = ();
-            type Error = Unwritable;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-                self.item(value)
-            }
-
-            fn end(self) -> Result<(), Unwritable> {
-                self.close();
-                Ok(())
-            }
-        })*
-    };
-}
-
-items! {
-    SerializeSeq serialize_element
-    SerializeTuple serialize_element
-    SerializeTupleStruct serialize_field
-    SerializeTupleVariant serialize_field
-}
-
-/// A map being written.
-struct Entries<'x, 'a> {
-    xml: &'x mut Xml<'a>,
-    item: &'x str,
-    names: Entry,
-    /// Where the content of the present entry starts.
-    start: usize,
-    /// The element around the entries and where its content starts.
-    around: Option<(&'x str, usize)>,
-}
-
-impl SerializeMap for Entries<'_, '_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
-        self.start = self.xml.open(self.item);
-        key.serialize(Element { xml: self.xml, name: self.names.key })
+    if copied == 0 {
+        return text.into();
     }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-        value.serialize(Element { xml: self.xml, name: self.names.value })?;
-        self.xml.close(self.item, self.start);
-        Ok(())
-    }
-
-    fn end(self) -> Result<(), Unwritable> {
-        if let Some((name, content)) = self.around {
-            self.xml.close(name, content);
-        }
-        Ok(())
-    }
-}
-
-/// A struct being written.
-struct Members<'x, 'a> {
-    xml: &'x mut Xml<'a>,
-    name: &'x str,
-    /// Where its content starts.
-    content: usize,
-}
-
-impl SerializeStruct for Members<'_, '_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Unwritable> {
-        value.serialize(Element { xml: self.xml, name })
-    }
-
-    fn end(self) -> Result<(), Unwritable> {
-        self.xml.close(self.name, self.content);
-        Ok(())
-    }
-}
-
-impl SerializeStructVariant for Members<'_, '_> {
-    type Ok = ();
-    type Error = Unwritable;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Unwritable> {
-        SerializeStruct::serialize_field(self, name, value)
-    }
-
-    fn end(self) -> Result<(), Unwritable> {
-        SerializeStruct::end(self)
-    }
+    escaped.push_str(&text[copied..]);
+    escaped.into()
 }
 
 #[cfg(test)]
@@ -615,10 +306,10 @@ mod tests {
 
     #[test]
     fn escapes() {
-        let mut out = String::new();
-        escape("a&<>\"'\r\n\t\x08\0\u{7f}é\u{FFFD}\u{FFFE}\u{FFFF}\u{FEFF}\u{F000}🐦&", &mut out);
+        let escaped =
+            escape("a&<>\"'\r\n\t\x08\0\u{7f}é\u{FFFD}\u{FFFE}\u{FFFF}\u{FEFF}\u{F000}🐦&");
         let expected = "a&amp;&lt;&gt;&quot;'&#xD;\n\t\u{FFFD}\u{FFFD}\u{7f}é\u{FFFD}\u{FFFD}\u{FFFD}\u{FEFF}\u{F000}🐦&amp;";
-        assert_eq!(out, expected);
+        assert_eq!(escaped, expected);
     }
 
     #[test]

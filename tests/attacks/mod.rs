@@ -1,6 +1,6 @@
 //! Attacks on a server, each on one promise of docs/security.md.
 //!
-//! `tests/attacks.rs` starts a server for each attack; `examples/siege` runs them against any server:
+//! `tests/promises.rs` starts a server for each attack; `examples/siege` runs them against any server:
 //!
 //! ```sh
 //! cargo run --example siege -- --break-in --server target/debug/squab
@@ -12,8 +12,6 @@
 //! same request without what is hostile about it, which must succeed, or the attempt says nothing.
 //! Attacks create queues and topics whose names begin with `attack-`, delete them, and change
 //! nothing else, so that anyone can run them against a server in use.
-
-#![allow(dead_code, reason = "the test and the example each use a part")]
 
 mod early_rejection;
 mod foreign_hosts;

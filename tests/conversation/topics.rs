@@ -24,10 +24,10 @@
 //! `at` (Timestamp), `replayed`, `nattr.NAME`, and of letters `raw`, `type` (the content's), `to`.
 //! `topic(t)`, `sub(s)` and `at(+10s)` stand for two ARNs and a timestamp.
 
-use crate::gateway::{Answer, EPOCH, Reply, sns};
-use crate::{
+use super::{
     Conversation, Item, Verdict, compare, compare_items, long, milliseconds, pairs, sorted,
 };
+use crate::gateway::{Answer, EPOCH, Reply, sns};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use squab::domain::address::has_fifo_suffix;
@@ -123,7 +123,7 @@ impl Conversation {
                     _ => "Unsubscribe",
                 };
                 let reply = reply(&answer, operation);
-                compare(&self.told(crate::outcome(reply)), expected)
+                compare(&self.told(super::outcome(reply)), expected)
             }
             "many" => self.subscribe_many(name, arguments, expected).await,
             "total" => self.total(name, arguments.parse().unwrap(), expected).await,
@@ -133,7 +133,7 @@ impl Conversation {
 
     async fn plain_sns(&self, operation: &str, input: Value, expected: &str) -> Verdict {
         let answer = self.service.ask_sns(&self.caller, operation, &input).await;
-        compare(&self.told(crate::outcome(answer)), expected)
+        compare(&self.told(super::outcome(answer)), expected)
     }
 
     async fn create_topic(&mut self, name: &str, arguments: &str, expected: &str) -> Verdict {
@@ -151,7 +151,7 @@ impl Conversation {
         if let Ok(answer) = &answer {
             assert_eq!(answer["TopicArn"], self.topic_arn(name));
         }
-        compare(&crate::outcome(answer), expected)
+        compare(&super::outcome(answer), expected)
     }
 
     fn topic_attributes(&self, arguments: &str) -> (Map<String, Value>, Map<String, Value>) {
@@ -352,7 +352,7 @@ impl Conversation {
             input["AuthenticateOnUnsubscribe"] = value.into();
         }
         let answer = self.service.ask_sns(&self.caller, "ConfirmSubscription", &input).await;
-        compare(&self.told(crate::outcome(answer)), expected)
+        compare(&self.told(super::outcome(answer)), expected)
     }
 
     /// What an endpoint got; what is in it is remembered.
@@ -380,7 +380,7 @@ impl Conversation {
             Some(kind) => kind.to_owned(),
             None => body.trim_end().lines().next().unwrap_or_default().to_owned(),
         };
-        let mut item = Item::bare(crate::short(&head));
+        let mut item = Item::bare(super::short(&head));
         item.pair("to", Some(to));
         self.pairs_of_envelope(&mut item, &envelope);
         if let Letter::Post(post) = letter {
@@ -407,7 +407,7 @@ impl Conversation {
             "at",
             text("Timestamp").map(|at| {
                 let at = OffsetDateTime::parse(&at, &Rfc3339).unwrap();
-                crate::since_epoch(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap())
+                super::since_epoch(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap())
             }),
         );
         for (name, value) in envelope["MessageAttributes"].as_object().into_iter().flatten() {

@@ -6,9 +6,6 @@
 //! torn, files may have their new size and none of their new bytes, names that were made or removed
 //! may be as before until their directory was synced.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::ops::Range;

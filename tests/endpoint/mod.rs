@@ -1,9 +1,6 @@
 //! An HTTP endpoint in this process, which tells of every message that it is sent and answers as it
 //! was told to.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;

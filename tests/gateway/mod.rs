@@ -4,9 +4,6 @@
 //! names its parameters and elements is written down here once more, from the published names, so
 //! that a mistake in the server's own table shows.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 pub mod sns;
 
 use axum::body::{Body, Bytes};

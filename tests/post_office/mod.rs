@@ -1,9 +1,6 @@
 //! The service in this process with a carrier that remembers what it was given, and answers as it
 //! was told to.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, by_route, settings};
 use axum::body::Body;
 use http_body_util::BodyExt;
@@ -36,6 +33,8 @@ pub enum Plan {
     Wait(u16),
     /// Nothing, ever.
     Hang,
+    /// A bug.
+    Panic,
 }
 
 /// One attempt.
@@ -135,6 +134,7 @@ impl Carrier for PostOffice {
                     Outcome::of_http_status(status)
                 }
                 Plan::Hang => std::future::pending().await,
+                Plan::Panic => panic!("a bug in a delivery"),
             }
         })
     }

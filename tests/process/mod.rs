@@ -1,8 +1,5 @@
 //! The built program as a process: started, talked to over HTTP, and ended.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,6 +7,22 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// Returns whether this process runs the test `name` (its full path) and no other. If not, runs it
+/// in such a process, and panics if it fails there. For tests of what a process has once: its log.
+pub fn runs_alone(name: &str) -> bool {
+    const ALONE: &str = "SQUAB_TEST_ALONE";
+    if std::env::var(ALONE).is_ok_and(|alone| alone == name) {
+        return true;
+    }
+    let own = std::env::current_exe().unwrap();
+    let run = Command::new(own).args([name, "--exact", "--nocapture"]).env(ALONE, name).output();
+    let run = run.unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(output.contains("1 passed"), "there is no test {name}: {output}");
+    false
+}
 
 /// The program with nothing of this process's environment.
 pub fn squab(arguments: &[&str]) -> Command {
@@ -172,7 +185,6 @@ impl Connection {
     }
 
     /// The same connection, for another thread or to close half of it.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub fn another_end(&self) -> TcpStream {
         self.stream.get_ref().try_clone().unwrap()
     }

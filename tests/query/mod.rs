@@ -1,8 +1,5 @@
 //! AWS Query as its clients write it, parameter by parameter, for services that speak nothing else.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use crate::gateway::{Answer, Element, HOST, Service};
 use axum::body::Body;
 use hyper::Request;

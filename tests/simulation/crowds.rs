@@ -1,8 +1,8 @@
 //! Queues with far more messages than a page, a receive or a sweep looks at, and those who bring
 //! and take them.
 
-use crate::clients;
-use crate::world::{QUEUES, Step, World};
+use super::clients;
+use super::world::{QUEUES, Step, World};
 use serde_json::json;
 
 /// No queue is made longer than this.
@@ -72,7 +72,7 @@ impl World {
         let deletes = self.random.bool();
         let visibility = self.random.choice([20, 60, 600]);
         for _ in 0..CROWD / 10 * 2 {
-            let input = crate::queues::receive_input(&queue, 10, visibility);
+            let input = super::queues::receive_input(&queue, 10, visibility);
             let held = self.clients[client].len();
             let messages = self.receive_with(client, &queue, 10, visibility, &input).await?;
             if messages.is_empty() {
@@ -97,7 +97,7 @@ impl World {
         self.crowd_into("fair", 9).await?;
         for _ in 0..12 {
             let max = self.random.usize(1..=10);
-            let input = crate::queues::receive_input("fair", max, Some(LONG));
+            let input = super::queues::receive_input("fair", max, Some(LONG));
             self.receive_with(client, "fair", max, Some(LONG), &input).await?;
             match self.random.u32(..4) {
                 0 => self.send_to("fair").await?,

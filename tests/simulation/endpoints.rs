@@ -1,7 +1,7 @@
 //! HTTP endpoints outside: how they behave, how they are to be treated, and what they have got.
 
+use super::world::{Step, World, queue_arn};
 use crate::oracle::{Patience, Reaction, Subscription, read};
-use crate::world::{Step, World, queue_arn};
 use serde_json::json;
 use squab::domain::Refusal;
 use squab::domain::delivery_outcome::Outcome;

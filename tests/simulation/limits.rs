@@ -1,10 +1,10 @@
 //! Queues of which as many messages are in flight as may be. So many messages would take too long: the
 //! counter of the queue says that there are more than there are, and so does the oracle.
 
-use crate::clients;
+use super::clients;
+use super::queues::receive_input;
+use super::world::{Step, Stop, World};
 use crate::gateway::Caller;
-use crate::queues::receive_input;
-use crate::world::{Step, Stop, World};
 use squab::domain::address::QueueAddress;
 use squab::engine::queues;
 use squab::store::{Counts, Txn};

@@ -1,8 +1,8 @@
 //! Requests that are refused: with the code that AWS documents, and without any effect.
 
-use crate::queues::receive_input;
-use crate::topics::{TOPICS, topic_arn};
-use crate::world::{Step, World, queue_arn};
+use super::queues::receive_input;
+use super::topics::{TOPICS, topic_arn};
+use super::world::{Step, World, queue_arn};
 use serde_json::{Value, json};
 
 /// An operation, its input, and the code of its refusal.

@@ -1,10 +1,10 @@
 //! What clients do with queues, and what the oracle is told of it.
 
-use crate::clients::{self, Held};
-use crate::crowds::CROWD;
+use super::clients::{self, Held};
+use super::crowds::CROWD;
+use super::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use crate::gateway::{Caller, Reply};
 use crate::oracle::{Attributes, Outgoing, Received, Retry, Verdict};
-use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Map, Value, json};
 use squab::domain::address::has_fifo_suffix;
 use std::collections::HashSet;
@@ -326,7 +326,7 @@ impl World {
             return None;
         }
         let index = match self.random.u32(..4) {
-            _ if client == crate::world::CLIENTS - 1 => 0,
+            _ if client == super::world::CLIENTS - 1 => 0,
             0 => self.random.usize(..held.len()),
             _ => self.random.usize(held.len().saturating_sub(10)..held.len()),
         };

@@ -1,9 +1,9 @@
 //! Archives of FIFO topics, and subscriptions that get something from there once more.
 
+use super::topics::topic_arn;
+use super::world::{FULL, Step, World};
 use crate::gateway::Caller;
 use crate::oracle::Subscription;
-use crate::topics::topic_arn;
-use crate::world::{FULL, Step, World};
 use serde_json::json;
 use squab::domain::timestamp::iso_8601;
 use squab::domain::topic_address::TopicAddress;

@@ -1,8 +1,8 @@
 //! Makes a failing history short: parts of it are left out, large ones first, as long as the rest
 //! still fails.
 
-use crate::Failure;
-use crate::actions::Action;
+use super::Failure;
+use super::actions::Action;
 
 /// A part of the actions that still fails, from which no single one can be left out, unless that
 /// took more than so many repeats. Which complaint it is may change on the way.

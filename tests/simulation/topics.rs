@@ -1,9 +1,9 @@
 //! What clients do with topics, and what the oracle is told of it.
 
-use crate::clients;
+use super::clients;
+use super::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use crate::gateway::sns::TOPICS as ARNS;
 use crate::oracle::{Filter, Patience, Published, Subscription, Topic};
-use crate::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use serde_json::{Value, json};
 use squab::domain::address::has_fifo_suffix;
 
@@ -71,7 +71,7 @@ impl World {
         self.must_in_the_end_sns("DeleteTopic", &json!({"TopicArn": topic_arn(name)})).await?;
         self.oracle.topics.remove(name);
         match self.create_topic(name).await {
-            Err(crate::world::Stop::Ended) => {
+            Err(super::world::Stop::Ended) => {
                 self.restart(true).await?;
                 self.create_topic(name).await
             }
@@ -81,7 +81,7 @@ impl World {
 
     pub async fn must_in_the_end_sns(&mut self, operation: &str, input: &Value) -> Step<Value> {
         match self.must_sns(operation, input).await {
-            Err(crate::world::Stop::Ended) => {
+            Err(super::world::Stop::Ended) => {
                 self.restart(true).await?;
                 self.must_sns(operation, input).await
             }

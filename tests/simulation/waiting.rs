@@ -1,9 +1,9 @@
 //! Receivers that wait: whatever makes a message ready wakes one of them, nobody waits while there is
 //! something for him, and who goes away while he waits or receives takes nothing with him.
 
-use crate::clients::{self, Held};
+use super::clients::{self, Held};
+use super::world::{FULL, Step, World};
 use crate::gateway::{Caller, Reply, Service};
-use crate::world::{FULL, Step, World};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
@@ -57,7 +57,7 @@ impl World {
         for _ in 0..self.random.u32(2..12) {
             if self.random.u32(..3) == 0 || line.is_empty() {
                 let (max, visibility) = self.draw_receive();
-                let mut input = crate::queues::receive_input(queue, max, visibility);
+                let mut input = super::queues::receive_input(queue, max, visibility);
                 input["WaitTimeSeconds"] = WAIT_SECONDS.into();
                 let now = self.oracle.now;
                 self.log.push(format!("waits from +{}ms: {input}", now - crate::gateway::EPOCH));

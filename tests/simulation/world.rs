@@ -1,9 +1,9 @@
 //! The service, its clients and the oracle, and how time, restarts and looks at everything go.
 
-use crate::actions::{Action, Kind};
-use crate::clients::Held;
-use crate::endpoints::{OnTheWay, Work};
-use crate::fuse::{Fuse, Mortal};
+use super::actions::{Action, Kind};
+use super::clients::Held;
+use super::endpoints::{OnTheWay, Work};
+use super::fuse::{Fuse, Mortal};
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
 use crate::oracle::{Listed, Oracle, Reaction, Seen, read};
 use fastrand::Rng;
@@ -378,7 +378,7 @@ impl World {
             let counts = tx.counts(queue.backlog)?;
             let mut seen = Vec::new();
             let messages = tx.oldest_messages(queue.backlog, 1_000)?;
-            let wrong = crate::rows::wrong_group(tx, &queue, &messages)?;
+            let wrong = super::rows::wrong_group(tx, &queue, &messages)?;
             for message in messages {
                 let id = message.id.to_string();
                 let unknown = if known.contains(&id) {
@@ -504,7 +504,7 @@ impl World {
                     break;
                 }
                 self.clients[0].clear();
-                let input = crate::queues::receive_input(&queue, 10, Some(60));
+                let input = super::queues::receive_input(&queue, 10, Some(60));
                 self.receive_with(0, &queue, 10, Some(60), &input).await?;
                 while let Some(held) = self.clients[0].pop() {
                     self.delete_one(&held).await?;

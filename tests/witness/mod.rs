@@ -4,9 +4,6 @@
 //! Every message has a name, which is the beginning of its body. A call that was begun and not
 //! answered, or answered with 5xx, may have happened or not. One that was answered has happened.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 pub mod judgment;
 
 use crate::process::Connection;

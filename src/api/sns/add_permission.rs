@@ -3,15 +3,13 @@
 //! AWS: API_AddPermission.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::{Refusal, topic_policy};
+use crate::api::prelude::*;
+use crate::domain::topic_policy;
 use crate::engine::topics;
-use serde::Deserialize;
 
 /// The input of AddPermission.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub label: Option<String>,
@@ -33,12 +31,10 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let accounts = input.aws_account_id.unwrap_or_default();
     let actions = input.action_name.unwrap_or_default();
     let arn = topic.arn();
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            topics::change_policy(tx, &access, &topic, |policy| {
-                topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
-            })
+    cx.run(move |tx, caller| {
+        topics::change_policy(tx, &caller.access, &topic, |policy| {
+            topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
         })
-        .await
+    })
+    .await
 }

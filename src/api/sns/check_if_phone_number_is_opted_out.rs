@@ -3,16 +3,13 @@
 //! AWS: API_CheckIfPhoneNumberIsOptedOut.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::sms::given_number;
 use crate::engine::sms;
-use serde::{Deserialize, Serialize};
 
 /// The input of CheckIfPhoneNumberIsOptedOut.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub phone_number: Option<String>,
 }
@@ -20,7 +17,6 @@ pub struct Input {
 /// The output of CheckIfPhoneNumberIsOptedOut.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub is_opted_out: bool,
 }
@@ -31,8 +27,7 @@ pub async fn check_if_phone_number_is_opted_out(
     input: Input,
 ) -> Result<Output, Refusal> {
     let number = given_number(&required(input.phone_number, "phoneNumber")?)?;
-    let place = (cx.account.clone(), cx.region.clone());
     let is_opted_out =
-        cx.runtime.run(move |tx| sms::is_opted_out(tx, (&place.0, &place.1), &number)).await?;
+        cx.run(move |tx, caller| sms::is_opted_out(tx, caller.place(), &number)).await?;
     Ok(Output { is_opted_out })
 }

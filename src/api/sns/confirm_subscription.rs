@@ -4,16 +4,13 @@
 //! matters.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::topic_attributes::parse_bool;
 use crate::engine::subscriptions;
-use serde::{Deserialize, Serialize};
 
 /// The input of ConfirmSubscription.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub token: Option<String>,
@@ -23,7 +20,6 @@ pub struct Input {
 /// The output of ConfirmSubscription.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub subscription_arn: String,
 }
@@ -35,11 +31,15 @@ pub async fn confirm_subscription(cx: &Context, input: Input) -> Result<Output, 
     let topic = cx.topic("TopicArn", &arn).map_err(|_| subscriptions::other_topic())?;
     let token = input.token.unwrap_or_default();
     let protect = input.authenticate_on_unsubscribe.as_deref().and_then(parse_bool);
-    let signed = cx.signed;
     let subscription = cx
-        .runtime
-        .run(move |tx| {
-            subscriptions::confirm(tx, &topic.region, &token, signed, protect == Some(true))
+        .run(move |tx, caller| {
+            subscriptions::confirm(
+                tx,
+                &topic.region,
+                &token,
+                caller.is_signed(),
+                protect == Some(true),
+            )
         })
         .await?;
     Ok(Output { subscription_arn: subscription.arn() })

@@ -3,19 +3,15 @@
 //! AWS: API_CreatePlatformApplication. Credentials are taken as they are: there is nobody to try them with.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::platform::{
     ApplicationAddress, ApplicationAttributes, check_application_name, check_platform,
 };
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of CreatePlatformApplication. It has no text form: there are credentials in it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub name: Option<String>,
     pub platform: Option<String>,
@@ -25,7 +21,6 @@ pub struct Input {
 /// The output of CreatePlatformApplication.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub platform_application_arn: String,
 }
@@ -43,9 +38,9 @@ pub async fn create_platform_application(cx: &Context, input: Input) -> Result<O
     check_application_name(&name)?;
     check_platform(&platform)?;
     let attributes = ApplicationAttributes::create(&platform, &attributes)?;
-    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let address = ApplicationAddress { account, region, platform, name };
     let platform_application_arn = address.arn();
-    cx.runtime.run(move |tx| platform::create_application(tx, &address, &attributes)).await?;
+    cx.run(move |tx, _| platform::create_application(tx, &address, &attributes)).await?;
     Ok(Output { platform_application_arn })
 }

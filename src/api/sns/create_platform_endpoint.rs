@@ -3,17 +3,13 @@
 //! AWS: API_CreatePlatformEndpoint.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::platform::EndpointAttributes;
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of CreatePlatformEndpoint.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub platform_application_arn: Option<String>,
     pub token: Option<String>,
@@ -24,7 +20,6 @@ pub struct Input {
 /// The output of CreatePlatformEndpoint.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub endpoint_arn: String,
 }
@@ -43,6 +38,6 @@ pub async fn create_platform_endpoint(cx: &Context, input: Input) -> Result<Outp
         &input.attributes.unwrap_or_default(),
     )?;
     let endpoint =
-        cx.runtime.run(move |tx| platform::create_endpoint(tx, &address, &attributes)).await?;
+        cx.run(move |tx, _| platform::create_endpoint(tx, &address, &attributes)).await?;
     Ok(Output { endpoint_arn: endpoint.arn() })
 }

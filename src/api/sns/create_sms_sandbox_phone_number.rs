@@ -4,17 +4,14 @@
 //! be looked at; it is in English whatever the language.
 
 use super::shapes::Empty;
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::sms::{LANGUAGES, SANDBOX_NUMBER, is_sandbox_number};
 use crate::engine::sms;
-use serde::Deserialize;
 
 /// The input of CreateSMSSandboxPhoneNumber.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub phone_number: Option<String>,
     pub language_code: Option<String>,
@@ -26,8 +23,7 @@ pub async fn create_sms_sandbox_phone_number(cx: &Context, input: Input) -> Resu
         .one_of("languageCode", input.language_code.as_deref(), &LANGUAGES)
         .check()?;
     let number = input.phone_number.unwrap_or_default();
-    let place = (cx.account.clone(), cx.region.clone());
-    cx.runtime.run(move |tx| sms::create_sandbox_number(tx, (&place.0, &place.1), &number)).await?;
+    cx.run(move |tx, caller| sms::create_sandbox_number(tx, caller.place(), &number)).await?;
     Ok(Empty {})
 }
 

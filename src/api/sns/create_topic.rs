@@ -3,21 +3,17 @@
 //! AWS: API_CreateTopic.
 
 use super::shapes::{Tag, tags, tags_fit};
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::DATA_PROTECTION_POLICY_LENGTH;
 use crate::domain::topic_address::TopicAddress;
 use crate::domain::topic_address::check_topic_name;
 use crate::domain::topic_attributes::asks_for_fifo;
 use crate::engine::topics;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of CreateTopic.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -28,7 +24,6 @@ pub struct Input {
 /// The output of CreateTopic.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub topic_arn: String,
 }
@@ -43,13 +38,13 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     let tags = tags(input.tags.unwrap_or_default())?;
     let data_protection_policy = input.data_protection_policy;
     check_data_protection_policy(data_protection_policy.as_deref().unwrap_or_default())?;
-    let address = TopicAddress { account: cx.account.clone(), region: cx.region.clone(), name };
+    let address =
+        TopicAddress { account: cx.caller.account.clone(), region: cx.caller.region.clone(), name };
     let topic_arn = address.arn();
-    cx.runtime
-        .run(move |tx| {
-            topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
-        })
-        .await?;
+    cx.run(move |tx, _| {
+        topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
+    })
+    .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.
     cx.runtime.notary().prepare();
     Ok(Output { topic_arn })

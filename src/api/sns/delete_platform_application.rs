@@ -3,15 +3,12 @@
 //! AWS: API_DeletePlatformApplication. An application that is not there is no error.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::platform;
-use serde::Deserialize;
 
 /// The input of DeletePlatformApplication.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub platform_application_arn: Option<String>,
 }
@@ -20,5 +17,5 @@ pub struct Input {
 pub async fn delete_platform_application(cx: &Context, input: Input) -> Result<(), Refusal> {
     let arn = required(input.platform_application_arn, "platformApplicationArn")?;
     let address = cx.application(&arn)?;
-    cx.runtime.run(move |tx| platform::delete_application(tx, &address)).await
+    cx.run(move |tx, _| platform::delete_application(tx, &address)).await
 }

@@ -3,15 +3,12 @@
 //! AWS: API_GetDataProtectionPolicy.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::topics;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetDataProtectionPolicy.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub resource_arn: Option<String>,
 }
@@ -19,7 +16,6 @@ pub struct Input {
 /// The output of GetDataProtectionPolicy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub data_protection_policy: String,
 }
@@ -27,8 +23,7 @@ pub struct Output {
 /// Tells the data protection policy of a topic, an empty text if it has none.
 pub async fn get_data_protection_policy(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("ResourceArn", &required(input.resource_arn, "resourceArn")?)?;
-    let access = cx.access.clone();
-    let topic = cx.runtime.run(move |tx| topics::find(tx, &access, &address)).await?;
+    let topic = cx.run(move |tx, caller| topics::find(tx, &caller.access, &address)).await?;
     let policy = topic.attributes.data_protection_policy().unwrap_or_default();
     Ok(Output { data_protection_policy: policy.to_owned() })
 }

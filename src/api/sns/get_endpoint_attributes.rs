@@ -3,16 +3,12 @@
 //! AWS: API_GetEndpointAttributes.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetEndpointAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub endpoint_arn: Option<String>,
 }
@@ -20,7 +16,6 @@ pub struct Input {
 /// The output of GetEndpointAttributes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub attributes: IndexMap<String, String>,
 }
@@ -30,6 +25,6 @@ pub async fn get_endpoint_attributes(cx: &Context, input: Input) -> Result<Outpu
     let arn = required(input.endpoint_arn, "endpointArn")?;
     let endpoint = cx.endpoint("EndpointArn", &arn)?;
     let endpoint = endpoint.ok_or_else(|| Refusal::not_found("Endpoint"))?;
-    let endpoint = cx.runtime.run(move |tx| platform::find_endpoint(tx, &endpoint)).await?;
+    let endpoint = cx.run(move |tx, _| platform::find_endpoint(tx, &endpoint)).await?;
     Ok(Output { attributes: endpoint.attributes.shown() })
 }

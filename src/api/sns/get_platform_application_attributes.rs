@@ -3,16 +3,12 @@
 //! AWS: API_GetPlatformApplicationAttributes. Credentials are never shown.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetPlatformApplicationAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub platform_application_arn: Option<String>,
 }
@@ -20,7 +16,6 @@ pub struct Input {
 /// The output of GetPlatformApplicationAttributes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub attributes: IndexMap<String, String>,
 }
@@ -32,6 +27,6 @@ pub async fn get_platform_application_attributes(
 ) -> Result<Output, Refusal> {
     let arn = required(input.platform_application_arn, "platformApplicationArn")?;
     let address = cx.application(&arn)?;
-    let application = cx.runtime.run(move |tx| platform::find_application(tx, &address)).await?;
+    let application = cx.run(move |tx, _| platform::find_application(tx, &address)).await?;
     Ok(Output { attributes: application.attributes.shown() })
 }

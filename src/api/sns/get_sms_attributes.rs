@@ -3,10 +3,7 @@
 //! AWS: API_GetSMSAttributes. Shown is what was set, and the spend limit that every account begins
 //! with. Nothing is spent, so no limit is ever reached.
 
-use crate::api::Context;
-use crate::domain::Refusal;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// US dollars a month, until SetSMSAttributes says otherwise.
 const SPEND_LIMIT: &str = "1";
@@ -14,7 +11,6 @@ const SPEND_LIMIT: &str = "1";
 /// The input of GetSMSAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub attributes: Option<Vec<String>>,
 }
@@ -22,16 +18,13 @@ pub struct Input {
 /// The output of GetSMSAttributes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub attributes: IndexMap<String, String>,
 }
 
 /// Tells SMS settings of the caller's account: those that are asked for, or all.
 pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let place = (cx.account.clone(), cx.region.clone());
-    let mut attributes =
-        cx.runtime.run(move |tx| Ok(tx.sms_attributes((&place.0, &place.1))?)).await?;
+    let mut attributes = cx.run(move |tx, caller| Ok(tx.sms_attributes(caller.place())?)).await?;
     attributes.entry("MonthlySpendLimit".to_owned()).or_insert_with(|| SPEND_LIMIT.to_owned());
     let asked_for = input.attributes.unwrap_or_default();
     if !asked_for.is_empty() {

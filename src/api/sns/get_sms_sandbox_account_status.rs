@@ -2,20 +2,16 @@
 //!
 //! AWS: API_GetSMSSandboxAccountStatus. Accounts are out of the sandbox: messages go to any number.
 
-use crate::api::Context;
-use crate::domain::Refusal;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// The input of GetSMSSandboxAccountStatus.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {}
 
 /// The output of GetSMSSandboxAccountStatus.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub is_in_sandbox: bool,
 }

@@ -3,17 +3,13 @@
 //! AWS: API_GetTopicAttributes.
 
 use super::shapes::required;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::timestamp::iso_8601;
 use crate::engine::topics;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetTopicAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
 }
@@ -21,7 +17,6 @@ pub struct Input {
 /// The output of GetTopicAttributes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub attributes: IndexMap<String, String>,
 }
@@ -29,8 +24,7 @@ pub struct Output {
 /// Tells the attributes of a topic.
 pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
-    let access = cx.access.clone();
-    let topic = cx.runtime.run(move |tx| topics::find(tx, &access, &address)).await?;
+    let topic = cx.run(move |tx, caller| topics::find(tx, &caller.access, &address)).await?;
     let mut attributes = topic.attributes.shown(&topic.address);
     for (name, count) in [
         ("SubscriptionsConfirmed", topic.confirmed),

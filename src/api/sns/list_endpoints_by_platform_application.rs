@@ -3,17 +3,13 @@
 //! AWS: API_ListEndpointsByPlatformApplication. A hundred a page, the oldest first.
 
 use super::shapes::{page, read_number_token, required};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListEndpointsByPlatformApplication.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub platform_application_arn: Option<String>,
     pub next_token: Option<String>,
@@ -22,7 +18,6 @@ pub struct Input {
 /// The output of ListEndpointsByPlatformApplication.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub endpoints: Vec<Endpoint>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +27,6 @@ pub struct Output {
 /// An element of the list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Endpoint {
     pub endpoint_arn: String,
     pub attributes: IndexMap<String, String>,
@@ -47,8 +41,7 @@ pub async fn list_endpoints_by_platform_application(
     let address = cx.application(&arn)?;
     let after = read_number_token(input.next_token.as_deref())?;
     let (application, endpoints) = cx
-        .runtime
-        .run(move |tx| {
+        .run(move |tx, _| {
             let application = platform::find_application(tx, &address)?;
             let endpoints = tx.platform_endpoints_after(application.id, after, SNS_PAGE + 1)?;
             Ok((application.address, endpoints))

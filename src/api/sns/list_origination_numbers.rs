@@ -3,15 +3,12 @@
 //! AWS: API_ListOriginationNumbers. The list is empty: there is no carrier that leases numbers.
 
 use super::shapes::read_next_token;
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// The input of ListOriginationNumbers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
     pub max_results: Option<i64>,
@@ -20,7 +17,6 @@ pub struct Input {
 /// The output of ListOriginationNumbers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub phone_numbers: Vec<String>,
     pub next_token: Option<String>,

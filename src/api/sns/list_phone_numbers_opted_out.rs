@@ -3,15 +3,12 @@
 //! AWS: API_ListPhoneNumbersOptedOut. A hundred a page, in their order.
 
 use super::shapes::{page, read_next_token};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListPhoneNumbersOptedOut.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
 }
@@ -19,7 +16,6 @@ pub struct Input {
 /// The output of ListPhoneNumbersOptedOut.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub phone_numbers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,10 +25,9 @@ pub struct Output {
 /// Lists the phone numbers whose owners want no messages.
 pub async fn list_phone_numbers_opted_out(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
-    let place = (cx.account.clone(), cx.region.clone());
+    let place = (cx.caller.account.clone(), cx.caller.region.clone());
     let phone_numbers = cx
-        .runtime
-        .run(move |tx| {
+        .run(move |tx, _| {
             Ok(tx.opted_out_numbers_after((&place.0, &place.1), &after, SNS_PAGE + 1)?)
         })
         .await?;

@@ -3,16 +3,12 @@
 //! AWS: API_ListPlatformApplications. A hundred a page, in the order of platforms and names.
 
 use super::shapes::{bad_next_token, page, read_next_token};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListPlatformApplications.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
 }
@@ -20,7 +16,6 @@ pub struct Input {
 /// The output of ListPlatformApplications.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub platform_applications: Vec<PlatformApplication>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +25,6 @@ pub struct Output {
 /// An element of the list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct PlatformApplication {
     pub platform_application_arn: String,
     pub attributes: IndexMap<String, String>,
@@ -44,10 +38,9 @@ pub async fn list_platform_applications(cx: &Context, input: Input) -> Result<Ou
         Some(after) => after.split_once('/').ok_or_else(bad_next_token)?,
     };
     let after = (after.0.to_owned(), after.1.to_owned());
-    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let applications = cx
-        .runtime
-        .run(move |tx| {
+        .run(move |tx, _| {
             let after = (after.0.as_str(), after.1.as_str());
             Ok(tx.platform_applications_after(&account, &region, after, SNS_PAGE + 1)?)
         })

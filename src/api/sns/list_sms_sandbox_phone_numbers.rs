@@ -3,17 +3,14 @@
 //! AWS: API_ListSMSSandboxPhoneNumbers. In their order.
 
 use super::shapes::{page, read_next_token};
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
 use crate::store::SandboxNumber;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListSMSSandboxPhoneNumbers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
     pub max_results: Option<i64>,
@@ -22,7 +19,6 @@ pub struct Input {
 /// The output of ListSMSSandboxPhoneNumbers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub phone_numbers: Vec<PhoneNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +28,6 @@ pub struct Output {
 /// An element of the list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct PhoneNumber {
     pub phone_number: String,
     pub status: &'static str,
@@ -52,10 +47,9 @@ pub async fn list_sms_sandbox_phone_numbers(cx: &Context, input: Input) -> Resul
     Constraints::default().range("maxResults", input.max_results, 1..=SNS_PAGE).check()?;
     let most = input.max_results.unwrap_or(SNS_PAGE);
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
-    let place = (cx.account.clone(), cx.region.clone());
+    let place = (cx.caller.account.clone(), cx.caller.region.clone());
     let numbers = cx
-        .runtime
-        .run(move |tx| Ok(tx.sandbox_numbers_after((&place.0, &place.1), &after, most + 1)?))
+        .run(move |tx, _| Ok(tx.sandbox_numbers_after((&place.0, &place.1), &after, most + 1)?))
         .await?;
     let (numbers, next_token) = page(numbers, most, |last| last.phone_number.clone());
     Ok(Output { phone_numbers: numbers.into_iter().map(Into::into).collect(), next_token })

@@ -3,16 +3,13 @@
 //! AWS: API_ListSubscriptions. A hundred a page, the oldest first.
 
 use super::shapes::{SubscriptionElement, page, read_number_token};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
 use crate::store::Subscription;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListSubscriptions.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
 }
@@ -20,7 +17,6 @@ pub struct Input {
 /// The output of ListSubscriptions and ListSubscriptionsByTopic.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub subscriptions: Vec<SubscriptionElement>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,10 +34,11 @@ impl Output {
 /// Lists the subscriptions of the caller's account and region.
 pub async fn list_subscriptions(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_number_token(input.next_token.as_deref())?;
-    let (account, region) = (cx.account.clone(), cx.region.clone());
+    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let subscriptions = cx
-        .runtime
-        .run(move |tx| Ok(tx.subscriptions_of_account(&account, &region, after, SNS_PAGE + 1)?))
+        .run(move |tx, _| {
+            Ok(tx.subscriptions_of_account(&account, &region, after, SNS_PAGE + 1)?)
+        })
         .await?;
     Ok(Output::new(subscriptions))
 }

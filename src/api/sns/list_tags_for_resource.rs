@@ -4,15 +4,12 @@
 
 use super::shapes::{Tag, resource_arn_fits};
 use super::tag_resource::check_resource;
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// The input of ListTagsForResource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub resource_arn: Option<String>,
 }
@@ -20,7 +17,6 @@ pub struct Input {
 /// The output of ListTagsForResource.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub tags: Vec<Tag>,
 }
@@ -29,11 +25,9 @@ pub struct Output {
 pub async fn list_tags_for_resource(cx: &Context, input: Input) -> Result<Output, Refusal> {
     resource_arn_fits(Constraints::default(), input.resource_arn.as_deref()).check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
-    let access = cx.access.clone();
     let tags = cx
-        .runtime
-        .run(move |tx| {
-            check_resource(tx, &access, &topic)?;
+        .run(move |tx, caller| {
+            check_resource(tx, &caller.access, &topic)?;
             Ok(tx.resource_tags(&topic.arn())?)
         })
         .await?;

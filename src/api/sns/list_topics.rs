@@ -3,15 +3,12 @@
 //! AWS: API_ListTopics. A hundred a page, in the order of their names.
 
 use super::shapes::{page, read_next_token};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListTopics.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub next_token: Option<String>,
 }
@@ -19,7 +16,6 @@ pub struct Input {
 /// The output of ListTopics.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub topics: Vec<Topic>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +25,6 @@ pub struct Output {
 /// An element of the list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Topic {
     pub topic_arn: String,
 }
@@ -37,11 +32,9 @@ pub struct Topic {
 /// Lists the topics of the caller's account and region.
 pub async fn list_topics(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
-    let (account, region) = (cx.account.clone(), cx.region.clone());
-    let topics = cx
-        .runtime
-        .run(move |tx| Ok(tx.topics_after(&account, &region, &after, SNS_PAGE + 1)?))
-        .await?;
+    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
+    let topics =
+        cx.run(move |tx, _| Ok(tx.topics_after(&account, &region, &after, SNS_PAGE + 1)?)).await?;
     let (topics, next_token) = page(topics, SNS_PAGE, |last| last.address.name.clone());
     let topics = topics.iter().map(|topic| Topic { topic_arn: topic.address.arn() }).collect();
     Ok(Output { topics, next_token })

@@ -3,10 +3,10 @@
 //! AWS: API_Publish, API_PublishBatch.
 
 use super::shapes::Empty;
-use crate::api::Context;
+use crate::api::Caller;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::api::sqs::shapes::MessageAttributeValue;
-use crate::domain::Refusal;
 use crate::domain::limits::{BATCH_ENTRIES, MESSAGE_ATTRIBUTES, PUBLISH_BYTES};
 use crate::domain::message_structure::MessageTexts;
 use crate::domain::notification::Signature;
@@ -14,20 +14,17 @@ use crate::domain::platform::{EndpointAddress, is_endpoint_arn};
 use crate::domain::sms::to_publish_to;
 use crate::domain::sns_message::{self, Published};
 use crate::domain::topic_address::TopicAddress;
-use crate::engine::fan_out::{Audience, Fanout};
 use crate::engine::publish::{
-    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic, topic_to_ask,
+    Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
 use crate::store::Txn;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A message to publish: the input of Publish, and but for where it goes an entry of a batch.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub target_arn: Option<String>,
@@ -44,7 +41,6 @@ pub struct Input {
 /// The input of PublishBatch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchInput {
     pub topic_arn: Option<String>,
     pub publish_batch_request_entries: Option<Vec<Input>>,
@@ -53,7 +49,6 @@ pub struct BatchInput {
 /// What became of a message: the output of Publish, and with its Id an entry of a batch.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -71,7 +66,6 @@ impl Output {
 /// The output of PublishBatch.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchOutput {
     /// Always empty, and always there: what is wrong with one message refuses all.
     pub failed: Vec<Empty>,
@@ -90,16 +84,15 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
         }
         Target::Endpoint(endpoint) => {
             sns_message::check_size(message.size(), PUBLISH_BYTES)?;
-            let id = cx.runtime.run(move |tx| platform::publish(tx, &endpoint, &message)).await?;
+            let id = cx.run(move |tx, _| platform::publish(tx, &endpoint, &message)).await?;
             Receipt { id, sequence_number: None }
         }
         Target::Phone(number) => {
             sns_message::check_size(message.size(), PUBLISH_BYTES)?;
-            let place = (cx.account.clone(), cx.region.clone());
-            let id = cx
-                .runtime
-                .run(move |tx| sms::publish(tx, (&place.0, &place.1), &number, &message))
-                .await?;
+            let work = move |tx: &mut Txn<'_>, caller: &Caller| {
+                sms::publish(tx, caller.place(), &number, &message)
+            };
+            let id = cx.run(work).await?;
             Receipt { id, sequence_number: None }
         }
     };
@@ -237,9 +230,7 @@ fn checked(input: Input, for_many: bool) -> Result<Published, Refusal> {
     })
 }
 
-/// Publishes to a topic: in one transaction, or, where signatures are needed, in two with the
-/// signing in between. A topic that changes meanwhile may ask once more. Filters that take long are
-/// asked before, if the topic is known.
+/// Publishes to a topic in one transaction, and in more if messages have to be filtered or signed in between.
 async fn to_topic(
     cx: &Context,
     topic: TopicAddress,
@@ -247,49 +238,35 @@ async fn to_topic(
     in_batch: bool,
 ) -> Result<Vec<Receipt>, Refusal> {
     let request = Arc::new(Request {
-        access: cx.access.clone(),
+        access: cx.caller.access.clone(),
         topic,
         messages,
         in_batch,
         trace_header: cx.trace_header.clone(),
         base_url: cx.base_url.clone(),
     });
-    let fanouts = cx.runtime.fanouts();
+    let topics = cx.runtime.topics();
+    let mut accepting: Option<Arc<Vec<Vec<i64>>>> = None;
     let mut signed = Arc::new(Vec::new());
-    let mut audience = match topic_to_ask(fanouts, &request) {
-        None => None,
-        Some(topic) => Some(ask(cx, &request, topic, None).await?),
-    };
     loop {
         let work = {
-            let (fanouts, request) = (Arc::clone(fanouts), Arc::clone(&request));
-            let (audience, signed) = (audience.clone(), Arc::clone(&signed));
+            let (topics, request) = (Arc::clone(topics), Arc::clone(&request));
+            let (accepting, signed) = (accepting.clone(), Arc::clone(&signed));
             move |tx: &mut Txn<'_>| {
-                publish_to_topic(tx, &fanouts, &request, audience.as_deref(), &signed)
+                let accepting = accepting.as_ref().map(|it| it.as_slice());
+                publish_to_topic(tx, &topics, &request, accepting, &signed)
             }
         };
         match cx.runtime.run(work).await? {
             Outcome::Published(receipts) => return Ok(receipts),
-            Outcome::ToAsk(topic) => audience = Some(ask(cx, &request, topic, audience).await?),
+            Outcome::ToFilter(topic) => {
+                let request = Arc::clone(&request);
+                let filtering = cx.runtime.aside().run(move || topic.filter(&request.messages));
+                accepting = Some(Arc::new(filtering.await?));
+            }
             Outcome::ToSign(drafts) => signed = Arc::new(sign(cx, drafts).await?),
         }
     }
-}
-
-/// Asks the filters of a topic about messages, away from other jobs. `before`: what they said last.
-async fn ask(
-    cx: &Context,
-    request: &Arc<Request>,
-    topic: Arc<Fanout>,
-    before: Option<Arc<Audience>>,
-) -> Result<Arc<Audience>, Refusal> {
-    let (fanouts, request) = (Arc::clone(cx.runtime.fanouts()), Arc::clone(request));
-    let asking = cx.runtime.aside().run(move || {
-        // It may have changed while this was waiting for its turn.
-        let topic = fanouts.latest(&request.topic).unwrap_or(topic);
-        Arc::new(topic.ask(&request.messages, before.as_deref()))
-    });
-    asking.await
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {

@@ -4,15 +4,11 @@
 
 use super::create_topic::check_data_protection_policy;
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
-use crate::engine::topics;
-use serde::Deserialize;
+use crate::api::prelude::*;
 
 /// The input of PutDataProtectionPolicy.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub data_protection_policy: Option<String>,
@@ -27,12 +23,9 @@ pub async fn put_data_protection_policy(cx: &Context, input: Input) -> Result<()
     let address = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let policy = input.data_protection_policy.unwrap_or_default();
     check_data_protection_policy(&policy)?;
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            let mut topic = topics::find(tx, &access, &address)?;
-            topic.attributes.set_data_protection_policy(Some(&policy));
-            Ok(tx.update_topic(&topic)?)
-        })
-        .await
+    cx.on_topic(address, move |tx, mut topic| {
+        topic.attributes.set_data_protection_policy(Some(&policy));
+        Ok(tx.update_topic(&topic)?)
+    })
+    .await
 }

@@ -3,15 +3,13 @@
 //! AWS: API_RemovePermission. What AWS says of an unknown label is not known; here it is no error.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::{Refusal, topic_policy};
+use crate::api::prelude::*;
+use crate::domain::topic_policy;
 use crate::engine::topics;
-use serde::Deserialize;
 
 /// The input of RemovePermission.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub label: Option<String>,
@@ -22,12 +20,10 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     require([("topicArn", input.topic_arn.is_some()), ("label", input.label.is_some())])?;
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let label = input.label.unwrap_or_default();
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            topics::change_policy(tx, &access, &topic, |policy| {
-                topic_policy::remove_permission(policy, &label)
-            })
+    cx.run(move |tx, caller| {
+        topics::change_policy(tx, &caller.access, &topic, |policy| {
+            topic_policy::remove_permission(policy, &label)
         })
-        .await
+    })
+    .await
 }

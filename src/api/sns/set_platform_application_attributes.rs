@@ -3,16 +3,12 @@
 //! AWS: API_SetPlatformApplicationAttributes.
 
 use super::shapes::{check_attributes, required};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::platform;
-use indexmap::IndexMap;
-use serde::Deserialize;
 
 /// The input of SetPlatformApplicationAttributes. It has no text form: there are credentials in it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub platform_application_arn: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -27,5 +23,5 @@ pub async fn set_platform_application_attributes(
     let address = cx.application(&arn)?;
     let attributes = input.attributes.unwrap_or_default();
     check_attributes(&attributes)?;
-    cx.runtime.run(move |tx| platform::set_application_attributes(tx, &address, &attributes)).await
+    cx.run(move |tx, _| platform::set_application_attributes(tx, &address, &attributes)).await
 }

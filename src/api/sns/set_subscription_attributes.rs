@@ -3,15 +3,12 @@
 //! AWS: API_SetSubscriptionAttributes.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::subscriptions;
-use serde::Deserialize;
 
 /// The input of SetSubscriptionAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub subscription_arn: Option<String>,
     pub attribute_name: Option<String>,
@@ -28,8 +25,8 @@ pub async fn set_subscription_attributes(cx: &Context, input: Input) -> Result<(
     let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let name = input.attribute_name.unwrap_or_default();
     let value = input.attribute_value;
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| subscriptions::set_attribute(tx, &access, &arn, &name, value.as_deref()))
-        .await
+    cx.run(move |tx, caller| {
+        subscriptions::set_attribute(tx, &caller.access, &arn, &name, value.as_deref())
+    })
+    .await
 }

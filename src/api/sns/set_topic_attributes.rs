@@ -3,15 +3,12 @@
 //! AWS: API_SetTopicAttributes.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::topics;
-use serde::Deserialize;
 
 /// The input of SetTopicAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub attribute_name: Option<String>,
@@ -27,6 +24,5 @@ pub async fn set_topic_attributes(cx: &Context, input: Input) -> Result<(), Refu
     let topic = cx.topic("TopicArn", &input.topic_arn.unwrap_or_default())?;
     let name = input.attribute_name.unwrap_or_default();
     let value = input.attribute_value.unwrap_or_default();
-    let access = cx.access.clone();
-    cx.runtime.run(move |tx| topics::set_attribute(tx, &access, &topic, &name, &value)).await
+    cx.run(move |tx, caller| topics::set_attribute(tx, &caller.access, &topic, &name, &value)).await
 }

@@ -1,17 +1,15 @@
 //! Shapes and checks that several operations share.
 
-use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
+use crate::domain::Kind;
 use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
 use crate::domain::sns_endpoint::without_password;
 use crate::domain::topic_address::{SubscriptionArn, TopicAddress};
-use crate::domain::{Kind, Refusal};
 use crate::store::{Subscription, SubscriptionState};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// Refuses members that must be there and are not, all in one sentence. Names as in the model, but
 /// with a lower-case first letter.
@@ -51,25 +49,26 @@ impl Context {
     /// The platform application that the parameter PlatformApplicationArn gives. Refused unless it is of
     /// the caller's account, where accounts are isolated.
     pub fn application(&self, arn: &str) -> Result<ApplicationAddress, Refusal> {
-        let address = ApplicationAddress::from_arn("PlatformApplicationArn", arn, &self.region)?;
-        self.access.check_owner(&address.account, || address.arn())?;
+        let address =
+            ApplicationAddress::from_arn("PlatformApplicationArn", arn, &self.caller.region)?;
+        self.caller.access.check_owner(&address.account, || address.arn())?;
         Ok(address)
     }
 
     /// The endpoint that a parameter gives as an ARN, refused as an application is; `None` if it is
     /// well-formed, but of no endpoint.
     pub fn endpoint(&self, parameter: &str, arn: &str) -> Result<Option<EndpointAddress>, Refusal> {
-        let found = EndpointAddress::from_arn(parameter, arn, &self.region)?;
+        let found = EndpointAddress::from_arn(parameter, arn, &self.caller.region)?;
         if let Some(address) = &found {
-            self.access.check_owner(&address.application.account, || address.arn())?;
+            self.caller.access.check_owner(&address.application.account, || address.arn())?;
         }
         Ok(found)
     }
 
     fn region_of<'a>(&'a self, arn: &'a str) -> &'a str {
         match arn.split(':').nth(3) {
-            Some(region) if !self.signed => region,
-            _ => &self.region,
+            Some(region) if !self.caller.is_signed() => region,
+            _ => &self.caller.region,
         }
     }
 }
@@ -82,7 +81,6 @@ pub fn check_attributes(attributes: &IndexMap<String, String>) -> Result<(), Ref
 /// A tag.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Tag {
     pub key: Option<String>,
     pub value: Option<String>,
@@ -141,7 +139,6 @@ pub fn check_number_of_tags(count: usize) -> Result<(), Refusal> {
 /// An element of ListSubscriptions and ListSubscriptionsByTopic.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct SubscriptionElement {
     pub subscription_arn: String,
     pub owner: String,
@@ -196,17 +193,14 @@ pub fn bad_next_token() -> Refusal {
     Refusal::invalid_parameter_because("NextToken", "invalid token")
 }
 
-/// A page of a list that was read with one entry too many, and the NextToken if there is more.
-/// `stands_for`: what the token of an entry says.
+/// Returns a page of entries that were read with one too many, and the NextToken if more follow.
+/// `stands_for`: the text of the token of an entry.
 pub fn page<T, S: std::fmt::Display>(
-    mut entries: Vec<T>,
+    entries: Vec<T>,
     length: i64,
     stands_for: impl FnOnce(&T) -> S,
 ) -> (Vec<T>, Option<String>) {
-    let more = entries.len() as i64 > length;
-    entries.truncate(length as usize);
-    let token = entries.last().filter(|_| more).map(|last| next_token(stands_for(last)));
-    (entries, token)
+    crate::api::page::page(entries, length, |last| next_token(stands_for(last)))
 }
 
 #[cfg(test)]

@@ -3,18 +3,14 @@
 //! AWS: API_Subscribe.
 
 use super::shapes::require;
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::sns_endpoint::Protocol;
 use crate::engine::subscriptions::{self, Request};
 use crate::store::SubscriptionState;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of Subscribe.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub protocol: Option<String>,
@@ -26,7 +22,6 @@ pub struct Input {
 /// The output of Subscribe.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub subscription_arn: String,
 }
@@ -38,20 +33,20 @@ pub async fn subscribe(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let wants_arn = input.return_subscription_arn.unwrap_or(false);
     let protocol = input.protocol.unwrap_or_default();
     let request = Request {
-        access: cx.access.clone(),
+        access: cx.caller.access.clone(),
         topic: topic.clone(),
         protocol: Protocol::named(&protocol)?,
         endpoint: input.endpoint.unwrap_or_default(),
         attributes: input.attributes.unwrap_or_default(),
-        account: cx.account.clone(),
-        principal: cx.caller_arn.clone(),
+        account: cx.caller.account.clone(),
+        principal: cx.caller.arn.clone(),
         base_url: cx.base_url.clone(),
     };
     if request.protocol.is_http() {
         let check = cx.runtime.check_endpoint(&request.endpoint);
         check.map_err(|reason| Refusal::invalid_parameter_because("Endpoint", reason))?;
     }
-    let subscription = cx.runtime.run(move |tx| subscriptions::subscribe(tx, &request)).await?;
+    let subscription = cx.run(move |tx, _| subscriptions::subscribe(tx, &request)).await?;
     let shows_arn = subscription.state == SubscriptionState::Confirmed || wants_arn;
     let subscription_arn =
         if shows_arn { subscription.arn() } else { "pending confirmation".to_owned() };

@@ -3,20 +3,17 @@
 //! AWS: API_TagResource.
 
 use super::shapes::{Empty, Tag, check_number_of_tags, resource_arn_fits, tags, tags_fit};
-use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::domain::Kind;
-use crate::domain::Refusal;
 use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
 use crate::engine::topics;
 use crate::store::Txn;
-use serde::Deserialize;
 
 /// The input of TagResource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub tags: Option<Vec<Tag>>,
@@ -29,20 +26,18 @@ pub async fn tag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal> 
     tags_fit(constraints, input.tags.as_deref().unwrap_or_default()).check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
     let tags = tags(input.tags.unwrap_or_default())?;
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            check_resource(tx, &access, &topic)?;
-            let arn = topic.arn();
-            let mut all = tx.resource_tags(&arn)?;
-            all.extend(tags.clone());
-            check_number_of_tags(all.len())?;
-            for (key, value) in &tags {
-                tx.set_resource_tag(&arn, key, value)?;
-            }
-            Ok(Empty {})
-        })
-        .await
+    cx.run(move |tx, caller| {
+        check_resource(tx, &caller.access, &topic)?;
+        let arn = topic.arn();
+        let mut all = tx.resource_tags(&arn)?;
+        all.extend(tags.clone());
+        check_number_of_tags(all.len())?;
+        for (key, value) in &tags {
+            tx.set_resource_tag(&arn, key, value)?;
+        }
+        Ok(Empty {})
+    })
+    .await
 }
 
 /// Refuses a topic that is not there in the words of the operations on tags.

@@ -2,15 +2,12 @@
 //!
 //! AWS: API_Unsubscribe. A subscription that is not there is no error.
 
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::subscriptions;
-use serde::Deserialize;
 
 /// The input of Unsubscribe.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub subscription_arn: Option<String>,
 }
@@ -25,7 +22,9 @@ pub async fn unsubscribe(cx: &Context, input: Input) -> Result<(), Refusal> {
         Refusal::invalid_parameter_because("SubscriptionArn", reason)
     })?;
     let Some(arn) = cx.subscription(&arn)? else { return Ok(()) };
-    let (signed, base_url) = (cx.signed, cx.base_url.clone());
-    let access = cx.access.clone();
-    cx.runtime.run(move |tx| subscriptions::unsubscribe(tx, &access, &arn, signed, &base_url)).await
+    let (signed, base_url) = (cx.caller.is_signed(), cx.base_url.clone());
+    cx.run(move |tx, caller| {
+        subscriptions::unsubscribe(tx, &caller.access, &arn, signed, &base_url)
+    })
+    .await
 }

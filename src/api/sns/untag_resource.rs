@@ -4,16 +4,13 @@
 
 use super::shapes::{Empty, resource_arn_fits};
 use super::tag_resource::check_resource;
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::domain::limits::TAG_KEY_LENGTH;
-use serde::Deserialize;
 
 /// The input of UntagResource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub tag_keys: Option<Vec<String>>,
@@ -28,15 +25,13 @@ pub async fn untag_resource(cx: &Context, input: Input) -> Result<Empty, Refusal
         .each_length("tagKeys", &keys, TAG_KEY_LENGTH)
         .check()?;
     let topic = cx.topic("ResourceArn", &input.resource_arn.unwrap_or_default())?;
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            check_resource(tx, &access, &topic)?;
-            let arn = topic.arn();
-            for key in &keys {
-                tx.remove_resource_tag(&arn, key)?;
-            }
-            Ok(Empty {})
-        })
-        .await
+    cx.run(move |tx, caller| {
+        check_resource(tx, &caller.access, &topic)?;
+        let arn = topic.arn();
+        for key in &keys {
+            tx.remove_resource_tag(&arn, key)?;
+        }
+        Ok(Empty {})
+    })
+    .await
 }

@@ -4,16 +4,13 @@
 
 use super::create_sms_sandbox_phone_number::phone_number_fits;
 use super::shapes::Empty;
-use crate::api::Context;
 use crate::api::constraints::Constraints;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::sms;
-use serde::Deserialize;
 
 /// The input of VerifySMSSandboxPhoneNumber.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub phone_number: Option<String>,
     pub one_time_password: Option<String>,
@@ -30,9 +27,7 @@ pub async fn verify_sms_sandbox_phone_number(cx: &Context, input: Input) -> Resu
         .check()?;
     let number = input.phone_number.unwrap_or_default();
     let password = input.one_time_password.unwrap_or_default();
-    let place = (cx.account.clone(), cx.region.clone());
-    cx.runtime
-        .run(move |tx| sms::verify_sandbox_number(tx, (&place.0, &place.1), &number, &password))
+    cx.run(move |tx, caller| sms::verify_sandbox_number(tx, caller.place(), &number, &password))
         .await?;
     Ok(Empty {})
 }

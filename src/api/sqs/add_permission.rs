@@ -2,17 +2,15 @@
 //!
 //! AWS: API_AddPermission.
 
-use crate::api::{Context, required};
-use crate::domain::Refusal;
+use crate::api::prelude::*;
+use crate::api::required;
 use crate::domain::policy::{self, Policy};
-use crate::engine::queues;
-use serde::Deserialize;
+use crate::store::{Queue, Txn};
 use std::sync::Arc;
 
 /// The input of AddPermission.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,
@@ -24,20 +22,28 @@ pub struct Input {
 /// Adds a statement to the policy of a queue.
 pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    let access = cx.access.clone();
     required(input.label.as_deref(), "Label")?;
     let label = input.label.unwrap_or_default();
     let accounts = input.aws_account_ids.unwrap_or_default();
     let actions = input.actions.unwrap_or_default();
-    cx.runtime
-        .run(move |tx| {
-            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
-            let policy = queue.attributes.policy.as_deref().map(Policy::text);
-            let changed =
-                policy::add_permission(policy, &address.arn(), &label, &accounts, &actions)?;
-            queue.attributes.policy = Some(Arc::new(Policy::read(changed)));
-            queue.modified_at = tx.now();
-            Ok(tx.update_queue(&queue)?)
+    cx.on_queue(address, move |tx, queue| {
+        let arn = queue.address.arn();
+        change_policy(tx, queue, |policy| {
+            policy::add_permission(policy, &arn, &label, &accounts, &actions).map(Some)
         })
-        .await
+    })
+    .await
+}
+
+/// Replaces the policy of a queue by what `change` makes of it.
+pub(super) fn change_policy(
+    tx: &mut Txn<'_>,
+    queue: Arc<Queue>,
+    change: impl FnOnce(Option<&str>) -> Result<Option<String>, Refusal>,
+) -> Result<(), Refusal> {
+    let mut queue = Arc::unwrap_or_clone(queue);
+    let changed = change(queue.attributes.policy.as_deref().map(Policy::text))?;
+    queue.attributes.policy = changed.map(|text| Arc::new(Policy::read(text)));
+    queue.modified_at = tx.now();
+    Ok(tx.update_queue(&queue)?)
 }

@@ -3,15 +3,13 @@
 //! AWS: API_CancelMessageMoveTask.
 
 use super::start_message_move_task::{TaskHandle, owned};
-use crate::api::{Context, required};
-use crate::domain::Refusal;
+use crate::api::prelude::*;
+use crate::api::required;
 use crate::engine::move_tasks::cancel;
-use serde::{Deserialize, Serialize};
 
 /// The input of CancelMessageMoveTask.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub task_handle: Option<String>,
 }
@@ -19,7 +17,6 @@ pub struct Input {
 /// The output of CancelMessageMoveTask.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub approximate_number_of_messages_moved: i64,
 }
@@ -36,7 +33,6 @@ pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Outp
     let (id, source_arn) = TaskHandle::parse(handle)
         .ok_or_else(|| Refusal::invalid("Value for parameter TaskHandle is invalid."))?;
     let source = owned(cx, &source_arn, "SourceArn")?;
-    let access = cx.access.clone();
-    let moved = cx.runtime.run(move |tx| cancel(tx, &access, &source, id)).await?;
+    let moved = cx.run(move |tx, caller| cancel(tx, &caller.access, &source, id)).await?;
     Ok(Output { approximate_number_of_messages_moved: moved })
 }

@@ -3,18 +3,15 @@
 //! AWS: API_CreateQueue. Of an existing queue only the attributes and tags given are compared, as
 //! recorded from AWS.
 
-use crate::api::Context;
+use crate::api::prelude::*;
 use crate::domain::address::QueueName;
 use crate::domain::queue_attributes::asks_for_fifo;
-use crate::domain::{Refusal, tags};
+use crate::domain::tags;
 use crate::engine::queues;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 /// The input of CreateQueue.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -27,7 +24,6 @@ pub struct Input {
 /// The output of CreateQueue.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub queue_url: String,
 }
@@ -56,6 +52,6 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address = cx.queue_named(name);
     let url = cx.queue_url(&address);
     let cool_down = cx.cool_downs.recreate;
-    cx.runtime.run(move |tx| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
+    cx.run(move |tx, _| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
     Ok(Output { queue_url: url })
 }

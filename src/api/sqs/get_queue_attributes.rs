@@ -2,17 +2,13 @@
 //!
 //! AWS: API_GetQueueAttributes. The numbers of messages are exact.
 
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::prelude::*;
 use crate::engine::queues;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The input of GetQueueAttributes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_url: Option<String>,
     pub attribute_names: Option<Vec<String>>,
@@ -21,7 +17,6 @@ pub struct Input {
 /// The output of GetQueueAttributes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub attributes: IndexMap<&'static str, String>,
@@ -30,30 +25,27 @@ pub struct Output {
 /// Returns those attributes of a queue that were asked for and have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
-    let access = cx.access.clone();
     let names = input.attribute_names.unwrap_or_default();
     let clock = Arc::clone(cx.runtime.clock());
-    cx.runtime
-        .run(move |tx| {
-            let queue = queues::find(tx, &access, &address)?;
-            queue.attributes.check_names(names.iter().map(String::as_str))?;
-            if names.is_empty() {
-                return Ok(Output { attributes: IndexMap::new() });
-            }
-            let counts = queues::counts(tx, &queue)?;
-            let mut attributes: IndexMap<_, _> = queue.attributes.shown().into_iter().collect();
-            attributes.extend([
-                ("QueueArn", queue.address.arn()),
-                ("ApproximateNumberOfMessages", counts.ready.to_string()),
-                ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
-                ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
-                ("CreatedTimestamp", (clock.shown(queue.created_at) / 1_000).to_string()),
-                ("LastModifiedTimestamp", (clock.shown(queue.modified_at) / 1_000).to_string()),
-            ]);
-            if !names.iter().any(|name| name == "All") {
-                attributes.retain(|name, _| names.iter().any(|asked| asked == name));
-            }
-            Ok(Output { attributes })
-        })
-        .await
+    cx.on_queue(address, move |tx, queue| {
+        queue.attributes.check_names(names.iter().map(String::as_str))?;
+        if names.is_empty() {
+            return Ok(Output { attributes: IndexMap::new() });
+        }
+        let counts = queues::counts(tx, &queue)?;
+        let mut attributes: IndexMap<_, _> = queue.attributes.shown().into_iter().collect();
+        attributes.extend([
+            ("QueueArn", queue.address.arn()),
+            ("ApproximateNumberOfMessages", counts.ready.to_string()),
+            ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
+            ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
+            ("CreatedTimestamp", (clock.shown(queue.created_at) / 1_000).to_string()),
+            ("LastModifiedTimestamp", (clock.shown(queue.modified_at) / 1_000).to_string()),
+        ]);
+        if !names.iter().any(|name| name == "All") {
+            attributes.retain(|name, _| names.iter().any(|asked| asked == name));
+        }
+        Ok(Output { attributes })
+    })
+    .await
 }

@@ -2,15 +2,13 @@
 //!
 //! AWS: API_GetQueueUrl.
 
-use crate::api::{Context, required};
-use crate::domain::Refusal;
+use crate::api::prelude::*;
+use crate::api::required;
 use crate::engine::queues;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetQueueUrl.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_name: Option<String>,
     #[serde(rename = "QueueOwnerAWSAccountId")]
@@ -20,7 +18,6 @@ pub struct Input {
 /// The output of GetQueueUrl.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub queue_url: String,
 }
@@ -33,7 +30,6 @@ pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal
     }
     let queue_url = cx.queue_url(&address);
     cx.make_if_wanted(&address).await?;
-    let access = cx.access.clone();
-    cx.runtime.run(move |tx| queues::find(tx, &access, &address)).await?;
+    cx.run(move |tx, caller| queues::find(tx, &caller.access, &address)).await?;
     Ok(Output { queue_url })
 }

@@ -4,18 +4,16 @@
 
 use super::shapes::max_results;
 use super::start_message_move_task::{TaskHandle, owned};
-use crate::api::{Context, required};
-use crate::domain::Refusal;
+use crate::api::prelude::*;
+use crate::api::required;
 use crate::domain::limits::MOVE_TASK_RESULTS;
 use crate::engine::move_tasks::not_found;
 use crate::engine::queues;
 use crate::store::{MoveTask, MoveTaskStatus};
-use serde::{Deserialize, Serialize};
 
 /// The input of ListMessageMoveTasks.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub source_arn: Option<String>,
     pub max_results: Option<i64>,
@@ -24,7 +22,6 @@ pub struct Input {
 /// The output of ListMessageMoveTasks.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<Entry>,
@@ -33,7 +30,6 @@ pub struct Output {
 /// A task. Only one that is running shows its handle.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_handle: Option<String>,
@@ -55,11 +51,9 @@ pub struct Entry {
 pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let source = owned(cx, required(input.source_arn.as_deref(), "SourceArn")?, "SourceArn")?;
     let limit = max_results(input.max_results, MOVE_TASK_RESULTS)?.unwrap_or(1);
-    let access = cx.access.clone();
     let tasks = cx
-        .runtime
-        .run(move |tx| {
-            queues::look(tx, &access, &source)?.ok_or_else(|| not_found("SourceArn"))?;
+        .run(move |tx, caller| {
+            queues::look(tx, &caller.access, &source)?.ok_or_else(|| not_found("SourceArn"))?;
             Ok(tx.move_tasks(&source.arn(), limit)?)
         })
         .await?;

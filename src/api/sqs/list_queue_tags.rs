@@ -2,16 +2,11 @@
 //!
 //! AWS: API_ListQueueTags.
 
-use crate::api::Context;
-use crate::domain::Refusal;
-use crate::engine::queues;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// The input of ListQueueTags.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_url: Option<String>,
 }
@@ -19,7 +14,6 @@ pub struct Input {
 /// The output of ListQueueTags.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub tags: IndexMap<String, String>,
@@ -28,11 +22,8 @@ pub struct Output {
 /// Lists the tags of a queue.
 pub async fn list_queue_tags(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    let access = cx.access.clone();
-    cx.runtime
-        .run(move |tx| {
-            let queue = queues::find(tx, &access, &address)?;
-            Ok(Output { tags: tx.tags(queue.id)?.into_iter().collect() })
-        })
-        .await
+    cx.on_queue(address, move |tx, queue| {
+        Ok(Output { tags: tx.tags(queue.id)?.into_iter().collect() })
+    })
+    .await
 }

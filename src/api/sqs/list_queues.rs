@@ -3,15 +3,13 @@
 //! AWS: API_ListQueues. Sorted by name, which AWS does not promise.
 
 use super::shapes::{max_results, next_token, page_after};
-use crate::api::Context;
-use crate::domain::Refusal;
+use crate::api::page::page;
+use crate::api::prelude::*;
 use crate::domain::limits::LIST_RESULTS;
-use serde::{Deserialize, Serialize};
 
 /// The input of ListQueues.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_name_prefix: Option<String>,
     pub next_token: Option<String>,
@@ -21,7 +19,6 @@ pub struct Input {
 /// The output of ListQueues.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queue_urls: Vec<String>,
@@ -35,14 +32,12 @@ pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> 
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let prefix = input.queue_name_prefix.unwrap_or_default();
-    let (account, region) = (cx.account.clone(), cx.region.clone());
-    let mut names = cx
-        .runtime
-        .run(move |tx| Ok(tx.queue_names(&account, &region, &prefix, &after, limit + 1)?))
+    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
+    let names = cx
+        .run(move |tx, _| Ok(tx.queue_names(&account, &region, &prefix, &after, limit + 1)?))
         .await?;
-    let more = names.len() as i64 > limit;
-    names.truncate(limit as usize);
-    let next_token = names.last().filter(|_| more && asked.is_some()).map(|last| next_token(last));
+    let (names, next_token) = page(names, limit, |last| next_token(last));
+    let next_token = next_token.filter(|_| asked.is_some());
     let queue_urls = names.iter().map(|name| cx.queue_url(&cx.queue_named(name))).collect();
     Ok(Output { queue_urls, next_token })
 }

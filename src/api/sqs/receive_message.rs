@@ -3,23 +3,19 @@
 //! AWS: API_ReceiveMessage.
 
 use super::shapes::MessageAttributeValue;
-use crate::api::Context;
+use crate::api::prelude::*;
 use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
-use crate::domain::{Refusal, fifo, queue_attributes};
-use crate::engine::queues;
+use crate::domain::{fifo, queue_attributes};
 use crate::engine::receive::{Delivery, Request};
 use crate::runtime::clock::Clock;
 use crate::store::Content;
 use crate::wire::longest_encoded;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The input of ReceiveMessage.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_url: Option<String>,
     pub attribute_names: Option<Vec<String>>,
@@ -34,7 +30,6 @@ pub struct Input {
 /// The output of ReceiveMessage.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
@@ -43,7 +38,6 @@ pub struct Output {
 /// A received message. Maps that nobody asked for, or that would be empty, are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Message {
     pub message_id: String,
     pub receipt_handle: String,
@@ -73,13 +67,12 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
         Ok(asked) => asked,
         // That the queue does not exist is answered before a bad parameter is.
         Err(refusal) => {
-            let access = cx.access.clone();
-            cx.runtime.run(move |tx| queues::find(tx, &access, &address)).await?;
+            cx.on_queue(address, |_, _| Ok(())).await?;
             return Err(refusal);
         }
     };
     let request = Request {
-        access: cx.access.clone(),
+        access: cx.caller.access.clone(),
         max: most.or(input.max_number_of_messages).map_or(1, |max| max as usize),
         visibility_timeout: input.visibility_timeout,
         attempt_id: input.receive_request_attempt_id,

@@ -2,17 +2,14 @@
 //!
 //! AWS: API_RemovePermission.
 
-use crate::api::{Context, required};
-use crate::domain::Refusal;
-use crate::domain::policy::{self, Policy};
-use crate::engine::queues;
-use serde::Deserialize;
-use std::sync::Arc;
+use super::add_permission::change_policy;
+use crate::api::prelude::*;
+use crate::api::required;
+use crate::domain::policy;
 
 /// The input of RemovePermission.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,
@@ -21,17 +18,10 @@ pub struct Input {
 /// Removes a statement from the policy of a queue.
 pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    let access = cx.access.clone();
     required(input.label.as_deref(), "Label")?;
     let label = input.label.unwrap_or_default();
-    cx.runtime
-        .run(move |tx| {
-            let mut queue = Arc::unwrap_or_clone(queues::find(tx, &access, &address)?);
-            let policy = queue.attributes.policy.as_deref().map(Policy::text);
-            let changed = policy::remove_permission(policy, &label)?;
-            queue.attributes.policy = changed.map(|text| Arc::new(Policy::read(text)));
-            queue.modified_at = tx.now();
-            Ok(tx.update_queue(&queue)?)
-        })
-        .await
+    cx.on_queue(address, move |tx, queue| {
+        change_policy(tx, queue, |policy| policy::remove_permission(policy, &label))
+    })
+    .await
 }

@@ -2,24 +2,24 @@
 //!
 //! AWS: API_SendMessage, API_SendMessageBatch.
 
-use super::shapes::{BatchOutput, MessageAttributeValue};
-use crate::api::Context;
+use super::shapes::MessageAttributeValue;
+use crate::api::batch::{self, Form};
+use crate::api::prelude::*;
+use crate::api::required;
+use crate::domain::batch::check_total;
 use crate::domain::limits::{DELAY_SECONDS, Limits};
 use crate::domain::message_attributes::{
     self, AWS_TRACE_HEADER, AttributeValue, MessageAttributes, md5_of_body, md5_of_encoded,
 };
 use crate::domain::queue_attributes::QueueAttributes;
-use crate::domain::{Kind, Refusal, batch, fifo, message_body};
-use crate::engine::queues;
+use crate::domain::{Kind, fifo, message_body};
 use crate::engine::send::{Outgoing, Sent, send};
 use crate::store::{Content, Queue, Txn};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A message to send: the input of SendMessage, and but for the QueueUrl an entry of a batch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Message {
     pub queue_url: Option<String>,
     pub id: Option<String>,
@@ -34,7 +34,6 @@ pub struct Message {
 /// The input of SendMessageBatch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct BatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<Message>>,
@@ -43,7 +42,6 @@ pub struct BatchInput {
 /// What became of a message: the output of SendMessage, and with its Id an entry of a batch.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -58,20 +56,19 @@ pub struct Output {
     pub sequence_number: Option<String>,
 }
 
-const ENTRY: &str = "SendMessageBatchRequestEntry";
+const BATCH: Form<Message> = Form {
+    entry_type: "SendMessageBatchRequestEntry",
+    id: |entry| entry.id.as_deref(),
+    required: ("MessageBody", |entry| entry.message_body.as_deref().filter(|it| !it.is_empty())),
+};
 
 /// Sends one message.
 pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
-    let access = cx.access.clone();
-    if input.message_body.as_deref().is_none_or(str::is_empty) {
-        return Err(Refusal::missing("MessageBody"));
-    }
+    required(input.message_body.as_deref(), "MessageBody")?;
     let mut prepared = refuse_lists("SendMessage", &input).and_then(|()| Prepared::new(cx, input));
-    let (sent, fifo, prepared) = cx
-        .runtime
-        .run(move |tx| {
-            let queue = queues::find(tx, &access, &address)?;
+    let (sent, fifo, sums) = cx
+        .on_queue(address, move |tx, queue| {
             let message = prepared.as_mut().map_err(|refusal| refusal.clone())?;
             message.check_ids(&queue.attributes)?;
             message.check_type(&queue.attributes)?;
@@ -80,7 +77,7 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
             Ok((sent, queue.attributes.fifo, message.sums.clone()))
         })
         .await?;
-    Ok(prepared.output(None, sent, fifo))
+    Ok(sums.output(None, sent, fifo))
 }
 
 // Rule (SendMessageBatch): an entry that has a bad attribute fails by itself.
@@ -92,51 +89,32 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
 // Source: recorded
 // Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
 //
-/// Sends up to ten messages; each succeeds or fails by itself, but for what is missing: one entry
-/// without its Id, body, or what a FIFO queue asks for refuses all of them.
+/// Sends up to ten messages; each succeeds or fails by itself, unless a required member is missing: one entry
+/// without its Id, body, or the ids that a FIFO queue requires refuses all of them.
 pub async fn send_message_batch(
     cx: &Context,
     input: BatchInput,
-) -> Result<BatchOutput<Output>, Refusal> {
+) -> Result<batch::Output<Output>, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
-    let access = cx.access.clone();
-    let entries = input.entries.unwrap_or_default();
+    let entries = BATCH.entries(cx, input.entries)?;
+    entries.iter().try_for_each(|(_, entry)| refuse_lists("SendMessageBatch", entry))?;
     let limits = cx.conventions.limits;
-    let given_ids = entries.iter().map(|entry| entry.id.as_deref());
-    batch::check_entries(ENTRY, limits.batch_entries(), given_ids)?;
-    let bodies =
-        entries.iter().map(|entry| entry.message_body.as_deref().filter(|body| !body.is_empty()));
-    batch::require_in_entries(ENTRY, "MessageBody", bodies)?;
-    entries.iter().try_for_each(|entry| refuse_lists("SendMessageBatch", entry))?;
-    let total = entries.iter().map(size_as_given).sum();
-    let ids: Vec<String> =
-        entries.iter().map(|entry| entry.id.clone().unwrap_or_default()).collect();
-    let mut prepared: Vec<_> = entries.into_iter().map(|entry| Prepared::new(cx, entry)).collect();
-    let (outcomes, fifo) = cx
-        .runtime
-        .run(move |tx| {
-            let queue = queues::find(tx, &access, &address)?;
-            batch::check_total(total, limits.batch_bytes())?;
-            for message in prepared.iter().flatten() {
-                message.check_ids(&queue.attributes).map_err(as_invalid_value)?;
-            }
-            let mut outcomes = Vec::with_capacity(prepared.len());
-            for message in &mut prepared {
-                outcomes.push(match message.as_mut().map_err(|refusal| refusal.clone()) {
-                    Err(refusal) => Err(refusal),
-                    Ok(message) => match message.check_in_batch(&queue.attributes) {
-                        Err(refusal) => Err(refusal),
-                        Ok(()) => Ok((message.send(tx, &queue)?, message.sums.clone())),
-                    },
-                });
-            }
-            Ok((outcomes, queue.attributes.fifo))
+    let total = entries.iter().map(|(_, entry)| size_as_given(entry)).sum();
+    let prepare = |(id, entry)| (id, Prepared::new(cx, entry));
+    let mut prepared: Vec<_> = entries.into_iter().map(prepare).collect();
+    cx.on_queue(address, move |tx, queue| {
+        check_total(total, limits.batch_bytes())?;
+        for message in prepared.iter().flat_map(|(_, message)| message) {
+            message.check_ids(&queue.attributes).map_err(as_invalid_value)?;
+        }
+        batch::run(&mut prepared, |id, message| {
+            let message = message.as_mut().map_err(|refusal| refusal.clone())?;
+            message.check_in_batch(&queue.attributes)?;
+            let sent = message.send(tx, &queue)?;
+            Ok(message.sums.clone().output(Some(id.to_owned()), sent, queue.attributes.fifo))
         })
-        .await?;
-    Ok(BatchOutput::new(ids.into_iter().zip(outcomes).map(|(id, outcome)| {
-        let entry = outcome.map(|(sent, sums)| sums.output(Some(id.clone()), sent, fifo));
-        (id, entry)
-    })))
+    })
+    .await
 }
 
 /// The size of an entry before anything about it has been checked.
@@ -228,7 +206,7 @@ impl Prepared {
                 content: Content {
                     body,
                     attributes: encoded,
-                    sender_id: cx.sender_id.clone(),
+                    sender_id: cx.caller.account.clone(),
                     trace_header,
                     deduplication_id: None,
                 },

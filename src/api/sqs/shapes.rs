@@ -1,20 +1,17 @@
 //! Shapes that several operations share.
 
-use crate::api::error::row;
-use crate::api::operations::Service;
+use crate::api::prelude::*;
+use crate::domain::Kind;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
-use crate::domain::{Kind, Refusal};
 use crate::store::Queue;
 use crate::wire::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
 /// MessageAttributeValue, and MessageSystemAttributeValue, which has the same members.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct MessageAttributeValue {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub string_value: Option<String>,
@@ -52,63 +49,6 @@ impl From<MessageAttribute> for MessageAttributeValue {
         };
         Self { string_value, binary_value, data_type: Some(attribute.data_type), ..Self::default() }
     }
-}
-
-/// BatchResultErrorEntry
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub struct BatchResultErrorEntry {
-    pub id: String,
-    pub sender_fault: bool,
-    pub code: &'static str,
-    pub message: String,
-}
-
-impl BatchResultErrorEntry {
-    /// The entry for a refusal.
-    pub fn new(id: String, refusal: Refusal) -> Self {
-        let row = row(Service::Sqs, refusal.kind);
-        Self {
-            id,
-            sender_fault: row.sender,
-            code: row.query_code,
-            message: refusal.message.into_owned(),
-        }
-    }
-}
-
-/// What became of the entries of a batch.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub struct BatchOutput<T> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub successful: Vec<T>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failed: Vec<BatchResultErrorEntry>,
-}
-
-impl<T> BatchOutput<T> {
-    /// Sorts outcomes, each with the Id of its entry, into successful and failed ones.
-    pub fn new(outcomes: impl IntoIterator<Item = (String, Result<T, Refusal>)>) -> Self {
-        let mut output = Self { successful: Vec::new(), failed: Vec::new() };
-        for (id, outcome) in outcomes {
-            match outcome {
-                Ok(entry) => output.successful.push(entry),
-                Err(refusal) => output.failed.push(BatchResultErrorEntry::new(id, refusal)),
-            }
-        }
-        output
-    }
-}
-
-/// An entry of a batch that succeeded and has nothing more to say.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
-pub struct SuccessfulEntry {
-    pub id: String,
 }
 
 /// Reads a receipt handle that was issued for this queue.

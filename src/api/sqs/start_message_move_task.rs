@@ -2,8 +2,8 @@
 //!
 //! AWS: API_StartMessageMoveTask.
 
-use crate::api::{Context, required};
-use crate::domain::Refusal;
+use crate::api::prelude::*;
+use crate::api::required;
 use crate::domain::address::QueueAddress;
 use crate::domain::limits::MOVE_TASK_RATE;
 use crate::engine::move_tasks::{Start, not_found, start};
@@ -11,13 +11,11 @@ use crate::store::MoveTask;
 use crate::wire::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The input of StartMessageMoveTask.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub source_arn: Option<String>,
     pub destination_arn: Option<String>,
@@ -27,7 +25,6 @@ pub struct Input {
 /// The output of StartMessageMoveTask.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub task_handle: String,
 }
@@ -42,7 +39,7 @@ pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Outpu
         return Err(Refusal::invalid_value(rate, "MaxNumberOfMessagesPerSecond", reason));
     }
     let asked = Start {
-        access: cx.access.clone(),
+        access: cx.caller.access.clone(),
         source: owned(cx, source_arn, "SourceArn")?,
         destination: match input.destination_arn.as_deref().filter(|arn| !arn.is_empty()) {
             None => None,
@@ -50,14 +47,14 @@ pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Outpu
         },
         max_per_second: input.max_number_of_messages_per_second,
     };
-    let task = cx.runtime.run(move |tx| start(tx, &asked)).await?;
+    let task = cx.run(move |tx, _| start(tx, &asked)).await?;
     Ok(Output { task_handle: TaskHandle::of(&task).encode() })
 }
 
 /// The queue of an ARN, which must be one of the caller's own account.
 pub fn owned(cx: &Context, arn: &str, parameter: &str) -> Result<QueueAddress, Refusal> {
     QueueAddress::from_arn(arn)
-        .filter(|address| address.account == cx.account)
+        .filter(|address| address.account == cx.caller.account)
         .ok_or_else(|| not_found(parameter))
 }
 

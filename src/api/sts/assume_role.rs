@@ -5,15 +5,14 @@
 
 use super::get_session_token::check_mfa;
 use super::shapes::{Credentials, has_only, issue};
-use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::auth::Principal;
+use crate::domain::Kind;
 use crate::domain::address::is_account;
 use crate::domain::limits::{
     ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS,
 };
-use crate::domain::{Kind, Refusal};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
 
@@ -29,7 +28,6 @@ const ARN_LENGTH: RangeInclusive<usize> = 20..=2_048;
 /// The input of AssumeRole.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub role_arn: Option<String>,
     pub role_session_name: Option<String>,
@@ -48,7 +46,6 @@ pub struct Input {
 /// ProvidedContext
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct ProvidedContext {
     pub provider_arn: Option<String>,
     pub context_assertion: Option<String>,
@@ -56,7 +53,6 @@ pub struct ProvidedContext {
 
 /// PolicyDescriptorType
 #[derive(Debug, Deserialize)]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct PolicyDescriptor {
     pub arn: Option<String>,
 }
@@ -64,7 +60,6 @@ pub struct PolicyDescriptor {
 /// A tag of a session.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Tag {
     pub key: Option<String>,
     pub value: Option<String>,
@@ -73,7 +68,6 @@ pub struct Tag {
 /// The output of AssumeRole.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub credentials: Credentials,
     pub assumed_role_user: AssumedRoleUser,
@@ -87,7 +81,6 @@ pub struct Output {
 /// Who the caller now is.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct AssumedRoleUser {
     pub assumed_role_id: String,
     pub arn: String,
@@ -102,7 +95,7 @@ pub struct AssumedRoleUser {
 pub async fn assume_role(cx: &Context, input: Input) -> Result<Output, Refusal> {
     check(&input)?;
     let duration_s = input.duration_seconds.unwrap_or(DEFAULT_S);
-    if matches!(cx.principal, Principal::Role { .. }) && duration_s > SHORT_SESSION_S {
+    if matches!(cx.caller.principal, Principal::Role { .. }) && duration_s > SHORT_SESSION_S {
         return Err(invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by \
              role chaining",
@@ -112,7 +105,7 @@ pub async fn assume_role(cx: &Context, input: Input) -> Result<Output, Refusal> 
     let role_arn = input.role_arn.unwrap_or_default();
     let (account, name) =
         role(&role_arn).ok_or_else(|| invalid(format!("{role_arn} is invalid")))?;
-    cx.access.check_owner(account, || role_arn.clone())?;
+    cx.caller.access.check_owner(account, || role_arn.clone())?;
     let session = input.role_session_name.unwrap_or_default();
     let principal = Principal::Role { name: name.to_owned(), session };
     let assumed_role_user = AssumedRoleUser {

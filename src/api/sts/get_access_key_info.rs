@@ -2,16 +2,13 @@
 //!
 //! AWS: API_GetAccessKeyInfo of STS. Ids of any length are taken, as they are in signatures.
 
-use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::auth::credentials::ACCESS_KEY_ID_LENGTH;
-use crate::domain::Refusal;
-use serde::{Deserialize, Serialize};
 
 /// The input of GetAccessKeyInfo.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub access_key_id: Option<String>,
 }
@@ -19,7 +16,6 @@ pub struct Input {
 /// The output of GetAccessKeyInfo.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub account: String,
 }

@@ -2,9 +2,7 @@
 //!
 //! AWS: API_GetCallerIdentity of STS.
 
-use crate::api::Context;
-use crate::domain::Refusal;
-use serde::{Deserialize, Serialize};
+use crate::api::prelude::*;
 
 /// The input of GetCallerIdentity.
 #[derive(Debug, Deserialize)]
@@ -13,7 +11,6 @@ pub struct Input {}
 /// The output of GetCallerIdentity.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub user_id: String,
     pub account: String,
@@ -24,8 +21,8 @@ pub struct Output {
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_caller_identity(cx: &Context, _input: Input) -> Result<Output, Refusal> {
     Ok(Output {
-        user_id: cx.principal.id(&cx.account),
-        account: cx.account.clone(),
-        arn: cx.caller_arn.clone(),
+        user_id: cx.caller.principal.id(&cx.caller.account),
+        account: cx.caller.account.clone(),
+        arn: cx.caller.arn.clone(),
     })
 }

@@ -3,12 +3,11 @@
 //! AWS: API_GetSessionToken of STS. There are no MFA devices, so any code will do.
 
 use super::shapes::{Credentials, has_only, issue};
-use crate::api::Context;
 use crate::api::constraints::Constraints;
+use crate::api::prelude::*;
 use crate::auth::Principal;
+use crate::domain::Kind;
 use crate::domain::limits::{SESSION_S, SHORT_SESSION_S};
-use crate::domain::{Kind, Refusal};
-use serde::{Deserialize, Serialize};
 
 /// Seconds that a session lasts unless the caller says otherwise.
 const DEFAULT_S: i64 = 43_200;
@@ -16,7 +15,6 @@ const DEFAULT_S: i64 = 43_200;
 /// The input of GetSessionToken.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Input {
     pub duration_seconds: Option<i64>,
     pub serial_number: Option<String>,
@@ -26,7 +24,6 @@ pub struct Input {
 /// The output of GetSessionToken.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Output {
     pub credentials: Credentials,
 }
@@ -37,20 +34,20 @@ pub async fn get_session_token(cx: &Context, input: Input) -> Result<Output, Ref
     let constraints =
         Constraints::default().range("durationSeconds", input.duration_seconds, SESSION_S);
     check_mfa(constraints, input.serial_number.as_deref(), input.token_code.as_deref()).check()?;
-    if cx.in_session {
+    if cx.caller.in_session {
         return Err(Refusal::new(
             Kind::AccessDenied,
             "Cannot call GetSessionToken with session credentials",
         ));
     }
     let duration_s = input.duration_seconds.unwrap_or(DEFAULT_S);
-    let (principal, duration_s) = match &cx.principal {
+    let (principal, duration_s) = match &cx.caller.principal {
         Principal::Anonymous | Principal::Account => {
             (Principal::Account, duration_s.min(SHORT_SESSION_S))
         }
         other => (other.clone(), duration_s),
     };
-    Ok(Output { credentials: issue(cx, &cx.account, principal, duration_s)? })
+    Ok(Output { credentials: issue(cx, &cx.caller.account, principal, duration_s)? })
 }
 
 /// The constraints of an MFA device and its code.

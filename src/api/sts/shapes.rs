@@ -1,15 +1,12 @@
 //! Shapes and checks that several operations share.
 
-use crate::api::Context;
+use crate::api::prelude::*;
 use crate::auth::{Credential, Principal, Secret};
-use crate::domain::Refusal;
 use crate::domain::timestamp::iso_8601_seconds;
-use serde::Serialize;
 
 /// A temporary key, as it is handed out: once, to whoever asked for it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-#[allow(missing_docs, reason = "the names are AWS's own")]
 pub struct Credentials {
     pub access_key_id: String,
     pub secret_access_key: String,
@@ -46,7 +43,7 @@ pub(super) fn issue(
     let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
     let key = cx
         .credentials
-        .issue(cx.key_id.as_deref(), account, principal, cx.role, expires_at_ms)
+        .issue(cx.caller.key_id.as_deref(), account, principal, cx.caller.role, expires_at_ms)
         .map_err(Refusal::internal)?;
     Ok(Credentials::from(&*key))
 }

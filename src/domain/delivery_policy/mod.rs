@@ -472,7 +472,7 @@ struct Members {
 
 impl Members {
     fn read(text: &str) -> Result<Self, String> {
-        match json_text::parse(text).map(Value::from) {
+        match json_text::parse(text) {
             Ok(Value::Object(unread)) => Ok(Self { path: String::new(), unread }),
             Ok(_) => Err("failed to parse JSON".to_owned()),
             Err(malformed) => Err(malformed.to_string()),

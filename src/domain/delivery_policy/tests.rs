@@ -1,3 +1,5 @@
+//! Delivery policies of topics and subscriptions: what is accepted, what is shown, and the back-off.
+
 use proptest::prelude::*;
 use serde_json::json;
 

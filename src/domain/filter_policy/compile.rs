@@ -1,37 +1,24 @@
-//! Compiles rules into what they ask of messages, within the limits of AWS's page "Filter policy constraints".
+//! Compiles the rules of a policy within the limits of AWS's page "Filter policy constraints".
 
-use std::sync::Arc;
-
-use super::conditions::Condition;
-use super::document::Fault;
-use super::matching::Asked;
 use super::parse::Rule;
-use super::ways::Ways;
+use super::pattern::{Alternatives, Pattern};
+use super::refusal::Fault;
 use crate::domain::limits::{FILTER_POLICY_COMPLEXITY, FILTER_POLICY_KEYS};
 
-/// The ways to meet a policy, any of which will do, and what they ask of a message. There are at
-/// most as many as the policy is complex.
-pub fn ways(policy: &Rule) -> Result<(Ways, Asked), Fault> {
-    if keys(policy) > FILTER_POLICY_KEYS {
+/// Compiles a policy.
+pub fn pattern<'p>(policy: Rule) -> Result<Pattern, Fault<'p>> {
+    if keys(&policy) > FILTER_POLICY_KEYS {
         let sentence = format!("Filter policy can not have more than {FILTER_POLICY_KEYS} keys");
-        return Err(Fault::whole(sentence));
+        return Err(Fault::Whole(sentence));
     }
-    if complexity(policy, 0) > FILTER_POLICY_COMPLEXITY {
+    if complexity(&policy, 0) > FILTER_POLICY_COMPLEXITY {
         return Err(Fault::too_complex());
     }
-    let (mut all, mut asked) = (Ways::NONE, Asked::default());
-    for (number, requirements) in expand(policy, &mut Vec::new()).into_iter().enumerate() {
-        let way = Ways::only(number);
-        all |= way;
-        for Requirement { path, demand } in &requirements {
-            match demand {
-                Demand::Absent => asked.require_absence(way, path),
-                Demand::Any(conditions) => asked.require(way, path, conditions),
-            }
-        }
-    }
-    asked.settle();
-    Ok((all, asked))
+    let mut pattern = Pattern::default();
+    let each: Vec<_> = (0..alternatives(&policy)).map(Alternatives::only).collect();
+    add(policy, &mut pattern, &each);
+    pattern.complete();
+    Ok(pattern)
 }
 
 /// Returns the number of keys that the limit counts. How AWS counts keys below `$or` is not known; the branch with the
@@ -73,41 +60,53 @@ fn complexity(rule: &Rule, level: usize) -> usize {
     }
 }
 
-/// Something that a way asks of the value under a path.
-#[derive(Debug, Clone)]
-struct Requirement {
-    path: Vec<Arc<str>>,
-    demand: Demand,
-}
-
-#[derive(Debug, Clone)]
-enum Demand {
-    Absent,
-    Any(Arc<[Condition]>),
-}
-
-fn expand(rule: &Rule, path: &mut Vec<Arc<str>>) -> Vec<Vec<Requirement>> {
+/// Returns the number of alternatives: combinations of what must hold, each of which is enough for the rule. There are at
+/// most as many as the policy is complex.
+fn alternatives(rule: &Rule) -> usize {
     match rule {
         Rule::Value(conditions) => {
-            let present = (!conditions.present.is_empty())
-                .then(|| Demand::Any(Arc::clone(&conditions.present)));
-            let absent = conditions.or_absent.then_some(Demand::Absent);
-            let demands = present.into_iter().chain(absent);
-            demands.map(|demand| vec![Requirement { path: path.clone(), demand }]).collect()
+            usize::from(!conditions.present.is_empty()) + usize::from(conditions.or_absent)
         }
-        Rule::Property(name, rule) => {
-            let above = path.len();
-            path.extend(name.iter().cloned());
-            let ways = expand(rule, path);
-            path.truncate(above);
-            ways
+        Rule::Property(_, rule) => alternatives(rule),
+        Rule::All(rules) => rules.iter().map(alternatives).product(),
+        Rule::Any(branches) => branches.iter().map(alternatives).sum(),
+    }
+}
+
+/// Adds a rule to the pattern of a value. `each` has, for every alternative of the rule, the alternatives of the whole
+/// policy that it is a part of.
+fn add(rule: Rule, pattern: &mut Pattern, each: &[Alternatives]) {
+    match rule {
+        Rule::Value(conditions) => {
+            let (present, absent) =
+                each.split_at(usize::from(!conditions.present.is_empty()).min(each.len()));
+            present.iter().for_each(|it| pattern.require(*it, &conditions.present));
+            absent.iter().for_each(|it| pattern.require_absence(*it));
         }
-        Rule::All(rules) => rules.iter().fold(vec![Vec::new()], |ways, rule| {
-            let more = expand(rule, path);
-            let joined =
-                ways.iter().flat_map(|way| more.iter().map(|more| [&way[..], more].concat()));
-            joined.collect()
-        }),
-        Rule::Any(branches) => branches.iter().flat_map(|branch| expand(branch, path)).collect(),
+        Rule::Property(path, rule) => {
+            let pattern = path.into_iter().fold(pattern, Pattern::property);
+            add(*rule, pattern, each);
+        }
+        Rule::All(rules) => {
+            // An alternative of all rules combines one of each: a number with one digit for each rule.
+            let mut digit_value = 1;
+            for rule in rules {
+                let mut of_rule = vec![Alternatives::NONE; alternatives(&rule)];
+                for (number, alternative) in each.iter().enumerate() {
+                    let digit = number / digit_value % of_rule.len();
+                    of_rule[digit] = of_rule[digit].or(*alternative);
+                }
+                digit_value *= of_rule.len();
+                add(rule, pattern, &of_rule);
+            }
+        }
+        Rule::Any(branches) => {
+            let mut rest = each;
+            for branch in branches {
+                let (of_branch, behind) = rest.split_at(alternatives(&branch).min(rest.len()));
+                add(branch, pattern, of_branch);
+                rest = behind;
+            }
+        }
     }
 }

@@ -3,21 +3,18 @@
 //! AWS pages: "String value matching" and "Numeric value matching".
 
 use ipnet::IpNet;
-use std::collections::HashSet;
 use std::net::IpAddr;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds as _};
 use std::str::FromStr;
 
-/// A value that a message gives under a name.
-///
-/// Their order is what `Values` rely on: texts, then numbers, then the rest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A value of a message that is neither an array nor an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Leaf {
     Text(String),
     Number(Number),
     Boolean(bool),
     Null,
-    /// Something is there, but it is not what its type says: it meets no condition.
+    /// The value of an attribute that is not what its type says. It exists, but meets no condition.
     Unreadable,
 }
 
@@ -31,9 +28,9 @@ pub enum Leaf {
 // Test: src/domain/filter_policy/tests.rs::each_condition_on_values_of_a_body
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Number {
-    /// From -10⁹ to 10⁹, in hundred-thousandths, which is how accurately AWS compares.
+    /// From -10⁹ to 10⁹, in hundred-thousandths.
     Near(i64),
-    /// Farther away there are no ranges, and equal are numbers that are written alike.
+    /// Any other number, as it is written. No range contains it.
     Far(String),
 }
 
@@ -41,14 +38,14 @@ impl Number {
     const FARTHEST: f64 = 1e9;
     const ACCURACY: f64 = 1e5;
 
-    /// A number in decimal digits, with or without an exponent.
+    /// Reads a number in decimal digits, with or without an exponent.
     pub fn read(text: &str) -> Option<Self> {
         let number = serde_json::Number::from_str(text).ok();
         let number = number.or_else(|| serde_json::Number::from_f64(text.trim().parse().ok()?))?;
         Some(number.into())
     }
 
-    /// What ranges compare.
+    /// Returns the number in hundred-thousandths, if ranges may contain it.
     pub fn near(&self) -> Option<i64> {
         match self {
             Self::Near(scaled) => Some(*scaled),
@@ -68,8 +65,7 @@ impl From<serde_json::Number> for Number {
     }
 }
 
-/// What a policy asks of a value that is there. `{"exists": false}` asks for none, so it is not
-/// among these.
+/// A condition on a value that is there, which all but `{"exists": false}` are.
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// A string, a number, `true`, `false` or `null`
@@ -78,10 +74,12 @@ pub enum Condition {
     Prefix(String),
     /// `suffix`
     Suffix(String),
-    /// `equals-ignore-case`, folded
+    /// `equals-ignore-case`, in lower case
     EqualsIgnoreCase(String),
-    /// `anything-but`
-    AnythingBut(Exception),
+    /// `anything-but`, in order
+    AnythingBut(Vec<Leaf>),
+    /// `anything-but` a `prefix`
+    AnythingButPrefix(String),
     /// `numeric`, in hundred-thousandths
     Numeric(Bound<i64>, Bound<i64>),
     /// `cidr`
@@ -90,64 +88,41 @@ pub enum Condition {
     Exists,
 }
 
-/// What `anything-but` excludes.
-#[derive(Debug, Clone)]
-pub enum Exception {
-    Texts(HashSet<String>),
-    Numbers(HashSet<Number>),
-    Prefix(String),
-}
-
-impl Leaf {
-    /// Whether it is what `{"exists": true}` asks for. The page "Key matching" wants a value that is
-    /// neither null nor empty.
-    pub fn exists(&self) -> bool {
-        match self {
-            Self::Text(text) => !text.is_empty(),
-            Self::Null | Self::Unreadable => false,
-            Self::Number(_) | Self::Boolean(_) => true,
-        }
-    }
-}
-
-impl Exception {
-    /// What this and another one both exclude, if there may be anything.
-    pub fn and(mut self, other: &Self) -> Option<Self> {
-        match (&mut self, other) {
-            (Self::Texts(ours), Self::Texts(theirs)) => ours.retain(|text| theirs.contains(text)),
-            (Self::Texts(texts), Self::Prefix(prefix)) => {
-                texts.retain(|text| text.starts_with(prefix.as_str()));
-            }
-            (Self::Numbers(ours), Self::Numbers(theirs)) => {
-                ours.retain(|number| theirs.contains(number));
-            }
-            (Self::Prefix(ours), Self::Prefix(theirs)) if theirs.starts_with(ours.as_str()) => {
-                ours.clone_from(theirs);
-            }
-            (Self::Prefix(ours), Self::Prefix(theirs)) if ours.starts_with(theirs.as_str()) => {}
-            (Self::Prefix(_), Self::Texts(_)) => return other.clone().and(&self),
-            _ => return None,
-        }
-        Some(self)
-    }
-
-    pub fn covers(&self, leaf: &Leaf) -> bool {
+impl Condition {
+    /// Returns whether the value meets the condition.
+    pub fn is_met_by(&self, leaf: &Leaf) -> bool {
         match (self, leaf) {
-            (Self::Texts(texts), Leaf::Text(text)) => texts.contains(text),
-            (Self::Numbers(numbers), Leaf::Number(number)) => numbers.contains(number),
-            (Self::Prefix(prefix), Leaf::Text(text)) => text.starts_with(prefix.as_str()),
+            (_, Leaf::Unreadable) => false,
+            (Self::Equals(wanted), _) => leaf == wanted,
+            (Self::AnythingBut(excluded), _) => excluded.binary_search(leaf).is_err(),
+            (Self::AnythingButPrefix(prefix), Leaf::Text(text)) => !text.starts_with(prefix),
+            (Self::AnythingButPrefix(_), _) => true,
+            // The page "Key matching" wants a value that is neither null nor empty.
+            (Self::Exists, Leaf::Text(text)) => !text.is_empty(),
+            (Self::Exists, _) => *leaf != Leaf::Null,
+            (Self::Prefix(prefix), Leaf::Text(text)) => text.starts_with(prefix),
+            (Self::Suffix(suffix), Leaf::Text(text)) => text.ends_with(suffix),
+            (Self::EqualsIgnoreCase(wanted), Leaf::Text(text)) => {
+                lower_case(text).eq(wanted.chars())
+            }
+            (Self::Cidr(network), Leaf::Text(text)) => {
+                text.parse().is_ok_and(|address: IpAddr| network.contains(&address))
+            }
+            (Self::Numeric(from, to), Leaf::Number(Number::Near(number))) => {
+                (*from, *to).contains(number)
+            }
             _ => false,
         }
     }
 }
 
-/// Characters without their case.
-pub fn fold(text: &str) -> impl Iterator<Item = char> {
+/// Returns the characters in lower case.
+pub fn lower_case(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// Reads `address/bits`. The error is a sentence of the engine, in its order: the form, the bits, the address, and
-/// whether the bits suit the address.
+/// Reads `address/bits`. The error is a sentence of the engine, which checks in this order: the form, the bits, the
+/// address, and whether the bits suit the address.
 // Rule (Subscribe, SetSubscriptionAttributes): a cidr condition whose address has no form of an IP address is refused
 //   with "Nonstandard IP address: …", without a source and a place.
 // Source: recorded
@@ -179,7 +154,7 @@ pub fn read_network(text: &str) -> Result<IpNet, String> {
     network.ok_or_else(|| most.to_owned())
 }
 
-/// Whether the text looks like an address: four numbers between dots, or hexadecimal digits and colons.
+/// Returns whether the text looks like an address: four numbers between dots, or hexadecimal digits and colons.
 fn has_form_of_address(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_v4 = text.split('.').count() == 4 && text.split('.').all(is_number);

@@ -5,109 +5,99 @@
 use std::ops::Bound;
 
 use super::conditions::{Condition, Number};
-use super::document::{Fault, Json, Kind};
+use super::refusal::{Fault, Place, token};
+use serde_json::Value;
 
 /// What the engine says of anything behind a bound that stands alone, or behind the whole array.
 pub const TOO_MANY_ELEMENTS: &str = "Too many elements in numeric expression";
 
-/// Reads `["=", n]`, `["<", n]` and the like, or a lower and then an upper bound. How far numbers
-/// are away is looked at once the array has the right form.
+/// What the engine says of numbers that it cannot compare.
+pub const TOO_FAR: &str = "Value must be between -1.0E9 and 1.0E9, inclusive";
+
+/// Reads `["=", n]`, `["<", n]` and the like, or a lower and then an upper bound. The numbers are checked after the form of
+/// the array.
 // Rule (Subscribe, SetSubscriptionAttributes): "Bad numeric range operator" gives the column behind the operator.
 // Source: recorded
 // Test: tests/recorded/sns-filters.jsonl#sns-filter-bad-range-operator
 // Rule (Subscribe, SetSubscriptionAttributes): a bound, or a number in anything-but, beyond -10⁹ and 10⁹ is refused.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 // Test: tests/scenarios/filters.txt#Numbers beyond a billion are compared as they are written
-pub fn range(json: &Json, text: &str) -> Result<Condition, Fault> {
-    let Kind::Array(terms) = &json.kind else {
-        return Err(Fault::at("Value of numeric must be an array.", json.met()));
+pub fn range(json: &Value) -> Result<Condition, Fault<'_>> {
+    let Value::Array(terms) = json else {
+        return Err(Fault::at("Value of numeric must be an array.", json));
     };
-    let terms = Terms { all: terms, text, end: json.end };
-    let operator = terms.operator(0, "Invalid member in numeric match")?;
-    let first = match operator {
+    let terms = Terms { array: json, terms };
+    let first = terms.operator(0, "Invalid member in numeric match")?;
+    match first {
         "=" | "<" | "<=" => {
-            let name = if operator == "=" { "equals" } else { operator };
-            let number = terms.number(1, name)?;
+            let number = terms.number(1, if first == "=" { "equals" } else { first })?;
             terms.end_at(2, TOO_MANY_ELEMENTS)?;
-            let value = near(number, json.end)?;
-            return Ok(match operator {
-                "=" => Condition::Numeric(Bound::Included(value), Bound::Included(value)),
-                _ => Condition::Numeric(Bound::Unbounded, bound(operator, value)),
-            });
+            let value = terms.near(&number)?;
+            let from = if first == "=" { Bound::Included(value) } else { Bound::Unbounded };
+            return Ok(Condition::Numeric(from, bound(first, value)));
         }
-        ">" | ">=" => terms.number(1, operator)?,
+        ">" | ">=" => {}
         other => {
             let sentence = format!("Unrecognized numeric range operator: {other}");
-            return Err(Fault::at(sentence, terms.place(1)));
+            return Err(Fault::At(sentence, terms.place(1)));
         }
-    };
-    if terms.all.len() == 2 {
-        let from = bound(operator, near(first, json.end)?);
-        return Ok(Condition::Numeric(from, Bound::Unbounded));
     }
-    let upper = terms.operator(2, "Bad value in numeric range")?;
-    if !matches!(upper, "<" | "<=") {
-        // The operator has been read to its end.
-        let end = terms.all.get(2).map_or(json.end, |operator| operator.end);
-        return Err(Fault::at(format!("Bad numeric range operator: {upper}"), end));
+    let lower = terms.number(1, first)?;
+    if terms.terms.len() == 2 {
+        return Ok(Condition::Numeric(bound(first, terms.near(&lower)?), Bound::Unbounded));
     }
-    let second = terms.number(3, upper)?;
+    let second = terms.operator(2, "Bad value in numeric range")?;
+    if !matches!(second, "<" | "<=") {
+        let sentence = format!("Bad numeric range operator: {second}");
+        return Err(Fault::behind(sentence, terms.terms.get(2).unwrap_or(json)));
+    }
+    let upper = terms.number(3, second)?;
     terms.end_at(4, "Too many terms in numeric range expression")?;
-    let (from, to) = (near(first, json.end)?, near(second, json.end)?);
+    let (from, to) = (terms.near(&lower)?, terms.near(&upper)?);
     if from >= to {
-        return Err(Fault::at("Bottom must be less than top", json.end));
+        return Err(Fault::behind("Bottom must be less than top", json));
     }
-    Ok(Condition::Numeric(bound(operator, from), bound(upper, to)))
+    Ok(Condition::Numeric(bound(first, from), bound(second, to)))
 }
 
-/// What ranges compare of a number, in hundred-thousandths. `byte`: where the parser stands.
-pub fn near(number: &Number, byte: usize) -> Result<i64, Fault> {
-    number.near().ok_or_else(|| Fault::at(TOO_FAR, byte))
-}
-
-/// What the engine says of numbers that it cannot compare.
-pub const TOO_FAR: &str = "Value must be between -1.0E9 and 1.0E9, inclusive";
-
-/// The bound that belongs to an operator.
 fn bound(operator: &str, value: i64) -> Bound<i64> {
-    if operator.ends_with('=') { Bound::Included(value) } else { Bound::Excluded(value) }
+    if matches!(operator, "<" | ">") { Bound::Excluded(value) } else { Bound::Included(value) }
 }
 
-struct Terms<'a> {
-    all: &'a [Json],
-    text: &'a str,
-    end: usize,
+struct Terms<'p> {
+    array: &'p Value,
+    terms: &'p [Value],
 }
 
-impl<'a> Terms<'a> {
-    /// The operator at this index, or the complaint about what is there instead.
-    fn operator(&self, index: usize, complaint: &str) -> Result<&'a str, Fault> {
-        let found = match self.all.get(index) {
-            Some(Json { kind: Kind::String(operator), .. }) => return Ok(operator),
-            Some(other) => other.token(self.text),
-            None => "]",
+impl<'p> Terms<'p> {
+    /// Returns the operator at this index, or the complaint about what is there instead.
+    fn operator(&self, index: usize, complaint: &str) -> Result<&'p str, Fault<'p>> {
+        let found = match self.terms.get(index) {
+            Some(Value::String(operator)) => return Ok(operator),
+            Some(other) => token(other),
+            None => "]".to_owned(),
         };
-        Err(Fault::at(format!("{complaint}: {found}"), self.place(index)))
+        Err(Fault::At(format!("{complaint}: {found}"), self.place(index)))
     }
 
-    /// The number at this index.
-    fn number(&self, index: usize, operator: &str) -> Result<&'a Number, Fault> {
-        let Some(Json { kind: Kind::Number(number), .. }) = self.all.get(index) else {
-            let sentence = format!("Value of {operator} must be numeric");
-            return Err(Fault::at(sentence, self.place(index)));
-        };
-        Ok(number)
-    }
-
-    fn end_at(&self, index: usize, complaint: &str) -> Result<(), Fault> {
-        match self.all.get(index) {
-            Some(term) => Err(Fault::at(complaint, term.met())),
-            None => Ok(()),
+    fn number(&self, index: usize, operator: &str) -> Result<Number, Fault<'p>> {
+        match self.terms.get(index) {
+            Some(Value::Number(number)) => Ok(number.clone().into()),
+            _ => Err(Fault::At(format!("Value of {operator} must be numeric"), self.place(index))),
         }
     }
 
-    /// Where the parser stands at this index: behind the array when there is no such term.
-    fn place(&self, index: usize) -> usize {
-        self.all.get(index).map_or(self.end, Json::met)
+    /// Returns the number in hundred-thousandths.
+    fn near(&self, number: &Number) -> Result<i64, Fault<'p>> {
+        number.near().ok_or_else(|| Fault::behind(TOO_FAR, self.array))
+    }
+
+    fn end_at(&self, index: usize, complaint: &str) -> Result<(), Fault<'p>> {
+        self.terms.get(index).map_or(Ok(()), |term| Err(Fault::at(complaint, term)))
+    }
+
+    /// Returns where the parser stands at this index: behind the array when there is no such term.
+    fn place(&self, index: usize) -> Place<'p> {
+        self.terms.get(index).map_or(Place::behind(self.array), Place::at)
     }
 }

@@ -1,8 +1,7 @@
-//! Reads a policy as rules, and refuses what it cannot mean in the words of the engine that SNS uses
-//! (github.com/aws/event-ruler).
+//! Reads the JSON of a policy as rules.
 //!
-//! `wildcard`, and `anything-but` with anything nested in it but a prefix, are not served, because the documentation of
-//! SNS does not have them. They are refused, so that no subscription lets through what AWS would hold back.
+//! `wildcard`, and `anything-but` with anything nested in it but a prefix, are refused, because the documentation of SNS
+//! does not have them, and a subscription must not let through what AWS would hold back.
 
 // Rule (Subscribe, SetSubscriptionAttributes): wildcard is refused, "Unrecognized match type wildcard", and so is
 //   anything-but with suffix or wildcard, "Unsupported anything-but pattern: suffix".
@@ -17,22 +16,20 @@
 // Source: inferred, the public engine catches its own refusal there and adds the place again
 // Test: src/domain/filter_policy/tests.rs::refusals_say_what_is_wrong_and_where
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use super::Scope;
-use super::conditions::{Condition, Exception, Leaf, Number, fold, read_network};
-use super::document::{Fault, Json, Kind};
+use super::conditions::{Condition, Leaf, Number, lower_case, read_network};
 use super::numeric;
+use super::refusal::{Fault, Place};
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
+use serde_json::Value;
 
-/// What a policy says, in the shape in which it says it.
+/// What a policy says.
 #[derive(Debug)]
 pub enum Rule {
-    /// The conditions on a value, of which one must hold.
+    /// One of the conditions on a value must hold.
     Value(Conditions),
     /// What is said about a property. In the scope MessageBody its name is split at the dots.
-    Property(Vec<Arc<str>>, Box<Rule>),
+    Property(Vec<String>, Box<Rule>),
     /// All must hold.
     All(Vec<Rule>),
     /// One must hold: `$or`.
@@ -43,20 +40,28 @@ pub enum Rule {
 #[derive(Debug)]
 pub struct Conditions {
     /// Conditions on a value that is there.
-    pub present: Arc<[Condition]>,
+    pub present: Vec<Condition>,
     /// Whether `{"exists": false}` is among them.
     pub or_absent: bool,
-    /// How many they are.
+    /// The length of the array.
     pub count: usize,
 }
 
-/// How deeply a policy within its limits can be nested: a level of `$or` is an object in an array, and conditions are
-/// two levels of their own.
-pub const DEEPEST: usize = 2 * FILTER_POLICY_COMPLEXITY + 3;
+/// Reads a policy.
+pub fn rule(policy: &Value, scope: Scope) -> Result<Rule, Fault<'_>> {
+    object(policy, scope, 0)
+}
 
-/// Reads a policy, given as the text that AWS quotes and the values in it.
-pub fn rule(text: &str, policy: &Json, scope: Scope) -> Result<Rule, Fault> {
-    Parser { text, scope }.object(policy, 0)
+/// Returns the rules of an object that this many names lead to.
+fn object(json: &Value, scope: Scope, depth: usize) -> Result<Rule, Fault<'_>> {
+    let Value::Object(members) = json else {
+        return Err(Fault::at("Filter is not an object", json));
+    };
+    if members.is_empty() {
+        return Err(Fault::behind("Empty objects are not allowed", json));
+    }
+    let rules = members.iter().map(|(name, value)| member(name, value, scope, depth));
+    Ok(Rule::All(rules.collect::<Result<_, _>>()?))
 }
 
 // Rule (Subscribe, SetSubscriptionAttributes): a nested filter policy in the scope MessageAttributes is refused, without
@@ -65,132 +70,38 @@ pub fn rule(text: &str, policy: &Json, scope: Scope) -> Result<Rule, Fault> {
 // Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-in-attribute-scope, tests/scenarios/filters.txt#A nested policy needs the scope MessageBody
 const NESTED: &str = "Filter policy scope MessageAttributes does not support nested filter policy";
 
-struct Parser<'a> {
-    text: &'a str,
-    scope: Scope,
+fn member<'p>(name: &str, value: &'p Value, scope: Scope, depth: usize) -> Result<Rule, Fault<'p>> {
+    if let Some(branches) = branches(name, value) {
+        let branches = branches.iter().map(|branch| object(branch, scope, depth));
+        return Ok(Rule::Any(branches.collect::<Result<_, _>>()?));
+    }
+    let path: Vec<String> = match scope {
+        Scope::MessageAttributes => vec![name.to_owned()],
+        Scope::MessageBody => name.split('.').map(str::to_owned).collect(),
+    };
+    let depth = depth + path.len();
+    if depth > FILTER_POLICY_COMPLEXITY {
+        return Err(Fault::too_complex());
+    }
+    let rule = match value {
+        Value::Object(_) => object(value, scope, depth)?,
+        Value::Array(given) => Rule::Value(conditions(value, given)?),
+        _ => {
+            return Err(Fault::at(format!("\"{name}\" must be an object or an array"), value));
+        }
+    };
+    if scope == Scope::MessageAttributes && matches!(rule, Rule::All(_)) {
+        return Err(Fault::Scope(NESTED));
+    }
+    Ok(Rule::Property(path, Box::new(rule)))
 }
 
-impl Parser<'_> {
-    /// The rules of an object that this many names lead to.
-    fn object(&self, json: &Json, depth: usize) -> Result<Rule, Fault> {
-        let Kind::Object(members) = &json.kind else {
-            return Err(Fault::at("Filter is not an object", json.met()));
-        };
-        if members.is_empty() {
-            return Err(Fault::at("Empty objects are not allowed", json.end));
-        }
-        let rules = members.iter().map(|(name, value)| self.member(name, value, depth));
-        Ok(Rule::All(rules.collect::<Result<_, _>>()?))
-    }
-
-    fn member(&self, name: &str, value: &Json, depth: usize) -> Result<Rule, Fault> {
-        if let Some(branches) = alternatives(name, value) {
-            let branches = branches.iter().map(|branch| self.object(branch, depth));
-            return Ok(Rule::Any(branches.collect::<Result<_, _>>()?));
-        }
-        let path: Vec<Arc<str>> = match self.scope {
-            Scope::MessageAttributes => vec![name.into()],
-            Scope::MessageBody => name.split('.').map(Arc::from).collect(),
-        };
-        let depth = depth + path.len();
-        if depth > FILTER_POLICY_COMPLEXITY {
-            return Err(Fault::too_complex());
-        }
-        let rule = match &value.kind {
-            Kind::Object(_) => self.object(value, depth)?,
-            Kind::Array(conditions) => Rule::Value(self.conditions(value, conditions)?),
-            _ => {
-                let sentence = format!("\"{name}\" must be an object or an array");
-                return Err(Fault::at(sentence, value.met()));
-            }
-        };
-        if self.scope == Scope::MessageAttributes && matches!(rule, Rule::All(_)) {
-            return Err(Fault::Scope(NESTED.to_owned()));
-        }
-        Ok(Rule::Property(path, Box::new(rule)))
-    }
-
-    fn conditions(&self, array: &Json, given: &[Json]) -> Result<Conditions, Fault> {
-        if given.is_empty() {
-            return Err(Fault::at("Empty arrays are not allowed", array.end));
-        }
-        let mut present = Vec::with_capacity(given.len());
-        let mut or_absent = false;
-        for json in given {
-            match self.condition(json)? {
-                Some(condition) => present.push(condition),
-                None => or_absent = true,
-            }
-        }
-        Ok(Conditions { present: present.into(), or_absent, count: given.len() })
-    }
-
-    /// A condition on a value, or none for `{"exists": false}`.
-    fn condition(&self, json: &Json) -> Result<Option<Condition>, Fault> {
-        let leaf = match &json.kind {
-            Kind::String(text) => Leaf::Text(text.clone()),
-            Kind::Number(number) => Leaf::Number(number.clone()),
-            Kind::Boolean(value) => Leaf::Boolean(*value),
-            Kind::Null => Leaf::Null,
-            Kind::Object(_) => return self.expression(json),
-            Kind::Array(_) => {
-                return Err(Fault::at(
-                    "Match value must be String, number, true, false, or null",
-                    json.met(),
-                ));
-            }
-        };
-        Ok(Some(Condition::Equals(leaf)))
-    }
-
-    fn expression(&self, json: &Json) -> Result<Option<Condition>, Fault> {
-        let (name, value, second) = members(json);
-        let (Some(name), Some(value)) = (name, value) else {
-            return Err(Fault::at("Match expression name not found", json.end));
-        };
-        let condition = match name {
-            "prefix" => Some(Condition::Prefix(string(name, value)?.to_owned())),
-            "suffix" => Some(Condition::Suffix(string(name, value)?.to_owned())),
-            "equals-ignore-case" => {
-                Some(Condition::EqualsIgnoreCase(fold(string(name, value)?).collect()))
-            }
-            "anything-but" => Some(Condition::AnythingBut(exception(value)?)),
-            "numeric" => Some(numeric::range(value, self.text)?),
-            // The name in this sentence is what the engine says.
-            "cidr" => {
-                let network = read_network(string("prefix", value)?).map_err(Fault::Whole)?;
-                Some(Condition::Cidr(network))
-            }
-            "exists" => {
-                let Kind::Boolean(exists) = value.kind else {
-                    let sentence = "exists match pattern must be either true or false.";
-                    return Err(Fault::at(sentence, value.met()));
-                };
-                exists.then_some(Condition::Exists)
-            }
-            other => {
-                return Err(Fault::at(format!("Unrecognized match type {other}"), value.met()));
-            }
-        };
-        // Behind these the engine expects the end of what it calls a numeric expression.
-        let complaint = match name {
-            "numeric" => numeric::TOO_MANY_ELEMENTS,
-            "anything-but" if !matches!(value.kind, Kind::Object(_)) => numeric::TOO_MANY_ELEMENTS,
-            _ => ONLY_KEY,
-        };
-        end_behind(second, complaint)?;
-        Ok(condition)
-    }
-}
-
-const ONLY_KEY: &str = "Only one key allowed in match expression";
-
-/// The branches of an `$or`. As the page "AND/OR logic" has it, the name means that only with an
-/// array of at least two objects, none of which has a key that is a match type.
-fn alternatives<'a>(name: &str, value: &'a Json) -> Option<&'a [Json]> {
-    let Kind::Array(branches) = &value.kind else { return None };
-    let is_branch = |branch: &Json| match &branch.kind {
-        Kind::Object(members) => members.keys().all(|key| !MATCH_TYPES.contains(&key.as_str())),
+/// Returns the branches of an `$or`. As the page "AND/OR logic" has it, the name means that only with an array of at least
+/// two objects, none of which has a key that is a match type.
+fn branches<'p>(name: &str, value: &'p Value) -> Option<&'p [Value]> {
+    let Value::Array(branches) = value else { return None };
+    let is_branch = |branch: &Value| match branch {
+        Value::Object(members) => members.keys().all(|key| !MATCH_TYPES.contains(&key.as_str())),
         _ => false,
     };
     (name == "$or" && branches.len() >= 2 && branches.iter().all(is_branch)).then_some(branches)
@@ -207,81 +118,139 @@ const MATCH_TYPES: [&str; 8] = [
     "wildcard",
 ];
 
-/// The first member of an object, and the value of the second.
-fn members(json: &Json) -> (Option<&str>, Option<&Json>, Option<&Json>) {
-    let Kind::Object(members) = &json.kind else { return (None, None, None) };
-    let first = members.get_index(0);
-    let second = members.get_index(1).map(|(_, value)| value);
-    (first.map(|(name, _)| name.as_str()), first.map(|(_, value)| value), second)
+fn conditions<'p>(array: &'p Value, given: &'p [Value]) -> Result<Conditions, Fault<'p>> {
+    if given.is_empty() {
+        return Err(Fault::behind("Empty arrays are not allowed", array));
+    }
+    let mut conditions = Conditions { present: Vec::new(), or_absent: false, count: given.len() };
+    for json in given {
+        match condition(json)? {
+            Some(condition) => conditions.present.push(condition),
+            None => conditions.or_absent = true,
+        }
+    }
+    Ok(conditions)
 }
 
-fn end_behind(second: Option<&Json>, complaint: &str) -> Result<(), Fault> {
-    match second {
-        Some(value) => Err(Fault::at(complaint, value.met())),
-        None => Ok(()),
+/// Returns a condition on a value, or none for `{"exists": false}`.
+fn condition(json: &Value) -> Result<Option<Condition>, Fault<'_>> {
+    match json {
+        Value::Object(_) => expression(json),
+        Value::Array(_) => {
+            Err(Fault::at("Match value must be String, number, true, false, or null", json))
+        }
+        Value::Bool(value) => Ok(Some(Condition::Equals(Leaf::Boolean(*value)))),
+        scalar => Ok(Some(Condition::Equals(text_or_number(scalar).unwrap_or(Leaf::Null)))),
     }
 }
 
-fn string<'a>(name: &str, value: &'a Json) -> Result<&'a str, Fault> {
-    match &value.kind {
-        Kind::String(text) => Ok(text),
-        _ => Err(Fault::at(format!("{name} match pattern must be a string"), value.met())),
+fn text_or_number(json: &Value) -> Option<Leaf> {
+    match json {
+        Value::String(text) => Some(Leaf::Text(text.clone())),
+        Value::Number(number) => Some(Leaf::Number(number.clone().into())),
+        _ => None,
     }
 }
 
-fn exception(value: &Json) -> Result<Exception, Fault> {
-    match &value.kind {
-        Kind::String(text) => Ok(Exception::Texts(HashSet::from([text.clone()]))),
-        Kind::Number(number) if number.near().is_none() => Err(Fault::whole(numeric::TOO_FAR)),
-        Kind::Number(number) => Ok(Exception::Numbers(HashSet::from([number.clone()]))),
-        Kind::Array(values) => exceptions(value, values),
-        Kind::Object(_) => nested_exception(value),
-        Kind::Boolean(_) | Kind::Null => Err(Fault::at(
-            "Value of anything-but must be an array or single string/number value.",
-            value.met(),
-        )),
+fn expression(json: &Value) -> Result<Option<Condition>, Fault<'_>> {
+    let Some((name, value)) = first_member(json) else {
+        return Err(Fault::behind("Match expression name not found", json));
+    };
+    let condition = match name {
+        "prefix" => Condition::Prefix(string(name, value)?.to_owned()),
+        "suffix" => Condition::Suffix(string(name, value)?.to_owned()),
+        "equals-ignore-case" => {
+            Condition::EqualsIgnoreCase(lower_case(string(name, value)?).collect())
+        }
+        "anything-but" => anything_but(value)?,
+        "numeric" => numeric::range(value)?,
+        // The engine says "prefix" in this sentence.
+        "cidr" => Condition::Cidr(read_network(string("prefix", value)?).map_err(Fault::Whole)?),
+        "exists" if matches!(value, Value::Bool(_)) => Condition::Exists,
+        "exists" => {
+            return Err(Fault::at("exists match pattern must be either true or false.", value));
+        }
+        other => return Err(Fault::at(format!("Unrecognized match type {other}"), value)),
+    };
+    // Behind these the engine expects the end of what it calls a numeric expression.
+    let ends_as_numeric =
+        name == "numeric" || name == "anything-but" && !matches!(value, Value::Object(_));
+    only_member(json, if ends_as_numeric { numeric::TOO_MANY_ELEMENTS } else { ONLY_KEY })?;
+    let is_absence = name == "exists" && *value == Value::Bool(false);
+    Ok((!is_absence).then_some(condition))
+}
+
+const ONLY_KEY: &str = "Only one key allowed in match expression";
+
+fn first_member(json: &Value) -> Option<(&str, &Value)> {
+    let Value::Object(members) = json else { return None };
+    members.iter().next().map(|(name, value)| (name.as_str(), value))
+}
+
+/// Refuses the second member of an object.
+fn only_member<'p>(json: &'p Value, complaint: &str) -> Result<(), Fault<'p>> {
+    let Value::Object(members) = json else { return Ok(()) };
+    members.iter().nth(1).map_or(Ok(()), |(_, second)| Err(Fault::at(complaint, second)))
+}
+
+fn string<'p>(name: &str, value: &'p Value) -> Result<&'p str, Fault<'p>> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(Fault::at(format!("{name} match pattern must be a string"), value)),
     }
 }
 
-fn nested_exception(json: &Json) -> Result<Exception, Fault> {
-    let (Some(name), Some(value), second) = members(json) else {
-        return Err(Fault::at("Anything-But expression name not found", json.end));
+fn anything_but(value: &Value) -> Result<Condition, Fault<'_>> {
+    match value {
+        Value::Array(values) => anything_but_these(value, values),
+        Value::Object(_) => anything_but_prefix(value),
+        scalar => match text_or_number(scalar) {
+            Some(Leaf::Number(Number::Far(_))) => Err(Fault::Whole(numeric::TOO_FAR.to_owned())),
+            Some(leaf) => Ok(Condition::AnythingBut(vec![leaf])),
+            None => Err(Fault::at(
+                "Value of anything-but must be an array or single string/number value.",
+                value,
+            )),
+        },
+    }
+}
+
+fn anything_but_prefix(json: &Value) -> Result<Condition, Fault<'_>> {
+    let Some((name, value)) = first_member(json) else {
+        return Err(Fault::behind("Anything-But expression name not found", json));
     };
     if name != "prefix" {
-        return Err(Fault::at(format!("Unsupported anything-but pattern: {name}"), value.met()));
+        return Err(Fault::at(format!("Unsupported anything-but pattern: {name}"), value));
     }
     let prefix = string(name, value)?.to_owned();
     if prefix.is_empty() {
-        return Err(Fault::at("Null prefix not allowed", value.end));
+        return Err(Fault::behind("Null prefix not allowed", value));
     }
-    end_behind(second, ONLY_KEY)?;
-    Ok(Exception::Prefix(prefix))
+    only_member(json, ONLY_KEY)?;
+    Ok(Condition::AnythingButPrefix(prefix))
 }
 
-fn exceptions(array: &Json, values: &[Json]) -> Result<Exception, Fault> {
-    let mut texts = HashSet::new();
-    let mut numbers: HashSet<Number> = HashSet::new();
+fn anything_but_these<'p>(array: &'p Value, values: &'p [Value]) -> Result<Condition, Fault<'p>> {
+    let mut excluded = Vec::with_capacity(values.len());
     for value in values {
-        match &value.kind {
-            Kind::String(text) => drop(texts.insert(text.clone())),
-            Kind::Number(number) => {
-                numeric::near(number, value.met())?;
-                numbers.insert(number.clone());
-            }
-            _ => {
+        match text_or_number(value) {
+            Some(Leaf::Number(Number::Far(_))) => return Err(Fault::at(numeric::TOO_FAR, value)),
+            Some(leaf) => excluded.push(leaf),
+            None => {
                 let sentence = "Inside anything but list, start|null|boolean is not supported.";
-                return Err(Fault::Twice(sentence.to_owned(), value.met()));
+                return Err(Fault::Twice(sentence, Place::at(value)));
             }
         }
     }
-    match (texts.is_empty(), numbers.is_empty()) {
-        (false, true) => Ok(Exception::Texts(texts)),
-        (true, false) => Ok(Exception::Numbers(numbers)),
-        // An empty list is refused in the same words.
-        _ => Err(Fault::at(
+    let texts = excluded.iter().filter(|leaf| matches!(leaf, Leaf::Text(_))).count();
+    // An empty list is refused in the same words.
+    if excluded.is_empty() || (texts != 0 && texts != excluded.len()) {
+        return Err(Fault::behind(
             "Inside anything but list, either all values are number or string, mixed type is not \
              supported",
-            array.end,
-        )),
+            array,
+        ));
     }
+    excluded.sort_unstable();
+    Ok(Condition::AnythingBut(excluded))
 }

@@ -10,27 +10,9 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-
-/// A JSON value.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the names are those of JSON")]
-pub enum Json {
-    Null,
-    Boolean(bool),
-    /// A number without a fraction and an exponent, as its digits with or without a minus sign.
-    Integer(String),
-    /// Any other number. One that is too large for 64 bits is the text `Infinity` or `-Infinity`, which is what Jackson
-    /// writes for it.
-    Real(f64),
-    Text(String),
-    Array(Vec<Json>),
-    /// Of a repeated name the last value counts, at the place of the first.
-    Object(IndexMap<String, Json>),
-}
 
 /// Why a text is not JSON. Shown as the message that SNS puts behind the attribute's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +32,15 @@ struct Place {
 
 /// Returns the members of a policy that must be an object. The error is a reason.
 pub fn object(text: &str) -> Result<Map<String, Value>, String> {
-    match parse(text).map(Value::from) {
+    match parse(text) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
         Err(malformed) => Err(malformed.to_string()),
     }
 }
 
-/// Returns the first JSON value of the text. What follows it is ignored.
+/// Returns the first JSON value of the text. What follows it is ignored. Of a repeated name the last value counts, at the
+/// place of the first.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
 //   refused with Jackson's message and the place of the fault: "failed to parse JSON. Unexpected character ('i' (code
 //   105)): was expecting double-quote to start field name" and so on.
@@ -70,7 +53,7 @@ pub fn object(text: &str) -> Result<Map<String, Value>, String> {
 //   ignored.
 // Source: inferred, Jackson's readTree does so by default
 // Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
-pub fn parse(text: &str) -> Result<Json, Malformed> {
+pub fn parse(text: &str) -> Result<Value, Malformed> {
     reader::Reader::new(text).document()
 }
 
@@ -91,95 +74,6 @@ impl fmt::Display for Place {
 }
 
 const SOURCE: &str = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
-
-/// A container whose values are being converted.
-enum Converting {
-    Array(std::vec::IntoIter<Json>, Vec<Value>),
-    /// The name is that of the member whose value comes next.
-    Object(indexmap::map::IntoIter<String, Json>, Map<String, Value>, String),
-}
-
-impl Converting {
-    /// Takes the next value out of the container.
-    fn next(&mut self) -> Option<Json> {
-        match self {
-            Self::Array(rest, _) => rest.next(),
-            Self::Object(rest, _, name) => {
-                let (next, value) = rest.next()?;
-                *name = next;
-                Some(value)
-            }
-        }
-    }
-
-    /// Adds the converted form of the value that was taken last.
-    fn add(&mut self, value: Value) {
-        match self {
-            Self::Array(_, values) => values.push(value),
-            Self::Object(_, members, name) => {
-                members.insert(std::mem::take(name), value);
-            }
-        }
-    }
-}
-
-impl From<Converting> for Value {
-    fn from(converted: Converting) -> Self {
-        match converted {
-            Converting::Array(_, values) => Self::Array(values),
-            Converting::Object(_, members, _) => Self::Object(members),
-        }
-    }
-}
-
-impl From<Json> for Value {
-    /// Keeps the containers around the current value in a list, because a document may be a thousand levels deep.
-    fn from(json: Json) -> Self {
-        let mut open: Vec<Converting> = Vec::new();
-        let mut next = Some(json);
-        loop {
-            let value = match next {
-                Some(Json::Array(elements)) => {
-                    open.push(Converting::Array(elements.into_iter(), Vec::new()));
-                    next = open.last_mut().and_then(Converting::next);
-                    continue;
-                }
-                Some(Json::Object(members)) => {
-                    open.push(Converting::Object(members.into_iter(), Map::new(), String::new()));
-                    next = open.last_mut().and_then(Converting::next);
-                    continue;
-                }
-                Some(simple) => simple_value(simple),
-                None => match open.pop() {
-                    Some(complete) => complete.into(),
-                    None => return Self::Null,
-                },
-            };
-            let Some(container) = open.last_mut() else { return value };
-            container.add(value);
-            next = container.next();
-        }
-    }
-}
-
-/// Converts a value that is no container.
-fn simple_value(json: Json) -> Value {
-    match json {
-        Json::Boolean(value) => Value::Bool(value),
-        Json::Integer(digits) => match digits.parse::<i64>() {
-            Ok(number) => number.into(),
-            Err(_) => digits.parse::<u64>().map_or_else(|_| real(&digits), Value::from),
-        },
-        Json::Real(number) => number.into(),
-        Json::Text(text) => text.into(),
-        Json::Null | Json::Array(_) | Json::Object(_) => Value::Null,
-    }
-}
-
-/// Digits as a number of 64 bits.
-fn real(digits: &str) -> Value {
-    digits.parse::<f64>().map_or(Value::Null, Value::from)
-}
 
 /// Returns the text as Jackson writes it in a JSON document, with its quotes.
 pub fn quoted(text: &str) -> String {

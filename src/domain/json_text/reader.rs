@@ -1,8 +1,8 @@
 //! The parser: Jackson's messages, in the order in which Jackson finds the faults.
 
-use indexmap::IndexMap;
+use serde_json::{Map, Number, Value};
 
-use super::{Json, Malformed, Place, SOURCE};
+use super::{Malformed, Place, SOURCE};
 
 /// How deeply documents may be nested.
 const DEEPEST: usize = 1_000;
@@ -29,14 +29,14 @@ struct Open {
 }
 
 enum Content {
-    Array(Vec<Json>),
+    Array(Vec<Value>),
     /// With the name of the member that is being read.
-    Object(IndexMap<String, Json>, String),
+    Object(Map<String, Value>, String),
 }
 
 /// What has begun with a character.
 enum Begun {
-    Whole(Json),
+    Whole(Value),
     Container(Content),
 }
 
@@ -69,7 +69,7 @@ impl Open {
         }
     }
 
-    fn add(&mut self, value: Json) {
+    fn add(&mut self, value: Value) {
         match &mut self.content {
             Content::Array(elements) => elements.push(value),
             Content::Object(members, name) => drop(members.insert(std::mem::take(name), value)),
@@ -77,7 +77,7 @@ impl Open {
     }
 }
 
-impl From<Content> for Json {
+impl From<Content> for Value {
     fn from(content: Content) -> Self {
         match content {
             Content::Array(elements) => Self::Array(elements),
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the first value of the text. The containers around the current value are kept in a list, so that no text
     /// can exhaust the stack.
-    pub fn document(mut self) -> Result<Json, Malformed> {
+    pub fn document(mut self) -> Result<Value, Malformed> {
         let mut open: Vec<Open> = Vec::new();
         loop {
             let Some(mut first) = self.next_token()? else { return Err(self.end_of_input(&open)) };
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends the innermost container.
-    fn close(&self, end: char, open: &mut Vec<Open>) -> Result<Json, Malformed> {
+    fn close(&self, end: char, open: &mut Vec<Open>) -> Result<Value, Malformed> {
         let place = self.at - 1;
         let other = if end == ']' { '}' } else { ']' };
         let refuse = |container: String| {
@@ -171,18 +171,18 @@ impl<'a> Reader<'a> {
     /// Reads a value that has this first character, as far as it needs no end.
     fn begin(&mut self, first: char, is_root: bool) -> Result<Begun, Malformed> {
         Ok(Begun::Whole(match first {
-            '{' => return Ok(Begun::Container(Content::Object(IndexMap::new(), String::new()))),
+            '{' => return Ok(Begun::Container(Content::Object(Map::new(), String::new()))),
             '[' => return Ok(Begun::Container(Content::Array(Vec::new()))),
-            '"' => Json::Text(self.string(Quoted::Value)?),
-            't' => self.literal("true", Json::Boolean(true))?,
-            'f' => self.literal("false", Json::Boolean(false))?,
-            'n' => self.literal("null", Json::Null)?,
+            '"' => Value::String(self.string(Quoted::Value)?),
+            't' => self.literal("true", Value::Bool(true))?,
+            'f' => self.literal("false", Value::Bool(false))?,
+            'n' => self.literal("null", Value::Null)?,
             '-' | '0'..='9' => self.number(first == '-', is_root)?,
             other => return Err(self.odd_value(other)),
         }))
     }
 
-    fn literal(&mut self, token: &str, value: Json) -> Result<Json, Malformed> {
+    fn literal(&mut self, token: &str, value: Value) -> Result<Value, Malformed> {
         self.match_token(token, 1)?;
         Ok(value)
     }
@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number whose first character has been read.
-    fn number(&mut self, is_negative: bool, is_root: bool) -> Result<Json, Malformed> {
+    fn number(&mut self, is_negative: bool, is_root: bool) -> Result<Value, Malformed> {
         let start = self.at - 1;
         if is_negative {
             match self.next() {
@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
                 "getMaxNumberLength",
             ));
         }
-        Ok(read_number(&self.text[start..self.at], self.at == end_of_whole))
+        Ok(read_number(&self.text[start..self.at]))
     }
 
     /// Steps over digits, and returns how many.
@@ -540,17 +540,18 @@ fn too_large(what: &str, size: usize, most: usize, setting: &str) -> Malformed {
     Malformed { message, place: None }
 }
 
-fn read_number(written: &str, is_whole: bool) -> Json {
-    if is_whole {
-        let digits = if written == "-0" { "0" } else { written };
-        return Json::Integer(digits.to_owned());
+fn read_number(written: &str) -> Value {
+    if let Ok(number) = written.parse::<i64>() {
+        return number.into();
     }
-    match written.parse::<f64>() {
-        Ok(number) if number == f64::INFINITY => Json::Text("Infinity".to_owned()),
-        Ok(number) if number == f64::NEG_INFINITY => Json::Text("-Infinity".to_owned()),
-        Ok(number) => Json::Real(number),
-        // Rust reads every number of JSON.
-        Err(_) => Json::Null,
+    if let Ok(number) = written.parse::<u64>() {
+        return number.into();
+    }
+    match written.parse().ok().and_then(Number::from_f64) {
+        Some(number) => Value::Number(number),
+        // Jackson writes a number that is too large for 64 bits as a text.
+        None if written.starts_with('-') => "-Infinity".into(),
+        None => "Infinity".into(),
     }
 }
 

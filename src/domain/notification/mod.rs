@@ -67,34 +67,53 @@ impl Notification<'_> {
         string_to_sign(&members)
     }
 
-    /// The JSON that queues without raw delivery, HTTP endpoints and email-json get. Members that
-    /// have no value are left out.
+    /// Returns the JSON that queues without raw delivery, HTTP endpoints and email-json get.
     pub fn envelope(&self, signature: Option<&Signature>, unsubscribe_url: &str) -> String {
-        let attributes = message_attributes::size(self.attributes);
-        let mut json = Printed::with_capacity(1_500 + self.message.len() + 2 * attributes);
-        json.text("Type", Self::TYPE);
-        json.text("MessageId", &self.message_id.to_string());
-        if let Some(number) = self.sequence_number {
+        Envelope::new(self, signature).with_link(unsubscribe_url)
+    }
+}
+
+/// The JSON of a notification without the link of a subscription, which is all that differs between subscriptions that get
+/// the same text.
+#[derive(Debug)]
+pub struct Envelope {
+    before_link: String,
+    after_link: String,
+}
+
+impl Envelope {
+    /// Prints a notification. Members that have no value are left out.
+    pub fn new(notification: &Notification<'_>, signature: Option<&Signature>) -> Self {
+        let attributes = message_attributes::size(notification.attributes);
+        let mut json = Printed::with_capacity(1_500 + notification.message.len());
+        json.text("Type", Notification::TYPE);
+        json.text("MessageId", &notification.message_id.to_string());
+        if let Some(number) = notification.sequence_number {
             json.text("SequenceNumber", number);
         }
-        json.text("TopicArn", self.topic_arn);
-        if let Some(subject) = self.subject {
+        json.text("TopicArn", notification.topic_arn);
+        if let Some(subject) = notification.subject {
             json.text("Subject", subject);
         }
-        json.text("Message", self.message);
-        json.text("Timestamp", &iso_8601(self.published_at));
+        json.text("Message", notification.message);
+        json.text("Timestamp", &iso_8601(notification.published_at));
         if let Some(signature) = signature {
             json.signature(signature);
         }
-        json.text("UnsubscribeURL", unsubscribe_url);
-        if !self.attributes.is_empty() {
-            json.attributes(self.attributes);
+        let mut rest = json.split_at_member("UnsubscribeURL", 2 * attributes);
+        if !notification.attributes.is_empty() {
+            rest.attributes(notification.attributes);
         }
-        if self.replayed {
+        if notification.replayed {
             // AWS documents the name only. Every other member is a text, so this one is.
-            json.text("Replayed", "true");
+            rest.text("Replayed", "true");
         }
-        json.finish()
+        Self { before_link: json.unfinished(), after_link: rest.finish() }
+    }
+
+    /// Returns the JSON with the link with which a subscription ends.
+    pub fn with_link(&self, unsubscribe_url: &str) -> String {
+        [&self.before_link, &*printed::quoted(unsubscribe_url), &self.after_link].concat()
     }
 }
 

@@ -54,9 +54,19 @@ impl Printed {
         self.0
     }
 
+    /// Ends before the value of a member, and returns what follows that value, for which room is made in bytes.
+    pub(super) fn split_at_member(&mut self, name: &str, bytes: usize) -> Self {
+        self.member(name, "");
+        Self(String::with_capacity(bytes))
+    }
+
+    /// Returns the text up to here.
+    pub(super) fn unfinished(self) -> String {
+        self.0
+    }
+
     fn member(&mut self, name: &str, json: &str) {
-        let is_first = self.0.len() == 1;
-        self.0.push_str(if is_first { "\n  \"" } else { ",\n  \"" });
+        self.0.push_str(if self.0 == "{" { "\n  \"" } else { ",\n  \"" });
         self.0.push_str(name);
         self.0.push_str("\" : ");
         self.0.push_str(json);
@@ -71,9 +81,9 @@ pub(super) fn shown(attribute: &MessageAttribute) -> String {
     }
 }
 
-/// A text in quotation marks. Two characters that JSON would take as they are are escaped too: a
-/// queue refuses them, and the message would not arrive.
-fn quoted(text: &str) -> String {
+/// Returns the text in quotation marks. Two characters that JSON need not escape are escaped too, because a queue refuses
+/// them.
+pub(super) fn quoted(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     if quoted.contains(['\u{fffe}', '\u{ffff}']) {
         quoted.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")

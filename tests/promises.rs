@@ -1,12 +1,7 @@
 //! Every attack is made on a server of its own, and the server must hold; and on one that believes
 //! everything, on which each must succeed, or the attack would prove nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "attacks/mod.rs"]
-mod attacks;
-
-use attacks::{ATTACKS, Started, Target, Verdict, keys};
+use crate::attacks::{ATTACKS, Started, Target, Verdict, keys};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;

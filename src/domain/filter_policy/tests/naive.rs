@@ -1,5 +1,5 @@
-//! Filter policies by the letter, for tests: plain JSON is looked at anew each time, nothing is
-//! compiled, and whatever could be chosen is tried.
+//! The definition of filter policies, as a plain reading of the JSON that tries every choice of array elements. It shares no
+//! code with what it checks.
 
 use serde_json::Value;
 
