@@ -388,6 +388,7 @@ async fn after_a_bug_in_a_delivery_it_is_made_again() {
     house.office.plan(URL, Plan::Panic);
     house.office.then(URL, Plan::Answer(200));
     house.publish("hello", &[]).await;
+    house.office.until(1).await;
     for _ in 0..1_000 {
         if house.pending().await == 0 {
             break;

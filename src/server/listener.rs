@@ -162,7 +162,8 @@ impl Bound {
         drop(self);
         tasks.close();
         if timeout(grace, graceful.shutdown()).await.is_err() {
-            warn!("{} connections had to be cut", connections.evict_all());
+            let cut = connections.evict_all();
+            warn!("{cut} connections had to be cut");
         }
         tasks.wait().await;
     }
@@ -441,6 +442,31 @@ mod tests {
         server.release.notify_one();
         let answer = rest(slow_answer).await;
         assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn requests_of_http_2_share_a_connection() {
+        let server = Server::start(1, 10).await;
+        let stream = TcpStream::connect(server.addresses[0]).await.unwrap();
+        let (mut requests, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = || Request::post("http://x/").body(Full::new(Bytes::new())).unwrap();
+        let both = [requests.send_request(request()), requests.send_request(request())];
+        let release = async {
+            while server.arrived.load(Ordering::SeqCst) < 2 {
+                server.arrival.notified().await;
+            }
+            assert_eq!(server.open.get(), 1);
+            server.release.notify_waiters();
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(both), release);
+        for answer in answers {
+            let body = http_body_util::BodyExt::collect(answer.unwrap().into_body()).await.unwrap();
+            assert_eq!(body.to_bytes(), "done");
+        }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use crate::gateway::{Answer, PROTOCOLS, QUEUES, Service, request, settings};
 use serde_json::{Value, json};
 use squab::api::Conventions;
-use squab::runtime::memory::Memory;
+use squab::runtime::memory::{Memory, Stage};
 use squab::server::gateway::GatewaySettings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +47,13 @@ fn messages(answer: &Answer, protocol: squab::wire::Protocol) -> Vec<Value> {
 #[tokio::test(start_paused = true)]
 async fn what_finds_no_room_stays_in_its_queue_and_small_answers_always_find_some() {
     for protocol in PROTOCOLS {
+        let memory = Memory::new(64 * MIB);
         let service =
-            service_with(GatewaySettings { memory: Memory::new(9 * MIB / 2), ..settings() }).await;
+            service_with(GatewaySettings { memory: Arc::clone(&memory), ..settings() }).await;
         send_large(&service, 2).await;
+        // What is left is enough for two messages while they are written.
+        let others = memory.charge(Stage::Answering, &Arc::default());
+        others.set(64 * MIB - 9 * MIB / 2);
         let call = || request(protocol, "/", "ReceiveMessage", &receive("large"));
         let unread = service.gateway.handle(call()).await;
         assert_eq!(unread.status(), 200);

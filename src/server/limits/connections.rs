@@ -444,7 +444,7 @@ mod tests {
         reading.set_writing(true);
         for _ in 0..20 {
             advance(Duration::from_secs(2)).await;
-            reading.has_moved(RATE as usize / 2);
+            reading.has_moved(RATE as usize);
             connections.end_timed_out();
         }
         assert!(!is_evicted(&reading) && !is_evicted(&idle));
