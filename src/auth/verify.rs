@@ -45,7 +45,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Which requests must prove who sent them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// None: whoever a request names is believed.
+    /// None: the caller that a request names is believed.
     Off,
     /// Those that name a configured key; others are believed.
     KnownKeys,
@@ -155,7 +155,7 @@ impl<'r> Presented<'r> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let signature = match (values.next(), values.next()) {
             (Some(_), _) if is_presigned => Signature::Both,
-            (Some(value), None) => Signature::Header(String::from_utf8_lossy(value.as_bytes())),
+            (Some(value), None) => Signature::Header(text_of(value)),
             (Some(_), Some(_)) => Signature::Header(all_values(headers).into()),
             (None, _) if is_presigned => {
                 Signature::Query(Box::new(presigned::Parameters::parse(query)))
@@ -213,8 +213,16 @@ impl<'r> Presented<'r> {
 /// Returns all `Authorization` headers as one list.
 fn all_values(headers: &HeaderMap) -> String {
     let values = headers.get_all(header::AUTHORIZATION).iter();
-    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values: Vec<_> = values.map(text_of).collect();
     values.join(", ")
+}
+
+/// Returns a header as text; what is not UTF-8 is replaced.
+fn text_of(value: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value.as_bytes()),
+    }
 }
 
 /// Who makes a call, as far as its head says.
@@ -360,7 +368,7 @@ fn report_wrong_signature(credentials: &Credentials, request: &Request<'_>, id: 
     if let Err(refusal) = identify(Mode::Strict, credentials, request, now_ms)
         && credentials.report(id)
     {
-        // These refusals repeat the header, which is nobody's business but the client's
+        // These refusals repeat the header, which is for the client only.
         let reason = match refusal.kind {
             Kind::IncompleteSignature => "The signature is incomplete.",
             _ => &refusal.message,

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Runtime {
     // Rule (DeleteQueue, ReceiveMessage): a receive that waits while its queue is deleted is answered
-    //   at once, without messages; it gets none of a queue that is made anew under that name.
+    //   at once, without messages; it gets none of a new queue of that name.
     // Source: inferred, requests that involve a queue may succeed while it is being deleted
     //   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html), and
     //   other servers answer so (floci-io/floci#1286)
@@ -105,7 +105,7 @@ impl Runtime {
     }
 
     /// Receives once, over as many transactions as it takes to look at everything. `joined` is
-    /// the queue in whose line the receiver stands: one that has been made anew since is another.
+    /// the queue for which the receiver waits: a new queue of that name is another.
     async fn try_receive(
         &self,
         address: &QueueAddress,
@@ -135,7 +135,7 @@ impl Runtime {
                 return Ok(found);
             }
             // The store may have answered at once, and pages in a row would keep this thread to
-            // themselves: whoever else wants it comes first.
+            // themselves: other tasks come first.
             tokio::task::yield_now().await;
         }
     }

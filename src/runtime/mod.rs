@@ -84,8 +84,7 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Starts without background tasks: whoever calls [`Runtime::do_background_work`] decides when
-    /// that happens.
+    /// Starts without background tasks: the caller decides when [`Runtime::do_background_work`] runs.
     pub fn start_quietly(
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
@@ -190,7 +189,7 @@ impl Runtime {
         }
     }
 
-    /// Answers everybody who waits, and lets nobody wait from now on.
+    /// Answers all waiting receivers, and lets none wait from now on.
     pub fn stop_waiting(&self) {
         self.background.stopping.cancel();
         self.waiters.wake_all();

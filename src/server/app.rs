@@ -263,11 +263,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_connection_health_is_answered_and_other_requests_are_refused() {
-        let (arrival, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (arrival, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let arrived = Arc::clone(&arrival);
         let waits = || async move {
             arrived.notify_one();
-            told.notified().await;
+            release.notified().await;
         };
         let routes = Router::new().route("/health", get(health::alive)).fallback(waits);
         let (address, _stop, _) = serve(routes, 1).await;

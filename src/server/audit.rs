@@ -15,7 +15,7 @@ use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use hyper::HeaderMap;
 use hyper::http::request::Parts;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -159,64 +159,41 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 
 /// The ARN or name of what a call is about, as far as its parameters name it; empty otherwise.
 pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: &str) -> String {
-    let arn = |url: &str| QueueAddress::from_url(url, account, region).map(|queue| queue.arn());
-    let given = match payload {
+    let document: Map<String, Value> = match payload {
         Payload::Json(body) => serde_json::from_slice(body).unwrap_or_default(),
-        Payload::Query(params) => Names::of_params(|name| params.get(name).map(Cow::Borrowed)),
+        Payload::Query(_) => Map::new(),
     };
-    if let Some(url) = given.queue_url.as_deref().filter(|url| !url.is_empty()) {
-        return arn(url).unwrap_or_default();
+    let get = |name: &str| match payload {
+        Payload::Json(_) => document.get(name).and_then(Value::as_str),
+        Payload::Query(params) => params.get(name),
+    };
+    if let Some(url) = get("QueueUrl").filter(|url| !url.is_empty()) {
+        let queue = QueueAddress::from_url(url, account, region);
+        return queue.map(|queue| queue.arn()).unwrap_or_default();
     }
-    if let Some(subscription) = &given.subscription_arn {
+    if let Some(subscription) = get("SubscriptionArn") {
         return subscription.rsplit_once(':').map_or("", |(topic, _)| topic).to_owned();
     }
-    let Names { queue_name, topic_arn, resource_arn, source_arn, .. } = given;
-    let Names { endpoint_arn, platform_application_arn, role_arn, name, .. } = given;
-    let first = [queue_name, topic_arn, resource_arn, source_arn, endpoint_arn]
-        .into_iter()
-        .chain([platform_application_arn, role_arn, name])
-        .flatten()
-        .next();
-    let by_path = || QueueAddress::from_path(path, account, region).map(|queue| queue.arn());
-    match (first, payload) {
-        (Some(text), _) => text.into_owned(),
-        (None, Payload::Query(_)) => by_path().unwrap_or_default(),
-        (None, Payload::Json(_)) => String::new(),
+    if let Some(name) = NAMES.iter().find_map(|name| get(name)) {
+        return name.to_owned();
     }
+    let by_path = QueueAddress::from_path(path, account, region);
+    let is_query = matches!(payload, Payload::Query(_));
+    by_path.filter(|_| is_query).map(|queue| queue.arn()).unwrap_or_default()
 }
 
-/// The parameters that name what a call is about; none of them is a secret.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Names<'p> {
-    queue_url: Option<Cow<'p, str>>,
-    queue_name: Option<Cow<'p, str>>,
-    topic_arn: Option<Cow<'p, str>>,
-    resource_arn: Option<Cow<'p, str>>,
-    subscription_arn: Option<Cow<'p, str>>,
-    source_arn: Option<Cow<'p, str>>,
-    endpoint_arn: Option<Cow<'p, str>>,
-    platform_application_arn: Option<Cow<'p, str>>,
-    role_arn: Option<Cow<'p, str>>,
-    name: Option<Cow<'p, str>>,
-}
-
-impl<'p> Names<'p> {
-    fn of_params(get: impl Fn(&str) -> Option<Cow<'p, str>>) -> Self {
-        Self {
-            queue_url: get("QueueUrl"),
-            queue_name: get("QueueName"),
-            topic_arn: get("TopicArn"),
-            resource_arn: get("ResourceArn"),
-            subscription_arn: get("SubscriptionArn"),
-            source_arn: get("SourceArn"),
-            endpoint_arn: get("EndpointArn"),
-            platform_application_arn: get("PlatformApplicationArn"),
-            role_arn: get("RoleArn"),
-            name: get("Name"),
-        }
-    }
-}
+/// The parameters, beside QueueUrl and SubscriptionArn, that name the resource of a call; none of them
+/// is a secret.
+const NAMES: [&str; 8] = [
+    "QueueName",
+    "TopicArn",
+    "ResourceArn",
+    "SourceArn",
+    "EndpointArn",
+    "PlatformApplicationArn",
+    "RoleArn",
+    "Name",
+];
 
 /// A caller's text as a part of one line.
 fn plain(text: &str) -> Cow<'_, str> {

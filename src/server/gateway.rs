@@ -65,7 +65,7 @@ pub struct GatewaySettings {
     pub public_url: Option<String>,
     /// How queue URLs are written, and what receivers may ask for.
     pub conventions: Arc<Conventions>,
-    /// Whether everybody is in this region, whatever they sign for.
+    /// Whether all callers are in this region, whatever they sign for.
     pub one_region: bool,
     /// Where callers belong whose key is not known.
     pub accounts: Arc<Accounts>,
@@ -198,7 +198,7 @@ impl App {
             }
         };
         let index = action.as_deref().ok().and_then(|action| position(known.service, action));
-        let meaning = Meaning::of(parts, &recognized);
+        let meaning = Meaning::of(parts, &recognized, self.live());
         let request = signed_parts(parts, &received.bytes, known.service);
         let verified = recognized.prove(&self.callers.credentials, &request, now_ms);
         let caller = verified.inspect_err(|refusal| {
@@ -262,7 +262,7 @@ impl App {
             let host = header(&parts.headers, HOST.as_str())?;
             region_of_host(host).map(str::to_owned)
         });
-        let Live { cool_downs, conventions } = self.live();
+        let Live { cool_downs, conventions } = meaning.live;
         let caller = api::Caller {
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             in_session: key.is_some_and(|key| key.session_token.is_some()),
@@ -274,11 +274,7 @@ impl App {
             principal: caller.principal,
         };
         Context {
-            receive_overrides: if conventions.receive_overrides {
-                meaning.receive_overrides
-            } else {
-                ReceiveOverrides::default()
-            },
+            receive_overrides: meaning.receive_overrides,
             accounts: Arc::clone(&self.callers.accounts),
             one_region: self.settings.one_region,
             caller: Arc::new(caller),
@@ -331,21 +327,23 @@ struct Call<'r> {
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 // Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
 //
-/// What the head of a request says beyond its protocol and operation. Of a verified request only what
+/// What the head of a request says beyond its protocol and operation, and the settings that it meets. Of a verified request only what
 /// is signed counts. X-Amzn-Trace-Id is no part of it: signers leave it out because proxies write it,
 /// and it selects nothing.
 struct Meaning {
     path: String,
     receive_overrides: ReceiveOverrides,
+    live: Live,
 }
 
 impl Meaning {
-    fn of(parts: &Parts, recognized: &Recognized<'_>) -> Self {
+    fn of(parts: &Parts, recognized: &Recognized<'_>, live: Live) -> Self {
+        let may_override = live.conventions.receive_overrides;
         let sent = parts.uri.path();
         let path =
             if recognized.is_verified() { auth::plain_path(sent) } else { Cow::Borrowed(sent) };
         let number = |name: &str| {
-            let value = header(&parts.headers, name)?;
+            let value = may_override.then(|| header(&parts.headers, name))??;
             recognized.covers(name).then(|| value.trim().parse().ok())?
         };
         let receive_overrides = ReceiveOverrides {
@@ -353,7 +351,7 @@ impl Meaning {
             wait_time_seconds: number("x-localstack-sqs-override-wait-time-seconds")
                 .filter(|seconds| WAIT_TIME_SECONDS.contains(seconds)),
         };
-        Self { path: path.into_owned(), receive_overrides }
+        Self { path: path.into_owned(), receive_overrides, live }
     }
 }
 

@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_a_new_connection_takes_the_place_of_an_unused_one() {
+    async fn at_the_limit_a_new_connection_evicts_an_unused_one() {
         let server = Server::start(2, 3).await;
         let running = server.request(0).await;
         server.arrival.notified().await;
@@ -403,13 +403,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_with_nobody_idle_some_are_let_in_to_be_told_and_the_others_wait() {
+    async fn at_the_limit_with_all_at_work_some_are_let_in_to_be_refused_and_others_wait() {
         let server = Server::start(2, 1).await;
         let running = server.request(1).await;
         server.arrival.notified().await;
-        let mut told = server.request(0).await;
+        let mut spare = server.request(0).await;
         let mut answer = [0; 15];
-        told.read_exact(&mut answer).await.unwrap();
+        spare.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
         assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
         // It is idle now, so that the next one takes its place, and so on.
@@ -419,7 +419,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
 
-        drop((running, told));
+        drop((running, spare));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(server.open.get(), 0);
         let _next = server.request(0).await;

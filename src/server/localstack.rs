@@ -34,7 +34,7 @@ const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
 /// Test libraries want a version 4.x, and this is the one whose behaviour is matched.
 const VERSION: &str = "4.14.0";
-/// Bytes of a document that callers may add to: everybody can ask for it, and leave it unread.
+/// Bytes of a document that callers may add to: any client can request it, and leave it unread.
 const LONGEST_DOCUMENT: usize = 8 * 1024;
 
 type Answer = Result<Response<Body>, Problem>;

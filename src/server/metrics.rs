@@ -93,7 +93,7 @@ pub struct Metrics {
     rejected_signatures: Family<RejectionLabels, Counter>,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
-    /// Whoever has it makes a scrape.
+    /// Held by the scrape that is being made.
     turn: Mutex<()>,
 }
 
@@ -310,7 +310,7 @@ pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) 
     }
 }
 
-/// Made anew for each scrape, so that deleted queues leave nothing behind.
+/// Made for each scrape, so that deleted queues leave nothing behind.
 fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     let messages = Family::<QueueStateLabels, Gauge>::default();
     let oldest = Family::<QueueLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
@@ -342,7 +342,7 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     registry
 }
 
-/// Made anew for each scrape, from the numbers that the deliveries themselves have left.
+/// Made for each scrape, from the numbers that the deliveries themselves have left.
 fn delivery_registry(deliveries: Deliveries) -> Registry {
     let counts = Family::<DeliveryLabels, Counter>::default();
     for ((protocol, arrived), count) in deliveries.counts {

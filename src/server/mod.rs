@@ -50,7 +50,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// Why the program could not start or go on; each reads as a sentence for whoever started it.
+/// Why the program could not start or continue; each reads as a sentence.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address cannot be listened on.
@@ -73,7 +73,7 @@ pub enum End {
     Restart,
 }
 
-/// Serves until SIGTERM or SIGINT, or until somebody asks for the end over HTTP, then finishes what
+/// Serves until SIGTERM or SIGINT, or until a request over HTTP asks for the end, then finishes what
 /// runs, at most for the grace of the settings; a second signal ends it at once.
 ///
 /// `Ready.` goes to standard output, alone on its line, once every address is bound, every
@@ -123,7 +123,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         let _ = stopped.await;
     });
     let variables = variables_of_scripts(&settings, &addresses);
-    let told = async {
+    let asked_to_stop = async {
         let readied = async {
             hooks.run(Stage::Ready, &variables).await;
             announce_readiness(&settings, &addresses, began.elapsed());
@@ -149,7 +149,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     let mut serving = pin!(serving);
     let end = tokio::select! {
         () = &mut serving => None,
-        end = told => Some(end),
+        end = asked_to_stop => Some(end),
     };
     if end.is_some() {
         tokio::select! {
@@ -162,7 +162,7 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     Ok(end.unwrap_or(End::Stop))
 }
 
-/// Completes when somebody asks for the end over HTTP.
+/// Completes when a request over HTTP asks for the end.
 async fn asked_to_end(ending: &mut watch::Receiver<Option<End>>) -> End {
     let asked = ending.wait_for(Option::is_some).await.ok().and_then(|end| *end);
     match asked {

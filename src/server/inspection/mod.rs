@@ -1,13 +1,13 @@
 //! What a developer or a test looks at, under `/_aws`: messages of a queue without receiving them,
 //! what was captured for phones, devices, mailboxes and streams, tokens of subscriptions. And the
-//! certificate of SNS, which everybody may read.
+//! certificate of SNS, which any client may read.
 //!
 //! The paths and shapes are LocalStack's; those of mail and streams are Squab's own, alike. Nothing
 //! changes by being looked at. Callers are known as those of operations are: in the mode `strict` all but
 //! the certificate needs a valid signature, for `sqs` or for `sns`. Where accounts are isolated a caller
 //! sees what its account has, and one with the role `admin` everything.
 //!
-//! Answers are bounded, and say in a header where to go on: see [`queues`] and [`notifications`].
+//! Answers are bounded, and a header says where the next one begins: see [`queues`] and [`notifications`].
 
 mod notifications;
 mod queues;
@@ -121,7 +121,7 @@ fn charged_json(charge: Arc<Charge>, value: &Value) -> Response<Body> {
     ([(CONTENT_TYPE, JSON)], body).into_response()
 }
 
-/// Says that the answer does not hold everything, and where to go on.
+/// Says in a header that the answer is not complete, and where the next one begins.
 fn set_next<B>(response: &mut Response<B>, header: HeaderName, next: Option<i64>) {
     if let Some(next) = next {
         response.headers_mut().insert(header, HeaderValue::from(next));

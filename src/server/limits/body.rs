@@ -111,14 +111,18 @@ impl Bodies {
         mut body: Body,
         slot: Option<&Slot>,
     ) -> Result<Received, Refusal> {
-        let _waits = slot.map(Slot::wait_for_client);
         let of = slot.map_or_else(Arc::<Tally>::default, |slot| Arc::clone(&slot.tally));
         let charge = self.memory.charge(Stage::Arriving, &of);
+        // Bodies wait for all of their memory, not each for the rest of it. Waiting is not their clients'
+        // fault, so they are not evicted meanwhile.
+        let expected = announced.unwrap_or_default().max(first.len()).min(longest);
+        while !charge.reserve(expected).await {}
         if body.is_end_stream() && first.len() <= longest {
-            while !charge.reserve(first.len()).await {}
             return Ok(Received { bytes: first, charge: Some(charge) });
         }
-        let (mut whole, mut next_turn) = (Vec::new(), TURN);
+        let _waits = slot.map(Slot::wait_for_client);
+        // Memory that nothing was written to is not in use.
+        let (mut whole, mut next_turn) = (Vec::with_capacity(expected), TURN);
         let mut piece = Some(first);
         while let Some(bytes) = piece {
             let length = whole.len() + bytes.len();
@@ -126,9 +130,7 @@ impl Bodies {
                 return Err(too_long(longest));
             }
             if length > whole.capacity() {
-                // A length that is announced reserves nothing.
-                let capacity = (2 * length).min(announced.unwrap_or(longest)).max(length);
-                // A body that finds no memory is waited for, up to its own limit of time.
+                let capacity = (2 * length).min(longest);
                 while !charge.reserve(capacity).await {}
                 whole.reserve_exact(capacity - whole.len());
             }
@@ -203,4 +205,118 @@ pub fn discard(announced: Option<usize>, mut body: Body) {
     };
     // It ends with the connection, so there are no more of them than connections.
     tokio::spawn(timeout(DISCARDING, discarding));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use std::convert::Infallible;
+    use tokio::sync::mpsc;
+    use tokio::time::sleep;
+
+    const KIB: usize = 1024;
+
+    fn bodies(longest: usize) -> Bodies {
+        Bodies::new(longest, Memory::new(1024 * KIB))
+    }
+
+    /// A body that comes in these pieces, one a second.
+    fn pieces(lengths: &[usize]) -> Body {
+        let lengths: Vec<usize> = lengths.to_vec();
+        Body::from_stream(stream::unfold(lengths.into_iter(), |mut rest| async {
+            let length = rest.next()?;
+            sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; length])), rest))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_read_whole_within_its_limits() {
+        let bodies = bodies(100 * KIB);
+        for (lengths, announced, kind) in [
+            (&[][..], Some(0), None),
+            (&[5], Some(5), None),
+            (&[10, 0, 20], None, None),
+            (&[60 * KIB, 40 * KIB], Some(100 * KIB), None),
+            (&[60 * KIB, 41 * KIB], None, Some(Kind::RequestTooLarge)),
+            (&[], Some(100 * KIB + 1), Some(Kind::RequestTooLarge)),
+            (&[1; 70], Some(70), Some(Kind::MalformedInput)),
+        ] {
+            let read = bodies.read(usize::MAX, announced, pieces(lengths), None).await;
+            match (read, kind) {
+                (Ok(received), None) => {
+                    assert_eq!(received.bytes, vec![b'x'; lengths.iter().sum()]);
+                }
+                (Err(refusal), Some(kind)) => assert_eq!(refusal.kind, kind, "{lengths:?}"),
+                (read, kind) => panic!("{lengths:?}: {read:?} instead of {kind:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_waits_for_memory_until_another_request_is_answered() {
+        let bodies = bodies(256 * KIB);
+        let body = || pieces(&[128 * KIB, 128 * KIB]);
+        let read = || bodies.read(usize::MAX, Some(256 * KIB), body(), None);
+        let (first, second) = tokio::join!(read(), read());
+        let (first, _second) = (first.unwrap(), second.unwrap());
+        let answers = async {
+            sleep(Duration::from_secs(20)).await;
+            drop(first);
+        };
+        let (third, ()) = tokio::join!(read(), answers);
+        assert_eq!(third.unwrap().bytes.len(), 256 * KIB);
+    }
+
+    #[tokio::test]
+    async fn while_a_large_body_comes_without_a_pause_other_tasks_have_their_turns() {
+        let pieces = std::iter::repeat_n(Bytes::from(vec![b'x'; 64 * KIB]), 128);
+        let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+        let bodies = Bodies::new(128 * 64 * KIB, Memory::new(64 * 1024 * KIB));
+        let reading = tokio::spawn(async move { bodies.read(usize::MAX, None, body, None).await });
+        let mut turns = 0;
+        while !reading.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        assert!(turns >= 32, "{turns}");
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let list = |count: usize, value: &str| {
+            format!("[{}{value}]", format!("{value},").repeat(count - 1))
+        };
+        assert!(!has_too_many_values(list(VALUES, "1").as_bytes()));
+        assert!(has_too_many_values(list(VALUES + 1, "1").as_bytes()));
+        let text = r#"",,[{\",""#;
+        assert!(!has_too_many_values(list(VALUES, text).as_bytes()));
+        assert!(!has_too_many_values(format!("\"{}\"", ",".repeat(2 * VALUES)).as_bytes()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_not_wanted_is_read_within_bounds() {
+        let stream = |mut wire: mpsc::Receiver<Bytes>| {
+            let pieces = stream::poll_fn(move |context| {
+                wire.poll_recv(context).map(|piece| piece.map(Ok::<_, Infallible>))
+            });
+            Body::from_stream(pieces)
+        };
+        let (send, wire) = mpsc::channel(1);
+        discard(None, stream(wire));
+        let piece = Bytes::from(vec![0; 64 * KIB]);
+        let mut taken = 0;
+        while send.send(piece.clone()).await.is_ok() {
+            taken += piece.len();
+        }
+        assert!((DISCARDED..DISCARDED + 4 * piece.len()).contains(&taken), "{taken} bytes");
+
+        // One that does not go on is given up, and one that is too long is not begun.
+        for announced in [None, Some(DISCARDED + 1)] {
+            let (send, wire) = mpsc::channel::<Bytes>(1);
+            discard(announced, stream(wire));
+            timeout(2 * DISCARDING, send.closed()).await.unwrap();
+        }
+    }
 }
