@@ -1,11 +1,11 @@
-# Two images of one static program, for amd64 and arm64:
+# Two images of one static binary, for amd64 and arm64:
 #
-#   docker build -t squab .                            the program and an empty /data; no shell, no root
-#   docker build -t squab:compat --target compat .     in place of LocalStack's image
+#   docker build -t squab .                            the binary and an empty /data; no shell, no root
+#   docker build -t squab:compat --target compat .     replaces LocalStack's image
 #
 #   docker run -p 4566:4566 -v squab:/data squab
 #
-# The program is compiled on the architecture of the builder, for the one of the image.
+# The binary is cross-compiled on the builder's architecture.
 
 FROM --platform=$BUILDPLATFORM rust:1.95-slim-bookworm AS build
 WORKDIR /squab
@@ -37,16 +37,16 @@ VOLUME /var/lib/localstack
 EXPOSE 4566
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=5 \
     CMD ["/usr/local/bin/squab", "health"]
-# Scripts that are mounted expect what they have there: root.
+# Mounted scripts expect to run as root, as in LocalStack.
 ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
 
 FROM scratch AS slim
 COPY --from=build /image/squab /usr/local/bin/squab
-# A new volume takes its owner from here.
+# A new volume gets its owner from this folder.
 COPY --from=build --chown=65532:65532 /image/data /data
 USER 65532:65532
-# To listen elsewhere set SQUAB_LISTEN rather than --listen: the health check reads it too.
-# Who reaches a container is decided by what is published: without keys, calls need no signature.
+# To change the address set SQUAB_LISTEN rather than --listen, because the health check reads it too.
+# Without keys, calls need no signature: the published ports decide which clients can call.
 ENV SQUAB_LISTEN=0.0.0.0:4566 \
     SQUAB_ALLOW_ANONYMOUS=true \
     SQUAB_DATA=/data

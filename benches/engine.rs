@@ -1,8 +1,8 @@
-//! The engine over a database in memory, without HTTP: what a send, a receive and a delete cost
-//! whatever the backlog and however many message groups. Flat cost is what this must show.
+//! The engine over an in-memory database, without HTTP: the cost of a send, a receive and a delete with
+//! different backlogs and numbers of message groups. The cost must be flat.
 //!
-//! An iteration is one message (or one empty receive), done in transactions of 100 operations as
-//! the writer thread does them.
+//! An iteration is one message (or one empty receive), in transactions of 100 operations as on the writer
+//! thread.
 //!
 //! ```sh
 //! cargo bench --bench engine -- --quick
@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 use squab::api::sqs::receive_message::weigh;
 use squab::domain::Refusal;
 use squab::domain::address::QueueAddress;
+use squab::engine::access::Access;
 use squab::engine::receive::Request;
 use squab::engine::send::Outgoing;
 use squab::engine::{delete, queues, receive, send};
@@ -29,9 +30,9 @@ use std::time::{Duration, Instant};
 const PER_COMMIT: u64 = 100;
 const BODY_BYTES: usize = 256;
 const MILLION: u64 = 1_000_000;
-/// Messages of one receive, as busy consumers ask for.
+/// Messages per receive, as busy consumers request.
 const MAX: usize = 10;
-/// The time, which stands still.
+/// The time, which does not advance.
 const START: i64 = 1_700_000_000_000;
 
 /// A database in memory with one queue.
@@ -45,7 +46,7 @@ struct Bench<'d> {
 }
 
 impl<'d> Bench<'d> {
-    /// `groups`: 0 for messages without a group.
+    /// Creates a queue. `groups` is 0 for messages without a group.
     fn new(driver: &'d mut dyn Driver, fifo: bool, groups: u64) -> Self {
         let mut ledger = Ledger::default();
         let mut ids = Ids::with_seed(1);
@@ -59,7 +60,7 @@ impl<'d> Bench<'d> {
             name: if fifo { "bench.fifo" } else { "bench" }.to_owned(),
         };
         let queue = commit(driver, &mut ledger, &mut ids, |tx| {
-            queues::create(tx, &address, &given, &IndexMap::new(), false)
+            queues::create(tx, &Access::everything(), &address, &given, &IndexMap::new(), false)
         });
         Self { driver, ledger, ids, queue, groups, sent: 0 }
     }
@@ -77,7 +78,7 @@ impl<'d> Bench<'d> {
         commit(self.driver, &mut self.ledger, &mut self.ids, |tx| work(tx, queue))
     }
 
-    /// Sends, group after group.
+    /// Sends `count` messages, alternating between groups.
     fn send(&mut self, count: u64) {
         let groups = self.groups;
         self.send_to(count, |number| (groups > 0).then(|| format!("group-{}", number % groups)));
@@ -109,7 +110,7 @@ impl<'d> Bench<'d> {
         }
     }
 
-    /// Receives and deletes; the queue must hold so many.
+    /// Receives and deletes `count` messages, which the queue must contain.
     fn consume(&mut self, count: u64) {
         let mut left = count;
         while left > 0 {
@@ -131,7 +132,7 @@ impl<'d> Bench<'d> {
         }
     }
 
-    /// Sends, receives and deletes so many, in turns of one transaction each. The backlog stays.
+    /// Sends, receives and deletes `count` messages, in alternating transactions. The backlog stays.
     fn cycle(&mut self, count: u64) {
         let mut left = count;
         while left > 0 {
@@ -157,7 +158,7 @@ impl<'d> Bench<'d> {
         }
     }
 
-    /// Locks the group of the oldest message.
+    /// Blocks the group of the oldest message.
     fn lock_first_group(&mut self) {
         let received = self.transaction(|tx, queue| receive::receive(tx, queue, &request(1)));
         assert_eq!(received.messages.len(), 1);
@@ -177,7 +178,7 @@ fn request(max: usize) -> Request {
     }
 }
 
-/// One transaction as the writer thread makes it.
+/// Runs one transaction like the writer thread.
 fn commit<T>(
     driver: &mut dyn Driver,
     ledger: &mut Ledger,
@@ -194,7 +195,7 @@ fn commit<T>(
     done
 }
 
-/// What `work` takes for so many messages.
+/// Returns the time of `work` for this many messages.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
 fn time(work: impl FnOnce()) -> Duration {
     let began = Instant::now();
@@ -209,7 +210,7 @@ fn measure(criterion: &mut Criterion, name: &str, mut work: impl FnMut(u64) -> D
     group.finish();
 }
 
-/// Send alone, receive and delete alone, and both in turns.
+/// Measures sends alone, receives with deletes alone, and both alternating.
 fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench<'_>) {
     measure(criterion, &format!("{name}/send"), |count| {
         let taken = time(|| bench.send(count));
@@ -223,7 +224,7 @@ fn measure_verbs(criterion: &mut Criterion, name: &str, bench: &mut Bench<'_>) {
     measure(criterion, &format!("{name}/cycle"), |count| time(|| bench.cycle(count)));
 }
 
-/// Works on a fresh database in memory with one queue.
+/// Runs `work` on a new in-memory database with one queue.
 fn with_bench(fifo: bool, groups: u64, mut work: impl FnMut(Bench<'_>)) {
     let mut database = Sqlite::open(&Location::Memory, Durability::Process).unwrap();
     database.serve(&mut |driver| work(Bench::new(driver, fifo, groups)));
@@ -263,8 +264,7 @@ fn fifo(criterion: &mut Criterion) {
         let mut bench = bench.filled(MILLION);
         measure_verbs(criterion, "FIFO/50000 groups/1M waiting", &mut bench);
     });
-    // One locked group holds the older half of the backlog, where a search from the front meets
-    // it first.
+    // One blocked group has the older half of the backlog, where a search from the front meets it first.
     with_bench(true, 100, |mut bench| {
         bench.send_to(MILLION / 2, |_| Some("locked".to_owned()));
         bench.lock_first_group();

@@ -15,17 +15,17 @@ use squab::domain::message_attributes::MessageAttributes;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// A policy of so many branches.
+/// Returns a policy with this many branches.
 fn any_of(count: usize, branch: impl Fn(usize) -> Value) -> Value {
     json!({ "$or": (0..count).map(branch).collect::<Vec<_>>() })
 }
 
-/// A body with so many objects or values under `k`.
+/// Returns a body with this many objects or values under `k`.
 fn many(count: usize, item: impl Fn(usize) -> Value) -> Value {
     json!({ "k": (0..count).map(item).collect::<Vec<_>>() })
 }
 
-/// Policies that let none of their messages through, so that everything has to be looked at.
+/// Returns policies that do not match their messages, so that everything must be evaluated.
 fn shapes() -> Vec<(&'static str, Value, Value)> {
     vec![
         (
@@ -56,7 +56,7 @@ fn shapes() -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
-/// What `work` takes, the best of some times.
+/// Returns the shortest time of several runs of `work`.
 #[expect(clippy::disallowed_methods, reason = "no rule of the queues depends on it")]
 fn best(work: impl Fn()) -> Duration {
     let times = (0..10).map(|_| {

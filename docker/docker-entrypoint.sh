@@ -1,8 +1,8 @@
 #!/bin/sh
-# Starts the server in place of LocalStack. Test libraries replace the entrypoint of the image and
-# run this file themselves, without arguments, after they have set variables.
+# Starts the server as a replacement for LocalStack. Test libraries replace the image's entrypoint and
+# run this file themselves, without arguments, after setting variables.
 set -eu
 
 export SQUAB_COMPAT="${SQUAB_COMPAT:-localstack}"
-# The server takes the place of this shell: signals are meant for it.
+# The server replaces this shell, so it gets the signals.
 exec squab "$@"

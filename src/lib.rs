@@ -1,19 +1,20 @@
-//! Squab: Amazon SQS in one small program, with its state in SQLite.
+//! Squab: an Amazon SQS and SNS server in one small program, with its state in SQLite.
 //!
-//! Dependencies point one way:
+//! Dependencies point one way (`tests/tidy.rs` enforces the edges):
 //!
 //! ```text
 //! main → server → { wire, auth, api } → engine → { store, domain }        runtime → engine
 //! ```
 //!
-//! - `domain` holds values and rules without I/O; it knows neither HTTP nor SQL.
-//! - `store` reads and writes rows inside transactions; it knows no rule of SQS.
-//! - `engine` holds the verbs of a queue service, each over one transaction: read, decide, write.
-//! - `runtime` holds what lives long: the clock, waiting receivers, deadlines, background work, and
-//!   what carries deliveries out of the process.
-//! - `wire` holds the AWS protocols as serde codecs; it knows no operation.
-//! - `auth` verifies signatures; pure, time is an argument.
-//! - `api` is the table of operations, the table of errors and one file per AWS operation.
+//! - `domain` contains values and rules without I/O; it knows neither HTTP nor SQL.
+//! - `store` reads and writes rows in transactions; it knows no rule of SQS or SNS.
+//! - `engine` contains the verbs of the services, each over one transaction: read, decide, write.
+//! - `runtime` contains what outlives a request: the clock, waiters, deadlines, background work, and
+//!   outbound deliveries.
+//! - `wire` contains the AWS protocols as serde codecs; it knows no operation.
+//! - `auth` verifies signatures; it is pure, and time is an argument.
+//! - `api` contains the table of operations, the table of errors and one file per AWS operation.
+//! - `config` reads flags, the environment and files.
 //! - `server` is the shell of the process: listeners, the gateway, health, metrics.
 
 pub mod api;

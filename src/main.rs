@@ -1,7 +1,7 @@
-//! The `squab` program: arguments and start-up.
+//! The `squab` program: arguments and startup.
 //!
-//! Exit status: 0 after a clean end, 1 after a failure, such as an address in use, 2 when the
-//! settings cannot be used.
+//! Exit status: 0 after a clean shutdown; 1 after a failure, such as an address in use; 2 if the settings
+//! are invalid.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use squab::config::{self, Action, ConfigError, Settings, Storage};
 use squab::server::{self, End, health, logging};
 use squab::store::Sqlite;
 
-/// Requests allocate small and often, on several threads.
+/// Requests make many small allocations on several threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -42,8 +42,8 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    // The store's thread has a core of its own: with as many threads for requests as there are
-    // cores, they and it would take turns.
+    // The writer thread needs a core of its own: with as many request threads as cores they would
+    // compete with it.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.saturating_sub(1).max(1);
     let built =
@@ -88,7 +88,7 @@ fn ask_health(settings: &Settings) -> ExitCode {
     }
 }
 
-/// One sentence on standard error, also when logging has not begun.
+/// Prints a message to standard error, also before logging has started, and returns the exit code.
 fn fail(status: u8, reason: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("squab: {reason}");
     ExitCode::from(status)

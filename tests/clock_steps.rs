@@ -1,4 +1,4 @@
-//! The wall clock of the real program is set while it runs, and while it does not.
+//! The wall clock is set while the built program runs, and while it is stopped.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,4 @@
-//! Squab in the place of other servers: modes, accounts, regions and files of theirs.
+//! Squab as a replacement for other servers: modes, accounts, regions and imported files.
 
 use crate::process::{Connection, Server, squab};
 use serde_json::json;

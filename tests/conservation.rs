@@ -1,8 +1,8 @@
-//! What is published arrives: in every queue whose filter lets it pass, once, and nowhere else;
-//! what a queue cannot take, in the dead-letter queue of its subscription.
+//! Every published message arrives once in every queue whose filter matches, and in no other queue.
+//! A message that a queue cannot accept arrives in the dead-letter queue of its subscription.
 //!
-//! Random topics with random subscriptions get random messages, some in batches. Beside them runs a
-//! plain list of what each queue should have, whose filters are so simple that a few lines decide.
+//! Random topics with random subscriptions get random messages, some in batches. A model keeps a list of
+//! the expected messages of each queue; its filters are so simple that a few lines evaluate them.
 
 use crate::gateway::sns::TOPICS;
 use crate::gateway::{ARNS, QUEUES, Service, settings};

@@ -1,5 +1,5 @@
-//! Every input that the fuzzer starts from, and every one that it has found something with, through
-//! the same functions that the fuzzer calls (`fuzz/src`). See docs/fuzzing.md.
+//! Replays the fuzzer's corpus and all its findings through the functions that the fuzzer calls
+//! (`fuzz/src`). See docs/fuzzing.md.
 
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -12,7 +12,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     let mut inputs = 0;
     for entry in fs::read_dir(&corpus).unwrap() {
         let path = entry.unwrap().path();
-        // Printed when the test fails, so that the input can be told.
+        // Identifies the input if the test fails.
         eprintln!("{}", path.display());
         target(&fs::read(path).unwrap());
         inputs += 1;
@@ -27,7 +27,7 @@ macro_rules! corpora {
             replay(stringify!($name), targets::$name::target);
         })+
 
-        /// A corpus without a target would be replayed by nobody.
+        /// A corpus without a target would not be replayed.
         #[test]
         fn every_corpus_has_a_target() {
             let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");

@@ -1,12 +1,12 @@
-//! kill -9 under load, on the real program: what clients were told is true after the restart.
+//! `kill -9` under load, on the built program: everything acknowledged survives the restart.
 //!
-//! Clients do everything that clients do. At a random moment the process is killed: after so many
-//! acknowledged calls, before one of its operations on its files, while it starts, while it ends. It
-//! is started again on the same data, with either durability, and the clients go on. A call whose
-//! answer did not arrive may have happened or not; every other has.
+//! Clients use all operations. At a random moment the process is killed: after a number of acknowledged
+//! calls, before one of its file operations, during startup, during shutdown. It is restarted on the same
+//! data, with either durability, and the clients continue. A call without a response may have taken effect
+//! or not; every other call has.
 //!
-//! `SQUAB_CRASH_ROUNDS=200 cargo test --test crash -- --nocapture` kills so often; `SQUAB_SEED`
-//! repeats what a seed that was printed chose.
+//! `SQUAB_CRASH_ROUNDS=200 cargo test --test it crash:: -- --nocapture` sets the number of kills;
+//! `SQUAB_SEED` repeats the random choices of a printed seed.
 
 #![cfg(target_os = "linux")]
 
@@ -29,7 +29,8 @@ use std::path::Path;
 
 /// Kills of a short run.
 const ROUNDS: u64 = 8;
-/// As it is told by the in-process reader, which must outlast every visibility timeout and delay.
+/// How far the in-process reader advances its clock, which must exceed every visibility timeout and
+/// delay.
 const LATER_MS: i64 = 3 * 60 * 60 * 1_000;
 
 #[test]
@@ -65,13 +66,13 @@ fn the_judgment_sees_what_is_lost_twice_there_back_invented_late_or_counted_down
     assert_eq!(counts(&[found("2-2", 0), found("2-6", 2), found("3-1", 0)]), (0, 1), "invented");
     assert_eq!(counts(&[found("2-6", 2), found("2-2", 0)]), (0, 1), "late");
     assert_eq!(counts(&[found("2-2", 0), found("2-6", 1)]), (1, 0), "counted down");
-    // 2-6 came while 2-2 was there, which nobody deleted.
+    // 2-6 was received although 2-2 had not been deleted.
     assert_eq!(contradictions(&events).len(), 1);
     let again = [&events[..], &[event(Act::Received(1), "2-4", 12, Some(13))]].concat();
     assert_eq!(contradictions(&again).len(), 3, "deleted, received, and out of turn");
 }
 
-/// Starts a server with either durability, after a few starts that were killed.
+/// Starts a server with either durability, after a few killed starts.
 fn start(disk: &Disk, random: &mut fastrand::Rng) -> Server {
     let data = disk.data();
     loop {
@@ -84,7 +85,7 @@ fn start(disk: &Disk, random: &mut fastrand::Rng) -> Server {
         }
         let Ok(server) = Server::try_start(disk.insert(&mut squab(&arguments))) else { continue };
         disk.let_live();
-        // It may have been killed since it said that it is ready.
+        // It may have been killed after it was ready.
         let is_there =
             |mut connection: Connection| connection.call("ListQueues", &json!({})).is_ok();
         if server.try_connect().is_some_and(is_there) {
@@ -124,7 +125,7 @@ fn round(
                 disk.die_after(operations);
                 server.wait();
             }
-            // While it ends. It may be quicker.
+            // During shutdown, which may be faster.
             _ => {
                 wait_for_calls();
                 disk.die_after(operations);
@@ -143,7 +144,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let mut random = fastrand::Rng::with_seed(seed);
     let disk = Disk::new();
     let mut endpoint = Endpoint::open().await;
-    // The first start of all, which makes everything, takes a few hundred operations.
+    // The very first start, which creates everything, takes a few hundred operations.
     for _ in 0..3 {
         let before = disk.operations();
         disk.die_after(random.u64(..300));
@@ -221,13 +222,13 @@ async fn a_message_between_publish_and_endpoint_survives_kill_9() {
     assert_eq!(endpoint.next().await, first);
     endpoint.answer(200);
     assert_eq!(endpoint.next().await, first);
-    // That was the last of it: what comes next is what is published next.
+    // No delivery is left: the next one is the next publication.
     publish(&server, "the end");
     assert_eq!(endpoint.next().await["Message"], "the end");
 }
 
-/// The names of all messages in all queues, received in this process when every visibility timeout and
-/// delay has passed. Message groups of FIFO queues come in their order.
+/// Returns the names of all messages in all queues, received in this process after every visibility timeout
+/// and delay has passed. Message groups of FIFO queues are in order.
 async fn receive_everything(data: &Path) -> Vec<String> {
     let database = Sqlite::open(&Location::Directory(data.to_owned()), Durability::Full).unwrap();
     let now_ms = SystemClock.now_ms() + LATER_MS;
@@ -246,7 +247,7 @@ async fn receive_everything(data: &Path) -> Vec<String> {
                     let (group, number) = group_and_number(&name);
                     assert!(last.insert(group, number) < Some(number), "{message} is late");
                 }
-                // FIFO groups go on only when their messages are gone.
+                // A FIFO group continues only after its messages are deleted.
                 let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
                 service.ok("DeleteMessage", delete).await;
                 names.push(name);

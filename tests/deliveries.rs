@@ -1,5 +1,5 @@
-//! Deliveries that leave the process, with a carrier that remembers and a clock that is set by
-//! hand: what is carried, when, how often, and what becomes of it.
+//! Outbound deliveries, with a recording transport and a clock that the test sets: what is sent, when,
+//! how often, and with which result.
 
 use crate::gateway::sns::visit;
 use crate::gateway::{ARNS, Caller, QUEUES, Service, settings};
@@ -34,8 +34,8 @@ fn seconds(sent: &[Sent], since: i64) -> Vec<i64> {
     sent.iter().map(|sent| (sent.at - since) / 1_000).collect()
 }
 
-/// The owner of a queue is asked, by a message in it, when somebody else subscribes it. Before the answer
-/// there comes nothing else, and who subscribes a queue of his own is not asked.
+/// If another account subscribes a queue, the owner must confirm with a token that the queue receives as a
+/// message. Until then the queue gets no notifications. Subscribing one's own queue needs no confirmation.
 #[tokio::test]
 async fn a_queue_of_another_account_is_asked() {
     let service = Service::new(settings()).with_key().await;
@@ -126,7 +126,7 @@ async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
     );
     house.verify(&question).await;
 
-    // Nobody gets messages who has not been asked, and has not agreed.
+    // An unconfirmed subscription gets no messages.
     house.publish("too early", &[]).await;
     house.work().await;
     assert_eq!(house.office.take(), []);
@@ -414,7 +414,7 @@ async fn a_dead_endpoint_delays_no_other() {
     }
 }
 
-/// Gives everybody turns who has something to do.
+/// Lets all tasks with work run.
 async fn let_all_begin(house: &House) {
     for _ in 0..50 {
         house.service.runtime.run(|_| Ok(())).await.unwrap();
@@ -422,7 +422,7 @@ async fn let_all_begin(house: &House) {
     }
 }
 
-/// What is loaded for an endpoint that keeps everybody waiting is bounded, in number and in bytes.
+/// The deliveries loaded for a slow endpoint are bounded in number and in bytes.
 #[tokio::test]
 async fn an_endpoint_gets_a_few_messages_at_a_time_and_fewer_large_ones() {
     for (bytes, at_a_time) in [(10, 16), (100_000, 3), (200_000, 2)] {

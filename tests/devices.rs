@@ -1,4 +1,4 @@
-//! Devices and phones: mobile push and SMS through the whole service, in AWS Query as SDKs write it.
+//! Mobile push and SMS through the whole service, in AWS Query as SDKs send it.
 
 use crate::gateway::{Service, settings};
 use crate::query::{SNS, entries, members, text};

@@ -1,4 +1,4 @@
-//! What the program prints about itself: completions and the manual page.
+//! The generated documents of the program: shell completions and the manual page.
 
 use crate::process::squab;
 use squab::api::operations::OPERATIONS;
@@ -13,7 +13,7 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The flags that `--help` tells.
+/// Returns the flags in `--help`.
 fn flags() -> Vec<String> {
     let help = printed(&["--help"]);
     let flags: Vec<String> = help

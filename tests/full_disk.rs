@@ -1,5 +1,5 @@
-//! A full disk under the real program: whoever cannot be served is told so, the log says why, nothing
-//! that was acknowledged is lost, and when there is room again everything works again.
+//! A full disk under the built program: callers that cannot be served get an error, the log says why,
+//! nothing acknowledged is lost, and service resumes when space is free again.
 
 #![cfg(target_os = "linux")]
 

@@ -1,12 +1,11 @@
-//! The bytes on the wire, for every operation: those of SQS in both protocols, those of SNS and STS
-//! in AWS Query. `golden/query_json/` has the shapes of AWS Query's answers in JSON.
+//! The bytes on the wire, for every operation: SQS in both protocols, SNS and STS in AWS Query.
+//! `golden/query_json/` contains the shapes of AWS Query's responses in JSON.
 //!
-//! Each file in `golden/`, `golden/sns/` and `golden/sts/` shows the exchanges of one operation as
-//! they travel: requests with `>` before each line, answers with `<`. `golden/sns/deliveries.txt`
-//! shows what subscribers get. Ids and time are the same in every run; request ids are random and
-//! are shown as `<request id>`, and so are signatures, the name of the certificate, and temporary
-//! keys. After a change that is meant, `UPDATE_GOLDEN=1` writes the files anew: read the difference
-//! before you keep it.
+//! Each file in `golden/`, `golden/sns/` and `golden/sts/` contains the exchanges of one operation as sent:
+//! request lines start with `>`, response lines with `<`. `golden/sns/deliveries.txt` contains what
+//! subscribers receive. IDs and time are the same in every run. Request IDs are random and replaced by
+//! `<request id>`, and so are signatures, the name of the certificate, and temporary keys. After an
+//! intended change, `UPDATE_GOLDEN=1` rewrites the files: review the difference before you commit it.
 
 #[path = "golden/query_json.rs"]
 mod query_json_scenes;

@@ -1,7 +1,8 @@
-//! Bad input is the caller's fault, says so in a known code, and is never logged as ours.
+//! Bad input is the caller's fault, is reported with a known error code, and is never logged as a
+//! server error.
 //!
-//! Every parameter of every operation is given every hostile value, in both protocols; bodies are
-//! cut, bent and made up; and the real program is sent what no client library would send.
+//! Every parameter of every operation gets every hostile value, in both protocols; bodies are truncated,
+//! corrupted and invented; and the built program gets requests that no client library would send.
 
 mod answers;
 mod topics;
@@ -185,7 +186,7 @@ fn fifo_attributes() -> Value {
     })
 }
 
-/// Text that nobody should send, as one hundred thousand letters are.
+/// Returns texts that no client should send, such as one hundred thousand letters.
 fn hostile_texts() -> Vec<String> {
     let mut texts: Vec<String> = [
         "",
@@ -263,7 +264,7 @@ fn hostile_texts() -> Vec<String> {
     texts
 }
 
-/// JSON that nobody should send where text, a number, a list or a map is expected.
+/// Returns JSON that no client should send where text, a number, a list or a map is expected.
 fn hostile_values() -> Vec<Value> {
     let mut deep = json!(1);
     for _ in 0..100 {
@@ -679,7 +680,7 @@ async fn what_is_kept_has_a_limit() {
     }
 }
 
-/// What a client says that nobody has heard of is passed over, however odd.
+/// Unknown parameters are ignored, however odd.
 #[tokio::test]
 async fn unknown_members_say_nothing() {
     let (service, _) = service_and_calls().await;
@@ -807,7 +808,7 @@ fn odd_http_is_answered_or_hung_up_on_and_nothing_breaks() {
             (Err(error), Some(_)) => panic!("{shown:?}: {error}"),
         }
     }
-    // A body that is cut off: nobody is there to be answered.
+    // A truncated body: the client is gone, so there is no response.
     let mut cut = server.connect();
     cut.write(format!("{json}Content-Length: 100\r\n\r\n{{").as_bytes()).unwrap();
     drop(cut);

@@ -1,5 +1,5 @@
-//! What a developer looks at: queues without receiving, mailboxes, tokens, the certificate; who may
-//! do so; how long an answer gets.
+//! The inspection endpoints: queues without receiving, mailboxes, tokens, the certificate; which callers
+//! may read them, and how long a response can be.
 
 use crate::gateway::{Element, QUEUES};
 use crate::post_office::{House, TOPIC, get};
@@ -94,7 +94,7 @@ async fn messages_are_seen_where_they_stand_and_stay_there() {
         assert_eq!(seen, expected, "{show}");
     }
     assert_eq!(house.service.ok("GetQueueAttributes", counts).await, before);
-    // When their time comes they are visible, though nobody has received meanwhile.
+    // Due messages are visible, although there was no receive meanwhile.
     house.service.clock.advance(61_000);
     let answer = house.inspect(call("ReceiveMessage", &json!({"QueueUrl": url}))).await;
     let output: Value = serde_json::from_slice(&answer.body).unwrap();

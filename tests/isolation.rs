@@ -3,9 +3,12 @@
 use crate::gateway::{Answer, HOST, Service, by_route, settings, sns};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use squab::api::Conventions;
 use squab::api::operations::{OPERATIONS, Service as Api};
 use squab::auth::{Credentials, Mode};
@@ -138,6 +141,7 @@ impl Server {
         let policy = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 5}).to_string();
         self.set_queue(OWNER, "RedrivePolicy", &policy).await.unwrap();
         self.sns(OWNER, "CreateTopic", json!({"Name": "t"})).await.unwrap();
+        self.set_policy(OWNER, json!([sns_may("Allow", "ArnEquals", TOPIC)])).await.unwrap();
         let input = json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE});
         let subscribed = self.sns(OWNER, "Subscribe", input).await.unwrap();
         let input =
@@ -651,6 +655,11 @@ async fn a_subscription_is_its_owners() {
     to.furnish().await;
     to.set_topic_policy(OWNER, allow(json!("*"), "sns:Subscribe")).await.unwrap();
     to.sqs(OTHER, "CreateQueue", json!({"QueueName": "mine"})).await.unwrap();
+    let mine = json!({"QueueUrl": format!("http://{HOST}/222222222222/mine")});
+    let policy = json!({"Statement": allow(json!("*"), "sqs:SendMessage")}).to_string();
+    let mut change = mine.clone();
+    change["Attributes"] = json!({"Policy": policy});
+    to.sqs(OTHER, "SetQueueAttributes", change).await.unwrap();
     let queue = "arn:aws:sqs:us-east-1:222222222222:mine";
     let subscribe = json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": queue});
     let subscribed = to.sns(OTHER, "Subscribe", subscribe).await.unwrap();
@@ -664,7 +673,6 @@ async fn a_subscription_is_its_owners() {
         );
     }
     assert!(to.publish(OWNER).await.is_ok());
-    let mine = json!({"QueueUrl": format!("http://{HOST}/222222222222/mine")});
     let received = to.sqs(OTHER, "ReceiveMessage", mine).await.unwrap();
     assert_eq!(received["Messages"][0]["Body"], "m");
     assert!(to.sns(OWNER, "Unsubscribe", json!({"SubscriptionArn": arn})).await.is_ok());
@@ -715,6 +723,197 @@ async fn a_topic_reaches_a_queue_of_another_account_only_if_its_policy_says_so()
     to.set_queue(OWNER, "Policy", "").await.unwrap();
     publish().await.unwrap();
     assert_eq!(to.depth("q").await, "1");
+}
+
+/// A policy's statement about what SNS does for a topic.
+fn sns_may(effect: &str, operator: &str, topic: &str) -> Value {
+    json!({
+        "Effect": effect,
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": QUEUE,
+        "Condition": {operator: {"aws:SourceArn": topic}},
+    })
+}
+
+#[tokio::test]
+async fn a_topic_reaches_a_queue_of_its_own_account_as_the_policy_says() {
+    let to = Server::new(Mode::KnownKeys).await;
+    to.furnish().await;
+    let other = "arn:aws:sns:us-east-1:111111111111:other";
+    let anyone = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
+    let denied = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage"});
+    let known = json!({"StringEquals": {"aws:PrincipalTag/team": "x"}});
+    let conditional = with_condition(denied.clone(), &known);
+    let of_account = json!({"AWS": "arn:aws:iam::111111111111:root"});
+    for (statements, arrives) in [
+        (json!([anyone]), true),
+        (json!([sns_may("Allow", "ArnEquals", TOPIC)]), true),
+        (json!([sns_may("Allow", "ArnLike", "arn:aws:sns:*:111111111111:*")]), true),
+        (json!([sns_may("Allow", "StringEquals", TOPIC)]), true),
+        (json!([sns_may("Allow", "ArnEquals", other)]), false),
+        (json!([anyone, sns_may("Deny", "ArnNotEquals", TOPIC)]), true),
+        (json!([anyone, sns_may("Deny", "ArnNotEquals", other)]), false),
+        (json!([anyone, sns_may("Deny", "ArnEquals", TOPIC)]), false),
+        (json!([anyone, denied]), false),
+        (json!([anyone, conditional]), false),
+        // SNS is none of the account's own principals.
+        (allow(of_account, "*"), false),
+    ] {
+        to.set_policy(ADMIN, statements.clone()).await.unwrap();
+        let before: u32 = to.depth("q").await.parse().unwrap();
+        to.publish(OWNER).await.unwrap();
+        let after: u32 = to.depth("q").await.parse().unwrap();
+        assert_eq!(after - before, u32::from(arrives), "{statements}");
+    }
+    to.set_queue(ADMIN, "Policy", "").await.unwrap();
+    let before = to.depth("q").await;
+    to.publish(OWNER).await.unwrap();
+    assert_eq!(to.depth("q").await, before, "without a policy SNS may not send");
+}
+
+fn with_condition(mut statement: Value, condition: &Value) -> Value {
+    statement["Condition"] = condition.clone();
+    statement
+}
+
+#[tokio::test]
+async fn what_sns_may_not_deliver_goes_to_the_dead_letter_queue_at_once() {
+    let to = Server::new(Mode::Strict).await;
+    let (subscription, _) = to.furnish().await;
+    let dead = "arn:aws:sqs:us-east-1:111111111111:d";
+    let policy = json!({"deadLetterTargetArn": dead}).to_string();
+    let input = json!({
+        "SubscriptionArn": subscription,
+        "AttributeName": "RedrivePolicy",
+        "AttributeValue": policy,
+    });
+    to.sns(OWNER, "SetSubscriptionAttributes", input).await.unwrap();
+    let allowed = json!({"Version": "2012-10-17", "Statement": allow(json!("*"), "*")}).to_string();
+    let input = json!({"QueueUrl": url("d"), "Attributes": {"Policy": allowed}});
+    to.sqs(OWNER, "SetQueueAttributes", input).await.unwrap();
+    let mut statements = allow(json!("*"), "*");
+    statements.as_array_mut().unwrap().push(sns_may("Deny", "ArnEquals", TOPIC));
+    to.set_policy(OWNER, statements).await.unwrap();
+    to.publish(OWNER).await.unwrap();
+    assert_eq!((to.depth("q").await, to.depth("d").await), ("1".to_owned(), "2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_deny_of_a_dead_letter_queue_does_not_stop_its_source() {
+    let to = Server::new(Mode::Strict).await;
+    to.furnish().await;
+    let dead = "arn:aws:sqs:us-east-1:111111111111:d";
+    let policy = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 1}).to_string();
+    to.set_queue(OWNER, "RedrivePolicy", &policy).await.unwrap();
+    let denied = json!({"Statement": deny(json!("*"), "sqs:SendMessage")}).to_string();
+    let input = json!({"QueueUrl": url("d"), "Attributes": {"Policy": denied}});
+    to.sqs(OWNER, "SetQueueAttributes", input).await.unwrap();
+    for _ in 0..2 {
+        let receive = json!({"QueueUrl": url("q"), "VisibilityTimeout": 0});
+        to.sqs(OWNER, "ReceiveMessage", receive).await.unwrap();
+    }
+    assert_eq!((to.depth("q").await, to.depth("d").await), ("0".to_owned(), "2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_policy_that_names_a_member_twice_is_refused() {
+    let to = Server::new(Mode::Strict).await;
+    to.furnish().await;
+    for policy in [
+        r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Effect":"Allow"}}"#,
+        r#"{"Statement":[],"Statement":{"Effect":"Allow","Principal":"*","Action":"sns:*"}}"#,
+        r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"1","AWS":"*"},"Action":"*"}}"#,
+        r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Condition":
+            {"ArnEquals":{"aws:SourceArn":"x","aws:SourceArn":"y"}}}}"#,
+        r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","\u0045ffect":"Allow"}}"#,
+    ] {
+        let (status, code, message) = to.set_queue(OWNER, "Policy", policy).await.unwrap_err();
+        assert_eq!((status, code.as_str()), (400, "InvalidAttributeValue"), "{policy}");
+        assert_eq!(message, "Invalid value for the parameter Policy.");
+        let create = json!({"QueueName": "fresh", "Attributes": {"Policy": policy}});
+        assert!(to.sqs(OWNER, "CreateQueue", create).await.is_err(), "{policy}");
+        let input = json!({"TopicArn": TOPIC, "AttributeName": "Policy", "AttributeValue": policy});
+        let (status, code, message) = to.sns(OWNER, "SetTopicAttributes", input).await.unwrap_err();
+        assert_eq!((status, code.as_str()), (400, "InvalidParameter"), "{policy}");
+        assert_eq!(message, "Invalid parameter: Policy Error: null");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_handle_cannot_be_computed() {
+    let to = Server::new(Mode::Off).await;
+    to.furnish().await;
+    let received = to.sqs(OWNER, "ReceiveMessage", json!({"QueueUrl": url("q")})).await.unwrap();
+    let handle = received["Messages"][0]["ReceiptHandle"].as_str().unwrap();
+    let bytes = STANDARD.decode(handle).unwrap();
+    let (named, rest) = bytes.split_at(25);
+    // What can be known of a message, with a digest that needs no secret.
+    let digest = Sha256::digest(named);
+    let mut forged = vec![[named, &digest[..7]].concat(), [named, &digest[..rest.len()]].concat()];
+    // The next receive's, from this one.
+    let mut next = bytes.clone();
+    next[24] += 1;
+    forged.push(next);
+    for version in [0, 1, 3] {
+        let mut other = bytes.clone();
+        other[0] = version;
+        if other != bytes {
+            forged.push(other);
+        }
+    }
+    for bytes in forged {
+        let handle = STANDARD.encode(bytes);
+        for (operation, more) in [
+            ("DeleteMessage", json!({})),
+            ("ChangeMessageVisibility", json!({"VisibilityTimeout": 0})),
+        ] {
+            let mut input = json!({"QueueUrl": url("q"), "ReceiptHandle": handle});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let (status, code, _) = to.sqs(OTHER, operation, input).await.unwrap_err();
+            assert_eq!((status, code.as_str()), (404, "ReceiptHandleIsInvalid"), "{handle}");
+        }
+    }
+    let input = json!({"QueueUrl": url("q"), "ReceiptHandle": handle});
+    to.sqs(OWNER, "DeleteMessage", input).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_denies_an_owner_everything_shows_no_resource_either() {
+    for mode in [Mode::Strict, Mode::KnownKeys] {
+        let to = Server::new(mode).await;
+        let (subscription, endpoint) = to.furnish().await;
+        to.set_policy(OWNER, deny(json!("*"), "*")).await.unwrap();
+        to.set_topic_policy(OWNER, deny(json!("*"), "*")).await.unwrap();
+        let create_again = [
+            ("CreateQueue", Api::Sqs, json!({"QueueName": "q"})),
+            (
+                "CreateQueue",
+                Api::Sqs,
+                json!({"QueueName": "q", "Attributes": {"DelaySeconds": "7"}}),
+            ),
+            ("CreateTopic", Api::Sns, json!({"Name": "t"})),
+            ("CreateTopic", Api::Sns, json!({"Name": "t", "Attributes": {"DisplayName": "x"}})),
+            ("GetQueueUrl", Api::Sqs, json!({"QueueName": "q"})),
+            (
+                "Subscribe",
+                Api::Sns,
+                json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE}),
+            ),
+        ];
+        let all = inputs("q", "t", &subscription, &endpoint);
+        let named = all.into_iter().filter(|(_, _, input)| {
+            input["QueueUrl"] == json!(url("q"))
+                || [&input["TopicArn"], &input["ResourceArn"]].contains(&&json!(TOPIC))
+        });
+        for (operation, api, input) in create_again.into_iter().chain(named) {
+            let found = to.ask(OWNER, api, operation, &input).await;
+            assert!(is_denied(&found), "{mode:?} {operation} {input}: {found:?}");
+        }
+        // What does not exist yet can be created.
+        to.sqs(OWNER, "CreateQueue", json!({"QueueName": "fresh"})).await.unwrap();
+        to.sns(OWNER, "CreateTopic", json!({"Name": "fresh"})).await.unwrap();
+    }
 }
 
 #[tokio::test]

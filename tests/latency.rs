@@ -1,4 +1,4 @@
-//! Answers that come late because somebody wants it so, in virtual time.
+//! Responses that are delayed on request, in virtual time.
 
 use crate::gateway::{Service, settings};
 use hyper::Request;

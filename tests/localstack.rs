@@ -1,4 +1,4 @@
-//! The built program in the place of LocalStack: its variables, its paths, its hooks.
+//! The built program as a replacement for LocalStack: its variables, its paths, its hooks.
 
 use crate::process::{Answer, Connection, Server, squab};
 use serde_json::{Value, json};

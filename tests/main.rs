@@ -1,5 +1,5 @@
-//! Every test of the whole server, in one program: cargo links the crate once, and what tests share
-//! is compiled once. `cargo test --test it NAME::` runs the tests of tests/NAME.rs.
+//! All integration tests in one program, so that cargo links the crate once and compiles shared code
+//! once. `cargo test --test it NAME::` runs the tests of tests/NAME.rs.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,12 +1,12 @@
-//! Loss of power, on the real program: what clients were told is on the disk, whenever the power goes.
+//! Power cuts on the built program: everything acknowledged is on the disk, whenever the power is cut.
 //!
-//! Clients work on the program, and everything that it does to its files and tells its clients is
-//! written down in one order. Then the disk is put together as it may be after a cut at any moment,
-//! a server is started on it, and what that shows is compared with what clients had been told by
-//! then. One recording serves for any number of cuts.
+//! Clients use the program, and a shim records in one sequence everything that it does to its files and
+//! sends to its clients. From that, the test constructs the disk as it may be after a cut at any moment,
+//! starts a server on it, and compares its state with the responses that clients had been sent by then. One
+//! recording serves for any number of cuts.
 //!
-//! `SQUAB_POWER_CUTS=500 cargo test --test power -- --nocapture` cuts so often for each durability;
-//! `SQUAB_SEED` repeats what a seed that was printed chose.
+//! `SQUAB_POWER_CUTS=500 cargo test --test it power:: -- --nocapture` sets the number of cuts for each
+//! durability; `SQUAB_SEED` repeats the random choices of a printed seed.
 
 #![cfg(target_os = "linux")]
 
@@ -23,10 +23,10 @@ use std::sync::atomic::Ordering;
 
 /// Cuts of a short run.
 const CUTS: usize = 8;
-/// Acknowledged calls that a recording has: enough for checkpoints while clients work.
+/// Acknowledged calls of a recording: enough for checkpoints while clients work.
 const CALLS: u64 = 2_600;
 
-/// What happened, and what clients know of it.
+/// The journal of the disk, and the records of the clients.
 struct Recording {
     journal: Journal,
     events: Vec<Event>,
@@ -34,13 +34,13 @@ struct Recording {
     beginnings: HashMap<u64, usize>,
     /// To be printed.
     summary: String,
-    /// What is sent to it stays in the outbox.
+    /// It accepts nothing, so deliveries stay in the outbox.
     _endpoint: Endpoint,
 }
 
 impl Recording {
-    /// Lets clients work on a new server and, after half of the calls, on another one on the same
-    /// data. `meanwhile` is asked again and again, with the number of acknowledged calls.
+    /// Lets clients use a new server and, after half of the calls, another one on the same data. Calls
+    /// `meanwhile` repeatedly with the number of acknowledged calls.
     async fn make(durability: &str, seed: u64, meanwhile: impl Fn(&Disk, u64)) -> Self {
         let disk = Disk::journaled();
         let data = disk.data();
@@ -106,7 +106,7 @@ impl Recording {
         self.beginnings[&event.begun]
     }
 
-    /// What is known of a call when the power goes before this record.
+    /// Returns what is known about a call if the power is cut before this record.
     fn known(&self, event: &Event, cut: usize) -> Known {
         if self.begun_at(event) >= cut {
             Known::NotBegun
@@ -117,8 +117,8 @@ impl Recording {
         }
     }
 
-    /// Where to cut: anywhere, and more often right after somebody was told something, right before
-    /// a sync has happened, and while a checkpoint writes into the database.
+    /// Returns the positions of the cuts: anywhere, and more often right after a response, right before a
+    /// sync, and while a checkpoint writes into the database.
     fn cuts(&self, count: usize, random: &mut fastrand::Rng) -> Vec<usize> {
         let records = &self.journal.records;
         let checkpoints = self.syncs(".db", records.len());
@@ -140,7 +140,7 @@ impl Recording {
         cuts
     }
 
-    /// The syncs of files with this ending before a record.
+    /// Returns the syncs of files with this suffix before a record.
     fn syncs(&self, ending: &str, before: usize) -> Vec<usize> {
         let mut open = HashMap::new();
         let mut syncs = Vec::new();
@@ -156,7 +156,7 @@ impl Recording {
         syncs
     }
 
-    /// How many syncs failed, which some must have.
+    /// Returns the number of failed syncs, which must not be zero.
     fn failed_syncs(&self) -> usize {
         let is_failed = |record: &&Record| matches!(record, Record::FailedSync { .. });
         let failed = self.journal.records.iter().filter(is_failed).count();
@@ -164,12 +164,12 @@ impl Recording {
         failed
     }
 
-    /// The last sync of the write-ahead log before a cut.
+    /// Returns the last sync of the write-ahead log before a cut.
     fn last_sync(&self, cut: usize) -> usize {
         self.syncs("-wal", cut).last().copied().unwrap_or(0)
     }
 
-    /// Cuts the power there, starts a server on what is left, and returns what is wrong with that.
+    /// Cuts the power, starts a server on the remaining state, and returns what is wrong.
     fn cut(
         &self,
         replay: &mut Replay<'_>,
@@ -199,7 +199,7 @@ impl Recording {
         loss
     }
 
-    /// The endpoint has accepted nothing: every publication waits for it.
+    /// Checks that every publication is pending, because the endpoint has accepted nothing.
     fn look_into_outbox(&self, data: &Path, cut: usize, loss: &mut Loss) {
         let waiting: HashSet<_> = outbox(data);
         for event in self.events.iter().filter(|event| event.act == Act::Sent) {
@@ -213,7 +213,7 @@ impl Recording {
         }
     }
 
-    /// Cuts so often, and hands each loss to `check`, with where it was.
+    /// Makes `count` cuts, and passes each loss and its position to `check`.
     fn campaign(&self, honest: bool, count: usize, seed: u64, mut check: impl FnMut(usize, Loss)) {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut replay = Replay::new(&self.journal, honest);
@@ -229,13 +229,13 @@ impl Recording {
     }
 }
 
-/// What a loss of power did.
+/// The effect of a power cut.
 #[derive(Default)]
 struct Loss {
     wrong: Vec<String>,
-    /// What clients had been told, and when, and what has become of it.
+    /// Acknowledged calls that were undone, with their positions.
     undone: Vec<(usize, String)>,
-    /// When the last send whose message is there was begun.
+    /// The position at which the last surviving send started.
     there: usize,
 }
 
@@ -251,7 +251,7 @@ async fn with_durability_full_nothing_that_was_acknowledged_is_lost_with_the_pow
     recording.campaign(true, cuts(), seed, |cut, loss| {
         assert!(loss.undone.is_empty(), "seed {seed}, cut {cut}: {:#?}", loss.undone);
     });
-    // The same on a disk that says that it has synced and has not: so the test can fail.
+    // The same on a disk that reports syncs that it did not make, which must lose something.
     let mut lost = 0;
     recording.campaign(false, 4, seed, |_, loss| lost += loss.undone.len() + loss.wrong.len());
     assert!(lost > 0, "seed {seed}: a disk that lies loses nothing");
@@ -276,8 +276,8 @@ async fn with_durability_process_only_the_latest_is_lost_with_the_power() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_syncs_fail_nothing_is_acknowledged_that_may_be_lost() {
     let seed = seed();
-    // Now and then every sync fails for a while. What was written before may be forgotten then, even
-    // if a later sync succeeds.
+    // Now and then every sync fails for a while. Earlier writes may be lost then, even if a later sync
+    // succeeds.
     let now_and_then = |disk: &Disk, _| disk.fail_syncs(disk.operations() / 200 % 10 == 7);
     let recording = Recording::make("full", seed, now_and_then).await;
     println!("{}", recording.summary);
@@ -290,8 +290,8 @@ async fn when_syncs_fail_nothing_is_acknowledged_that_may_be_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_durability_process_failing_syncs_leave_a_sound_file() {
     let seed = seed();
-    // Only checkpoints sync here. The first of each server is due after some 900 calls, and tried again
-    // until it succeeds.
+    // Only checkpoints sync here. The first one of each server is due after about 900 calls, and retried until
+    // it succeeds.
     let first = |disk: &Disk, calls| disk.fail_syncs(calls % (CALLS / 2) < CALLS / 2 - 200);
     let recording = Recording::make("process", seed, first).await;
     println!("{}", recording.summary);

@@ -1,4 +1,4 @@
-//! The built program as whoever starts it sees it: what it prints, and how it exits.
+//! The command line of the built program: what it prints, and how it exits.
 
 use crate::process::{Connection, Server, run, squab};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Every attack is made on a server of its own, and the server must hold; and on one that believes
-//! everything, on which each must succeed, or the attack would prove nothing.
+//! Runs every attack on a server that must withstand it, and on one without protection, on which the
+//! attack must succeed, because otherwise it would prove nothing.
 
 use crate::attacks::{ATTACKS, Started, Target, Verdict, keys};
 use std::io::{Read, Write};

@@ -1,15 +1,14 @@
-//! Answers of AWS, replayed.
+//! Replays answers of AWS.
 //!
-//! `recorded/sqs*.jsonl` and `recorded/sns*.jsonl` are data: each line holds requests to Amazon SQS
-//! or SNS and the answer to the last of them, with ids, times and handles replaced by names. Each
-//! case runs in the protocols that it names. A step in words that is not known here fails the test,
-//! so that no case is skipped.
+//! `recorded/sqs*.jsonl` and `recorded/sns*.jsonl` are data: each line contains requests to Amazon SQS or
+//! SNS and the answer to the last of them, with IDs, times and receipt handles replaced by names. Each case
+//! runs in the protocols that it names. An unknown step fails the test, so that no case is skipped.
 //!
-//! `source` says where the answer comes from: `recorded` (AWS gave it), `documented: LINK`,
+//! `source` names the origin of the answer: `recorded` (AWS gave it), `documented: LINK`,
 //! `reported: LINK` (a public report quotes it), `observed: SERVER` or `inferred`.
 //!
-//! Cases of SNS call SQS by `sqs Operation`, and either service elsewhere by `… in region 2`.
-//! `as before` stands for everything that the case before has done.
+//! Cases of SNS call SQS by `sqs Operation`, and either service in another region by `… in region 2`.
+//! `as before` repeats everything that the previous case has done.
 
 use crate::gateway::{
     ARNS, Answer, Caller, PROTOCOLS, QUEUES, Service, authorization, request, settings, sns,
@@ -183,7 +182,7 @@ impl Called {
 /// What a case ends with.
 enum Last {
     Answer(Box<(Called, Value, Answer)>),
-    /// What somebody else got.
+    /// A result that a step in words looked up.
     Seen(Value),
 }
 
@@ -454,7 +453,7 @@ impl Conversation {
         self.prepare("DeleteMessage", json!({"QueueUrl": "$q", "ReceiptHandle": handle})).await;
     }
 
-    /// Does what a step in words says. Tells what came of it, if it is what matters.
+    /// Executes a step in words. Returns its result, if the case compares it.
     async fn follow(&mut self, words: &str) -> Option<Last> {
         let after_header = words
             .split_once("HTTP header X-Amzn-Trace-Id")
@@ -883,8 +882,8 @@ fn may_be(placeholder: &str, value: &str) -> bool {
     }
 }
 
-/// What an endpoint got, as it was recorded. The two headers that are always the same are added by
-/// whoever speaks HTTP.
+/// Returns what an endpoint got, in the recorded form. The HTTP client adds two headers that are always
+/// the same.
 fn event(letter: &Letter) -> Value {
     let Letter::Post(post) = letter else { panic!("not sent over HTTP: {letter:?}") };
     let mut headers = json!({

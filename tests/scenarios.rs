@@ -1,7 +1,7 @@
-//! Conversations with queues, as text tables with virtual time: one file each in `scenarios/`.
+//! Scenarios with queues and topics, as text tables with virtual time: one file each in `scenarios/`.
 //!
-//! A line is a request, what is expected of it after `->` (`ok` if nothing is said), and after `#`
-//! a comment. A line that begins with white space goes on with the line before.
+//! A line is a request, its expected result after `->` (by default `ok`), and a comment after `#`. A line
+//! that starts with white space continues the previous line.
 //!
 //! ```text
 //! queue q visibility=30           an attribute by a short name or AWS's; dlq=NAME:COUNT; tag.KEY=VALUE
@@ -9,31 +9,31 @@
 //! send q a group=g dedup=d delay=5 attr.N=String:v    -> ok | same id=b seq=b (a duplicate of b)
 //! send-batch q a entry=first | b group=g              -> ok | error Code: message
 //! receive q max=10 wait=20 visibility=0 attempt=x     -> a count=1 id=a | nothing
-//! receive q wait=20 as r1         a receiver that waits; later: r1 -> waiting, leave r1
-//! delete q a.1                    a handle: of the first receive of the message with body a
+//! receive q wait=20 as r1         a long poll; later: r1 -> waiting, leave r1 (disconnect)
+//! delete q a.1                    a receipt handle: of the first receive of the message with body a
 //! visibility q a.1 30             change-visibility; with -batch, entries are divided by |
 //! counts q                        -> 1 visible, 0 in flight, 0 delayed
 //! attributes q Policy             -> Policy=… | nothing
 //! move d to=q rate=1 as t         a message move task; tasks d -> RUNNING 1/2; cancel t -> 1 moved
-//! purge q       delete-queue q    recreate q: deletes and creates it in one breath
+//! purge q       delete-queue q    recreate q: deletes and creates it without letting time pass
 //! call Operation {…}              -> {…} where "*" is anything and "$x" is remembered; sns.Operation
-//! +30s                            time passes, in ms, s, m, h or d; what is due in the background
-//! +30s asleep                     is done, or is not
-//! as 111122223333 eu-west-1       who asks from here on
+//! +30s                            time passes, in ms, s, m, h or d; due background work
+//! +30s asleep                     runs, or does not run
+//! as 111122223333 eu-west-1       the caller from here on
 //! stop                            the server shuts down
 //! pretend q in-flight=119999      makes the counter say so
-//! with cool-downs                 before all else: the 60-second rules hold
-//! with background work            before all else: it is done by itself, by the clock
+//! with cool-downs                 first line: the 60-second rules apply
+//! with background work            first line: it runs by itself, by the clock
 //! ```
 //!
-//! Requests that speak of topics are told in `conversation/topics.rs`.
+//! `conversation/topics.rs` documents the requests about topics.
 //!
-//! Of a message only what is named is compared: `count`, `id` and `seq` (the label of the message
-//! to which they were first told, or `new`), `group`, `dedup` (`content`: the hash of the body;
+//! Only the named members of a message are compared: `count`, `id` and `seq` (the label of the message
+//! for which they were first returned, or `new`), `group`, `dedup` (`content`: the hash of the body;
 //! `id:a`: the id of a), `sent` and `first` (since the beginning), `source`, `trace`, `sender`,
 //! `md5`, `attrs-md5`, `system-md5`, `attr.NAME`, and `attrs` and `system` (the names returned). The value
-//! `none` says that it is left out. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)`
-//! stand for what they name.
+//! `none` means absent. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)` are replaced by
+//! what they name.
 
 #[path = "conversation/topics.rs"]
 mod topics;
@@ -77,7 +77,7 @@ scenarios! {
     topic_dead_letters fifo_topics fifo_topic_scopes archives endpoints
 }
 
-/// Runs one file; panics at the first line whose answer is not the expected one.
+/// Runs one file; panics at the first line with an unexpected result.
 fn run(file: &str, text: &str) {
     let lines = logical_lines(text);
     let has = |setting: &str| lines.iter().any(|(_, line)| line == setting);
@@ -104,7 +104,7 @@ fn run(file: &str, text: &str) {
     });
 }
 
-/// Lines with their numbers, without comments, joined where they go on.
+/// Returns the lines with their numbers, without comments, and with continuations joined.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -126,7 +126,7 @@ struct Conversation {
     service: Service,
     by_itself: bool,
     caller: Caller,
-    /// MessageIds and SequenceNumbers, by what they are.
+    /// Labels of MessageIds and SequenceNumbers.
     labels: HashMap<String, String>,
     last_sequence_number: HashMap<String, String>,
     /// Receipt handles, by body.
@@ -136,7 +136,7 @@ struct Conversation {
     topics: topics::Topics,
 }
 
-/// `Err` is what came instead of what was expected.
+/// `Err` is the unexpected result.
 type Verdict = Result<(), String>;
 
 impl Conversation {
@@ -250,8 +250,8 @@ impl Conversation {
         verdict
     }
 
-    /// Returns when everybody who has a reason to do something has done it. The executor has one
-    /// thread and the store takes jobs in turn: what was waiting to run has run after a round.
+    /// Returns when all tasks with work have run. The executor has one thread and the store runs jobs in
+    /// turn, so every waiting task has run after a round.
     async fn settle(&self) {
         for _ in 0..24 {
             tokio::task::yield_now().await;
@@ -259,7 +259,7 @@ impl Conversation {
         }
     }
 
-    /// An operation that answers nothing.
+    /// Calls an operation without output.
     async fn plain(&self, operation: &str, input: Value, expected: &str) -> Verdict {
         let answer = self.service.ask(&self.caller, operation, &input).await;
         compare(&self.told(outcome(answer)), expected)
@@ -277,7 +277,7 @@ impl Conversation {
         self.plain("CreateQueue", input, expected).await
     }
 
-    /// Attributes and tags.
+    /// Returns attributes and tags.
     fn attributes(&self, arguments: &str) -> (Map<String, Value>, Map<String, Value>) {
         let (mut attributes, mut tags) = (Map::new(), Map::new());
         for (name, value) in pairs(arguments) {
@@ -354,7 +354,7 @@ impl Conversation {
         compare(&text, expected)
     }
 
-    /// A message to send, and its label.
+    /// Returns a message to send, and its label.
     fn message(text: &str) -> (Map<String, Value>, String) {
         let (body, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         let mut message = Map::new();
@@ -452,7 +452,7 @@ impl Conversation {
         compare_items(&self.entries(answer, &ids, |_, _, _| Item::bare("ok".into())), expected)
     }
 
-    /// What became of the entries of a batch, in the order in which they were given.
+    /// Returns the results of the entries of a batch, in the order of the request.
     fn entries(
         &mut self,
         answer: Reply,
@@ -482,7 +482,7 @@ impl Conversation {
         items
     }
 
-    /// What was said of a message on its arrival.
+    /// Returns the result of a send.
     fn sent(&mut self, queue: &str, body: &str, answer: &Value) -> Item {
         let mut item = Item::bare("ok".into());
         let id = answer["MessageId"].as_str().unwrap();
@@ -506,7 +506,7 @@ impl Conversation {
         item
     }
 
-    /// The label of an id; one that has none gets the given one.
+    /// Returns the label of an ID. An ID without a label gets the given one.
     fn labelled(&mut self, id: &str, label: &str) -> String {
         self.labels.entry(id.to_owned()).or_insert_with(|| label.to_owned()).clone()
     }
@@ -684,7 +684,7 @@ impl Conversation {
         if self.matches(&answer, &pattern) { Ok(()) } else { Err(answer.to_string()) }
     }
 
-    /// Puts what was remembered in the place of `$names`.
+    /// Replaces `$names` with the remembered values.
     fn recall(&self, value: Value) -> Value {
         match value {
             Value::String(text) if text.starts_with('$') => self.remembered[&text[1..]].clone(),
@@ -740,12 +740,12 @@ impl Conversation {
         QueueAddress { account, region, name: queue.to_owned() }
     }
 
-    /// The ARN of a queue of the caller; an ARN stays as it is.
+    /// Returns the ARN of a queue of the caller; an ARN is returned unchanged.
     fn arn(&self, queue: &str) -> String {
         if queue.starts_with("arn:") { queue.to_owned() } else { self.address(queue).arn() }
     }
 
-    /// The URL of a queue of the caller; what is more than a name stays as it is.
+    /// Returns the URL of a queue of the caller; a URL or path is returned unchanged.
     fn url(&self, queue: &str) -> String {
         if queue.contains('/') {
             return queue.to_owned();
@@ -753,7 +753,7 @@ impl Conversation {
         self.address(queue).url("http://localhost:4566", UrlForm::Plain)
     }
 
-    /// The handle of a receive; what names none stays as it is.
+    /// Returns the receipt handle of a receive; any other text is returned unchanged.
     fn handle(&self, name: &str) -> String {
         let of_receive = |(body, number): (&str, &str)| {
             self.handles.get(body)?.get(number.parse::<usize>().ok()?.checked_sub(1)?).cloned()
@@ -781,7 +781,7 @@ impl Conversation {
         text
     }
 
-    /// Handles read better by their names.
+    /// Replaces receipt handles with their names.
     fn told(&self, mut text: String) -> String {
         for (body, handles) in &self.handles {
             for (index, handle) in handles.iter().enumerate() {
@@ -796,7 +796,7 @@ impl Conversation {
     }
 }
 
-/// One of several things in an answer: a message, what became of an entry.
+/// One item of a result: a message, or the result of an entry.
 #[derive(Debug)]
 struct Item {
     head: String,
@@ -840,7 +840,7 @@ fn compare(got: &str, expected: &str) -> Verdict {
     if is_as_expected(got, expected) { Ok(()) } else { Err(got.to_owned()) }
 }
 
-/// An expected error may leave out its message, or the end of it.
+/// Compares a result; an expected error may omit its message or the end of it.
 fn is_as_expected(got: &str, expected: &str) -> bool {
     match expected.strip_suffix('…') {
         Some(beginning) => got.starts_with(beginning),

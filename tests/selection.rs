@@ -1,4 +1,4 @@
-//! Which protocol, operation and queue a request selects, and which error it gets first.
+//! Which protocol, operation and queue a request selects, and which error is reported first.
 
 use crate::gateway::{Answer, HOST, QUEUES, Refused, Service, by_route, settings};
 use crate::query::{SNS, STS};

@@ -1,5 +1,5 @@
-//! Signatures through the whole service: calls that an AWS SDK's signer has signed are let in, and
-//! each way of being wrong is refused in the words of the protocol that was spoken.
+//! Signatures through the whole service: calls signed by an AWS SDK are accepted, and every kind of
+//! invalid signature is rejected with the error of its protocol.
 
 use crate::gateway::{Answer, HOST, PROTOCOLS, Service, by_route, form, settings};
 use crate::process::runs_alone;
@@ -83,7 +83,7 @@ const SIGNER: Signer = Signer {
 };
 
 impl Call {
-    /// CreateQueue of `q`, whose answer tells the account.
+    /// CreateQueue of `q`, whose response contains the account.
     fn new(protocol: Protocol) -> Self {
         let input = json!({"QueueName": "q"});
         match protocol {

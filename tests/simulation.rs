@@ -1,10 +1,10 @@
-//! Random clients against the service and an oracle, with jumps of the clock, restarts, and ends of
-//! the process at any commit. Everything follows from a seed; when something is wrong, the history
-//! is shrunk to what it takes, and printed with the seed. See docs/simulation.md.
+//! Random clients against the service and an oracle, with clock jumps, restarts, and process ends at any
+//! commit. A seed determines everything. A failing history is shrunk and printed with its seed. See
+//! docs/simulation.md.
 //!
-//! `SQUAB_SIMULATION_SEED` and `SQUAB_SIMULATION_STEPS` choose another run; with
-//! `SQUAB_SIMULATION_RUNS` a campaign goes through that many seeds from there on.
-//! `SQUAB_SIMULATION_SHRINK` bounds how often a failing run is repeated.
+//! `SQUAB_SIMULATION_SEED` and `SQUAB_SIMULATION_STEPS` select another run; `SQUAB_SIMULATION_RUNS` is the
+//! number of consecutive seeds to run. `SQUAB_SIMULATION_SHRINK` limits how often a failing run is
+//! repeated.
 
 mod actions;
 mod clients;
@@ -29,7 +29,7 @@ const STEPS: u64 = 400;
 /// How often a failing run is repeated with a part of its actions.
 const REPEATS: u64 = 300;
 
-/// What was wrong, after which action, and what was said until then.
+/// The violation, its step, and the transcript until then.
 struct Failure {
     after: usize,
     complaint: String,
@@ -64,7 +64,7 @@ fn random_clients_find_nothing_wrong() {
     }
 }
 
-/// One run of a seed with these actions.
+/// Runs the actions of a seed.
 async fn run(seed: u64, actions: &[Action]) -> Result<(), Failure> {
     let mut world = World::new(seed).await;
     for (index, action) in actions.iter().enumerate() {

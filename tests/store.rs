@@ -1,6 +1,6 @@
-//! What the store promises: jobs that share a commit do not share a failure, a full disk loses
-//! nothing that was acknowledged, one server owns a data directory, and a receive whose caller has
-//! gone gives its messages back.
+//! The guarantees of the store: jobs that share a commit do not share a failure, a full disk loses
+//! nothing acknowledged, one server owns a data directory, and a receive whose caller has disconnected
+//! returns its messages to the queue.
 
 use crate::gateway::{Answer, QUEUES, START_MS, Service, settings};
 use indexmap::IndexMap;
@@ -350,6 +350,7 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
 /// Makes of a file what the program before the order of FIFO groups would have written: a group with
 /// messages in flight has no head, whichever these are, and records go with the queue.
 const BACK_TO_VERSION_8: &str = "
+    DROP TABLE receipt_key;
     DROP INDEX outboxes_ready;
     DROP INDEX outboxes_waiting;
     ALTER TABLE outboxes DROP COLUMN ready;
@@ -416,8 +417,22 @@ async fn a_file_with_fifo_messages_in_flight_goes_on_by_the_new_order() {
     service.ok("ChangeMessageVisibility", change(&first[0].1, 0)).await;
     service.runtime.close().await;
     drop(service);
-    let by_hand = rusqlite::Connection::open(data.path().join("squab.db")).unwrap();
+    let path = data.path().join("squab.db");
+    let by_hand = rusqlite::Connection::open(&path).unwrap();
+    let secret: Vec<u8> =
+        by_hand.query_row("SELECT secret FROM receipt_key", [], |row| row.get(0)).unwrap();
     by_hand.execute_batch(BACK_TO_VERSION_8).unwrap();
+    by_hand.close().unwrap();
+
+    let service = service_on(data.path(), START_MS);
+    // Without its key a handle is refused, and with it the handle is valid in every process.
+    let deletion = on("f.fifo", json!({"ReceiptHandle": first[1].1}));
+    let refused = service.call(Protocol::Json, "DeleteMessage", &deletion).await;
+    assert_eq!(refused.refused(Protocol::Json).code, "ReceiptHandleIsInvalid");
+    service.runtime.close().await;
+    drop(service);
+    let by_hand = rusqlite::Connection::open(&path).unwrap();
+    by_hand.execute("INSERT INTO receipt_key VALUES (1, ?1)", [&secret]).unwrap();
     by_hand.close().unwrap();
 
     let service = service_on(data.path(), START_MS);

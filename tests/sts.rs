@@ -1,4 +1,4 @@
-//! STS through the whole service: who calls, and keys for a while, which then sign calls.
+//! STS through the whole service: caller identity, and temporary keys, which then sign calls.
 
 use crate::gateway::{Answer, Element, HOST, Service, settings};
 use crate::query::{Api, SNS, STS, text};

@@ -1,5 +1,5 @@
-//! The compat image as the modules of Testcontainers use it: how they start it, what they wait for,
-//! and what they tell it of itself. The scripts of the image run here outside of it.
+//! The compat image as the modules of Testcontainers use it: how they start it, what they wait for, and
+//! which settings they pass. The scripts of the image run here outside a container.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -152,7 +152,7 @@ fn java_replaces_the_entrypoint_and_brings_the_script_that_starts_it_later() {
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o777)).unwrap();
         std::fs::rename(file, folder.join("testcontainers_start.sh")).unwrap();
     });
-    // The port that the module maps is told to nobody but its own clients.
+    // Only the clients of the module know the mapped port.
     assert_eq!(
         container.queue_url("127.0.0.1:49153"),
         "http://127.0.0.1:49153/000000000000/orders"

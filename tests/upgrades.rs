@@ -1,4 +1,4 @@
-//! A large file of an early version, and a program that is killed again and again while it upgrades it.
+//! A large file of an early version, upgraded by a program that is killed repeatedly.
 
 #![cfg(target_os = "linux")]
 

@@ -1,6 +1,6 @@
-//! One keep-alive connection with as little HTTP as a load needs: it shares the processors with
-//! the server that it measures, so requests are prepared bytes and of an answer only the status,
-//! the length and the receipt handles are looked at.
+//! One keep-alive connection with as little HTTP as a load needs. It shares the processors with the
+//! server that it measures, so requests are prepared bytes, and of a response only the status, the length
+//! and the receipt handles are parsed.
 
 use crate::Result;
 use memchr::memmem;

@@ -1,5 +1,5 @@
-//! The HTTP floor: the server's own listener with its own settings, answering a constant. No
-//! queue server on this stack can do more requests than this.
+//! The HTTP floor: the server's own listener with its own settings, returning a constant. No queue
+//! server on this stack can serve more requests than this.
 
 use crate::Result;
 use http_body_util::{BodyExt, Full};

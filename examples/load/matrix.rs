@@ -1,5 +1,5 @@
-//! Flat costs: what each operation costs beside a backlog, many message groups, many queues, many
-//! waiting receivers and bulk work, against the same on a server with nothing of it.
+//! Flat costs: what each operation costs beside a backlog, many message groups, many queues, many waiters
+//! and bulk work, compared with the same operation on a server without them.
 
 use crate::client::{Connection, request};
 use crate::measure::{self, Lane, Measured, Plan};
@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// A throughput below this part of the calm one is told as missed, and a p99 above this multiple of
-/// the calm one.
+/// The matrix marks a throughput below this ratio to the calm one, and a p99 above this multiple of the
+/// calm one.
 const THROUGHPUT: f64 = 0.8;
 const P99: f64 = 2.0;
 
@@ -87,7 +87,7 @@ impl Condition {
     }
 }
 
-/// Work in bulk, on a queue that nobody else uses.
+/// Bulk work on a separate queue.
 #[derive(Debug, Clone, Copy)]
 enum Bulk {
     Purge,
@@ -272,7 +272,7 @@ async fn during(options: &Options, program: &Path, bulk: Bulk) -> Result<Row> {
     })
 }
 
-/// One-by-one cycles until a time. Tells for how long, too.
+/// Runs one-by-one cycles until a time. Also returns the elapsed time.
 async fn work(
     queue: &Queue,
     connections: usize,

@@ -1,5 +1,5 @@
-//! Measuring in rounds: each lane's slice of time lies between two slices of the floor, so that
-//! what else the machine does hits both alike, and a ratio is of neighbours only.
+//! Measures in rounds: the time slice of each lane lies between two slices of the floor, so that other
+//! work on the machine affects both alike, and a ratio compares only neighbors.
 
 use crate::process::{Server, processor_time};
 use crate::scenario::{self, Queue, Scenario, Shape, Tally};

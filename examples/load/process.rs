@@ -1,4 +1,4 @@
-//! Server processes: starting, waiting for `Ready.`, what they use, ending.
+//! Server processes: starting, waiting for `Ready.`, resource usage, stopping.
 
 use crate::{Result, now};
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! What is measured: each scenario is a loop that one connection runs until the deadline.
+//! The measured scenarios: each is a loop that one connection runs until the deadline.
 
 use crate::client::{Connection, member, members, request, write_request};
 use crate::process::Server;

@@ -1,4 +1,4 @@
-//! What Squab promises of its speed and size, measured in one go: each figure beside its target.
+//! Squab's promises of speed and size, measured in one run: each figure beside its target.
 
 use crate::measure::{self, Lane, Measured, Plan};
 use crate::process::Server;

@@ -1,4 +1,4 @@
-//! The attacks. Each runs until the siege ends, and notes what its connections came to.
+//! The attacks. Each runs until the siege ends, and counts the results of its connections.
 
 use crate::client::{Connection, form_request, request};
 use crate::{Result, now};

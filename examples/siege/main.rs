@@ -1,5 +1,5 @@
-//! What hostile and heavy clients do to others: the latency of a well-behaved client during
-//! each attack, as a ratio to the calm just before it, and what the attackers got.
+//! What hostile and heavy clients do to other clients: the latency of a well-behaved client during each
+//! attack, as a ratio to the calm before it, and what the attackers got.
 //!
 //! ```sh
 //! cargo build --release
@@ -7,16 +7,16 @@
 //! cargo run --release --example siege -- --server target/release/squab --only slow-heads,idle
 //! ```
 //!
-//! Or attempts to break what the server promises, each with a verdict (`tests/attacks`); against a server
-//! that runs already, too. The exit status is 1 if a promise did not hold.
+//! With `--break-in` or `--url` it attacks the promises of docs/security.md, with a verdict for each
+//! (`tests/attacks`). The exit status is 1 if a promise did not hold.
 //!
 //! ```sh
 //! cargo run --example siege -- --break-in --server target/debug/squab
 //! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
 //! ```
 //!
-//! Attackers, the client and the server share the machine, so an attack that keeps processors busy
-//! shows as what it takes of them. Needs 11,000 file descriptors (`ulimit -n`).
+//! Attackers, the client and the server share the machine, so an attack that keeps processors busy slows
+//! the client by its share of them. Needs 11,000 file descriptors (`ulimit -n`).
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
@@ -47,7 +47,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// What may end the program.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Attacks a server of its own, and shows what a well-behaved client notices of it.
+/// Attacks its own server, and reports what a well-behaved client notices.
 #[derive(Debug, Parser)]
 struct Options {
     /// The program to attack

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Longer than a health check may take.
+/// Longer than any client waits for a health check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client with a connection that it keeps.

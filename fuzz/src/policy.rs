@@ -1,8 +1,8 @@
 //! Access policies of queues and topics, and redrive policies.
 
 use serde_json::Value;
+use squab::domain::policy;
 use squab::domain::redrive::{RedriveAllowPolicy, RedrivePolicy};
-use squab::domain::{policy, topic_policy};
 
 const LABEL: &str = "a-label-that-no-input-has";
 
@@ -11,14 +11,14 @@ const LABEL: &str = "a-label-that-no-input-has";
 pub fn target(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let (accounts, actions) = (["111122223333".to_owned()], ["*".to_owned()]);
-    if policy::check(text).is_ok() && !text.contains(LABEL) {
+    if policy::queue::check(text).is_ok() && !text.contains(LABEL) {
         let arn = "arn:aws:sqs:us-east-1:000000000000:q";
-        match policy::add_permission(Some(text), arn, LABEL, &accounts, &actions) {
+        match policy::queue::add_permission(Some(text), arn, LABEL, &accounts, &actions) {
             // One more than a policy may have.
             Err(refusal) => assert!(refusal.internal.is_none(), "{refusal:?}"),
             Ok(more) => {
-                policy::check(&more).unwrap();
-                let less = policy::remove_permission(Some(&more), LABEL).unwrap();
+                policy::queue::check(&more).unwrap();
+                let less = policy::queue::remove_permission(Some(&more), LABEL).unwrap();
                 match less {
                     Some(less) => assert_eq!(meaning(&less), meaning(text)),
                     None => assert_eq!(meaning(text)["Statement"], Value::Array(Vec::new())),
@@ -26,11 +26,11 @@ pub fn target(input: &[u8]) {
             }
         }
     }
-    if topic_policy::check(text).is_ok() && !text.is_empty() && !text.contains(LABEL) {
+    if policy::topic::check(text).is_ok() && !text.is_empty() && !text.contains(LABEL) {
         let arn = "arn:aws:sns:us-east-1:000000000000:t";
-        let more = topic_policy::add_permission(text, arn, LABEL, &accounts, &actions).unwrap();
-        topic_policy::check(&more).unwrap();
-        let less = topic_policy::remove_permission(&more, LABEL).unwrap();
+        let more = policy::topic::add_permission(text, arn, LABEL, &accounts, &actions).unwrap();
+        policy::topic::check(&more).unwrap();
+        let less = policy::topic::remove_permission(&more, LABEL).unwrap();
         assert_eq!(meaning(&less), meaning(text));
     }
     if let Ok(redrive) = RedrivePolicy::parse(text) {

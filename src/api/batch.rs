@@ -53,8 +53,7 @@ pub fn run<E, T>(
 }
 
 /// The output of a batch operation.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output<T> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub successful: Vec<T>,
@@ -63,8 +62,7 @@ pub struct Output<T> {
 }
 
 /// BatchResultErrorEntry
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct BatchResultErrorEntry {
     pub id: String,
     pub sender_fault: bool,
@@ -85,8 +83,7 @@ impl BatchResultErrorEntry {
 }
 
 /// An entry that succeeded and has no members beside its Id.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct SuccessfulEntry {
     pub id: String,
 }

@@ -1,17 +1,17 @@
-//! What the framework in front of SNS and STS checks of a request's members: the constraints of the
-//! service model, all of which are told at once.
+//! The constraints of the service model, which AWS's framework checks before SNS and STS see a request. All
+//! violations are reported at once.
 //!
 //! Names are those of the model with a lower-case first letter.
 
 use crate::domain::{Kind, Refusal};
 use std::ops::RangeInclusive;
 
-/// What is wrong with the members of a request.
+/// The violations of a request.
 #[derive(Debug, Default)]
 pub struct Constraints(Vec<String>);
 
 impl Constraints {
-    /// A member must be there.
+    /// Requires a member.
     #[must_use]
     pub fn present(mut self, name: &str, is_there: bool) -> Self {
         if !is_there {
@@ -22,7 +22,7 @@ impl Constraints {
         self
     }
 
-    /// A text must have this many characters, if it is there.
+    /// Requires a text, if present, to have this many characters.
     #[must_use]
     pub fn length(self, name: &str, value: Option<&str>, range: RangeInclusive<usize>) -> Self {
         let Some(value) = value else { return self };
@@ -39,7 +39,7 @@ impl Constraints {
         self
     }
 
-    /// Each text of a list must have this many characters.
+    /// Requires each text of a list to have this many characters.
     #[must_use]
     pub fn each_length(self, name: &str, values: &[String], range: RangeInclusive<usize>) -> Self {
         if values.iter().all(|value| range.contains(&value.chars().count())) {
@@ -54,7 +54,7 @@ impl Constraints {
         self.failed(name, &format!("[{}]", values.join(", ")), &must)
     }
 
-    /// A text must fit a pattern, if it is there; `fits` says whether it does.
+    /// Requires a text, if present, to match a pattern, which `fits` implements.
     #[must_use]
     pub fn pattern(
         self,
@@ -72,7 +72,7 @@ impl Constraints {
         }
     }
 
-    /// A text must be one of these, if it is there.
+    /// Requires a text, if present, to be one of these.
     #[must_use]
     pub fn one_of(self, name: &str, value: Option<&str>, values: &[&str]) -> Self {
         match value {
@@ -84,7 +84,7 @@ impl Constraints {
         }
     }
 
-    /// A number must be in a range, if it is there.
+    /// Requires a number, if present, to be in a range.
     #[must_use]
     pub fn range(self, name: &str, value: Option<i64>, range: RangeInclusive<i64>) -> Self {
         let Some(value) = value.filter(|value| !range.contains(value)) else { return self };
@@ -96,7 +96,7 @@ impl Constraints {
         self.failed(name, &value.to_string(), &must)
     }
 
-    /// Values may be long, and nobody needs all of one to see what is wrong with it.
+    /// Records a violation. Long values are truncated.
     fn failed(mut self, name: &str, value: &str, must: &str) -> Self {
         const SHOWN: usize = 256;
         let value = &value[..value.floor_char_boundary(SHOWN)];
@@ -104,7 +104,7 @@ impl Constraints {
         self
     }
 
-    /// Refused with ValidationError when anything is wrong.
+    /// Rejects with ValidationError if there are violations.
     pub fn check(self) -> Result<(), Refusal> {
         let count = match self.0.len() {
             0 => return Ok(()),

@@ -43,7 +43,7 @@ const fn sns(json_type: &'static str, query_code: &'static str, status: u16) -> 
     Row { json_type, namespace: SNS, query_code, status, sender: true }
 }
 
-/// The row of a kind of refusal by a service: they call some of the same things differently.
+/// Returns the row of a kind of refusal by a service. Services have different names for some kinds.
 pub fn row(service: Service, kind: Kind) -> Row {
     let row = common_row(kind);
     match service {
@@ -70,122 +70,100 @@ fn without_prefix(row: Row) -> &'static str {
     row.query_code.strip_prefix(LEGACY_PREFIX).unwrap_or(row.query_code)
 }
 
+/// Makes the match of [`common_row`] of lines `Kind status;`. Where an error has other names than those that its
+/// family makes of the kind, `= "JSON", "Query"` follows.
+macro_rules! rows {
+    ($kind:ident: $($family:ident {
+        $($variant:ident $status:literal $(= $json:literal, $query:literal)?;)*
+    })*) => {
+        match $kind {
+            $($(Kind::$variant => rows!(@ $family $variant $status $($json, $query)?),)*)*
+        }
+    };
+    (@ legacy $name:ident $status:literal) => {
+        sqs(stringify!($name), concat!("AWS.SimpleQueueService.", stringify!($name)), $status)
+    };
+    (@ sqs $name:ident $status:literal) => {
+        sqs(stringify!($name), stringify!($name), $status)
+    };
+    (@ $family:ident $name:ident $status:literal) => {
+        $family(concat!(stringify!($name), "Exception"), stringify!($name), $status)
+    };
+    (@ $family:ident $name:ident $status:literal $json:literal, $query:literal) => {
+        $family($json, $query, $status)
+    };
+}
+
 const fn common_row(kind: Kind) -> Row {
-    match kind {
-        Kind::QueueDoesNotExist => {
-            sqs("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400)
+    rows! { kind:
+        legacy {
+            QueueDeletedRecently 400;
+            PurgeQueueInProgress 403;
+            MessageNotInflight 400;
+            EmptyBatchRequest 400;
+            TooManyEntriesInBatchRequest 400;
+            BatchEntryIdsNotDistinct 400;
+            BatchRequestTooLong 400;
+            InvalidBatchEntryId 400;
+            UnsupportedOperation 400;
         }
-        Kind::QueueNameExists => sqs("QueueNameExists", "QueueAlreadyExists", 400),
-        Kind::QueueDeletedRecently => {
-            sqs("QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently", 400)
+        sqs {
+            QueueDoesNotExist 400 = "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue";
+            QueueNameExists 400 = "QueueNameExists", "QueueAlreadyExists";
+            ReceiptHandleIsInvalid 404;
+            OverLimit 403;
+            InvalidAttributeName 400;
+            InvalidAttributeValue 400;
+            InvalidMessageContents 400;
+            InvalidIdFormat 400;
+            ResourceNotFound 404 = "ResourceNotFoundException", "ResourceNotFoundException";
+            InvalidAddress 404;
+            InvalidSecurity 403;
+            RequestThrottled 403;
         }
-        Kind::PurgeQueueInProgress => {
-            sqs("PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress", 403)
+        sns {
+            InvalidParameter 400;
+            ParameterValueInvalid 400 = "InvalidParameterValueException", "ParameterValueInvalid";
+            NotFound 404;
+            EndpointDisabled 400;
+            PlatformApplicationDisabled 400;
+            InvalidState 400;
+            UserError 400;
+            OptedOut 400;
+            VerificationFailed 400 = "VerificationException", "VerificationException";
+            TagLimitExceeded 400;
+            FilterPolicyLimitExceeded 403;
+            SubscriptionLimitExceeded 403;
+            TopicLimitExceeded 403;
+            ReplayLimitExceeded 403;
         }
-        Kind::MessageNotInflight => {
-            sqs("MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", 400)
-        }
-        Kind::ReceiptHandleIsInvalid => {
-            sqs("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404)
-        }
-        Kind::EmptyBatchRequest => {
-            sqs("EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400)
-        }
-        Kind::TooManyEntriesInBatchRequest => sqs(
-            "TooManyEntriesInBatchRequest",
-            "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-            400,
-        ),
-        Kind::BatchEntryIdsNotDistinct => {
-            sqs("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400)
-        }
-        Kind::BatchRequestTooLong => {
-            sqs("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400)
-        }
-        Kind::InvalidBatchEntryId => {
-            sqs("InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", 400)
-        }
-        Kind::UnsupportedOperation => {
-            sqs("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400)
-        }
-        Kind::OverLimit => sqs("OverLimit", "OverLimit", 403),
-        Kind::InvalidAttributeName => sqs("InvalidAttributeName", "InvalidAttributeName", 400),
-        Kind::InvalidAttributeValue => sqs("InvalidAttributeValue", "InvalidAttributeValue", 400),
-        Kind::InvalidMessageContents => {
-            sqs("InvalidMessageContents", "InvalidMessageContents", 400)
-        }
-        Kind::InvalidIdFormat => sqs("InvalidIdFormat", "InvalidIdFormat", 400),
-        Kind::ResourceNotFound => {
-            sqs("ResourceNotFoundException", "ResourceNotFoundException", 404)
-        }
-        Kind::InvalidAddress => sqs("InvalidAddress", "InvalidAddress", 404),
-        Kind::InvalidSecurity => sqs("InvalidSecurity", "InvalidSecurity", 403),
-        Kind::RequestThrottled => sqs("RequestThrottled", "RequestThrottled", 403),
-        Kind::InvalidParameter => sns("InvalidParameterException", "InvalidParameter", 400),
-        Kind::ParameterValueInvalid => {
-            sns("InvalidParameterValueException", "ParameterValueInvalid", 400)
-        }
-        Kind::NotFound => sns("NotFoundException", "NotFound", 404),
-        Kind::EndpointDisabled => sns("EndpointDisabledException", "EndpointDisabled", 400),
-        Kind::PlatformApplicationDisabled => {
-            sns("PlatformApplicationDisabledException", "PlatformApplicationDisabled", 400)
-        }
-        Kind::InvalidState => sns("InvalidStateException", "InvalidState", 400),
-        Kind::UserError => sns("UserErrorException", "UserError", 400),
-        Kind::OptedOut => sns("OptedOutException", "OptedOut", 400),
-        Kind::VerificationFailed => sns("VerificationException", "VerificationException", 400),
-        Kind::TagLimitExceeded => sns("TagLimitExceededException", "TagLimitExceeded", 400),
-        Kind::FilterPolicyLimitExceeded => {
-            sns("FilterPolicyLimitExceededException", "FilterPolicyLimitExceeded", 403)
-        }
-        Kind::SubscriptionLimitExceeded => {
-            sns("SubscriptionLimitExceededException", "SubscriptionLimitExceeded", 403)
-        }
-        Kind::TopicLimitExceeded => sns("TopicLimitExceededException", "TopicLimitExceeded", 403),
-        Kind::ReplayLimitExceeded => {
-            sns("ReplayLimitExceededException", "ReplayLimitExceeded", 403)
-        }
-        Kind::ValidationError => coral("ValidationException", "ValidationError", 400),
-        Kind::InvalidParameterValue => {
-            coral("InvalidParameterValueException", "InvalidParameterValue", 400)
-        }
-        Kind::MissingParameter => {
-            coral("MissingRequiredParameterException", "MissingParameter", 400)
-        }
-        Kind::AccessDenied => coral("AccessDeniedException", "AccessDenied", 403),
-        Kind::InvalidAction => coral("UnknownOperationException", "InvalidAction", 400),
-        Kind::MissingAction => coral("UnknownOperationException", "MissingAction", 400),
-        // AWS has no such error: the developer endpoints answer as those of LocalStack.
-        Kind::InvalidRequest => coral("InvalidRequest", "InvalidRequest", 400),
-        Kind::MalformedInput => coral("SerializationException", "MalformedInput", 400),
-        // AWS JSON has it, of which AWS Query knows nothing.
-        Kind::Serialization => coral("SerializationException", "SerializationException", 400),
-        Kind::MalformedQueryString => coral("SerializationException", "MalformedQueryString", 404),
-        Kind::RequestTooLarge => {
-            coral("RequestEntityTooLargeException", "RequestEntityTooLarge", 413)
-        }
-        Kind::ServiceUnavailable => coral("ServiceUnavailableException", "ServiceUnavailable", 503),
-        Kind::InternalFailure => coral("InternalFailure", "InternalFailure", 500),
-        Kind::MissingAuthenticationToken => {
-            coral("MissingAuthenticationTokenException", "MissingAuthenticationToken", 403)
-        }
-        Kind::InvalidClientTokenId => {
-            coral("UnrecognizedClientException", "InvalidClientTokenId", 403)
-        }
-        Kind::MalformedPolicyDocument => {
-            coral("MalformedPolicyDocumentException", "MalformedPolicyDocument", 400)
-        }
-        Kind::ExpiredToken => coral("ExpiredTokenException", "ExpiredToken", 403),
-        Kind::SignatureDoesNotMatch => {
-            coral("InvalidSignatureException", "SignatureDoesNotMatch", 403)
-        }
-        Kind::IncompleteSignature => {
-            coral("IncompleteSignatureException", "IncompleteSignature", 400)
+        coral {
+            ValidationError 400 = "ValidationException", "ValidationError";
+            InvalidParameterValue 400;
+            MissingParameter 400 = "MissingRequiredParameterException", "MissingParameter";
+            AccessDenied 403;
+            InvalidAction 400 = "UnknownOperationException", "InvalidAction";
+            MissingAction 400 = "UnknownOperationException", "MissingAction";
+            // AWS has no such error. The developer endpoints return it, as those of LocalStack do.
+            InvalidRequest 400 = "InvalidRequest", "InvalidRequest";
+            MalformedInput 400 = "SerializationException", "MalformedInput";
+            // Only AWS JSON has this error.
+            Serialization 400 = "SerializationException", "SerializationException";
+            MalformedQueryString 404 = "SerializationException", "MalformedQueryString";
+            RequestTooLarge 413 = "RequestEntityTooLargeException", "RequestEntityTooLarge";
+            ServiceUnavailable 503;
+            InternalFailure 500 = "InternalFailure", "InternalFailure";
+            MissingAuthenticationToken 403;
+            InvalidClientTokenId 403 = "UnrecognizedClientException", "InvalidClientTokenId";
+            MalformedPolicyDocument 400;
+            ExpiredToken 403;
+            SignatureDoesNotMatch 403 = "InvalidSignatureException", "SignatureDoesNotMatch";
+            IncompleteSignature 400;
         }
     }
 }
 
-/// The sentence that a caller reads. AWS tells of a missing queue in other words in AWS Query.
+/// Returns the message for the caller. For a missing queue it differs between the protocols, as at AWS.
 pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
     match (refusal.kind, protocol) {
         (Kind::QueueDoesNotExist, Protocol::Query) => {
@@ -195,8 +173,8 @@ pub fn message(refusal: &Refusal, protocol: Protocol) -> Cow<'static, str> {
     }
 }
 
-/// The row of a service's error that is called so in either protocol, with or without what such
-/// names begin or end with.
+/// Returns the row of a service's error with this name in either protocol. The prefix of SQS and the suffix
+/// `Exception` may be left out.
 pub fn row_named(service: Service, code: &str) -> Option<Row> {
     Kind::ALL.iter().map(|kind| row(service, *kind)).find(|row| {
         row.query_code.strip_prefix(LEGACY_PREFIX).unwrap_or(row.query_code) == code
@@ -206,10 +184,11 @@ pub fn row_named(service: Service, code: &str) -> Option<Row> {
     })
 }
 
-/// Every code that a request may fail with, for metrics.
+/// Returns every code with which a request may fail, for metrics.
 pub fn query_codes() -> Vec<&'static str> {
     let codes = Service::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .flat_map(|service| Kind::ALL.iter().map(move |kind| row(service, *kind).query_code));
     codes.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -16,11 +16,21 @@ pub mod sqs;
 #[allow(missing_docs, reason = "members have AWS's own names")]
 pub mod sts;
 
+macro_rules_attribute::attribute_alias! {
+    // The input of an operation, or a part of one. Its members are named as in AWS JSON.
+    #[apply(input)] = #[derive(Debug, ::serde::Deserialize)] #[serde(rename_all = "PascalCase")];
+    // The output of an operation, or a part of one.
+    #[apply(output)] = #[derive(Debug, ::serde::Serialize)] #[serde(rename_all = "PascalCase")];
+}
+
 /// Imports of nearly every operation.
 mod prelude {
     pub(super) use super::Context;
+    pub(super) use super::{input, output};
     pub(super) use crate::domain::Refusal;
+    pub(super) use crate::store::{Queue, Txn};
     pub(super) use indexmap::IndexMap;
+    pub(super) use macro_rules_attribute::apply;
     pub(super) use serde::{Deserialize, Serialize};
 }
 

@@ -3,7 +3,7 @@
 use super::Context;
 use super::{sns, sqs, sts};
 use crate::auth::Role;
-use crate::domain::{Kind, Refusal, policy, topic_policy};
+use crate::domain::{Kind, Refusal, policy};
 use crate::engine::access::{Access, Call};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Params;
@@ -12,9 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// An AWS service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An AWS service. Its name in credential scopes and metrics is that of the variant in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Service {
     /// Amazon SQS
     Sqs,
@@ -26,19 +28,20 @@ pub enum Service {
 
 impl Service {
     /// All services.
-    pub const ALL: [Self; 3] = [Self::Sqs, Self::Sns, Self::Sts];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The name in credential scopes and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sqs => "sqs",
-            Self::Sns => "sns",
-            Self::Sts => "sts",
-        }
+    /// Returns the name in credential scopes and metrics.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The beginning of X-Amz-Target in AWS JSON. At AWS only SQS has one; the others serve Squab's
-    /// own client.
+    /// Returns the service of a name in credential scopes.
+    pub fn named(name: &str) -> Option<Self> {
+        name.parse().ok()
+    }
+
+    /// Returns the beginning of X-Amz-Target in AWS JSON. At AWS only SQS has one; the others serve
+    /// `awslocal`.
     pub const fn json_target(self) -> &'static str {
         match self {
             Self::Sqs => "AmazonSQS.",
@@ -47,7 +50,7 @@ impl Service {
         }
     }
 
-    /// How the service names things in AWS Query.
+    /// Returns the names that the service uses in AWS Query.
     pub fn dialect(self) -> &'static Dialect {
         match self {
             Self::Sqs => &sqs::dialect::SQS,
@@ -56,27 +59,27 @@ impl Service {
         }
     }
 
-    /// The service of a name in credential scopes.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
-    }
-
-    /// The service whose API has this version: the parameter `Version` of AWS Query.
-    pub fn of_version(version: &str) -> Option<Self> {
-        match version {
-            "2012-11-05" => Some(Self::Sqs),
-            "2010-03-31" => Some(Self::Sns),
-            "2011-06-15" => Some(Self::Sts),
-            _ => None,
+    /// Returns the version of the API: the parameter `Version` of AWS Query.
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Sqs => "2012-11-05",
+            Self::Sns => "2010-03-31",
+            Self::Sts => "2011-06-15",
         }
     }
 
-    /// The refusal of an action that the service does not have.
+    /// Returns the service whose API has this version.
+    pub fn of_version(version: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|service| service.version() == version)
+    }
+
+    /// Returns the refusal of an action that the service does not have.
     pub fn unknown_action(self, action: &str) -> Refusal {
         let message = match self {
             Self::Sqs => format!("The action {action} is not valid for this endpoint."),
-            Self::Sns => format!("Could not find operation {action} for version 2010-03-31"),
-            Self::Sts => format!("Could not find operation {action} for version 2011-06-15"),
+            Self::Sns | Self::Sts => {
+                format!("Could not find operation {action} for version {}", self.version())
+            }
         };
         Refusal::new(Kind::InvalidAction, message)
     }
@@ -103,7 +106,7 @@ pub struct Reply {
     pub request_id: String,
 }
 
-/// Where an operation may be called, and by whom.
+/// The paths on which an operation may be called, and its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Concerns one queue: called on the queue's own path, or anywhere with a QueueUrl.
@@ -136,7 +139,7 @@ pub struct Operation {
     pub name: &'static str,
     /// Its service.
     pub service: Service,
-    /// Where it may be called, and by whom.
+    /// The paths on which it may be called, and its callers.
     pub reach: Reach,
     /// What its calls do to the state.
     pub effect: Effect,
@@ -191,8 +194,8 @@ impl Operation {
             service: self.service.name(),
             action,
             is_shareable: match self.service {
-                Service::Sqs => policy::is_shareable(action),
-                Service::Sns => topic_policy::is_shareable(action),
+                Service::Sqs => policy::queue::is_shareable(action),
+                Service::Sns => policy::topic::is_shareable(action),
                 Service::Sts => false,
             },
             is_exempt: role == Role::Admin && OF_POLICIES.contains(&action),
@@ -213,8 +216,8 @@ macro_rules! operations {
         &[$($(Operation {
             name: stringify!($name),
             service: Service::$service,
-            reach: operations!(@reach $reach),
-            effect: operations!(@effect $effect),
+            reach: Reach::$reach,
+            effect: Effect::$effect,
             run: |cx, payload, reply| Box::pin(async move {
                 let input = payload.decode(stringify!($name), &$dialect)?;
                 let output = $($path)::+(&cx, input).await?;
@@ -223,14 +226,6 @@ macro_rules! operations {
             }),
         }),+),+]
     };
-    (@effect data) => { Effect::Data };
-    (@effect stores) => { Effect::Stores };
-    (@effect admin) => { Effect::Admin };
-    (@effect creates) => { Effect::Creates };
-    (@reach queue) => { Reach::Queue };
-    (@reach global) => { Reach::Global };
-    (@reach anywhere) => { Reach::Anywhere };
-    (@reach link) => { Reach::Link };
     (@output $output:ident) => { Some(&$output) };
     (@output $output:ident ()) => {{ let () = $output; None::<&()> }};
 }
@@ -238,79 +233,79 @@ macro_rules! operations {
 /// Every operation. AWS JSON and AWS Query find them by name.
 pub static OPERATIONS: &[Operation] = operations! {
     Sqs sqs::dialect::SQS {
-        queue    admin   AddPermission                => sqs::add_permission::add_permission -> ();
-        global   admin   CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
-        queue    data    ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
-        queue    data    ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
-        global   creates CreateQueue                  => sqs::create_queue::create_queue;
-        queue    data    DeleteMessage                => sqs::delete_message::delete_message -> ();
-        queue    data    DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
-        queue    admin   DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
-        queue    data    GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
-        anywhere data    GetQueueUrl                => sqs::get_queue_url::get_queue_url;
-        queue    data    ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
-        global   data    ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
-        queue    data    ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
-        global   data    ListQueues                   => sqs::list_queues::list_queues;
-        queue    admin   PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
-        queue    data    ReceiveMessage               => sqs::receive_message::receive_message;
-        queue    admin   RemovePermission             => sqs::remove_permission::remove_permission -> ();
-        queue    stores  SendMessage                  => sqs::send_message::send_message;
-        queue    stores  SendMessageBatch             => sqs::send_message::send_message_batch;
-        queue    admin   SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
-        global   admin   StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
-        queue    admin   TagQueue                     => sqs::tag_queue::tag_queue -> ();
-        queue    admin   UntagQueue                   => sqs::untag_queue::untag_queue -> ();
+        Queue    Admin   AddPermission                => sqs::add_permission::add_permission -> ();
+        Global   Admin   CancelMessageMoveTask        => sqs::cancel_message_move_task::cancel_message_move_task;
+        Queue    Data    ChangeMessageVisibility      => sqs::change_message_visibility::change_message_visibility -> ();
+        Queue    Data    ChangeMessageVisibilityBatch => sqs::change_message_visibility::change_message_visibility_batch;
+        Global   Creates CreateQueue                  => sqs::create_queue::create_queue;
+        Queue    Data    DeleteMessage                => sqs::delete_message::delete_message -> ();
+        Queue    Data    DeleteMessageBatch           => sqs::delete_message::delete_message_batch;
+        Queue    Admin   DeleteQueue                  => sqs::delete_queue::delete_queue -> ();
+        Queue    Data    GetQueueAttributes           => sqs::get_queue_attributes::get_queue_attributes;
+        Anywhere Data    GetQueueUrl                => sqs::get_queue_url::get_queue_url;
+        Queue    Data    ListDeadLetterSourceQueues   => sqs::list_dead_letter_source_queues::list_dead_letter_source_queues;
+        Global   Data    ListMessageMoveTasks         => sqs::list_message_move_tasks::list_message_move_tasks;
+        Queue    Data    ListQueueTags                => sqs::list_queue_tags::list_queue_tags;
+        Global   Data    ListQueues                   => sqs::list_queues::list_queues;
+        Queue    Admin   PurgeQueue                   => sqs::purge_queue::purge_queue -> ();
+        Queue    Data    ReceiveMessage               => sqs::receive_message::receive_message;
+        Queue    Admin   RemovePermission             => sqs::remove_permission::remove_permission -> ();
+        Queue    Stores  SendMessage                  => sqs::send_message::send_message;
+        Queue    Stores  SendMessageBatch             => sqs::send_message::send_message_batch;
+        Queue    Admin   SetQueueAttributes           => sqs::set_queue_attributes::set_queue_attributes -> ();
+        Global   Admin   StartMessageMoveTask         => sqs::start_message_move_task::start_message_move_task;
+        Queue    Admin   TagQueue                     => sqs::tag_queue::tag_queue -> ();
+        Queue    Admin   UntagQueue                   => sqs::untag_queue::untag_queue -> ();
     }
     Sns sns::dialect::SNS {
-        global   admin   AddPermission                      => sns::add_permission::add_permission -> ();
-        global   data    CheckIfPhoneNumberIsOptedOut       => sns::check_if_phone_number_is_opted_out::check_if_phone_number_is_opted_out;
-        link     admin   ConfirmSubscription                => sns::confirm_subscription::confirm_subscription;
-        global   creates CreatePlatformApplication          => sns::create_platform_application::create_platform_application;
-        global   creates CreatePlatformEndpoint             => sns::create_platform_endpoint::create_platform_endpoint;
-        global   creates CreateSMSSandboxPhoneNumber        => sns::create_sms_sandbox_phone_number::create_sms_sandbox_phone_number;
-        global   creates CreateTopic                        => sns::create_topic::create_topic;
-        global   admin   DeleteEndpoint                     => sns::delete_endpoint::delete_endpoint -> ();
-        global   admin   DeletePlatformApplication          => sns::delete_platform_application::delete_platform_application -> ();
-        global   admin   DeleteSMSSandboxPhoneNumber        => sns::delete_sms_sandbox_phone_number::delete_sms_sandbox_phone_number;
-        global   admin   DeleteTopic                        => sns::delete_topic::delete_topic -> ();
-        global   data    GetDataProtectionPolicy            => sns::get_data_protection_policy::get_data_protection_policy;
-        global   data    GetEndpointAttributes              => sns::get_endpoint_attributes::get_endpoint_attributes;
-        global   data    GetPlatformApplicationAttributes   => sns::get_platform_application_attributes::get_platform_application_attributes;
-        global   data    GetSMSAttributes                   => sns::get_sms_attributes::get_sms_attributes;
-        global   data    GetSMSSandboxAccountStatus         => sns::get_sms_sandbox_account_status::get_sms_sandbox_account_status;
-        global   data    GetSubscriptionAttributes          => sns::get_subscription_attributes::get_subscription_attributes;
-        global   data    GetTopicAttributes                 => sns::get_topic_attributes::get_topic_attributes;
-        global   data    ListEndpointsByPlatformApplication => sns::list_endpoints_by_platform_application::list_endpoints_by_platform_application;
-        global   data    ListOriginationNumbers             => sns::list_origination_numbers::list_origination_numbers;
-        global   data    ListPhoneNumbersOptedOut           => sns::list_phone_numbers_opted_out::list_phone_numbers_opted_out;
-        global   data    ListPlatformApplications           => sns::list_platform_applications::list_platform_applications;
-        global   data    ListSMSSandboxPhoneNumbers         => sns::list_sms_sandbox_phone_numbers::list_sms_sandbox_phone_numbers;
-        global   data    ListSubscriptions                  => sns::list_subscriptions::list_subscriptions;
-        global   data    ListSubscriptionsByTopic           => sns::list_subscriptions_by_topic::list_subscriptions_by_topic;
-        global   data    ListTagsForResource                => sns::list_tags_for_resource::list_tags_for_resource;
-        global   data    ListTopics                         => sns::list_topics::list_topics;
-        global   admin   OptInPhoneNumber                   => sns::opt_in_phone_number::opt_in_phone_number;
-        global   stores  Publish                            => sns::publish::publish;
-        global   stores  PublishBatch                       => sns::publish::publish_batch;
-        global   admin   PutDataProtectionPolicy            => sns::put_data_protection_policy::put_data_protection_policy -> ();
-        global   admin   RemovePermission                   => sns::remove_permission::remove_permission -> ();
-        global   admin   SetEndpointAttributes              => sns::set_endpoint_attributes::set_endpoint_attributes -> ();
-        global   admin   SetPlatformApplicationAttributes   => sns::set_platform_application_attributes::set_platform_application_attributes -> ();
-        global   admin   SetSMSAttributes                   => sns::set_sms_attributes::set_sms_attributes;
-        global   admin   SetSubscriptionAttributes          => sns::set_subscription_attributes::set_subscription_attributes -> ();
-        global   admin   SetTopicAttributes                 => sns::set_topic_attributes::set_topic_attributes -> ();
-        global   creates Subscribe                          => sns::subscribe::subscribe;
-        global   admin   TagResource                        => sns::tag_resource::tag_resource;
-        link     admin   Unsubscribe                        => sns::unsubscribe::unsubscribe -> ();
-        global   admin   UntagResource                      => sns::untag_resource::untag_resource;
-        global   admin   VerifySMSSandboxPhoneNumber        => sns::verify_sms_sandbox_phone_number::verify_sms_sandbox_phone_number;
+        Global   Admin   AddPermission                      => sns::add_permission::add_permission -> ();
+        Global   Data    CheckIfPhoneNumberIsOptedOut       => sns::check_if_phone_number_is_opted_out::check_if_phone_number_is_opted_out;
+        Link     Admin   ConfirmSubscription                => sns::confirm_subscription::confirm_subscription;
+        Global   Creates CreatePlatformApplication          => sns::create_platform_application::create_platform_application;
+        Global   Creates CreatePlatformEndpoint             => sns::create_platform_endpoint::create_platform_endpoint;
+        Global   Creates CreateSMSSandboxPhoneNumber        => sns::create_sms_sandbox_phone_number::create_sms_sandbox_phone_number;
+        Global   Creates CreateTopic                        => sns::create_topic::create_topic;
+        Global   Admin   DeleteEndpoint                     => sns::delete_endpoint::delete_endpoint -> ();
+        Global   Admin   DeletePlatformApplication          => sns::delete_platform_application::delete_platform_application -> ();
+        Global   Admin   DeleteSMSSandboxPhoneNumber        => sns::delete_sms_sandbox_phone_number::delete_sms_sandbox_phone_number;
+        Global   Admin   DeleteTopic                        => sns::delete_topic::delete_topic -> ();
+        Global   Data    GetDataProtectionPolicy            => sns::get_data_protection_policy::get_data_protection_policy;
+        Global   Data    GetEndpointAttributes              => sns::get_endpoint_attributes::get_endpoint_attributes;
+        Global   Data    GetPlatformApplicationAttributes   => sns::get_platform_application_attributes::get_platform_application_attributes;
+        Global   Data    GetSMSAttributes                   => sns::get_sms_attributes::get_sms_attributes;
+        Global   Data    GetSMSSandboxAccountStatus         => sns::get_sms_sandbox_account_status::get_sms_sandbox_account_status;
+        Global   Data    GetSubscriptionAttributes          => sns::get_subscription_attributes::get_subscription_attributes;
+        Global   Data    GetTopicAttributes                 => sns::get_topic_attributes::get_topic_attributes;
+        Global   Data    ListEndpointsByPlatformApplication => sns::list_endpoints_by_platform_application::list_endpoints_by_platform_application;
+        Global   Data    ListOriginationNumbers             => sns::list_origination_numbers::list_origination_numbers;
+        Global   Data    ListPhoneNumbersOptedOut           => sns::list_phone_numbers_opted_out::list_phone_numbers_opted_out;
+        Global   Data    ListPlatformApplications           => sns::list_platform_applications::list_platform_applications;
+        Global   Data    ListSMSSandboxPhoneNumbers         => sns::list_sms_sandbox_phone_numbers::list_sms_sandbox_phone_numbers;
+        Global   Data    ListSubscriptions                  => sns::list_subscriptions::list_subscriptions;
+        Global   Data    ListSubscriptionsByTopic           => sns::list_subscriptions_by_topic::list_subscriptions_by_topic;
+        Global   Data    ListTagsForResource                => sns::list_tags_for_resource::list_tags_for_resource;
+        Global   Data    ListTopics                         => sns::list_topics::list_topics;
+        Global   Admin   OptInPhoneNumber                   => sns::opt_in_phone_number::opt_in_phone_number;
+        Global   Stores  Publish                            => sns::publish::publish;
+        Global   Stores  PublishBatch                       => sns::publish::publish_batch;
+        Global   Admin   PutDataProtectionPolicy            => sns::put_data_protection_policy::put_data_protection_policy -> ();
+        Global   Admin   RemovePermission                   => sns::remove_permission::remove_permission -> ();
+        Global   Admin   SetEndpointAttributes              => sns::set_endpoint_attributes::set_endpoint_attributes -> ();
+        Global   Admin   SetPlatformApplicationAttributes   => sns::set_platform_application_attributes::set_platform_application_attributes -> ();
+        Global   Admin   SetSMSAttributes                   => sns::set_sms_attributes::set_sms_attributes;
+        Global   Admin   SetSubscriptionAttributes          => sns::set_subscription_attributes::set_subscription_attributes -> ();
+        Global   Admin   SetTopicAttributes                 => sns::set_topic_attributes::set_topic_attributes -> ();
+        Global   Creates Subscribe                          => sns::subscribe::subscribe;
+        Global   Admin   TagResource                        => sns::tag_resource::tag_resource;
+        Link     Admin   Unsubscribe                        => sns::unsubscribe::unsubscribe -> ();
+        Global   Admin   UntagResource                      => sns::untag_resource::untag_resource;
+        Global   Admin   VerifySMSSandboxPhoneNumber        => sns::verify_sms_sandbox_phone_number::verify_sms_sandbox_phone_number;
     }
     Sts sts::dialect::STS {
-        global   admin   AssumeRole        => sts::assume_role::assume_role;
-        global   admin   GetAccessKeyInfo  => sts::get_access_key_info::get_access_key_info;
-        global   admin   GetCallerIdentity => sts::get_caller_identity::get_caller_identity;
-        global   admin   GetSessionToken   => sts::get_session_token::get_session_token;
+        Global   Admin   AssumeRole        => sts::assume_role::assume_role;
+        Global   Admin   GetAccessKeyInfo  => sts::get_access_key_info::get_access_key_info;
+        Global   Admin   GetCallerIdentity => sts::get_caller_identity::get_caller_identity;
+        Global   Admin   GetSessionToken   => sts::get_session_token::get_session_token;
     }
 };
 

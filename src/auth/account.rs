@@ -1,21 +1,21 @@
-//! Which account an access key id belongs to when no configuration says so.
+//! The account of an access key ID that is not configured.
 
 use crate::domain::address::is_account;
 
-/// The account of callers whose access key id names none.
+/// The account of callers whose access key ID names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
 
-/// The 12-digit account of an access key id, [`DEFAULT_ACCOUNT`] if it names none.
+/// Returns the 12-digit account of an access key ID, or [`DEFAULT_ACCOUNT`] if it names none.
 pub fn account_of(access_key_id: &str) -> String {
     account_named(access_key_id).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
 }
 
-/// The 12-digit account that an access key id names.
+/// Returns the 12-digit account that an access key ID names.
 ///
-/// An id of 12 digits is itself the account. Ids that begin with `LKIA` or `LSIA` carry it in the
-/// way that AWS's own ids do: of the base32 text after the prefix the first bit is set and the
-/// next 40 bits are the account. No other id names one, AWS's `AKIA` and `ASIA` ids among them, so
-/// that real keys used by mistake do not scatter queues over accounts.
+/// An ID of 12 digits is the account itself. IDs that start with `LKIA` or `LSIA` encode it as AWS's own
+/// IDs do: in the base32 text after the prefix, the first bit is set and the next 40 bits are the account.
+/// No other ID names an account. AWS's `AKIA` and `ASIA` IDs do not, so that real keys used by mistake do
+/// not scatter queues over accounts.
 pub fn account_named(access_key_id: &str) -> Option<String> {
     if is_account(access_key_id) {
         return Some(access_key_id.to_owned());
@@ -24,19 +24,19 @@ pub fn account_named(access_key_id: &str) -> Option<String> {
     encoded.and_then(decode)
 }
 
-/// Like [`account_named`], with the accounts of AWS's own `AKIA` and `ASIA` ids read out of them
-/// too.
+/// Returns the same as [`account_named`], and also decodes the accounts of AWS's own `AKIA` and `ASIA`
+/// IDs.
 pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
     let encoded = access_key_id.strip_prefix("AKIA").or_else(|| access_key_id.strip_prefix("ASIA"));
     encoded.and_then(decode).or_else(|| account_named(access_key_id))
 }
 
-/// Where callers belong whom no key that is known puts into an account.
+/// The accounts assigned to callers whose access key is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accounts {
-    /// The account of access key ids that name none, 12 digits.
+    /// The account of access key IDs that name none, 12 digits.
     pub default: String,
-    /// Whether the accounts of AWS's own `AKIA` and `ASIA` ids are read out of them.
+    /// Whether the accounts of AWS's own `AKIA` and `ASIA` IDs are decoded.
     pub parity: bool,
 }
 
@@ -47,15 +47,15 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    /// The 12-digit account of an access key id.
+    /// Returns the 12-digit account of an access key ID.
     pub fn of(&self, access_key_id: &str) -> String {
         let named = if self.parity { account_named_with_parity } else { account_named };
         named(access_key_id).unwrap_or_else(|| self.default.clone())
     }
 }
 
-/// What an access key id of this account begins with after its prefix: the nine characters that
-/// [`account_of`] decodes. Their last four bits are zero.
+/// Returns the nine characters after the prefix of an access key ID of this account, which [`account_of`]
+/// decodes. Their last four bits are zero.
 pub(super) fn encode(account: &str) -> String {
     let bits = 1 << 44 | account.parse::<u64>().unwrap_or_default() << 4;
     (0..9).rev().map(|place| char::from(BASE32[(bits >> (place * 5)) as usize % 32])).collect()
@@ -64,7 +64,7 @@ pub(super) fn encode(account: &str) -> String {
 /// The digits of base32.
 pub(super) const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// The account in the base32 half of an access key id: 16 characters, of which the first 9 matter.
+/// Returns the account in the base32 part of an access key ID: the first 9 of 16 characters.
 fn decode(encoded: &str) -> Option<String> {
     if encoded.len() < 16 || !encoded.is_ascii() {
         return None;
@@ -78,7 +78,7 @@ fn decode(encoded: &str) -> Option<String> {
         };
         bits = bits << 5 | u64::from(five);
     }
-    // 45 bits: the mark, the account, and four bits of something else
+    // 45 bits: the mark, the account, and four unrelated bits
     let marked = bits >> 44 == 1;
     let account = bits >> 4 & ((1 << 40) - 1);
     (marked && account <= 999_999_999_999).then(|| format!("{account:012}"))

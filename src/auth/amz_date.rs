@@ -5,12 +5,12 @@ use std::time::UNIX_EPOCH;
 
 use time::{Date, Duration, Month, OffsetDateTime, Time};
 
-/// A second in the years 0 to 9999, written as ISO 8601's basic format.
+/// A second in the years 0 to 9999, in ISO 8601's basic format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AmzDate(OffsetDateTime);
 
 impl AmzDate {
-    /// Reads `yyyymmddThhmmssZ`; nothing else, so that what is read is written again unchanged.
+    /// Parses `yyyymmddThhmmssZ` and nothing else, so that formatting the result yields the same text.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: &[u8; 16] = text.as_bytes().try_into().ok()?;
         if bytes[8] != b'T' || bytes[15] != b'Z' {
@@ -28,15 +28,14 @@ impl AmzDate {
         Some(Self(OffsetDateTime::new_utc(date, time)))
     }
 
-    /// Reads the date of an HTTP `Date` header (RFC 9110, section 5.6.7).
+    /// Parses an HTTP `Date` header (RFC 9110, section 5.6.7).
     pub fn parse_http(text: &str) -> Option<Self> {
         let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
         let seconds = i64::try_from(since_epoch.as_secs()).ok()?;
         OffsetDateTime::from_unix_timestamp(seconds).ok().map(Self)
     }
 
-    /// The second in which this Unix time in milliseconds lies; times outside the years 0 to 9999
-    /// become 1970.
+    /// Returns the second of a Unix time in milliseconds. Times outside the years 0 to 9999 become 1970.
     pub fn from_unix_ms(ms: i64) -> Self {
         OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000))
             .ok()
@@ -44,18 +43,18 @@ impl AmzDate {
             .map_or(Self(OffsetDateTime::UNIX_EPOCH), Self)
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub fn unix_s(self) -> i64 {
         self.0.unix_timestamp()
     }
 
-    /// The time so many seconds later, or earlier when negative.
+    /// Returns the time `seconds` later, or earlier if negative.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(Duration::seconds(seconds)))
     }
 
-    /// The day as `yyyymmdd`, which a credential scope must repeat.
+    /// Returns the day as `yyyymmdd`, which a credential scope must repeat.
     pub fn day(self) -> String {
         format!("{:04}{:02}{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
     }

@@ -1,7 +1,8 @@
-//! What a request claims: whose key signed it, when, for what, and with which signature.
+//! The claims of a signed request: the key, the time, the scope and the signature.
 //!
-//! This file reads the `Authorization` header, `presigned` the query. Nothing is believed here.
-//! Form: IAM User Guide, "Create a signed AWS API request", step 5.
+//! This file parses the `Authorization` header, `presigned` the query. Nothing is verified here.
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>,
+//! step 5.
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ pub const X_AMZ_DATE: &str = "x-amz-date";
 /// The header with the session token of temporary credentials.
 pub const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
 
-/// Longest piece of a request that a refusal repeats, in characters.
+/// Maximum characters of the request that an error quotes.
 const EXCERPT_CHARS: usize = 1_024;
 
 /// The parts of a signature, from a header or a query.
@@ -27,13 +28,13 @@ pub struct Claim<'a> {
     pub credential: &'a str,
     /// The credential in its parts.
     pub scope: Scope<'a>,
-    /// Names of the headers that are signed, separated by semicolons.
+    /// Names of the signed headers, separated by semicolons.
     pub signed_headers: &'a str,
-    /// The signature, in hexadecimal when it is one.
+    /// The signature, which should be hexadecimal.
     pub signature: &'a str,
     /// When it was signed.
     pub time: AmzDate,
-    /// For how many seconds after `time` it holds; only presigned requests say so.
+    /// The seconds after `time` for which it is valid; only in presigned requests.
     pub expires_s: Option<i64>,
     /// The session token of temporary credentials.
     pub session_token: Option<&'a [u8]>,
@@ -42,7 +43,7 @@ pub struct Claim<'a> {
 /// The five parts of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
-    /// Whose key.
+    /// The access key ID.
     pub access_key_id: &'a str,
     /// The day as `yyyymmdd`.
     pub day: &'a str,
@@ -73,18 +74,18 @@ impl<'a> Scope<'a> {
     }
 }
 
-// Rule (every operation): commas and spaces separate the parts of an Authorization header, so a key id with a space
-//   in it is IncompleteSignature, "'…' not a valid key=value pair (missing equal-sign) in Authorization header: '…'."
+// Rule (every operation): commas and spaces separate the parts of an Authorization header, so a key ID that contains
+//   a space is IncompleteSignature, "'…' not a valid key=value pair (missing equal-sign) in Authorization header: '…'."
 // Source: reported, boto/boto3#2280
 // Test: src/auth/authorization.rs::a_part_without_equal_sign_is_refused_first
 //
-// Rule (every operation): missing parts of an Authorization header are IncompleteSignature, status 400, a sentence for
-//   each: "Authorization header requires 'Signature' parameter. … Authorization=…".
+// Rule (every operation): missing parts of an Authorization header are IncompleteSignature, status 400, with a sentence
+//   for each: "Authorization header requires 'Signature' parameter. … Authorization=…".
 // Source: reported, brendanhay/amazonka#316
 // Test: src/auth/authorization.rs::missing_parts_are_told_one_by_one
 
-/// Reads an `Authorization` header. Its refusals come in AWS's order: a part that is no
-/// `key=value`, the parts that are missing, the algorithm, the credential, the date.
+/// Parses an `Authorization` header. Errors are reported in AWS's order: a part that is not `key=value`,
+/// missing parts, the algorithm, the credential, the date.
 pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
     if let Some(part) = parts(authorization).find(|part| !part.contains('=')) {
         return Err(incomplete(format!(
@@ -125,8 +126,7 @@ pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim
     Ok(Claim { credential, scope, signed_headers, signature, time, expires_s: None, session_token })
 }
 
-/// The value of a parameter of an `Authorization` header; the first one counts, an empty one does
-/// not.
+/// Returns the first non-empty value of a parameter of an `Authorization` header.
 pub fn parameter<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
     parts(authorization)
         .filter_map(|part| part.split_once('='))
@@ -135,7 +135,7 @@ pub fn parameter<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-/// What follows the algorithm. Clients separate parts by commas, spaces or both.
+/// Returns the parts after the algorithm. Clients separate them by commas, spaces or both.
 fn parts(authorization: &str) -> impl Iterator<Item = &str> {
     split_algorithm(authorization).1.split([',', ' ', '\t']).filter(|part| !part.is_empty())
 }
@@ -145,7 +145,7 @@ fn split_algorithm(authorization: &str) -> (&str, &str) {
     trimmed.split_once([' ', '\t']).unwrap_or((trimmed, ""))
 }
 
-/// Refuses every algorithm but [`ALGORITHM`].
+/// Rejects every algorithm except [`ALGORITHM`].
 pub(super) fn check_algorithm(algorithm: &str) -> Result<(), Refusal> {
     if algorithm == ALGORITHM {
         return Ok(());
@@ -156,7 +156,7 @@ pub(super) fn check_algorithm(algorithm: &str) -> Result<(), Refusal> {
     )))
 }
 
-/// The refusal of a date that cannot be read.
+/// Returns the error for an invalid date.
 pub(super) fn no_date(text: &str) -> Refusal {
     incomplete(format!(
         "Date must be in ISO-8601 'basic format'. Got '{}'. \
@@ -165,13 +165,13 @@ pub(super) fn no_date(text: &str) -> Refusal {
     ))
 }
 
-/// A signature that is not all there.
+/// Returns the error for an incomplete signature.
 pub(super) fn incomplete(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(Kind::IncompleteSignature, message)
 }
 
-/// A piece of the request for a refusal: bounded, and without characters that could forge a line
-/// of a log or cannot stand in XML.
+/// Returns a part of the request for an error: truncated, and without characters that could forge a log line
+/// or are invalid in XML.
 pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= EXCERPT_CHARS && !text.contains(char::is_control) {
         return Cow::Borrowed(text);

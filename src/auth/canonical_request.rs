@@ -1,8 +1,8 @@
-//! The canonical request: the one text that client and server must agree on to the byte.
+//! The canonical request: the text on which client and server must agree to the byte.
 //!
-//! Built from the request as it came over the wire, never from anything decoded and encoded again
-//! elsewhere. Rules: IAM User Guide, "Create a signed AWS API request", step 1, with the path
-//! encoded twice as every service but S3 does.
+//! It is built from the request as received, never from data that was decoded and encoded again elsewhere.
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>,
+//! step 1, with the path encoded twice, as all services except S3 do.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -12,13 +12,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::presigned;
 
-/// What stands in for the hash of a body that is not signed.
+/// The placeholder for the hash of an unsigned body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except RFC 3986's unreserved ones.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What the canonical request is made of.
+/// The parts of a canonical request.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
     /// The method, as sent.
@@ -37,8 +37,8 @@ pub struct Parts<'a> {
     pub presigned: bool,
 }
 
-/// The canonical request as bytes: header values need not be UTF-8. `None` when a header that is
-/// said to be signed is not there.
+/// Returns the canonical request as bytes, because header values need not be UTF-8. Returns `None` if a
+/// signed header is missing.
 pub fn canonical_request(parts: &Parts<'_>) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(512 + parts.query.len());
     let mut line = |bytes: &[u8]| {
@@ -58,8 +58,8 @@ pub fn canonical_request(parts: &Parts<'_>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// The names of signed headers in lower case, sorted, each once: a name repeated many times must
-/// not multiply a long value.
+/// Returns the names of signed headers in lower case, sorted and without duplicates: a name repeated many
+/// times must not multiply a long value.
 pub fn signed_header_names(signed_headers: &str) -> Vec<String> {
     let mut names: Vec<String> =
         signed_headers.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -68,13 +68,13 @@ pub fn signed_header_names(signed_headers: &str) -> Vec<String> {
     names
 }
 
-/// Whether a header's name is in a list of signed headers, as sent: separated by semicolons.
+/// Returns whether a header name is in a semicolon-separated list of signed headers.
 pub fn signs_header(signed_headers: &str, name: &str) -> bool {
     signed_headers.split(';').any(|signed| signed.trim().eq_ignore_ascii_case(name))
 }
 
-/// The query in the order that is signed. The canonical query is the same for every order of the
-/// parameters, so where a name has more than one value, the order that was sent means nothing.
+/// Returns the query in signed order. The canonical query is the same for every order of the parameters, so
+/// the received order of repeated names is meaningless.
 pub fn in_signed_order(query: &str) -> Cow<'_, str> {
     if repeated_parameters(query).is_empty() {
         Cow::Borrowed(query)
@@ -83,7 +83,7 @@ pub fn in_signed_order(query: &str) -> Cow<'_, str> {
     }
 }
 
-/// The decoded names of parameters that a query has more than once, with different values.
+/// Returns the decoded names of parameters that a query repeats with different values.
 pub fn repeated_parameters(query: &str) -> Vec<String> {
     if !query.contains('&') {
         return Vec::new();
@@ -99,8 +99,8 @@ pub fn repeated_parameters(query: &str) -> Vec<String> {
     parameters.windows(2).filter(differ).map(|pair| pair[0].0.clone().into_owned()).collect()
 }
 
-/// The path as it is signed: without `.`, `..` and empty segments, not decoded. Two paths with the
-/// same signature have the same plain path.
+/// Returns the path without `.`, `..` and empty segments, not decoded. Two paths with the same signature have
+/// the same plain path.
 pub fn plain_path(path: &str) -> Cow<'_, str> {
     let is_plain = |path: &str| {
         path.starts_with('/')
@@ -113,12 +113,12 @@ pub fn plain_path(path: &str) -> Cow<'_, str> {
     if is_plain(path) { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, Cow::Borrowed)) }
 }
 
-/// The path without `.`, `..` and empty segments, and encoded once more than it was sent.
+/// Returns the path without `.`, `..` and empty segments, encoded once more.
 fn canonical_path(path: &str) -> String {
     normalized(path, |segment| percent_encode(segment.as_bytes(), ENCODED).into())
 }
 
-/// The path without `.`, `..` and empty segments; `write` is how each of the others is written.
+/// Returns the path without `.`, `..` and empty segments; `write` writes each remaining segment.
 fn normalized<'p>(path: &'p str, write: impl Fn(&'p str) -> Cow<'p, str>) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -142,7 +142,7 @@ fn normalized<'p>(path: &'p str, write: impl Fn(&'p str) -> Cow<'p, str>) -> Str
     canonical
 }
 
-/// The parameters decoded, encoded in the one canonical way, and sorted by name, then value.
+/// Returns the parameters, decoded, encoded canonically, and sorted by name, then value.
 fn canonical_query(query: &str, presigned: bool) -> String {
     let mut parameters: Vec<(String, String)> = query
         .split('&')
@@ -160,14 +160,14 @@ fn canonical_query(query: &str, presigned: bool) -> String {
     canonical
 }
 
-/// A part of a query in the one canonical encoding. A plus sign means a space, as in forms.
+/// Returns a part of a query in canonical encoding. A plus sign means a space, as in forms.
 fn encode_again(part: &str) -> String {
     let spaced = part.replace('+', "%20");
     let decoded: Vec<u8> = percent_decode_str(&spaced).collect();
     percent_encode(&decoded, ENCODED).to_string()
 }
 
-/// `name:value` with the values of repeated headers joined in the order received.
+/// Appends `name:value`, with the values of repeated headers joined in the order received.
 fn canonical_header(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     let mut values = headers.get_all(name).iter();
     let mut line = Vec::with_capacity(64);
@@ -181,7 +181,7 @@ fn canonical_header(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     Some(line)
 }
 
-/// Appends a header's value without spaces at its ends and with one space for each run of them.
+/// Appends a header's value, trimmed and with each run of spaces reduced to one.
 fn push_trimmed(line: &mut Vec<u8>, value: &[u8]) {
     let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     for (index, word) in words.enumerate() {

@@ -1,14 +1,15 @@
-//! The keys that Squab knows, and the two forms of file that hold them.
+//! The access keys, and the two formats of credentials files.
 //!
-//! Squab's own form is TOML, one `[[credential]]` table for each key; the other is the shared
-//! credentials file of the AWS tools, with `[profile]` sections. The content tells which it is.
-//! Secrets have no text form: neither `Debug` nor an error shows them.
+//! Squab's own format is TOML with one `[[credential]]` table per key; the other is the shared credentials
+//! file of the AWS tools, with `[profile]` sections. The content determines the format. Secrets have no text
+//! form: neither `Debug` nor an error shows them.
 
+use parking_lot::RwLock;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ use super::principal::Principal;
 use super::signing_keys::SigningKeys;
 use crate::domain::address::is_account;
 
-/// Length of an access key id in bytes; the upper bound is IAM's.
+/// Length of an access key ID in bytes; the upper bound is IAM's.
 pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 
 /// A text that is never shown: a secret access key or a session token.
@@ -28,17 +29,17 @@ pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text secret.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, for arithmetic, and for the one answer that hands a new key out.
+    /// Returns the text, for cryptography, and for the one response that contains a new key.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it equals this text, in time that does not depend on where they differ.
+    /// Returns whether it equals this text, in constant time.
     pub(super) fn equals(&self, other: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(other).into()
     }
@@ -51,7 +52,7 @@ impl fmt::Debug for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Reads a string. Anything else is refused without repeating it, as serde's own refusal would.
+    /// Reads a string. The error for any other value does not quote it, as serde's own error would.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
@@ -60,21 +61,21 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// What the holder of a key may do. Each role may do what those before it may.
+/// The permissions of a key. Each role includes the previous ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// See what its account has: operations that read, and inspection. It receives no messages.
+    /// Read operations and inspection in its account. It cannot receive messages.
     View,
     /// Everything within its account.
     #[default]
     Operate,
-    /// Also what concerns the whole server, and what another account has.
+    /// Also operations on the whole server and on other accounts.
     Admin,
 }
 
 impl Role {
-    /// The role of this name.
+    /// Returns the role of this name.
     fn named(name: &str) -> Option<Self> {
         match name {
             "view" => Some(Self::View),
@@ -85,34 +86,34 @@ impl Role {
     }
 }
 
-/// One key with what it stands for.
+/// One key with its identity and permissions.
 #[derive(Debug, Clone)]
 pub struct Credential {
     /// The public half, which a request names.
     pub access_key_id: String,
-    /// The private half, which signs.
+    /// The secret half, which signs.
     pub secret_access_key: Secret,
-    /// When set, requests must carry the equal `X-Amz-Security-Token`.
+    /// If set, requests must have the same `X-Amz-Security-Token`.
     pub session_token: Option<Secret>,
-    /// The account that acts, 12 digits.
+    /// The account of the caller, 12 digits.
     pub account: String,
-    /// Who of the account acts.
+    /// The principal in the account.
     pub principal: Principal,
-    /// What the holder may do.
+    /// The role.
     pub role: Role,
-    /// When a temporary key ends, in Unix milliseconds; configured keys never do.
+    /// When a temporary key expires, in Unix milliseconds; configured keys never do.
     pub expires_at_ms: Option<i64>,
 }
 
 impl Credential {
-    /// A key for the account that its id names (see [`account_of`]).
+    /// Returns a key for the account that its ID names (see [`account_of`]).
     pub fn new(
         access_key_id: impl Into<String>,
         secret_access_key: impl Into<String>,
     ) -> Result<Self, CredentialsError> {
         let access_key_id = access_key_id.into();
         let secret_access_key = Secret::new(secret_access_key);
-        // A slash would end the id inside a credential scope, a comma or a space the parameter
+        // A slash would end the ID in a credential scope, a comma or a space the parameter
         let printable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',');
         if !ACCESS_KEY_ID_LENGTH.contains(&access_key_id.len())
             || !access_key_id.bytes().all(printable)
@@ -134,7 +135,7 @@ impl Credential {
         })
     }
 
-    /// Adds what is optional in a file. Empty session tokens count as none.
+    /// Adds the optional members of a file. An empty session token counts as none.
     fn complete(
         mut self,
         account: Option<String>,
@@ -156,7 +157,7 @@ impl Credential {
         Ok(self)
     }
 
-    /// Whether both are the same key in every respect, so that naming it twice does no harm.
+    /// Returns whether both keys are identical, so that a repetition is harmless.
     fn is_same(&self, other: &Self) -> bool {
         let token = |credential: &Self| credential.session_token.clone().map(|token| token.0);
         self.secret_access_key.equals(other.secret_access_key.0.as_bytes())
@@ -167,13 +168,13 @@ impl Credential {
     }
 }
 
-/// Whether IAM would take it as the name of a user: up to 64 of `A-Za-z0-9+=,.@_-`.
+/// Returns whether IAM accepts it as the name of a user: up to 64 characters of `A-Za-z0-9+=,.@_-`.
 fn is_user(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 
-/// What is wrong with configured credentials. Never shows a secret.
+/// An error in configured credentials. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentences say it")]
 pub enum CredentialsError {
@@ -204,8 +205,8 @@ pub enum CredentialsError {
     User { access_key_id: String },
 }
 
-/// The keys that Squab knows, by access key id: those that were configured, and temporary ones that
-/// it has issued since. The latter live in memory only, so a restart ends them.
+/// All keys by access key ID: the configured ones, and the issued temporary ones. The latter are in memory
+/// only, so a restart ends them.
 #[derive(Debug, Default)]
 pub struct Credentials {
     configured: HashMap<String, Arc<Known>>,
@@ -216,8 +217,8 @@ pub struct Credentials {
 #[derive(Debug)]
 struct Known {
     credential: Arc<Credential>,
-    /// The configured key by which a temporary one was issued, directly or by way of others; empty if
-    /// that key is not configured, and for configured keys.
+    /// The configured key from which a temporary key was issued, directly or indirectly; empty if that key is
+    /// not configured, and for configured keys.
     issuer: String,
     reported: AtomicBool,
 }
@@ -232,17 +233,16 @@ impl Known {
     }
 }
 
-/// Temporary keys. Ended ones stay, so that their holders are told what is wrong, until there is no
-/// room for them.
+/// Temporary keys. Expired ones stay until they are evicted, so that their holders get the right error.
 #[derive(Debug, Default)]
 struct Issued {
     by_id: HashMap<String, Arc<Known>>,
-    /// By the key that issued them: when they end, in Unix milliseconds, and their ids.
+    /// By issuing key: when they expire, in Unix milliseconds, and their IDs.
     by_issuer: HashMap<String, BTreeSet<(i64, String)>>,
 }
 
 impl Issued {
-    /// Remembers a key. Of the same issuer, those that end first make room for it.
+    /// Adds a key. Evicts the keys of the same issuer that expire first.
     fn insert(&mut self, key: Arc<Known>) {
         let Credential { access_key_id, expires_at_ms, .. } = &*key.credential;
         let by_end = self.by_issuer.entry(key.issuer.clone()).or_default();
@@ -256,18 +256,17 @@ impl Issued {
     }
 }
 
-/// Temporary keys that are remembered of each configured key, and of all others together; those that
-/// end first make room for new ones.
+/// Temporary keys per configured key, and of all others together; those that expire first are evicted.
 pub const ISSUED_KEYS: usize = 1_000;
 
 impl Credentials {
-    /// Reads a credentials file of either form. A file without any key is an error: whoever names
-    /// a file wants the keys in it.
+    /// Reads a credentials file of either format. A file without any key is an error, because it was
+    /// configured for its keys.
     pub fn parse(text: &str) -> Result<Self, CredentialsError> {
         Self::parse_in(text, &Accounts::default())
     }
 
-    /// Like [`Self::parse`], where keys belong of which the file says no account.
+    /// Does the same as [`Self::parse`], with the accounts of keys whose account is not in the file.
     pub fn parse_in(text: &str, accounts: &Accounts) -> Result<Self, CredentialsError> {
         let parse = if is_toml(text) { parse_toml } else { parse_profiles };
         let found = parse(text, accounts)?;
@@ -282,20 +281,20 @@ impl Credentials {
         if credentials.is_empty() { Err(CredentialsError::Nothing) } else { Ok(credentials) }
     }
 
-    /// Adds a key, in place of the one with the same id.
+    /// Adds a key, and replaces the one with the same ID.
     pub fn insert(&mut self, credential: Credential) {
         self.signing_keys.clear();
         let known = Known::new(credential, String::new());
         self.configured.insert(known.credential.access_key_id.clone(), known);
     }
 
-    /// Issues a random temporary key for a principal of an account, with the role of its caller. It ends at
-    /// a time in Unix milliseconds. `caller`: the access key id that asks for it, if there is one. Each
-    /// configured key has room for [`ISSUED_KEYS`], including those that its temporary keys issue.
+    /// Issues a random temporary key for a principal of an account, with the role of its caller. It expires
+    /// at a time in Unix milliseconds. `caller` is the access key ID of the request, if there is one. Each
+    /// configured key can have [`ISSUED_KEYS`], including those that its temporary keys issue.
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness.
+    /// If the operating system has no randomness.
     pub fn issue(
         &self,
         caller: Option<&str>,
@@ -315,11 +314,11 @@ impl Credentials {
         };
         let key = Known::new(credential, self.issuer(caller));
         let issued = Arc::clone(&key.credential);
-        self.issued.write().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.issued.write().insert(key);
         Ok(issued)
     }
 
-    /// Returns the configured key that a caller's key is, or comes from.
+    /// Returns the configured key that is, or has issued, a caller's key.
     fn issuer(&self, caller: Option<&str>) -> String {
         let Some(id) = caller else { return String::new() };
         if self.configured.contains_key(id) {
@@ -328,7 +327,7 @@ impl Credentials {
         self.known(id).map(|known| known.issuer.clone()).unwrap_or_default()
     }
 
-    /// The key with this id.
+    /// Returns the key with this ID.
     pub fn get(&self, access_key_id: &str) -> Option<Arc<Credential>> {
         self.known(access_key_id).map(|it| Arc::clone(&it.credential))
     }
@@ -337,7 +336,7 @@ impl Credentials {
         if let Some(known) = self.configured.get(access_key_id) {
             return Some(Arc::clone(known));
         }
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let issued = self.issued.read();
         issued.by_id.get(access_key_id).map(Arc::clone)
     }
 
@@ -346,49 +345,49 @@ impl Credentials {
         self.configured.values().any(|known| known.credential.account == account)
     }
 
-    /// How many keys are configured.
+    /// Returns the number of configured keys.
     pub fn len(&self) -> usize {
         self.configured.len()
     }
 
-    /// Whether no key is configured.
+    /// Returns whether no key is configured.
     pub fn is_empty(&self) -> bool {
         self.configured.is_empty()
     }
 
-    /// Whether a wrong signature of this key has been reported already.
+    /// Returns whether a wrong signature of this key has already been reported.
     pub(super) fn is_reported(&self, access_key_id: &str) -> bool {
         self.known(access_key_id).is_some_and(|it| it.reported.load(Ordering::Relaxed))
     }
 
-    /// Notes that a wrong signature of this key is being reported; true for the first to ask.
+    /// Records that a wrong signature of this key is reported. Returns `true` to the first caller.
     pub(super) fn report(&self, access_key_id: &str) -> bool {
         self.known(access_key_id).is_some_and(|it| !it.reported.swap(true, Ordering::Relaxed))
     }
 }
 
-/// So many random digits of base32.
+/// Returns random base32 digits.
 fn random_base32(digits: usize) -> Result<String, getrandom::Error> {
     let mut bytes = vec![0; digits];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| char::from(BASE32[usize::from(byte % 32)])).collect())
 }
 
-/// So many random bytes, in base64.
+/// Returns random bytes in Base64.
 fn random_base64(count: usize) -> Result<String, getrandom::Error> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes)?;
     Ok(STANDARD.encode(bytes))
 }
 
-/// Whether the first line that says anything is one of Squab's own form.
+/// Returns whether the first line with content is in Squab's own format.
 fn is_toml(text: &str) -> bool {
     significant_lines(text)
         .next()
         .is_some_and(|(_, line)| line.starts_with("[[") || line.starts_with("credential"))
 }
 
-/// The lines that are neither blank nor comments, trimmed, with their numbers from 1.
+/// Returns the lines that are neither blank nor comments, trimmed, with their numbers from 1.
 fn significant_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     (1..)
@@ -416,7 +415,7 @@ struct Entry {
 
 fn parse_toml(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, CredentialsError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        // Only the reason: the whole error quotes the line, and a secret may stand there
+        // Only the reason, because the whole error quotes the line, which may contain a secret
         let offset = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = text.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
         CredentialsError::Malformed { line, reason: error.message().to_owned() }
@@ -445,7 +444,7 @@ struct Profile {
 }
 
 impl Profile {
-    /// Its key; none when it has no keys at all, such as a profile that only names a role.
+    /// Returns its key, or `None` if it has no key, such as a profile that only names a role.
     fn credential(self, accounts: &Accounts) -> Result<Option<Credential>, CredentialsError> {
         const ID: &str = "aws_access_key_id";
         const SECRET: &str = "aws_secret_access_key";
@@ -465,9 +464,9 @@ impl Profile {
     }
 }
 
-/// Reads a shared credentials file. Keys that say nothing about credentials (`region`, `role_arn`,
-/// nested settings) are passed over, as the AWS tools do.
-/// Format: AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
+/// Reads a shared credentials file. Other settings (`region`, `role_arn`, nested settings) are ignored, as
+/// the AWS tools do.
+/// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 fn parse_profiles(text: &str, accounts: &Accounts) -> Result<Vec<Credential>, CredentialsError> {
     let malformed =
         |line, reason: &str| CredentialsError::Malformed { line, reason: reason.into() };
@@ -665,7 +664,7 @@ mod tests {
         assert!(credentials.get(&second.access_key_id).is_none());
         assert!(credentials.get(&first.access_key_id).is_some());
         assert!(credentials.get(&last.access_key_id).is_some());
-        assert_eq!(credentials.issued.read().unwrap().by_id.len(), ISSUED_KEYS);
+        assert_eq!(credentials.issued.read().by_id.len(), ISSUED_KEYS);
     }
 
     #[test]
@@ -676,18 +675,18 @@ mod tests {
                 .issue(caller, "000000000000", Principal::Account, Role::Operate, end)
                 .unwrap()
         };
-        // Each of these would be the first to make room.
+        // Each of these would be evicted first.
         let of_other = issue(Some("ASIDEXAMPLE"), 1);
         let of_unknown = issue(Some("unknown"), 1);
         let session = issue(Some("AKIDEXAMPLE"), i64::MAX);
         for end in 0..2 * ISSUED_KEYS as i64 {
             issue(Some("AKIDEXAMPLE"), 1_000 + end);
-            // What a session issues counts as its key's.
+            // Keys issued by a session count as keys of its issuer.
             issue(Some(&session.access_key_id), 1_000 + end);
         }
         assert!(credentials.get(&of_other.access_key_id).is_some());
         assert!(credentials.get(&of_unknown.access_key_id).is_some());
-        assert!(credentials.issued.read().unwrap().by_id.len() <= 2 * ISSUED_KEYS + 2);
+        assert!(credentials.issued.read().by_id.len() <= 2 * ISSUED_KEYS + 2);
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Who calls: AWS Signature Version 4, verified as AWS does, and the keys to verify with.
+//! Authentication: AWS Signature Version 4, verified as AWS does, and the access keys.
 //!
-//! Pure but for two things: no clock, no environment, no I/O; time is an argument in Unix
-//! milliseconds. Remembered between calls are derived signing keys (see [`signing_keys`]), which
-//! changes speed and nothing else, and temporary keys that were issued, which are made of the
-//! machine's randomness. Secrets are compared in constant time and never reach a log or an error.
+//! There is no clock, no environment and no I/O; time is an argument in Unix milliseconds. The only state is
+//! derived signing keys (see [`signing_keys`]), which affect only speed, and issued temporary keys, which are
+//! generated from the operating system's randomness. Secrets are compared in constant time and never appear
+//! in a log or an error.
 //!
-//! The arithmetic is that of `aws-sigv4`; what is ours is the reading of requests that others
-//! signed. Permissions are not decided here: a [`Caller`] says who, not what is allowed.
+//! The cryptography is `aws-sigv4`'s; parsing signed requests is ours. Permissions are not decided here: a
+//! [`Caller`] says who calls, not what is allowed.
 
 pub mod account;
 pub mod amz_date;

@@ -1,7 +1,7 @@
 //! Signatures in the query of a URL: `X-Amz-Algorithm`, `X-Amz-Credential` and their companions.
 //!
-//! Names are matched as they are sent, which is how every client writes them; values are decoded.
-//! Form: IAM User Guide, "Add the signature to the request", query parameters.
+//! Names are matched as sent, because all clients write them alike; values are decoded.
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use super::amz_date::AmzDate;
 use super::authorization::{Claim, Scope, check_algorithm, incomplete, no_date};
 use crate::domain::Refusal;
 
-/// The parameter that cannot be part of what is signed.
+/// The parameter that cannot be signed.
 pub const SIGNATURE: &str = "X-Amz-Signature";
 const ALGORITHM: &str = "X-Amz-Algorithm";
 const CREDENTIAL: &str = "X-Amz-Credential";
@@ -22,22 +22,22 @@ const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
 const CONTENT_SHA256: &str = "X-Amz-Content-Sha256";
 
-/// X-Amz-Expires in seconds; a week at most.
+/// Maximum of X-Amz-Expires in seconds: a week.
 pub const EXPIRES_S: RangeInclusive<i64> = 1..=604_800;
 
-/// Whether the query claims to be signed.
+/// Returns whether the query claims to be signed.
 pub fn is_presigned(query: &str) -> bool {
-    // The common query without any such name is told by one search
+    // One search identifies the common query without any such name
     query.contains("X-Amz-")
         && [ALGORITHM, CREDENTIAL, SIGNATURE].iter().any(|name| raw(query, name).is_some())
 }
 
-/// The credential as it stands in the query, still encoded.
+/// Returns the credential in the query, still encoded.
 pub fn raw_credential(query: &str) -> Option<&str> {
     query.contains("X-Amz-").then(|| raw(query, CREDENTIAL)).flatten()
 }
 
-/// The decoded value of a part of a query; what is not UTF-8 is replaced.
+/// Returns a part of a query, decoded; invalid UTF-8 is replaced.
 pub fn decode(value: &str) -> Cow<'_, str> {
     if value.contains('+') {
         let spaced = value.replace('+', " ");
@@ -55,12 +55,12 @@ pub struct Parameters<'a> {
     signed_headers: Option<Cow<'a, str>>,
     signature: Option<Cow<'a, str>>,
     security_token: Option<Cow<'a, str>>,
-    /// The hash of the body, or what stands in for it, when the URL states it.
+    /// The hash of the body, or its placeholder, if the URL contains it.
     pub content_sha256: Option<Cow<'a, str>>,
 }
 
 impl<'a> Parameters<'a> {
-    /// Finds them; of parameters given twice the first counts, and empty ones do not.
+    /// Parses a query. Of repeated parameters the first one counts; empty ones are ignored.
     pub fn parse(query: &'a str) -> Self {
         let find = |name| raw(query, name).filter(|value| !value.is_empty()).map(decode);
         Self {
@@ -75,7 +75,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// What they claim. Refused in the order of the header form: missing parts, algorithm,
+    /// Returns the claims. Errors are reported in the order of the header form: missing parts, algorithm,
     /// credential, date, expiry.
     pub fn claim(&self) -> Result<Claim<'_>, Refusal> {
         let (Some(algorithm), Some(credential), Some(signature), Some(signed_headers), Some(date)) = (
@@ -95,8 +95,8 @@ impl<'a> Parameters<'a> {
         Ok(Claim { credential, scope, signed_headers, signature, time, expires_s, session_token })
     }
 
-    /// One sentence for each parameter that is not there. AWS does not ask for X-Amz-Expires:
-    /// without it the signature holds as long as one in a header.
+    /// Returns an error with a sentence for each missing parameter. AWS does not require X-Amz-Expires:
+    /// without it the signature is valid as long as one in a header.
     fn missing(&self) -> Refusal {
         let mut message = String::new();
         for (name, value) in [
@@ -117,7 +117,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Reads X-Amz-Expires. The sentences are those of S3, the only ones of AWS that are known.
+/// Parses X-Amz-Expires. The error texts are those of S3, the only known ones of AWS.
 fn expires_s(text: &str) -> Result<i64, Refusal> {
     let seconds: i64 = text.parse().map_err(|_| incomplete("X-Amz-Expires must be a number"))?;
     match seconds {
@@ -130,7 +130,7 @@ fn expires_s(text: &str) -> Result<i64, Refusal> {
     }
 }
 
-/// The value of the first parameter with exactly this name, as sent.
+/// Returns the value of the first parameter with exactly this name, as sent.
 fn raw<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query
         .split('&')

@@ -1,19 +1,19 @@
-//! Who of an account makes a call, and what IAM calls them.
+//! The principal that makes a call, and its IAM identifiers.
 
 use super::account::BASE32;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// Who of an account makes a call.
+/// The principal of a call within its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// Nobody: the request is unsigned.
+    /// No principal: the request is unsigned.
     Anonymous,
     /// The account itself, as its root user.
     Account,
     /// The user with this name.
     User(String),
-    /// A role that somebody has assumed.
+    /// An assumed role.
     Role {
         /// Its name, without a path.
         name: String,
@@ -23,7 +23,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The ARN of somebody of this account; anonymous callers have none.
+    /// Returns the ARN of the principal in this account; anonymous callers have none.
     pub fn arn(&self, account: &str) -> Option<String> {
         match self {
             Self::Anonymous => None,
@@ -35,8 +35,8 @@ impl Principal {
         }
     }
 
-    /// The unique id of somebody of this account, `aws:userid`: the account's own, or one that a
-    /// name always has.
+    /// Returns the unique ID of the principal in this account, `aws:userid`: the account itself, or an ID
+    /// derived from the name.
     pub fn id(&self, account: &str) -> String {
         match self {
             Self::Anonymous | Self::Account => account.to_owned(),
@@ -48,11 +48,11 @@ impl Principal {
     }
 }
 
-/// An id as IAM gives them: 21 letters and digits, of which the first four tell the kind.
+/// Returns an ID in IAM's format: 21 letters and digits, the first four of which are the type.
 fn unique_id(kind: &str, account: &str, name: &str) -> String {
     let digest = Sha256::digest(format!("{kind}/{account}/{name}"));
     digest.iter().take(17).fold(kind.to_owned(), |mut id, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(id, "{}", char::from(BASE32[usize::from(byte % 32)]));
         id
     })

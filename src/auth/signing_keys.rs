@@ -1,17 +1,17 @@
-//! Signing keys that were derived before, so that a busy client costs one HMAC a call and not five.
+//! A cache of derived signing keys, so that a call of a busy client costs one HMAC instead of five.
 //!
-//! Only the keys of requests whose signature proved right are kept, so nobody without a secret can
-//! fill the map, and it never holds more than [`CAPACITY`].
+//! Only the keys of requests with a valid signature are cached, so callers without a secret cannot fill the
+//! cache. It never contains more than [`CAPACITY`] keys.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Keys that are kept: a key is per access key id, day, region and service, so this is far beyond
-/// what a deployment uses in a day.
+/// Cached keys. There is one per access key ID, day, region and service, so this is far more than a
+/// deployment uses in a day.
 pub const CAPACITY: usize = 256;
 
-/// An HMAC-SHA256 signing key, shown to nobody.
+/// An HMAC-SHA256 signing key, which is never shown.
 #[derive(Clone, Copy)]
 pub struct SigningKey([u8; 32]);
 
@@ -24,7 +24,7 @@ impl SigningKey {
         key.as_ref().try_into().ok().map(Self)
     }
 
-    /// The signature of a string to sign, in lower-case hexadecimal.
+    /// Returns the signature of a string to sign, in lower-case hexadecimal.
     pub fn sign(&self, string_to_sign: &str) -> String {
         aws_sigv4::sign::v4::calculate_signature(self.0, string_to_sign.as_bytes())
     }
@@ -35,29 +35,24 @@ impl SigningKey {
 pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 
 impl SigningKeys {
-    /// The key of a credential, when it is known.
+    /// Returns the cached key of a credential.
     pub fn get(&self, credential: &str) -> Option<SigningKey> {
-        self.lock().get(credential).copied()
+        self.0.lock().get(credential).copied()
     }
 
-    /// Keeps the key of a credential whose signature proved right. A full map starts anew: keys of
-    /// past days make up most of it.
+    /// Caches the key of a credential with a valid signature. A full cache is cleared, because it contains
+    /// mostly keys of past days.
     pub fn keep(&self, credential: &str, key: SigningKey) {
-        let mut keys = self.lock();
+        let mut keys = self.0.lock();
         if keys.len() >= CAPACITY {
             keys.clear();
         }
         keys.insert(credential.to_owned(), key);
     }
 
-    /// Forgets all, because a secret has changed.
+    /// Clears the cache, because a secret has changed.
     pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, SigningKey>> {
-        // Each change of the map is a single call, so a panic elsewhere leaves it whole
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }
 
@@ -92,11 +87,11 @@ mod tests {
         let keys = SigningKeys::default();
         for n in 0..CAPACITY * 3 {
             keys.keep(&n.to_string(), SigningKey([0; 32]));
-            assert!(keys.lock().len() <= CAPACITY);
+            assert!(keys.0.lock().len() <= CAPACITY);
         }
         assert!(keys.get(&(CAPACITY * 3 - 1).to_string()).is_some());
         keys.clear();
-        assert!(keys.lock().is_empty());
+        assert!(keys.0.lock().is_empty());
     }
 
     #[test]

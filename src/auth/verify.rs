@@ -15,7 +15,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use hyper::http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use strum::Display;
 use subtle::ConstantTimeEq;
 
 use super::account::{DEFAULT_ACCOUNT, account_of};
@@ -42,14 +45,16 @@ const X_AMZ_CONTENT_SHA256: &str = "x-amz-content-sha256";
 const X_AMZ_TARGET: &str = "x-amz-target";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Which requests must prove who sent them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which requests must carry a valid signature. The comments of the variants are shown by `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Mode {
-    /// None: the caller that a request names is believed.
+    /// None: signatures are read for their account and region only
     Off,
-    /// Those that name a configured key; others are believed.
+    /// Those signed with a configured key; other keys pass
     KnownKeys,
-    /// All, and only configured keys are let in.
+    /// All
     Strict,
 }
 

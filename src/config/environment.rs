@@ -85,7 +85,7 @@ fn said(error: &clap::Error) -> String {
     sentence.split("\n\nFor more information").next().unwrap_or(sentence).trim_end().to_owned()
 }
 
-/// Variables that Kubernetes gives to every pod beside a Service named `squab`: nobody's mistake.
+/// Returns whether Kubernetes sets this variable in each pod beside a Service named `squab`. It is no mistake.
 fn is_kubernetes_service_link(name: &str) -> bool {
     let rest = name.strip_prefix(ENVIRONMENT_PREFIX).unwrap_or_default();
     rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")

@@ -115,7 +115,7 @@ fn is_always_read(name: &str) -> bool {
     ALWAYS_READ.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// Sets one of these variables while the server runs; an empty value unsets it. Tells whether it is
+/// Sets one of these variables while the server runs; an empty value unsets it. Returns whether it is
 /// one of those that have their effect at once: what the others say is read at the start only.
 pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bool, ConfigError> {
     let given = Given::read(&[(variable.into(), value.into())]);
@@ -132,18 +132,15 @@ pub fn change(settings: &mut Settings, variable: &str, value: &str) -> Result<bo
         "SQS_ENDPOINT_STRATEGY" => {
             settings.sqs_endpoint_strategy = given.strategy()?.unwrap_or_default();
         }
-        "SQS_DELAY_PURGE_RETRY" => {
-            settings.delay_purge_retry = given.flag("SQS_DELAY_PURGE_RETRY")?.unwrap_or(false);
+        name => {
+            let setting = match name {
+                "SQS_DELAY_PURGE_RETRY" => &mut settings.delay_purge_retry,
+                "SQS_DELAY_RECENTLY_DELETED" => &mut settings.delay_recently_deleted,
+                "SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT" => &mut settings.unlimited_receives,
+                _ => return Ok(false),
+            };
+            *setting = given.flag(name)?.unwrap_or(false);
         }
-        "SQS_DELAY_RECENTLY_DELETED" => {
-            let delays = given.flag("SQS_DELAY_RECENTLY_DELETED")?;
-            settings.delay_recently_deleted = delays.unwrap_or(false);
-        }
-        "SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT" => {
-            let lifts = given.flag("SQS_DISABLE_MAX_NUMBER_OF_MESSAGE_LIMIT")?;
-            settings.unlimited_receives = lifts.unwrap_or(false);
-        }
-        _ => return Ok(false),
     }
     Ok(true)
 }

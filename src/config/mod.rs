@@ -32,7 +32,9 @@ use clap::Parser;
 use indexmap::IndexMap;
 use thiserror::Error;
 
-pub use choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
+pub use crate::auth::Mode as AuthMode;
+pub use crate::store::Durability;
+pub use choices::{Compat, EndpointStrategy, LogFormat};
 pub use document::Document;
 use environment::Environment;
 use file::File;
@@ -49,7 +51,7 @@ const FAUXQS_INIT: &str = "FAUXQS_INIT";
 /// What the program was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Serve until told to stop.
+    /// Serve until SIGTERM or SIGINT.
     Serve,
     /// Check the database and end.
     Check,
@@ -70,7 +72,7 @@ pub struct Invocation {
     pub warnings: Vec<String>,
 }
 
-/// Why the settings cannot be used; each reads as a sentence for whoever started the program.
+/// The reason why the settings cannot be used, as a sentence for the operator.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// Arguments that clap refuses; also `--help` and `--version`, which are no failure.

@@ -123,20 +123,20 @@ fn redrive(
         }
         (Some((name, _)), Some((count, entry))) => {
             let count = count.parse().ok();
-            match count.filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count))) {
-                Some(count) => Ok(Some((name, count))),
-                None => {
-                    let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
-                    Err(entry.fault(format!("`max_receive_count` must be {low} to {high}")))
-                }
+            if let Some(count) =
+                count.filter(|count| MAX_RECEIVE_COUNT.contains(&i64::from(*count)))
+            {
+                return Ok(Some((name, count)));
             }
+            let (low, high) = (MAX_RECEIVE_COUNT.start(), MAX_RECEIVE_COUNT.end());
+            Err(entry.fault(format!("`max_receive_count` must be {low} to {high}")))
         }
     }
 }
 
 /// Orders the queues so that each dead-letter queue comes before the queues that name it.
 ///
-/// A circle is refused: it has no such order, and a message that nobody can process would go
+/// A circle is refused: it has no such order, and a message that no consumer can process would go
 /// round in it for ever.
 pub(super) fn dead_letter_queues_first(
     source: Source<'_>,

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::AuthMode;
 use super::ConfigError;
-use super::choices::{AuthMode, Compat};
+use super::choices::Compat;
 use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
 use crate::auth::account::DEFAULT_ACCOUNT;
@@ -19,10 +20,14 @@ use crate::domain::host::Authority;
 use crate::domain::sns_endpoint::without_secrets;
 use crate::store::AccountLimits;
 
+fn refused(setting: &'static str, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value { setting, message: message.into() }
+}
+
 /// Milliseconds by which answers can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
 
-/// The settings that these options come to; queues and topics are not among them.
+/// Returns the settings of these options, without queues and topics.
 pub(super) fn resolve(
     options: Options,
     access_key: Option<AccessKey>,
@@ -31,7 +36,7 @@ pub(super) fn resolve(
     let compat = options.compat;
     let limits = AccountLimits::default();
     let relaxed_limits = options.relaxed_limits.unwrap_or(false);
-    // Those servers keep nothing unless they are told to.
+    // Those servers keep their state in memory by default.
     let is_ephemeral = compat.is_some() && options.data.is_none();
     let storage = if options.ephemeral.unwrap_or(is_ephemeral) {
         Storage::Ephemeral
@@ -130,8 +135,7 @@ fn account(given: Option<String>, compat: Option<Compat>) -> Result<String, Conf
     if is_account(&account) {
         return Ok(account);
     }
-    let message = format!("`{account}` is not 12 digits");
-    Err(ConfigError::Value { setting: "account", message })
+    Err(refused("account", format!("`{account}` is not 12 digits")))
 }
 
 fn default_address(compat: Option<Compat>) -> &'static str {
@@ -151,18 +155,16 @@ fn addresses(
     let Some(given) = given else { return Ok(vec![default_address(compat).to_owned()]) };
     let addresses: Vec<String> =
         given.iter().map(|address| address.trim().to_owned()).filter(|a| !a.is_empty()).collect();
-    let refuse = |message: String| ConfigError::Value { setting: "listen", message };
     if addresses.is_empty() {
-        return Err(refuse("no address given".to_owned()));
+        return Err(refused("listen", "no address given"));
     }
     for address in &addresses {
         let is_complete = address
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
         if !is_complete {
-            return Err(refuse(format!(
-                "`{address}` is not an address and port such as 0.0.0.0:4566"
-            )));
+            let message = format!("`{address}` is not an address and port such as 0.0.0.0:4566");
+            return Err(refused("listen", message));
         }
     }
     Ok(addresses)
@@ -191,14 +193,14 @@ pub(super) fn check_exposure(settings: &Settings) -> Result<Option<String>, Conf
     if settings.allow_anonymous {
         return Ok(Some(exposure));
     }
-    Err(ConfigError::Value {
-        setting: "listen",
-        message: format!(
+    Err(refused(
+        "listen",
+        format!(
             "{exposure}. Configure keys and verify all signatures (--credentials FILE, or \
              SQUAB_ACCESS_KEY_ID and SQUAB_SECRET_ACCESS_KEY, with --auth strict), or listen on \
              127.0.0.1, or allow it with --allow-anonymous (SQUAB_ALLOW_ANONYMOUS=true)"
         ),
-    })
+    ))
 }
 
 /// Host names without ports, `*.example.com` for all names below one, or `*`.
@@ -210,10 +212,10 @@ fn allowed_hosts(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
             if name == "*" || Authority::parse(domain).is_some_and(|host| host.host() == domain) {
                 return Ok(name.to_ascii_lowercase());
             }
-            Err(ConfigError::Value {
-                setting: "allowed_hosts",
-                message: format!("`{name}` is not a host name such as queues.example.com"),
-            })
+            Err(refused(
+                "allowed_hosts",
+                format!("`{name}` is not a host name such as queues.example.com"),
+            ))
         })
         .collect()
 }
@@ -243,10 +245,10 @@ fn log_level(given: Option<String>) -> Result<String, ConfigError> {
     let level = given.unwrap_or_else(|| "info".to_owned());
     match tracing_subscriber::EnvFilter::builder().parse(&level) {
         Ok(_) => Ok(level),
-        Err(error) => Err(ConfigError::Value {
-            setting: "log_level",
-            message: format!("`{level}` is neither a level nor a list of directives: {error}"),
-        }),
+        Err(error) => Err(refused(
+            "log_level",
+            format!("`{level}` is neither a level nor a list of directives: {error}"),
+        )),
     }
 }
 
@@ -257,7 +259,7 @@ fn at_least_one<N: Default + PartialEq>(
 ) -> Result<N, ConfigError> {
     let value = given.unwrap_or(default);
     if value == N::default() {
-        return Err(ConfigError::Value { setting, message: "must be at least 1".to_owned() });
+        return Err(refused(setting, "must be at least 1"));
     }
     Ok(value)
 }
@@ -270,10 +272,10 @@ fn external_host(given: Option<String>) -> Result<String, ConfigError> {
     let host = given.unwrap_or_else(|| "localhost.localstack.cloud:4566".to_owned());
     match host.parse::<hyper::http::uri::Authority>() {
         Ok(_) => Ok(host),
-        Err(_) => Err(ConfigError::Value {
-            setting: "external_host",
-            message: format!("`{host}` is not a host such as queues.example.com:4566"),
-        }),
+        Err(_) => Err(refused(
+            "external_host",
+            format!("`{host}` is not a host such as queues.example.com:4566"),
+        )),
     }
 }
 
@@ -283,13 +285,13 @@ fn latency(given: Option<&str>) -> Result<RangeInclusive<u32>, ConfigError> {
     let (least, most) = given.split_once('-').unwrap_or((given, given));
     match (least.trim().parse(), most.trim().parse()) {
         (Ok(least), Ok(most)) if least <= most && most <= LONGEST_LATENCY_MS => Ok(least..=most),
-        _ => Err(ConfigError::Value {
-            setting: "latency",
-            message: format!(
+        _ => Err(refused(
+            "latency",
+            format!(
                 "`{given}` is neither milliseconds nor a range of them such as 50-200, up to \
                  {LONGEST_LATENCY_MS}"
             ),
-        }),
+        )),
     }
 }
 
@@ -306,13 +308,13 @@ fn lambda_urls(given: Vec<String>) -> Result<BTreeMap<String, String>, ConfigErr
             Some((function, url)) if !function.trim().is_empty() => {
                 Ok((function.trim().to_owned(), base_url("lambda_url", url.trim())?))
             }
-            _ => Err(ConfigError::Value {
-                setting: "lambda_url",
-                message: format!(
+            _ => Err(refused(
+                "lambda_url",
+                format!(
                     "`{}` is not a function and its URL, function=http://host",
                     quotable(&pair)
                 ),
-            }),
+            )),
         })
         .collect()
 }
@@ -333,13 +335,10 @@ fn base_url(setting: &'static str, given: &str) -> Result<String, ConfigError> {
             && uri.query().is_none()
     });
     if !is_base {
-        return Err(ConfigError::Value {
+        return Err(refused(
             setting,
-            message: format!(
-                "`{}` is not a base such as https://queues.example.com",
-                quotable(given)
-            ),
-        });
+            format!("`{}` is not a base such as https://queues.example.com", quotable(given)),
+        ));
     }
     Ok(url.to_owned())
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::choices::{AuthMode, Compat, Durability, EndpointStrategy, LogFormat};
+use super::choices::{Compat, EndpointStrategy, LogFormat};
 use super::queues::DeclaredQueue;
 use super::topics::DeclaredTopic;
+use super::{AuthMode, Durability};
 use crate::domain::endpoint_rules::EndpointRules;
 
 /// Where the state lives.
@@ -138,7 +139,7 @@ pub struct Settings {
     pub auto_create_queues: Option<IndexMap<String, String>>,
     /// Account of callers whose access key id names none; default 000000000000.
     pub account: String,
-    /// Whether everybody is in the region above, whatever they sign for; default true in place of
+    /// Whether all callers are in the region above, whatever they sign for; default true in place of
     /// ElasticMQ and goaws, which know one region only, else false.
     pub one_region: bool,
     /// Whether the account of AKIA and ASIA keys is read out of them; default false.

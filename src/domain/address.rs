@@ -1,47 +1,47 @@
 //! Names, addresses, ARNs and URLs of queues.
 //!
-//! A [`QueueAddress`] says which queue is meant, not that there is one. It is read leniently: the
-//! URLs of other servers and of AWS name the same queue as ours, so that configuration survives a
-//! change of server. The caller's own account and region complete a URL that does not have them.
+//! A [`QueueAddress`] identifies a queue, which may not exist. Parsing is lenient: the URLs of other servers
+//! and of AWS identify the same queue as ours, so that configuration survives a change of server. The
+//! caller's account and region complete a URL without them.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::arn::Arn;
 use super::limits::QUEUE_NAME_LENGTH;
 use super::{Kind, Refusal};
 
-/// Bytes of an address that a refusal repeats.
+/// Bytes of an address that an error quotes.
 const LONGEST_SHOWN: usize = 1_024;
 
-/// What the name of a FIFO queue ends with.
+/// The suffix of a FIFO queue's name.
 pub const FIFO_SUFFIX: &str = ".fifo";
 
-/// A name that a queue may have: 1 to 80 of `A-Za-z0-9_-`, for a FIFO queue with `.fifo` at the
-/// end, which counts towards the 80.
+/// A valid queue name: 1 to 80 characters of `A-Za-z0-9_-`; for a FIFO queue including the suffix `.fifo`.
 ///
-/// AWS page: API_CreateQueue.
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueName(String);
 
 impl QueueName {
-    /// Checks the name that CreateQueue was given; `fifo` says whether FifoQueue is true.
+    /// Checks the name given to CreateQueue; `fifo` is the attribute FifoQueue.
     pub fn new(name: &str, fifo: bool) -> Result<Self, Refusal> {
         if is_queue_name(name, fifo) { Ok(Self(name.to_owned())) } else { Err(bad_name(fifo)) }
     }
 
-    /// Whether the name belongs to a FIFO queue.
+    /// Returns whether the name is that of a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         has_fifo_suffix(&self.0)
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a name ends with `.fifo`.
+/// Returns whether a name ends with `.fifo`.
 pub fn has_fifo_suffix(name: &str) -> bool {
     name.ends_with(FIFO_SUFFIX)
 }
@@ -56,7 +56,7 @@ pub fn has_fifo_suffix(name: &str) -> bool {
 // Source: reported, mapbox/cloudfriend#94
 // Test: src/domain/address.rs::names_are_checked_by_type_of_queue
 
-/// The refusal of a name that does not fit the type of queue that is to be created.
+/// Returns the error for a name that does not fit the type of the queue to create.
 pub(super) fn bad_name(fifo: bool) -> Refusal {
     Refusal::invalid(if fifo {
         "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
@@ -72,17 +72,17 @@ fn is_queue_name(name: &str, fifo: bool) -> bool {
         && stem.is_some_and(|stem| !stem.is_empty() && stem.bytes().all(is_name_byte))
 }
 
-/// Whether a byte may stand in the name of a queue, a batch entry's Id or a permission's label.
+/// Returns whether a byte is allowed in the name of a queue, a batch entry's Id or a permission's label.
 pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// Which queue is meant: its account, region and name.
+/// The address of a queue: its account, region and name.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct QueueAddress {
     /// The twelve digits of the owner's account.
     pub account: String,
-    /// The region, for instance `eu-west-1`.
+    /// The region, such as `eu-west-1`.
     pub region: String,
     /// The queue's name, `.fifo` included.
     pub name: String,
@@ -97,34 +97,31 @@ impl QueueAddress {
 
     /// The queue that an ARN names; none when it is not the ARN of a queue.
     pub fn from_arn(arn: &str) -> Option<Self> {
-        let mut parts = arn.split(':');
-        let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-        let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_queue = arn == "arn"
-            && partition.starts_with("aws")
+        let Arn { partition, service, region, account, resource } = Arn::parse(arn)?;
+        let is_queue = partition.starts_with("aws")
             && service == "sqs"
             && !region.is_empty()
             && is_account(account)
-            && !name.is_empty()
-            && parts.next().is_none();
+            && !resource.is_empty()
+            && !resource.contains(':');
         is_queue.then(|| Self {
             account: account.to_owned(),
             region: region.to_owned(),
-            name: name.to_owned(),
+            name: resource.to_owned(),
         })
     }
 
-    // Rule (every SQS operation): the path of a QueueUrl names the queue, by an account and a name at
-    //   its end, whatever the host.
+    // Rule (every SQS operation): the path of a QueueUrl identifies the queue, by an account and a name at its
+    //   end, whatever the host.
     // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
     // Test: tests/scenarios/addresses.txt#Every form of a queue's URL names the queue
     //
-    // Rule (every SQS operation): account and name without a leading slash are a QueueUrl, too.
+    // Rule (every SQS operation): account and name without a leading slash are a valid QueueUrl.
     // Source: inferred, tests that other projects run against AWS
     // Test: tests/scenarios/addresses.txt#Account and name are enough
     //
-    /// The queue that a QueueUrl names for a caller with this account and region: a URL with any
-    /// host, the path of one, or a bare name. None if account and name cannot be read from it.
+    /// Returns the queue that a QueueUrl names for a caller with this account and region: a URL with any
+    /// host, its path, or a bare name. Returns `None` if it contains no account and name.
     pub fn from_url(queue_url: &str, account: &str, region: &str) -> Option<Self> {
         match queue_url.split_once("://") {
             Some((scheme, rest)) if is_http(scheme) => {
@@ -137,12 +134,12 @@ impl QueueAddress {
         }
     }
 
-    /// The queue that the path of a URL names for a caller with this account and region; none if
-    /// it is not the path of a queue.
+    /// Returns the queue that the path of a URL names for a caller with this account and region, or `None`
+    /// if it is not the path of a queue.
     ///
-    /// The paths are `/<account>/<name>` and `/queue/<region>/<account>/<name>`, both also after a
-    /// context path, `/queue/<name>` and `/<name>`. The first slash may be absent. AWS's own
-    /// examples have a slash at the end.
+    /// The paths are `/<account>/<name>` and `/queue/<region>/<account>/<name>`, both also after a context
+    /// path, `/queue/<name>` and `/<name>`. The leading slash is optional. AWS's own examples have a
+    /// trailing slash.
     pub fn from_path(path: &str, account: &str, region: &str) -> Option<Self> {
         match QueuePath::read(path)? {
             QueuePath::Full { region: None, account, name } => from_segments(account, region, name),
@@ -154,19 +151,19 @@ impl QueueAddress {
         }
     }
 
-    /// Whether a path is certainly the one of a queue. A path of one segment is not: it may be the
-    /// bare name of a queue as well as the path of an endpoint.
+    /// Returns whether a path is certainly that of a queue. A path of one segment is ambiguous: it is the
+    /// bare name of a queue or the path of an endpoint.
     pub fn is_path_of_queue(path: &str) -> bool {
         let is_bare = matches!(QueuePath::read(path), Some(QueuePath::Bare(_)) | None);
         !is_bare && Self::from_path(path, "", "-").is_some()
     }
 
-    /// Whether the name is one of a FIFO queue.
+    /// Returns whether the name is that of a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         has_fifo_suffix(&self.name)
     }
 
-    /// The URL of this queue at a server, of which `base` is the URL without a slash at its end.
+    /// Returns the URL of this queue at a server whose URL is `base`, without a trailing slash.
     pub fn url(&self, base: &str, form: UrlForm) -> String {
         let Self { account, region, name } = self;
         let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
@@ -182,7 +179,7 @@ impl QueueAddress {
     }
 }
 
-/// What stands in the path of a queue's URL, not yet decoded.
+/// The parts of the path of a queue's URL, not yet decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum QueuePath<'p> {
     /// `/<account>/<name>`, `/queue/<region>/<account>/<name>`
@@ -198,7 +195,7 @@ impl<'p> QueuePath<'p> {
         let path = path.find(['?', '#']).map_or(path, |end| &path[..end]);
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').filter(|path| path.contains('/')).unwrap_or(path);
-        // What precedes account and name is the context path of an endpoint.
+        // The segments before account and name are the context path of an endpoint.
         let mut segments = path.rsplit('/');
         let name = segments.next()?;
         match (segments.next(), segments.next(), segments.next()) {
@@ -215,18 +212,18 @@ impl<'p> QueuePath<'p> {
     }
 }
 
-/// The refusal of an address at which the service has no queue.
+/// Returns the error for an address that is not that of a queue.
 ///
-/// AWS refuses so what AWS Query posts to the service's own URL, and LocalStack's developer
-/// endpoints refuse so a QueueUrl that names no queue.
+/// AWS returns it for AWS Query requests to the service's own URL, and LocalStack's developer endpoints
+/// for a QueueUrl that names no queue.
 pub fn invalid_address(address: &str) -> Refusal {
-    // The size of a request must not become the size of its answer.
+    // A large request must not cause a large response.
     let address = &address[..address.floor_char_boundary(LONGEST_SHOWN)];
     let message = format!("The address {address} is not valid for this endpoint.");
     Refusal::new(Kind::InvalidAddress, message)
 }
 
-/// How the URL of a queue is written. All of them are read.
+/// The form of generated queue URLs. All forms are accepted as input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UrlForm {
     /// `http://<host>/<account>/<name>`
@@ -240,7 +237,7 @@ pub enum UrlForm {
     Path,
 }
 
-/// The partition that a region belongs to.
+/// Returns the partition of a region.
 pub fn partition(region: &str) -> &'static str {
     if region.starts_with("cn-") {
         "aws-cn"
@@ -251,7 +248,7 @@ pub fn partition(region: &str) -> &'static str {
     }
 }
 
-/// Whether a text is an account: twelve digits.
+/// Returns whether a text is an account: twelve digits.
 pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -260,8 +257,7 @@ fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
-/// A name that stands alone has nothing around it that shows that a queue is meant, so it must look
-/// like the name of one.
+/// Returns the queue of a bare name, if that is a valid queue name: nothing else shows that it names one.
 fn from_bare_name(name: &str, account: &str, region: &str) -> Option<QueueAddress> {
     let looks_right = is_queue_name(name, has_fifo_suffix(name));
     looks_right.then(|| QueueAddress {
@@ -284,9 +280,9 @@ fn decoded(segment: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(segment).decode_utf8().ok()
 }
 
-/// The region that a host tells: `<region>.…`, `sqs.<region>.…` with anything before it, and
-/// `queue.…`, which is us-east-1, but only in the domains where it is known to mean that: a
-/// container or a Kubernetes service may be called `queue` too.
+/// Returns the region in a host name: `<region>.…`, `sqs.<region>.…` with any prefix, and `queue.…`, which
+/// is us-east-1 in the domains of AWS and LocalStack only, because a container or a Kubernetes service
+/// may also be called `queue`.
 pub fn region_of_host(host: &str) -> Option<&str> {
     let mut previous = None;
     for label in host.split('.') {
@@ -301,7 +297,7 @@ pub fn region_of_host(host: &str) -> Option<&str> {
     matches!(domain, "amazonaws.com" | "localhost.localstack.cloud").then_some("us-east-1")
 }
 
-/// Whether a text has the form of AWS's regions: `us-east-1`, `us-gov-west-1`, `ap-southeast-2`.
+/// Returns whether a text has the form of AWS's regions: `us-east-1`, `us-gov-west-1`, `ap-southeast-2`.
 fn looks_like_region(label: &str) -> bool {
     let Some((place, number)) = label.rsplit_once('-') else { return false };
     let mut words = place.split('-');
@@ -325,7 +321,7 @@ mod tests {
         QueueAddress { account: account.into(), region: region.into(), name: name.into() }
     }
 
-    /// For a caller of account 000000000000 in eu-west-1.
+    /// Parses a QueueUrl for a caller of account 000000000000 in eu-west-1.
     fn from_url(url: &str) -> Option<QueueAddress> {
         QueueAddress::from_url(url, "000000000000", "eu-west-1")
     }

@@ -1,4 +1,4 @@
-//! The rules that a batch request must meet as a whole, before any of its entries is looked at.
+//! The rules that a batch request must meet as a whole, before its entries are processed.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use super::limits::BATCH_ENTRY_ID_LENGTH;
 use super::{Kind, Refusal};
 
 // Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): a batch has one to ten
-//   entries, else it is refused with EmptyBatchRequest or TooManyEntriesInBatchRequest.
+//   entries, else it is rejected with EmptyBatchRequest or TooManyEntriesInBatchRequest.
 // Source: reported, localstack/localstack#7106
 // Test: tests/scenarios/batches.txt#What refuses the whole request.
 //
 // Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): the Id of an entry has 1
-//   to 80 letters, digits, hyphens and underscores, else the batch is refused with InvalidBatchEntryId.
+//   to 80 letters, digits, hyphens and underscores, else the batch is rejected with InvalidBatchEntryId.
 // Source: recorded
 // Test: tests/scenarios/batches.txt#What refuses the whole request.
 //
-// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): an Id that repeats refuses
-//   the batch with BatchEntryIdsNotDistinct.
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): a batch with a repeated Id is
+//   rejected with BatchEntryIdsNotDistinct.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 // Test: tests/scenarios/batches.txt#What refuses the whole request.
 //
@@ -27,7 +27,7 @@ use super::{Kind, Refusal};
 // Source: reported, aws/aws-sdk-php#630
 // Test: tests/scenarios/batches.txt#What refuses the whole request., src/domain/batch.rs::the_number_of_entries_is_checked_before_their_ids
 //
-// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): an Id that repeats is
+// Rule (SendMessageBatch, DeleteMessageBatch, ChangeMessageVisibilityBatch): the error for a repeated Id is
 //   BatchEntryIdsNotDistinct, "Id a repeated."
 // Source: reported, elixir-broadway/broadway_sqs#49
 // Test: tests/scenarios/batches.txt#What refuses the whole request.
@@ -37,10 +37,9 @@ use super::{Kind, Refusal};
 // Source: reported, aws/aws-sdk-js#2388
 // Test: src/domain/batch.rs::missing_ids_come_before_malformed_ones_and_those_before_repeated_ones
 //
-/// Checks the number of entries and their Ids: 1 to `most` entries, all with a well-formed Id, no Id
-/// twice.
+/// Checks the number of entries and their Ids: 1 to `most` entries, each with a well-formed, unique Id.
 ///
-/// `entry_type` is AWS's name of the entry's type, for instance `SendMessageBatchRequestEntry`.
+/// `entry_type` is AWS's name of the entry type, such as `SendMessageBatchRequestEntry`.
 pub fn check_entries<'a>(
     entry_type: &str,
     most: usize,
@@ -74,8 +73,8 @@ pub fn check_entries<'a>(
     }
 }
 
-/// A member that every entry must have. One that is missing refuses the whole request, in the words
-/// of AWS Query whatever the protocol.
+/// Returns a required member of an entry. If it is missing, the whole request is rejected, with AWS
+/// Query's error text in both protocols.
 pub fn require_in_entries<'a>(
     entry_type: &str,
     member: &str,
@@ -89,13 +88,13 @@ pub fn require_in_entries<'a>(
         .collect()
 }
 
-// Rule (SendMessageBatch): the sum of all entries is limited to 1 MiB, not to the MaximumMessageSize of
-//   the queue, which holds for each entry.
+// Rule (SendMessageBatch): the total size is limited to 1 MiB, not to the MaximumMessageSize of the queue,
+//   which applies to each entry.
 // Source: recorded
 // Test: tests/scenarios/batches.txt#The sum is limited by itself
 //
-/// Checks the sum in bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize
-/// does not matter here; it holds for each entry.
+/// Checks the total bytes of all messages of a SendMessageBatch. The queue's MaximumMessageSize applies to
+/// each entry instead.
 pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
     if bytes <= most {
         return Ok(());
@@ -106,7 +105,7 @@ pub fn check_total(bytes: usize, most: usize) -> Result<(), Refusal> {
     ))
 }
 
-/// Whether a text may be the Id of an entry.
+/// Returns whether a text is a valid Id of an entry.
 fn is_entry_id(id: &str) -> bool {
     BATCH_ENTRY_ID_LENGTH.contains(&id.len()) && id.bytes().all(is_name_byte)
 }

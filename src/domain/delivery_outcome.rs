@@ -1,41 +1,42 @@
-//! What became of one attempt to deliver: delivered, worth another attempt, or never to succeed.
+//! The outcome of one attempt of a delivery: delivered, to be retried, or failed for good.
 //!
-//! AWS page: "Amazon SNS message delivery retries". Errors on the server's side are retried by the
-//! policy of the subscription; errors on the client's side go straight to the dead-letter queue.
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>. Server-side
+//! errors are retried by the policy of the subscription; client-side errors go to the dead-letter queue
+//! at once.
 
-/// The outcome of one attempt. Reasons are one short sentence for logs and dead letters; a status is
-/// one of HTTP or a reply code of SMTP, none when no answer came.
+/// The outcome of one attempt. Reasons are short, for logs and dead letters. A status is an HTTP status or
+/// an SMTP reply code, `None` without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The endpoint has taken it.
+    /// The endpoint accepted it.
     Delivered {
-        /// What it answered.
+        /// The status of the response.
         status: u16,
     },
     /// It failed, and may succeed later.
     Retry {
         /// Why it failed.
         reason: String,
-        /// What was answered.
+        /// The status of the response, if any.
         status: Option<u16>,
     },
     /// It failed, and would fail again.
     Permanent {
         /// Why it failed.
         reason: String,
-        /// What was answered.
+        /// The status of the response, if any.
         status: Option<u16>,
     },
 }
 
 impl Outcome {
-    /// By the status of an HTTP answer: 2xx is delivered; 4xx is the client's error, but for 429,
-    /// which asks for patience; everything else is tried again. A redirect is not followed and
-    /// counts as a failure that may pass, as those of a site under maintenance do.
-    // Rule (deliveries): 5xx and 429 are tried again; other 4xx are permanent.
+    /// Returns the outcome for the status of an HTTP response: 2xx is delivered; 4xx except 429 is final;
+    /// everything else is retried. A redirect is not followed and is retried, because sites under
+    /// maintenance redirect.
+    // Rule (deliveries): 5xx and 429 are retried; other 4xx are permanent.
     // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
     // Test: src/domain/delivery_outcome.rs::only_the_clients_own_errors_are_final, tests/scenarios/endpoints.txt#What will never succeed is not tried again
-    // Rule (deliveries): a redirect is not followed, and is tried again.
+    // Rule (deliveries): a redirect is not followed, and is retried.
     // Source: inferred
     // Test: src/runtime/http_sender.rs::the_status_decides_and_redirects_are_not_followed
     pub fn of_http_status(status: u16) -> Self {
@@ -48,12 +49,12 @@ impl Outcome {
         }
     }
 
-    /// A failure without an answer that may pass.
+    /// Returns a failure without a response that may succeed later.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self::Retry { reason: reason.into(), status: None }
     }
 
-    /// A failure without an answer that will not pass.
+    /// Returns a final failure without a response.
     pub fn permanent(reason: impl Into<String>) -> Self {
         Self::Permanent { reason: reason.into(), status: None }
     }

@@ -1,21 +1,21 @@
-//! Who may use the slots for deliveries: how many outboxes of an account, and for one destination, are
-//! served at a time.
+//! Fair shares of the slots for deliveries: how many subscriptions of an account, and of one
+//! destination, are served at a time.
 //!
-//! An eighth of the slots is for accounts that hold none. Of the others an account gets another while it
-//! holds fewer than are free, and a destination of the account while it holds fewer than the account
-//! may still get. So one account alone gets less than half of the slots, and an account that holds none
-//! finds one free, however many endpoints of others hang. Within that, accounts take turns, and so do
-//! the destinations of an account.
+//! An eighth of the slots is reserved for accounts that hold none. Of the others, an account gets another
+//! slot while it holds fewer than are free, and a destination of the account while it holds fewer than
+//! the account can still get. So one account alone gets less than half of the slots, and an account that
+//! holds none finds one free, however many endpoints of other accounts hang. Within these shares,
+//! accounts take turns, and so do the destinations of an account.
 //!
-//! AWS has no rule that clients could see here.
+//! AWS documents no rule for this.
 
 use std::collections::BTreeMap;
 
-/// The slots, and who holds them.
+/// The slots and their holders.
 #[derive(Debug, Clone)]
 pub struct Shares {
     free: usize,
-    /// Free slots that are for accounts which hold none.
+    /// Free slots reserved for accounts that hold none.
     reserved: usize,
     by_account: BTreeMap<String, Held>,
     turn: String,
@@ -29,7 +29,7 @@ struct Held {
 }
 
 impl Shares {
-    /// Returns so many free slots.
+    /// Returns shares with this number of free slots.
     pub fn new(slots: usize) -> Self {
         Self { free: slots, reserved: slots / 8, by_account: BTreeMap::new(), turn: String::new() }
     }
@@ -58,7 +58,7 @@ impl Shares {
         }
     }
 
-    /// Returns the account that was served last: those after it come first.
+    /// Returns the account that was served last; the accounts after it come first.
     pub fn turn(&self) -> &str {
         &self.turn
     }
@@ -68,7 +68,7 @@ impl Shares {
         self.by_account.get(account).map_or("", |held| &held.turn)
     }
 
-    /// Gives a slot away.
+    /// Assigns a slot.
     pub fn take(&mut self, account: &str, destination: &str) {
         self.free = self.free.saturating_sub(1);
         account.clone_into(&mut self.turn);
@@ -78,7 +78,7 @@ impl Shares {
         *held.by_destination.entry(destination.to_owned()).or_default() += 1;
     }
 
-    /// Takes a slot back.
+    /// Releases a slot.
     pub fn give_back(&mut self, account: &str, destination: &str) {
         let Some(held) = self.by_account.get_mut(account) else { return };
         let Some(slots) = held.by_destination.get_mut(destination) else { return };
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Takes as many slots as this account gets for endless new destinations.
+    /// Assigns as many slots as this account gets for an endless number of destinations.
     fn fill(shares: &mut Shares, account: &str) -> usize {
         let before = shares.free();
         for destination in (0..).map(|n| n.to_string()) {

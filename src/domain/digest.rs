@@ -1,14 +1,14 @@
-//! Digests in lower-case hexadecimal, as AWS writes them.
+//! Digests in lower-case hexadecimal, AWS's format.
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// The MD5 of some bytes in 32 lower-case hexadecimal digits.
+/// Returns the MD5 digest as 32 lower-case hexadecimal digits.
 pub fn md5_hex(bytes: &[u8]) -> String {
     hex(&Md5::digest(bytes))
 }
 
-/// The SHA-256 of some bytes in 64 lower-case hexadecimal digits.
+/// Returns the SHA-256 digest as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

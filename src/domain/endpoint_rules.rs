@@ -1,39 +1,39 @@
-//! Which http and https endpoints the server connects to.
+//! Rules for the http and https endpoints to which the server connects.
 //!
-//! AWS has no such rules: its endpoints are on the public internet. A server of one's own stands in a
-//! network where addresses have a meaning that its callers should not use.
+//! AWS has no such rules, because its endpoints are on the public internet. A self-hosted server can
+//! reach internal addresses that its callers must not reach.
 //!
 //! A rule names addresses or a host. An endpoint is allowed if no rule denies its host or its address
-//! and, where there are rules that allow, one of these allows its host or its address. Denial wins.
+//! and, if there are allow rules, one of these allows its host or its address. Deny overrides allow.
 
 use super::host::{Authority, is_or_is_below};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// What one rule names.
+/// The target of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// The addresses of a network.
     Network(IpNet),
-    /// A host name, in small letters.
+    /// A host name, in lower case.
     Host(String),
     /// All names below this one.
     Below(String),
-    /// A kind of addresses.
+    /// A class of addresses.
     Kind(Kind),
 }
 
-/// Kinds of addresses that rules know by name.
+/// Named classes of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// This machine.
     Loopback,
     /// Private networks.
     Private,
-    /// Link-local addresses, and those at which clouds tell their machines about credentials.
+    /// Link-local addresses, and the metadata services of clouds.
     Metadata,
-    /// Whatever the internet routes.
+    /// All other addresses that the internet routes.
     Public,
 }
 
@@ -41,7 +41,7 @@ impl FromStr for Rule {
     type Err = String;
 
     /// Reads `10.0.0.0/8`, `fd00::/8`, an address, `hooks.example.com`, `*.example.com`, `loopback`,
-    /// `private`, `metadata` or `public`. The error is a sentence.
+    /// `private`, `metadata` or `public`. The error is a message for the operator.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "loopback" => return Ok(Self::Kind(Kind::Loopback)),
@@ -102,14 +102,14 @@ impl Kind {
             }),
         };
         match self {
-            // A connection to 0.0.0.0/8 or to :: ends at this machine, too.
+            // A connection to 0.0.0.0/8 or to :: also reaches this machine.
             Self::Loopback => among(&[(0x7f00_0000, 8), (0, 8)], &[(0, 127)]),
             Self::Private => among(
                 &[(0x0a00_0000, 8), (0xac10_0000, 12), (0xc0a8_0000, 16), (0x6440_0000, 10)],
                 &[(0xfc00 << 112, 7)],
             ),
-            // AWS, Azure, Google Cloud and most others; Alibaba; Azure's own; Oracle; AWS and Google by
-            // version 6.
+            // AWS, Azure, Google Cloud and most others; Alibaba; Azure's own; Oracle; AWS and Google over
+            // IPv6.
             Self::Metadata => among(
                 &[(0xa9fe_0000, 16), (0x6464_64c8, 32), (0xa83f_8110, 32), (0xc000_00c0, 32)],
                 &[
@@ -140,15 +140,15 @@ impl Kind {
 /// The rules of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointRules {
-    /// Where this is empty, everything is allowed that is not denied.
+    /// If this is empty, everything is allowed that is not denied.
     pub allow: Vec<Rule>,
-    /// What is denied, whatever else is allowed.
+    /// Overrides `allowed`.
     pub deny: Vec<Rule>,
 }
 
 impl EndpointRules {
-    /// Returns these rules, and with them the denial of metadata addresses, unless they are allowed by
-    /// name: a server with keys has callers who are not its operators.
+    /// Returns these rules plus a rule that denies metadata addresses, unless these are allowed by name. The
+    /// callers of a server with keys are not its operators.
     #[must_use]
     pub fn for_callers(mut self) -> Self {
         let metadata = Rule::Kind(Kind::Metadata);
@@ -158,7 +158,7 @@ impl EndpointRules {
         self
     }
 
-    /// Returns whether a host, by this name or address, may be connected to at this address.
+    /// Returns whether the server may connect to a host, given by name or address, at this address.
     pub fn allows(&self, host: &str, address: IpAddr) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         let forms = forms(address);
@@ -170,8 +170,8 @@ impl EndpointRules {
         !is_denied && (self.allow.is_empty() || self.allow.iter().any(allows))
     }
 
-    /// Returns whether a URL's host is denied by what is known without resolving it: an address that
-    /// is not allowed, or a name that is denied.
+    /// Returns whether a URL's host is denied, as far as that is known without resolving it: an address
+    /// that is not allowed, or a denied name.
     pub fn denies_unresolved(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -182,20 +182,20 @@ impl EndpointRules {
     }
 }
 
-/// An address, and the one of version 4 that it stands for: IPv4-mapped, IPv4-compatible, IPv4-translated,
-/// NAT64, 6to4 and Teredo addresses lead to another.
+/// Returns an address and the IPv4 address that it embeds, if any: IPv4-mapped, IPv4-compatible,
+/// IPv4-translated, NAT64, 6to4 and Teredo addresses lead to another.
 fn forms(address: IpAddr) -> [Option<IpAddr>; 2] {
     let IpAddr::V6(six) = address else { return [Some(address), None] };
     let bits = six.to_bits();
     let embedded = match bits >> 32 {
-        // ::ffff:a.b.c.d; ::a.b.c.d, but for :: and ::1; 64:ff9b::a.b.c.d
+        // ::ffff:a.b.c.d; ::a.b.c.d, except :: and ::1; 64:ff9b::a.b.c.d
         0xffff => Some(bits as u32),
         0 if bits > 1 => Some(bits as u32),
         high if high == (0x0064_ff9b << 64) => Some(bits as u32),
         // ::ffff:0:a.b.c.d, and NAT64 with a prefix of the network, 64:ff9b:1::/48 (RFC 8215)
         0xffff_0000 => Some(bits as u32),
         high if high >> 48 == 0x0064_ff9b_0001 => Some(bits as u32),
-        // 2001:0:a.b.c.d::, the server of Teredo
+        // 2001:0:a.b.c.d::, the Teredo server
         high if high >> 64 == 0x2001_0000 => Some((bits >> 64) as u32),
         // 2002:a.b.c.d::
         _ if bits >> 112 == 0x2002 => Some((bits >> 80) as u32),

@@ -1,24 +1,25 @@
-//! Fair queues: which message groups of a standard queue are noisy neighbours.
+//! Fair queues: which message groups of a standard queue are noisy neighbors.
 //!
-//! AWS, "Amazon SQS fair queues": a tenant is its message group; it is noisy while it holds more
-//! than a tenth of the messages in flight, and not few; messages of quiet tenants are returned
-//! first. Of AWS's two measures Squab uses this one, and not the share of processing time.
+//! Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html>.
+//! A message group is a tenant. It is noisy while it has a large share of the messages in flight;
+//! messages of quiet tenants are returned first. AWS also measures the share of processing time, which
+//! Squab does not.
 
 /// Messages in flight below which a group is never noisy.
 const FEW_IN_FLIGHT: i64 = 30;
-/// A group that nothing was sent to for so long is quiet again, in milliseconds.
+/// Milliseconds without a send after which a group is quiet again.
 const QUIET_AFTER_MS: i64 = 300_000;
 
-/// Upper bound of noisy groups at one time: each holds more than a tenth of what is in flight.
+/// Upper bound of noisy groups at one time: each holds more than a tenth of the messages in flight.
 pub const NOISY_GROUPS: usize = 9;
 
-// Rule (ReceiveMessage): on a standard queue messages of quiet groups go before those of a group with
-//   30 messages in flight or more, and more than a tenth of all in flight, that was sent to in the last
-//   five minutes; among such groups the one with the fewest in flight goes first.
+// Rule (ReceiveMessage): on a standard queue messages of quiet groups are returned before those of a group
+//   with at least 30 messages in flight, more than a tenth of all in flight, and a send in the last five
+//   minutes; among such groups the one with the fewest messages in flight is served first.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
 // Test: tests/scenarios/fair_queues.txt#A group that keeps many messages in flight is a noisy neighbour
 
-/// Returns whether a group is a noisy neighbour. Times in Unix milliseconds.
+/// Returns whether a group is a noisy neighbor. Times are Unix milliseconds.
 pub fn is_noisy(group_in_flight: i64, queue_in_flight: i64, last_sent_at: i64, now: i64) -> bool {
     group_in_flight >= FEW_IN_FLIGHT
         && group_in_flight * 10 > queue_in_flight

@@ -1,5 +1,4 @@
-//! What FIFO queues add: ids of groups, of deduplication and of receive attempts, and sequence
-//! numbers.
+//! FIFO queues: IDs of groups, of deduplication and of receive attempts, and sequence numbers.
 
 use super::Refusal;
 use super::digest::sha256_hex;
@@ -21,18 +20,18 @@ pub fn check_receive_request_attempt_id(id: &str) -> Result<(), Refusal> {
     check_id("ReceiveRequestAttemptId", id)
 }
 
-// Rule (SendMessage): a parameter of the other type of queue is InvalidParameterValue, "Value 1 for parameter
+// Rule (SendMessage): a parameter of the other queue type is InvalidParameterValue, "Value 1 for parameter
 //   MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type."
 // Source: reported, github-aws-runners/terraform-aws-github-runner#1562
 // Test: tests/scenarios/attributes_of_messages.txt#What is refused.
 
-/// Refuses a parameter that the other type of queue has.
+/// Rejects a parameter of the other queue type.
 pub fn not_for_this_type(value: impl std::fmt::Display, parameter: &str) -> Refusal {
     let reason = format!("{NOT_FOR_THIS_TYPE}.");
     Refusal::invalid_value(value, parameter, &reason)
 }
 
-/// The same for an entry of a batch, where AWS does not tell which parameter it is.
+/// Returns the same error for an entry of a batch, in which AWS does not name the parameter.
 pub fn not_for_this_type_in_batch() -> Refusal {
     Refusal::invalid(NOT_FOR_THIS_TYPE)
 }
@@ -50,12 +49,12 @@ fn check_id(parameter: &str, id: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid_value(id, parameter, &reason))
 }
 
-// Rule (SendMessage, SendMessageBatch): an explicit MessageDeduplicationId comes before the content;
-//   with ContentBasedDeduplication the SHA-256 of the body alone stands for it.
+// Rule (SendMessage, SendMessageBatch): an explicit MessageDeduplicationId overrides the content; with
+//   ContentBasedDeduplication the default is the SHA-256 of the body alone.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 // Test: tests/scenarios/fifo_deduplication.txt#By content
 
-/// Returns the deduplication id of a message for a FIFO queue: the explicit one, else, with
+/// Returns the deduplication ID of a message for a FIFO queue: the explicit one, else, with
 /// ContentBasedDeduplication, the SHA-256 of the body.
 pub fn deduplication_id(
     explicit: Option<&str>,
@@ -69,7 +68,7 @@ pub fn deduplication_id(
     }
 }
 
-/// The refusal of a message for a FIFO queue that has no deduplication id and gets none.
+/// Returns the error for a message to a FIFO queue without a deduplication ID.
 pub fn no_deduplication_id() -> Refusal {
     Refusal::invalid(
         "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId \
@@ -77,13 +76,13 @@ pub fn no_deduplication_id() -> Refusal {
     )
 }
 
-// Rule (SendMessage, SendMessageBatch): in the scope `queue` an id in another message group is a
-//   duplicate, in the scope `messageGroup` it is not.
+// Rule (SendMessage, SendMessageBatch): with the scope `queue` a repeated ID in another message group is a
+//   duplicate, with the scope `messageGroup` it is not.
 // Source: recorded
 // Test: tests/recorded/sqs.jsonl#sqs-fifo-dedup-ignores-group-id, tests/recorded/sqs.jsonl#sqs-fifo-message-group-dedup-scope
 
-/// Returns what stands for a deduplication id within its scope: within a message group, or within the
-/// queue if there is none.
+/// Returns the key of a deduplication ID within its scope: within a message group, or within the queue if
+/// there is none.
 pub fn deduplication_digest(group: Option<&str>, id: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
     if let Some(group) = group {
@@ -96,8 +95,8 @@ pub fn deduplication_digest(group: Option<&str>, id: &str) -> [u8; 16] {
     digest
 }
 
-/// The SequenceNumber of the n-th message: 20 digits that grow with n and are not consecutive, in
-/// the region of AWS's own numbers. A negative n counts as 0.
+/// Returns the SequenceNumber of the n-th message: 20 digits that grow with n and are not consecutive, in
+/// the range of AWS's own numbers. A negative n counts as 0.
 pub fn sequence_number(n: i64) -> String {
     const FIRST: u128 = 18_849_496_460_467_696_128;
     const STEP: u128 = 256;

@@ -1,11 +1,11 @@
-//! Hosts as clients and operators write them: a name or an address, and perhaps a port.
+//! Hosts in requests and settings: a name or an address, with an optional port.
 //!
-//! AWS has no rule here. A host ends up in queue URLs and links, and it decides whether a request
-//! of a browser is answered, so anything that is not exactly a host is not taken for one.
+//! AWS has no rule here. A host ends up in queue URLs and links, and it decides whether a browser's
+//! request is accepted, so anything that is not exactly a host is rejected.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Bytes of a host name: DNS allows 253, and a final dot.
+/// Bytes of a host name: DNS allows 253 and a final dot.
 const LONGEST_NAME: usize = 254;
 
 /// A host with an optional port, such as `queues.example:4566`, `10.1.2.3` or `[::1]:80`.
@@ -16,9 +16,8 @@ pub struct Authority<'t> {
 }
 
 impl<'t> Authority<'t> {
-    /// Returns the host of this text, or `None` when the text is anything else: empty, with a user
-    /// before the host, with a path after it, with spaces, or with a port that is not a number up to
-    /// 65535. Underscores are accepted, because container names have them.
+    /// Returns the host in this text, or `None` if the text is anything else: empty, with a user before
+    /// the host, with a path after it, with spaces, or with a port that is not a number up to 65535. Underscores are accepted, because container names have them.
     pub fn parse(text: &'t str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
@@ -46,7 +45,7 @@ impl<'t> Authority<'t> {
         self.ip.is_some()
     }
 
-    /// Returns whether only this machine can be meant: 127.0.0.0/8, ::1, `localhost`, and names below
+    /// Returns whether the host is always this machine: 127.0.0.0/8, ::1, `localhost`, and names below
     /// `localhost`.
     pub fn is_loopback(&self) -> bool {
         match self.ip {
@@ -56,7 +55,7 @@ impl<'t> Authority<'t> {
     }
 }
 
-/// Returns whether a name is this domain or one below it; letter case does not matter.
+/// Returns whether a name is this domain or one below it, case-insensitively.
 pub fn is_or_is_below(name: &str, domain: &str) -> bool {
     let Some(start) = name.len().checked_sub(domain.len()) else { return false };
     let (before, end) = (name.as_bytes(), domain.as_bytes());

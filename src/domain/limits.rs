@@ -1,17 +1,15 @@
-//! The numbers of SQS, SNS and STS, each with the unit in its name or type and the AWS page that states it.
-//!
-//! Pages: "Amazon SQS message quotas", "Amazon SQS queue quotas" and the API references.
+//! The limits of SQS, SNS and STS, each with its unit and, if AWS documents it, the page.
 
 use std::ops::RangeInclusive;
 
-/// Whether AWS's limits on what one request may bring hold. Some programs were written for a
-/// server that has none.
+/// Whether AWS's limits on the size of a request apply. Some programs were written for servers
+/// without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Limits {
-    /// They hold.
+    /// They apply.
     #[default]
     Aws,
-    /// Only what one request can cost is limited.
+    /// Only the cost of a request is limited.
     Relaxed,
 }
 
@@ -50,124 +48,222 @@ impl Limits {
 }
 
 /// Length of a queue's name in characters, `.fifo` included.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 pub const QUEUE_NAME_LENGTH: RangeInclusive<usize> = 1..=80;
 /// Largest message, and largest sum of a batch: body plus names, types and values of attributes.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MESSAGE_BYTES: usize = 1_048_576;
 /// MaximumMessageSize that a queue may set, in bytes.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const MAXIMUM_MESSAGE_SIZE: RangeInclusive<u32> = 1_024..=1_048_576;
 /// Entries of a batch request.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const BATCH_ENTRIES: usize = 10;
 /// Length of a batch entry's Id.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const BATCH_ENTRY_ID_LENGTH: RangeInclusive<usize> = 1..=80;
 /// Attributes that a message may have.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MESSAGE_ATTRIBUTES: usize = 10;
 /// Length of a message attribute's name or data type in characters.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
 pub const MESSAGE_ATTRIBUTE_NAME_LENGTH: usize = 256;
 /// Length of MessageGroupId, MessageDeduplicationId and ReceiveRequestAttemptId.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub const FIFO_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 /// VisibilityTimeout in seconds.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 pub const VISIBILITY_TIMEOUT: RangeInclusive<i64> = 0..=43_200;
 /// DelaySeconds.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const DELAY_SECONDS: RangeInclusive<i64> = 0..=900;
 /// WaitTimeSeconds and ReceiveMessageWaitTimeSeconds.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const WAIT_TIME_SECONDS: RangeInclusive<i64> = 0..=20;
 /// MessageRetentionPeriod in seconds.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const MESSAGE_RETENTION_PERIOD: RangeInclusive<i64> = 60..=1_209_600;
 /// KmsDataKeyReusePeriodSeconds.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const KMS_DATA_KEY_REUSE_PERIOD: RangeInclusive<i64> = 60..=86_400;
 /// Messages that one receive may return.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 pub const RECEIVED_MESSAGES: RangeInclusive<i64> = 1..=10;
-/// Messages that one receive returns where the limit above is lifted: no rule of AWS.
+/// Messages that one receive returns if the limit above is lifted; not a rule of AWS.
 pub const UNLIMITED_RECEIVE: i64 = 1_000;
-/// Bytes of content that one receive returns: what ten of the largest messages come to with what
-/// is around their attributes, so it is no limit but where the one of their number is lifted.
+/// Bytes of content that one receive returns: ten messages of the largest size with the encoding of
+/// their attributes. So it limits a receive only if the limit on the number of messages is lifted.
 pub const RECEIVED_BYTES: usize = 10 * (MESSAGE_BYTES + 1_024);
 /// Messages of one queue that may be in flight.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>
 pub const IN_FLIGHT_MESSAGES: i64 = 120_000;
 /// Tags of a queue, of a topic, or of a session.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>
 pub const TAGS: usize = 50;
 /// Length of a tag's key in characters.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>
 pub const TAG_KEY_LENGTH: RangeInclusive<usize> = 1..=128;
 /// Length of a tag's value in characters.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>
 pub const TAG_VALUE_LENGTH: usize = 256;
 /// Policy in bytes.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>
 pub const POLICY_BYTES: usize = 8_192;
 /// MaxResults of ListQueues and ListDeadLetterSourceQueues.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueues.html>
 pub const LIST_RESULTS: RangeInclusive<i64> = 1..=1_000;
-/// Five minutes, in milliseconds, in which a deduplication id or a receive attempt is remembered.
+/// Milliseconds for which a deduplication ID or a receive attempt is remembered: five minutes.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub const DEDUPLICATION_INTERVAL_MS: i64 = 300_000;
 /// Milliseconds between two purges of a queue, and between deleting and creating it again.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
 pub const QUEUE_COOL_DOWN_MS: i64 = 60_000;
 /// maxReceiveCount of a redrive policy.
 pub const MAX_RECEIVE_COUNT: RangeInclusive<i64> = 1..=1_000;
 /// MaxNumberOfMessagesPerSecond of a message move task.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
 pub const MOVE_TASK_RATE: RangeInclusive<i64> = 1..=500;
 /// MaxResults of ListMessageMoveTasks.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListMessageMoveTasks.html>
 pub const MOVE_TASK_RESULTS: RangeInclusive<i64> = 1..=10;
 /// Statements of a policy.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>
 pub const POLICY_STATEMENTS: usize = 20;
 /// Principals of a policy.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>
 pub const POLICY_PRINCIPALS: usize = 50;
 /// Conditions of a policy.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>
 pub const POLICY_CONDITIONS: usize = 10;
-/// Actions that one AddPermission may name.
+/// Actions in one AddPermission.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>
 pub const PERMISSION_ACTIONS: usize = 7;
 /// Length of a permission's label.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html>
 pub const PERMISSION_LABEL_LENGTH: RangeInclusive<usize> = 1..=80;
 /// sourceQueueArns of a RedriveAllowPolicy with byQueue.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 pub const REDRIVE_SOURCES: RangeInclusive<usize> = 1..=10;
 /// Length of a topic's name.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
 pub const TOPIC_NAME_LENGTH: RangeInclusive<usize> = 1..=256;
 /// DisplayName of a topic in characters.
 pub const DISPLAY_NAME_LENGTH: usize = 100;
-/// Bytes of a message that is published, attributes included, unless its topic says otherwise.
+/// Bytes of a published message, including attributes, unless the topic sets MaximumMessageSize.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub const PUBLISH_BYTES: usize = 262_144;
 /// MaximumMessageSize of a topic in bytes.
 pub const TOPIC_MAXIMUM_MESSAGE_SIZE: RangeInclusive<usize> = 1_024..=1_048_576;
 /// MessageRetentionPeriod of an archive policy in days.
 pub const TOPIC_ARCHIVE_DAYS: RangeInclusive<i64> = 1..=365;
 /// ResourceArn of the operations on the tags of a topic, in characters.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_TagResource.html>
 pub const RESOURCE_ARN_LENGTH: RangeInclusive<usize> = 1..=1_011;
 /// Subject of a message in characters.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub const SUBJECT_LENGTH: RangeInclusive<usize> = 1..=100;
-/// Subscriptions of a topic whose messages may be larger than [`PUBLISH_BYTES`], and of a FIFO topic.
+/// Subscriptions of a FIFO topic, and of a topic that accepts messages larger than [`PUBLISH_BYTES`].
+///
+/// Source: <https://docs.aws.amazon.com/general/latest/gr/sns.html>
 pub const FEW_SUBSCRIPTIONS: i64 = 100;
-/// Bytes of an attribute of a topic, or of a subscription but for its filter, that has no limit of
-/// its own. AWS documents none; this is more than anything that it could mean.
+/// Bytes of an attribute of a topic or a subscription without a limit of its own. AWS documents none;
+/// this is larger than any meaningful value.
 pub const SNS_ATTRIBUTE_BYTES: usize = 65_536;
-/// Bytes of an endpoint. AWS's limit is not documented; this is longer than any URL that works.
+/// Bytes of an endpoint. AWS documents no limit; this is longer than any working URL.
 pub const ENDPOINT_BYTES: usize = 8_192;
-/// Milliseconds for which the token of a subscription can confirm it: two days.
+/// Milliseconds for which a confirmation token is valid: two days.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>
 pub const SUBSCRIPTION_TOKEN_MS: i64 = 2 * 24 * 3_600 * 1_000;
-/// Entries on a page of a list of SNS.
+/// Entries per page of the list operations of SNS.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptions.html>
 pub const SNS_PAGE: i64 = 100;
 /// DataProtectionPolicy in characters.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_PutDataProtectionPolicy.html>
 pub const DATA_PROTECTION_POLICY_LENGTH: usize = 30_720;
-/// Filter policies of a topic's subscriptions. Page "Filter policy constraints in Amazon SNS", as the
-/// three below.
+/// Filter policies per topic.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const FILTER_POLICIES: i64 = 200;
 /// Bytes of a subscription's FilterPolicy.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const FILTER_POLICY_BYTES: usize = 262_144;
 /// Keys of a FilterPolicy.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const FILTER_POLICY_KEYS: usize = 5;
-/// Complexity of a FilterPolicy: the product of the numbers of its conditions and their levels.
+/// Complexity of a FilterPolicy: the product of the numbers of conditions per key, times their levels.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const FILTER_POLICY_COMPLEXITY: usize = 150;
-/// Length of a platform application's name in characters. Page API_CreatePlatformApplication.
+/// Length of a platform application's name in characters.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_CreatePlatformApplication.html>
 pub const PLATFORM_APPLICATION_NAME_LENGTH: usize = 256;
-/// CustomUserData of an endpoint in bytes. Page API_SetEndpointAttributes.
+/// CustomUserData of an endpoint in bytes.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_SetEndpointAttributes.html>
 pub const CUSTOM_USER_DATA_BYTES: usize = 2_048;
-/// Digits of a phone number in E.164 form, country code included.
+/// Digits of a phone number in E.164 format, including the country code.
 pub const E164_DIGITS: RangeInclusive<usize> = 3..=15;
-/// Characters that one Publish may send to a phone. Page API_Publish.
+/// Characters of an SMS message.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub const SMS_CHARACTERS: usize = 1_600;
-/// Milliseconds for which a phone number cannot be opted in again. Page API_OptInPhoneNumber.
+/// Milliseconds between two opt-ins of a phone number.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_OptInPhoneNumber.html>
 pub const OPT_IN_AGAIN_MS: i64 = 30 * 24 * 3_600 * 1_000;
-/// Phone numbers in the SMS sandbox of an account. Page "Using the Amazon SNS SMS sandbox".
+/// Phone numbers in the SMS sandbox of an account.
+///
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html>
 pub const SANDBOX_NUMBERS: i64 = 10;
-/// DurationSeconds of AssumeRole. Page API_AssumeRole of STS.
+/// DurationSeconds of AssumeRole.
+///
+/// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 pub const ROLE_SESSION_S: RangeInclusive<i64> = 900..=43_200;
-/// DurationSeconds of GetSessionToken. Page API_GetSessionToken of STS.
+/// DurationSeconds of GetSessionToken.
+///
+/// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html>
 pub const SESSION_S: RangeInclusive<i64> = 900..=129_600;
-/// Seconds that a session of an account's owner lasts at most, and one of a role that a role has
-/// assumed.
+/// Maximum seconds of a session of an account's root user, and of a role assumed by a role.
+///
+/// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html>
 pub const SHORT_SESSION_S: i64 = 3_600;

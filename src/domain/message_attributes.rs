@@ -36,7 +36,7 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// The bytes of the value, in UTF-8 when it is text.
+    /// Returns the bytes of the value, in UTF-8 when it is text.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -66,7 +66,7 @@ pub fn check(
     check_count(given.len())?;
     let mut attributes = MessageAttributes::new();
     for (name, given) in given {
-        check_name(&name)?;
+        NAMES.check(&name).map_err(Refusal::invalid)?;
         let attribute = typed(&name, given)?;
         check_attribute(&name, &attribute)?;
         attributes.insert(name, attribute);
@@ -121,7 +121,7 @@ pub const AWS_TRACE_HEADER: &str = "AWSTraceHeader";
 pub fn validate(attributes: &MessageAttributes) -> Result<(), Refusal> {
     check_count(attributes.len())?;
     attributes.iter().try_for_each(|(name, attribute)| {
-        check_name(name)?;
+        NAMES.check(name).map_err(Refusal::invalid)?;
         let base = BaseType::of(&attribute.data_type).ok_or_else(|| bad_type(name))?;
         let is_binary = matches!(attribute.value, AttributeValue::Binary(_));
         if is_binary != (base == BaseType::Binary) {
@@ -134,9 +134,9 @@ pub fn validate(attributes: &MessageAttributes) -> Result<(), Refusal> {
 // Rule (SendMessage, SendMessageBatch, ReceiveMessage): MD5OfMessageAttributes covers names, data types
 //   and values in the byte order of names; on a receive only those that are returned.
 // Source: recorded
-// Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+// Test: src/domain/message_attributes.rs::md5_sums_are_those_of_aws, tests/scenarios/attributes_of_messages.txt#The returned MD5 covers the returned attributes
 //
-/// The bytes that the MD5 of attributes covers, which are their stored form too. No attributes
+/// Returns the bytes that the MD5 of attributes covers, which are their stored form too. No attributes
 /// give no bytes.
 ///
 /// For each attribute in byte order of names: length and text of name and of data type, the tag 1
@@ -156,7 +156,7 @@ pub fn encode(attributes: &MessageAttributes) -> Vec<u8> {
     bytes
 }
 
-/// The attributes of a stored form; none when [`encode`] cannot have written it.
+/// Returns the attributes of a stored form; none when [`encode`] cannot have written it.
 pub fn decode(bytes: &[u8]) -> Option<MessageAttributes> {
     let mut rest = bytes;
     let mut attributes = MessageAttributes::new();
@@ -207,7 +207,7 @@ pub fn size(attributes: &MessageAttributes) -> usize {
 // Rule (ReceiveMessage): MessageAttributeNames takes exact names, prefixes such as Hel.*, and All, .*
 //   or * for all; names that no attribute can have select nothing and are no error.
 // Source: recorded
-// Test: src/domain/message_attributes.rs::names_asked_for_select_as_aws_does, tests/scenarios/attributes_of_messages.txt#The sum that comes back
+// Test: src/domain/message_attributes.rs::names_asked_for_select_as_aws_does, tests/scenarios/attributes_of_messages.txt#The returned MD5 covers the returned attributes
 //
 /// Which attributes a receive asks for: its MessageAttributeNames.
 ///
@@ -222,7 +222,7 @@ pub struct NameFilter {
 }
 
 impl NameFilter {
-    /// The filter of these MessageAttributeNames.
+    /// Returns the filter of these MessageAttributeNames.
     pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         let mut filter = Self::default();
         for name in names {
@@ -237,19 +237,19 @@ impl NameFilter {
         filter
     }
 
-    /// Whether the attribute of this name is asked for.
+    /// Returns whether the attribute of this name is asked for.
     pub fn matches(&self, name: &str) -> bool {
         self.all
             || self.names.iter().any(|asked| asked == name)
             || self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    /// Whether nothing is asked for.
+    /// Returns whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         !self.all && self.prefixes.is_empty() && self.names.is_empty()
     }
 
-    /// Whether every attribute is asked for.
+    /// Returns whether every attribute is asked for.
     pub fn matches_all(&self) -> bool {
         self.all
     }
@@ -277,20 +277,29 @@ fn text(bytes: &[u8]) -> Option<String> {
 
 /// What comes before the first dot of a data type. The rest is the sender's own business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BaseType {
+pub(super) enum BaseType {
     String,
     Number,
     Binary,
 }
 
 impl BaseType {
-    fn of(data_type: &str) -> Option<Self> {
+    pub fn of(data_type: &str) -> Option<Self> {
         match data_type.split('.').next() {
             Some("String") => Some(Self::String),
             Some("Number") => Some(Self::Number),
             Some("Binary") => Some(Self::Binary),
             _ => None,
         }
+    }
+
+    /// Returns the value in the field that the type uses, if it is there and not empty.
+    pub fn value(self, text: Option<String>, bytes: Option<Vec<u8>>) -> Option<AttributeValue> {
+        let value = match self {
+            Self::String | Self::Number => text.map(AttributeValue::Text),
+            Self::Binary => bytes.map(AttributeValue::Binary),
+        };
+        value.filter(|value| !value.as_bytes().is_empty())
     }
 }
 
@@ -316,43 +325,59 @@ fn check_count(count: usize) -> Result<(), Refusal> {
 //   any script, and hyphens, underscores and dots; other characters are InvalidParameterValue.
 // Source: recorded
 // Test: tests/scenarios/attributes_of_messages.txt#Names have letters and digits of any script.
-fn check_name(name: &str) -> Result<(), Refusal> {
-    let is_reserved = |prefix: &str| {
-        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    let is_name_character = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.is_empty() {
-        return Err(Refusal::invalid("The request must contain non-empty message attribute name."));
-    }
-    if name.len() > MESSAGE_ATTRIBUTE_NAME_LENGTH {
-        return Err(Refusal::invalid(format!(
-            "Message (user) attribute name must be shorter than {MESSAGE_ATTRIBUTE_NAME_LENGTH} \
-             Bytes"
-        )));
-    }
-    if let Some(character) = name.chars().find(|character| !is_name_character(*character)) {
-        return Err(Refusal::invalid(format!(
-            "Invalid non-alphanumeric character '#x{:X}' was found in the message attribute name. \
-             Can only include alphanumeric characters, hyphens, underscores, or dots.",
-            u32::from(character)
-        )));
-    }
-    if is_reserved("AWS.") || is_reserved("Amazon.") {
-        return Err(Refusal::invalid(
+const NAMES: NameRules = NameRules {
+    own: &[],
+    is_letter_or_digit: |character| character.is_alphanumeric(),
+    too_long: "Message (user) attribute name must be shorter than 256 Bytes",
+    starts_with_dot: "You can't start message attribute name with '.'.",
+    ends_with_dot: "You can't end message attribute name with '.'.",
+    has_two_dots: "You can't use '..' in message attribute name.",
+};
+
+/// How SQS and SNS differ about the names of attributes.
+pub(super) struct NameRules {
+    /// Beginnings of names that are reserved for the service but can be sent to it.
+    pub own: &'static [&'static str],
+    pub is_letter_or_digit: fn(char) -> bool,
+    pub too_long: &'static str,
+    pub starts_with_dot: &'static str,
+    pub ends_with_dot: &'static str,
+    pub has_two_dots: &'static str,
+}
+
+impl NameRules {
+    /// Checks the name of an attribute. The error is the sentence for the caller.
+    pub fn check(&self, name: &str) -> Result<(), String> {
+        let own = self.own.iter().find_map(|beginning| name.strip_prefix(beginning));
+        let rest = own.unwrap_or(name);
+        let is_reserved = |prefix: &str| {
+            rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let is_usual = |c: char| (self.is_letter_or_digit)(c) || matches!(c, '_' | '-' | '.');
+        let fault = if rest.is_empty() {
+            "The request must contain non-empty message attribute name."
+        } else if name.len() > MESSAGE_ATTRIBUTE_NAME_LENGTH {
+            self.too_long
+        } else if is_reserved("AWS.") || is_reserved("Amazon.") {
             "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These \
-             strings are reserved for internal use.",
-        ));
+             strings are reserved for internal use."
+        } else if rest.starts_with('.') {
+            self.starts_with_dot
+        } else if rest.ends_with('.') {
+            self.ends_with_dot
+        } else if rest.contains("..") {
+            self.has_two_dots
+        } else if let Some(character) = rest.chars().find(|character| !is_usual(*character)) {
+            return Err(format!(
+                "Invalid non-alphanumeric character '#x{:X}' was found in the message attribute \
+                 name. Can only include alphanumeric characters, hyphens, underscores, or dots.",
+                u32::from(character)
+            ));
+        } else {
+            return Ok(());
+        };
+        Err(fault.to_owned())
     }
-    if name.starts_with('.') {
-        return Err(Refusal::invalid("You can't start message attribute name with '.'."));
-    }
-    if name.ends_with('.') {
-        return Err(Refusal::invalid("You can't end message attribute name with '.'."));
-    }
-    if name.contains("..") {
-        return Err(Refusal::invalid("You can't use '..' in message attribute name."));
-    }
-    Ok(())
 }
 
 // Rule (SendMessage, SendMessageBatch): the value of an attribute is not empty: "Message (user)
@@ -370,10 +395,7 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
     let data_type =
         given.data_type.filter(|data_type| !data_type.is_empty()).ok_or_else(|| no_type(name))?;
     let base = BaseType::of(&data_type).ok_or_else(|| bad_type(name))?;
-    let value = match base {
-        BaseType::String | BaseType::Number => given.string_value.map(AttributeValue::Text),
-        BaseType::Binary => given.binary_value.map(AttributeValue::Binary),
-    };
+    let value = base.value(given.string_value, given.binary_value);
     let value = value.ok_or_else(|| no_value(name, base))?;
     Ok(MessageAttribute { data_type, value })
 }
@@ -437,7 +459,7 @@ fn no_value(name: &str, base: BaseType) -> Refusal {
 //   tests/recorded/sqs-attributes.jsonl#sqs-query-send-empty-list-values,
 //   src/api/sqs/dialect.rs::requests_of_both_protocols_are_one
 //
-/// The refusal of an attribute with a list of values in a request of this operation.
+/// Returns the refusal of an attribute with a list of values in a request of this operation.
 pub fn lists_not_supported(operation: &str) -> Refusal {
     Refusal::new(
         Kind::UnsupportedOperation,
@@ -450,7 +472,7 @@ pub fn lists_not_supported(operation: &str) -> Refusal {
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 // Test: src/domain/message_attributes.rs::numbers_are_decimal_and_within_bounds
 //
-/// Whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
+/// Returns whether a text is a decimal number with at most 38 significant digits, zero or between 10^-128
 /// and 10^126 in size. An exponent may be given.
 pub(super) fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);

@@ -1,14 +1,15 @@
-//! The rules for a message's body, and the characters that any text of a message may have.
+//! The rules for message bodies, and the characters allowed in all texts of a message.
 
 use super::{Kind, Refusal};
 
-/// The characters that AWS lists in its refusals.
+/// The allowed characters as AWS lists them in its errors.
 pub(super) const ALLOWED_CHARACTERS: &str = "#x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | \
                                              [#x10000-#x10FFFF]";
 
-/// Checks MessageBody: it must be there, not be empty, and have allowed characters only.
+/// Checks that MessageBody exists, is not empty, and has only allowed characters.
 ///
-/// Refused with MissingParameter or InvalidMessageContents. AWS page: API_SendMessage.
+/// Rejects with MissingParameter or InvalidMessageContents.
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub fn check(body: Option<&str>) -> Result<&str, Refusal> {
     let body =
         body.filter(|body| !body.is_empty()).ok_or_else(|| Refusal::missing("MessageBody"))?;
@@ -25,8 +26,8 @@ pub fn check(body: Option<&str>) -> Result<&str, Refusal> {
     }
 }
 
-/// Checks the size in bytes of a message, attributes included, against the queue's
-/// MaximumMessageSize; equal is allowed. The sentence differs for an entry of a batch.
+/// Checks the bytes of a message, including attributes, against the queue's MaximumMessageSize, which is
+/// itself allowed. The error text differs for an entry of a batch.
 pub fn check_size(bytes: usize, maximum: u32, in_batch: bool) -> Result<(), Refusal> {
     if bytes <= maximum as usize {
         return Ok(());
@@ -37,10 +38,10 @@ pub fn check_size(bytes: usize, maximum: u32, in_batch: bool) -> Result<(), Refu
     )))
 }
 
-/// The first character that no text of a message may have.
+/// Returns the first forbidden character of a text, if any.
 ///
-/// Only control characters and two non-characters are forbidden, so bytes that can begin neither
-/// are passed over in blocks, which the compiler turns into vector instructions.
+/// Only control characters and two non-characters are forbidden. Bytes that can begin neither are skipped
+/// in blocks, which the compiler turns into vector instructions.
 #[expect(clippy::needless_bitwise_bool, reason = "branches would keep the loop scalar")]
 pub(super) fn forbidden_character(text: &str) -> Option<char> {
     const LEAD_BYTE_OF_NON_CHARACTERS: u8 = 0xEF;

@@ -1,6 +1,6 @@
-//! MessageStructure: one text for everybody, or with `json` one for each protocol.
+//! MessageStructure: one text for all subscribers, or with `json` one for each protocol.
 //!
-//! AWS page: API_Publish, and "Creating different payloads for each protocol" there.
+//! Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use super::Refusal;
 /// The texts of a published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageTexts<'a> {
-    /// What everybody gets for whom there is nothing else.
+    /// The default text, for protocols without a text of their own.
     default: Cow<'a, str>,
-    /// What the message says for each key of its JSON.
+    /// The text for each key of the JSON.
     by_protocol: HashMap<String, Text>,
 }
 
-/// A text, or nothing where JSON has something else, of which no tree is made.
+/// A JSON string, or `None` for any other JSON value, for which no tree is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Text(Option<String>);
 
@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for Reading {
         Ok(Text(None))
     }
 
-    // What is inside is read as everything else is, because JSON has its limits of nesting.
+    // Nested values are read too, so that the parser's limit of nesting applies.
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Text, A::Error> {
         while elements.next_element::<Text>()?.is_some() {}
         Ok(Text(None))
@@ -75,16 +75,16 @@ impl<'de> Visitor<'de> for Reading {
 }
 
 impl<'a> MessageTexts<'a> {
-    /// The same text for everybody.
+    /// Returns one text for all subscribers.
     pub fn same(message: &'a str) -> Self {
         Self { default: Cow::Borrowed(message), by_protocol: HashMap::new() }
     }
 
-    /// The texts of a message whose MessageStructure is `json`: an object with a text for
-    /// `default` and for any protocols. A key that is repeated has its last value, against the
-    /// documentation but as AWS does.
+    /// Returns the texts of a message whose MessageStructure is `json`: an object with a text for
+    /// `default` and for any protocols. A repeated key has its last value: AWS does so, contrary to its
+    /// documentation.
     ///
-    /// Refused with InvalidParameter.
+    /// Rejects with InvalidParameter.
     pub fn parse(message: &str) -> Result<Self, Refusal> {
         let Ok(mut by_protocol) = serde_json::from_str::<HashMap<String, Text>>(message) else {
             return Err(refuse("JSON message body failed to parse"));
@@ -95,10 +95,10 @@ impl<'a> MessageTexts<'a> {
         Ok(Self { default: Cow::Owned(default), by_protocol })
     }
 
-    /// The one text of a message whose MessageStructure is `json` and which goes to a single
-    /// receiver, of a protocol or platform: its own or the `default`, of which one will do.
+    /// Returns the text of a message whose MessageStructure is `json` for a single endpoint of a protocol
+    /// or platform: its own text or the `default`, one of which suffices.
     ///
-    /// Refused with InvalidParameter.
+    /// Rejects with InvalidParameter.
     // Rule (Publish): a structured message for one device or phone needs a text for it or a `default`.
     // Source: reported, evanshortiss/sns-mobile#6
     // Test: src/domain/message_structure.rs::a_single_receiver_gets_its_own_text_or_the_default_and_needs_but_one
@@ -116,7 +116,7 @@ impl<'a> MessageTexts<'a> {
         )))
     }
 
-    /// The text for subscribers of a protocol, such as `sqs`, or of a platform, such as `GCM`.
+    /// Returns the text for subscribers of a protocol, such as `sqs`, or of a platform, such as `GCM`.
     pub fn for_protocol(&self, protocol: &str) -> &str {
         let own = self.by_protocol.get(protocol).and_then(|Text(text)| text.as_deref());
         own.unwrap_or(&self.default)

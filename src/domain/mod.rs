@@ -1,6 +1,7 @@
 //! Values and rules of SQS and SNS without any I/O: nothing here reads a clock, a row or a socket.
 
 pub mod address;
+pub mod arn;
 pub mod batch;
 pub mod delivery_outcome;
 pub mod delivery_policy;
@@ -11,6 +12,7 @@ pub mod fairness;
 pub mod fifo;
 pub mod filter_policy;
 pub mod host;
+pub mod json_object;
 pub mod json_text;
 pub mod limits;
 pub mod message_attributes;
@@ -32,6 +34,5 @@ pub mod tags;
 pub mod timestamp;
 pub mod topic_address;
 pub mod topic_attributes;
-pub mod topic_policy;
 
 pub use refusal::{Kind, Refusal};

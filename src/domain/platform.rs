@@ -1,23 +1,25 @@
-//! Mobile push: what platform applications and their endpoints are called, and their attributes.
+//! Mobile push: the names and attributes of platform applications and their endpoints.
 //!
-//! Messages for devices never leave this machine, so credentials are neither tried nor kept: any
-//! will do, and a digest tells whether two are the same. Tokens are taken as they come, where AWS
-//! wants hexadecimal digits for Apple's platforms.
+//! Messages for devices never leave this machine, so credentials are neither verified nor stored: any are
+//! accepted, and a digest shows whether two are the same. Tokens are not validated, while AWS requires
+//! hexadecimal digits for Apple's platforms.
 //!
-//! AWS pages: API_CreatePlatformApplication, API_SetPlatformApplicationAttributes,
-//! API_CreatePlatformEndpoint, API_SetEndpointAttributes.
+//! Sources: <https://docs.aws.amazon.com/sns/latest/api/API_CreatePlatformApplication.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_SetPlatformApplicationAttributes.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_CreatePlatformEndpoint.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_SetEndpointAttributes.html>
 
 use super::Refusal;
 use super::address::{is_account, partition};
+use super::arn::Arn;
 use super::digest::sha256_hex;
 use super::limits::{CUSTOM_USER_DATA_BYTES, PLATFORM_APPLICATION_NAME_LENGTH};
-use super::topic_address::elements;
 use super::topic_attributes::parse_bool;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The push services of SNS. The reference names the first four; the others are still there.
+/// The push services of SNS. The API reference lists the first four; AWS still supports the others.
 const PLATFORMS: [&str; 11] = [
     "ADM",
     "APNS",
@@ -34,16 +36,16 @@ const PLATFORMS: [&str; 11] = [
 const GCM: &str = "GCM";
 const BAIDU: &str = "BAIDU";
 
-/// Which application is meant, not that there is one.
+/// The address of a platform application, which may not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApplicationAddress {
     /// The twelve digits of the owner's account.
     pub account: String,
     /// The region.
     pub region: String,
-    /// The push service, for instance `GCM`.
+    /// The push service, such as `GCM`.
     pub platform: String,
-    /// The application's name.
+    /// The name of the application.
     pub name: String,
 }
 
@@ -68,12 +70,12 @@ impl ApplicationAddress {
     }
 }
 
-/// Which endpoint is meant, not that there is one.
+/// The address of an endpoint, which may not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndpointAddress {
     /// Its application.
     pub application: ApplicationAddress,
-    /// Names the endpoint by itself.
+    /// The unique part of the ARN.
     pub id: Uuid,
 }
 
@@ -95,14 +97,13 @@ impl EndpointAddress {
 
     /// The endpoint of an ARN in whichever region, if it can be one.
     pub fn read(arn: &str) -> Option<Self> {
-        let region = arn.split(':').nth(3)?;
-        Self::from_arn("EndpointArn", arn, region).ok()?
+        Self::from_arn("EndpointArn", arn, Arn::parse(arn)?.region).ok()?
     }
 }
 
-/// Whether an ARN is one of an endpoint, as far as its beginning tells.
+/// Returns whether the resource of an ARN is an endpoint.
 pub fn is_endpoint_arn(arn: &str) -> bool {
-    arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("endpoint/"))
+    Arn::parse(arn).is_some_and(|arn| arn.resource.starts_with("endpoint/"))
 }
 
 /// The account of an ARN, and what its resource has between slashes after the kind.
@@ -112,15 +113,15 @@ fn parts<const N: usize>(
     region: &str,
     kind: &str,
 ) -> Result<(String, [String; N]), Refusal> {
-    let [prefix, _, service, of_region, account, resource] = elements(parameter, arn)?;
-    if prefix != "arn" || service != "sns" || of_region != region || !is_account(account) {
+    let arn = Arn::of_parameter(parameter, arn)?;
+    if arn.service != "sns" || arn.region != region || !is_account(arn.account) {
         return Err(Refusal::invalid_parameter(parameter));
     }
-    let mut segments = resource.split('/');
+    let mut segments = arn.resource.split('/');
     let is_kind = segments.next() == Some(kind);
     let segments: Vec<_> = segments.map(str::to_owned).collect();
     match <[String; N]>::try_from(segments) {
-        Ok(segments) if is_kind => Ok((account.to_owned(), segments)),
+        Ok(segments) if is_kind => Ok((arn.account.to_owned(), segments)),
         _ => Err(Refusal::invalid_parameter_because(
             parameter,
             "Wrong number of slashes in relative portion of the ARN.",
@@ -128,7 +129,7 @@ fn parts<const N: usize>(
     }
 }
 
-/// Checks the name that CreatePlatformApplication was given.
+/// Checks the name given to CreatePlatformApplication.
 pub fn check_application_name(name: &str) -> Result<(), Refusal> {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let reason = if name.is_empty() {
@@ -143,7 +144,7 @@ pub fn check_application_name(name: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid_parameter_because(name, reason))
 }
 
-/// Checks the platform that CreatePlatformApplication was given.
+/// Checks the platform given to CreatePlatformApplication.
 pub fn check_platform(platform: &str) -> Result<(), Refusal> {
     if PLATFORMS.contains(&platform) {
         return Ok(());
@@ -181,16 +182,16 @@ const TOKEN: &str = "Token";
 /// The attributes of a platform application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplicationAttributes {
-    /// Those that are shown, by AWS's names; none of them is empty.
+    /// The attributes that are returned, by AWS's names; none is empty.
     shown: IndexMap<String, String>,
-    /// SHA-256 of PlatformCredential and of PlatformPrincipal. The texts themselves are not kept.
+    /// SHA-256 of PlatformCredential and of PlatformPrincipal. The texts themselves are not stored.
     secrets: IndexMap<String, String>,
 }
 
 impl ApplicationAttributes {
-    /// Reads the attributes that CreatePlatformApplication was given.
+    /// Reads the attributes given to CreatePlatformApplication.
     ///
-    /// Refused with InvalidParameter: unknown names, bad values, half of the credentials.
+    /// Rejects unknown names, bad values and incomplete credentials with InvalidParameter.
     pub fn create(platform: &str, given: &IndexMap<String, String>) -> Result<Self, Refusal> {
         let has = |name: &str| given.get(name).is_some_and(|value| !value.is_empty());
         match (has(PRINCIPAL), has(CREDENTIAL)) {
@@ -209,10 +210,10 @@ impl ApplicationAttributes {
         }
     }
 
-    /// Changes the attributes that SetPlatformApplicationAttributes was given; an empty value
-    /// removes one.
+    /// Changes the attributes given to SetPlatformApplicationAttributes. An empty value removes an
+    /// attribute.
     ///
-    /// Refused with InvalidParameter, and then nothing has changed.
+    /// Rejects with InvalidParameter, without changing any attribute.
     pub fn set(&mut self, platform: &str, given: &IndexMap<String, String>) -> Result<(), Refusal> {
         let mut changed = self.clone();
         for (name, value) in given {
@@ -222,7 +223,7 @@ impl ApplicationAttributes {
         if platform == GCM
             && let Some(credential) = credential
         {
-            // The credential of FCM's present API is a key file; that of the old one a word.
+            // The credential of FCM's current API is a key file; that of the old API is a single word.
             let is_file = credential.trim_start().starts_with('{');
             let method = if is_file { "Token" } else { "Key" };
             changed.shown.insert(AUTHENTICATION_METHOD.to_owned(), method.to_owned());
@@ -267,20 +268,20 @@ impl ApplicationAttributes {
         Ok(())
     }
 
-    /// Whether messages go out.
+    /// Returns whether the application delivers messages.
     pub fn is_enabled(&self) -> bool {
         self.shown.get(ENABLED).is_none_or(|enabled| enabled == "true")
     }
 
-    /// Whether another CreatePlatformApplication of the same name, which `other` was read from,
-    /// says something else than this: it may say less.
+    /// Returns whether `other`, from another CreatePlatformApplication with the same name, contradicts these
+    /// attributes. It may omit some.
     pub fn differ_from_given(&self, other: &Self) -> bool {
         let shown = self.shown();
         other.shown.iter().any(|(name, value)| shown.get(name) != Some(value))
             || other.secrets.iter().any(|(name, digest)| self.secrets.get(name) != Some(digest))
     }
 
-    /// The attributes that GetPlatformApplicationAttributes shows.
+    /// Returns the attributes for GetPlatformApplicationAttributes.
     pub fn shown(&self) -> IndexMap<String, String> {
         let mut shown = IndexMap::from([(ENABLED.to_owned(), "true".to_owned())]);
         shown.extend(self.shown.clone());
@@ -288,19 +289,19 @@ impl ApplicationAttributes {
     }
 }
 
-/// The attributes of an endpoint, its token among them.
+/// The attributes of an endpoint, including its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointAttributes {
-    /// What the push service knows the device by.
+    /// The identifier of the device at the push service.
     pub token: String,
-    /// The others that were set, by AWS's names; none of them is empty.
+    /// The other attributes, by AWS's names; none is empty.
     pub others: IndexMap<String, String>,
 }
 
 impl EndpointAttributes {
-    /// Reads what CreatePlatformEndpoint was given.
+    /// Reads the attributes given to CreatePlatformEndpoint.
     ///
-    /// Refused with InvalidParameter.
+    /// Rejects with InvalidParameter.
     pub fn create(
         platform: &str,
         token: &str,
@@ -318,9 +319,9 @@ impl EndpointAttributes {
         Ok(attributes)
     }
 
-    /// Changes the attributes that SetEndpointAttributes was given.
+    /// Changes the attributes given to SetEndpointAttributes.
     ///
-    /// Refused with InvalidParameter, and then nothing has changed.
+    /// Rejects with InvalidParameter, without changing any attribute.
     pub fn set(&mut self, platform: &str, given: &IndexMap<String, String>) -> Result<(), Refusal> {
         let mut changed = self.clone();
         for (name, value) in given {
@@ -339,7 +340,7 @@ impl EndpointAttributes {
         Ok(())
     }
 
-    /// Apple's tokens are shown in lower case, and so are the same whichever case they come in.
+    /// Returns a token as it is stored: Apple's tokens are case-insensitive and stored in lower case.
     fn set_token(&mut self, platform: &str, token: &str) -> Result<(), Refusal> {
         if token.is_empty() {
             return Err(Refusal::invalid_parameter_because(TOKEN, "cannot be empty"));
@@ -356,22 +357,21 @@ impl EndpointAttributes {
         }
     }
 
-    /// Whether messages are delivered.
+    /// Returns whether the endpoint receives messages.
     pub fn is_enabled(&self) -> bool {
         self.others.get(ENABLED).is_none_or(|enabled| enabled == "true")
     }
 
-    /// Whether another CreatePlatformEndpoint with the same token, which `other` was read from,
-    /// says something else than this. It may be silent about whether the endpoint is enabled, so
-    /// that an app can register again after a push service has turned its endpoint off; but no
-    /// user data is other user data.
+    /// Returns whether `other`, from another CreatePlatformEndpoint with the same token, contradicts these
+    /// attributes. It may omit `Enabled`, so that an app can register again after a push service has
+    /// disabled its endpoint. Missing user data differs from existing user data.
     pub fn differ_from_given(&self, other: &Self) -> bool {
         let shown = self.shown();
         other.others.iter().any(|(name, value)| shown.get(name) != Some(value))
             || other.others.get(CUSTOM_USER_DATA) != self.others.get(CUSTOM_USER_DATA)
     }
 
-    /// The attributes that GetEndpointAttributes shows.
+    /// Returns the attributes for GetEndpointAttributes.
     pub fn shown(&self) -> IndexMap<String, String> {
         let mut shown = IndexMap::from([
             (ENABLED.to_owned(), "true".to_owned()),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::address::bad_name;
 use super::policy::{self, Policy};
@@ -16,7 +17,8 @@ use super::redrive::{RedriveAllowPolicy, RedrivePolicy};
 use super::{Kind, Refusal, limits};
 
 /// Where a deduplication id must be unique: DeduplicationScope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum DeduplicationScope {
     /// `queue`
     #[default]
@@ -26,7 +28,8 @@ pub enum DeduplicationScope {
 }
 
 /// What a FIFO queue's throughput quota counts: FifoThroughputLimit. Squab has no such quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum FifoThroughputLimit {
     /// `perQueue`
     #[default]
@@ -56,8 +59,8 @@ pub struct QueueAttributes {
     pub redrive_allow_policy: Option<RedriveAllowPolicy>,
 }
 
-/// The name of an attribute of a queue. Read-only are QueueArn, the timestamps and the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The name of an attribute of a queue, in the order in which attributes are shown. Read-only are QueueArn, the timestamps and the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum AttributeName {
     VisibilityTimeout,
@@ -84,66 +87,20 @@ pub enum AttributeName {
 }
 
 impl AttributeName {
-    /// Every name, in the order in which attributes are shown.
-    pub const ALL: [Self; 21] = [
-        Self::VisibilityTimeout,
-        Self::DelaySeconds,
-        Self::MaximumMessageSize,
-        Self::MessageRetentionPeriod,
-        Self::ReceiveMessageWaitTimeSeconds,
-        Self::SqsManagedSseEnabled,
-        Self::KmsMasterKeyId,
-        Self::KmsDataKeyReusePeriodSeconds,
-        Self::Policy,
-        Self::RedrivePolicy,
-        Self::RedriveAllowPolicy,
-        Self::FifoQueue,
-        Self::ContentBasedDeduplication,
-        Self::DeduplicationScope,
-        Self::FifoThroughputLimit,
-        Self::QueueArn,
-        Self::CreatedTimestamp,
-        Self::LastModifiedTimestamp,
-        Self::ApproximateNumberOfMessages,
-        Self::ApproximateNumberOfMessagesNotVisible,
-        Self::ApproximateNumberOfMessagesDelayed,
-    ];
-
-    /// The name as AWS writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::VisibilityTimeout => "VisibilityTimeout",
-            Self::DelaySeconds => "DelaySeconds",
-            Self::MaximumMessageSize => "MaximumMessageSize",
-            Self::MessageRetentionPeriod => "MessageRetentionPeriod",
-            Self::ReceiveMessageWaitTimeSeconds => "ReceiveMessageWaitTimeSeconds",
-            Self::SqsManagedSseEnabled => "SqsManagedSseEnabled",
-            Self::KmsMasterKeyId => "KmsMasterKeyId",
-            Self::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
-            Self::Policy => "Policy",
-            Self::RedrivePolicy => "RedrivePolicy",
-            Self::RedriveAllowPolicy => "RedriveAllowPolicy",
-            Self::FifoQueue => "FifoQueue",
-            Self::ContentBasedDeduplication => "ContentBasedDeduplication",
-            Self::DeduplicationScope => "DeduplicationScope",
-            Self::FifoThroughputLimit => "FifoThroughputLimit",
-            Self::QueueArn => "QueueArn",
-            Self::CreatedTimestamp => "CreatedTimestamp",
-            Self::LastModifiedTimestamp => "LastModifiedTimestamp",
-            Self::ApproximateNumberOfMessages => "ApproximateNumberOfMessages",
-            Self::ApproximateNumberOfMessagesNotVisible => "ApproximateNumberOfMessagesNotVisible",
-            Self::ApproximateNumberOfMessagesDelayed => "ApproximateNumberOfMessagesDelayed",
-        }
+    /// Returns the name as AWS writes it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the names of the attributes that CreateQueue takes.
     pub fn settable() -> impl Iterator<Item = &'static str> {
-        Self::ALL.into_iter().take_while(|name| *name != Self::QueueArn).map(Self::as_str)
+        let all = Self::VARIANTS.iter().copied();
+        all.take_while(|name| *name != Self::QueueArn).map(Self::as_str)
     }
 
-    /// The attribute of this name. Names are case-sensitive.
+    /// Returns the attribute of this name. Names are case-sensitive.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|attribute| attribute.as_str() == name)
+        name.parse().ok()
     }
 }
 
@@ -165,7 +122,7 @@ const ONLY_OF_FIFO: [AttributeName; 4] = [
 // Source: reported, aws/aws-sdk-ruby#1350
 // Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown, tests/scenarios/queues.txt#What a new queue shows
 //
-/// The refusal of a name that is unknown, or has no place where it was given.
+/// Returns the refusal of a name that is unknown, or has no place where it was given.
 pub fn unknown_attribute(name: &str) -> Refusal {
     Refusal::new(Kind::InvalidAttributeName, format!("Unknown Attribute {name}."))
 }
@@ -175,7 +132,7 @@ pub fn unknown_attribute(name: &str) -> Refusal {
 // Source: recorded
 // Test: src/domain/queue_attributes.rs::names_out_of_place_are_unknown
 //
-/// Whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
+/// Returns whether the attributes given to CreateQueue ask for a FIFO queue. FifoQueue may only be true,
 /// in any case of its letters; a standard queue has no such attribute.
 pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
     let name = AttributeName::FifoQueue;
@@ -193,7 +150,7 @@ impl QueueAttributes {
     // Source: recorded
     // Test: src/domain/queue_attributes.rs::new_queues_show_what_aws_shows
     //
-    /// The attributes of a queue that was created without any.
+    /// Returns the attributes of a queue that was created without any.
     pub fn defaults(fifo: bool) -> Self {
         Self {
             fifo,
@@ -214,7 +171,7 @@ impl QueueAttributes {
         }
     }
 
-    /// The attributes of a new queue; `fifo_name` says whether its name ends with `.fifo`.
+    /// Returns the attributes of a new queue; `fifo_name` says whether its name ends with `.fifo`.
     ///
     /// Refused with InvalidAttributeName, InvalidAttributeValue, or InvalidParameterValue for a
     /// RedrivePolicy and for a name that does not fit FifoQueue.
@@ -227,7 +184,7 @@ impl QueueAttributes {
         for (name, value) in given {
             attributes.assign(name, value)?;
         }
-        attributes.settle(given)?;
+        attributes.apply_dependencies(given)?;
         Ok(attributes)
     }
 
@@ -252,7 +209,7 @@ impl QueueAttributes {
         for (name, value) in given {
             attributes.assign(name, value)?;
         }
-        attributes.settle(given)?;
+        attributes.apply_dependencies(given)?;
         *self = attributes;
         Ok(())
     }
@@ -262,7 +219,7 @@ impl QueueAttributes {
     // Source: recorded
     // Test: src/domain/queue_attributes.rs::only_given_attributes_are_compared_with_current_values
     //
-    /// The first of the given attributes whose value is not the current one. Attributes that were
+    /// Returns the first of the given attributes whose value is not the current one. Attributes that were
     /// not given do not matter, nor does the spelling of numbers and JSON. A value that no queue can
     /// have is a difference.
     pub fn first_difference(&self, given: &IndexMap<String, String>) -> Option<String> {
@@ -304,15 +261,15 @@ impl QueueAttributes {
     // Rule (GetQueueAttributes): attributes without a value are left out, whether they are asked for by
     //   name or with All.
     // Source: recorded
-    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: a key
+    // Test: tests/scenarios/queues.txt#What a new queue shows, tests/scenarios/queues.txt#Encryption: setting a key disables SSE-SQS
     //
-    /// The attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
+    /// Returns the attributes as GetQueueAttributes shows them for `All`, without the read-only ones.
     /// Those that have no value, or none for this type of queue, are left out. A queue created
     /// with what is shown has the same attributes.
     pub fn shown(&self) -> Vec<(&'static str, String)> {
-        AttributeName::ALL
-            .into_iter()
-            .filter_map(|name| self.value(name).map(|value| (name.as_str(), value)))
+        AttributeName::VARIANTS
+            .iter()
+            .filter_map(|name| self.value(*name).map(|value| (name.as_str(), value)))
             .collect()
     }
 
@@ -334,8 +291,9 @@ impl QueueAttributes {
         }
     }
 
-    /// The value of one settable attribute as it is shown; none for the read-only ones.
+    /// Returns the value of one settable attribute as it is shown; none for the read-only ones.
     pub fn value(&self, name: AttributeName) -> Option<String> {
+        let of_fifo = |value: &str| self.fifo.then(|| value.to_owned());
         match name {
             AttributeName::VisibilityTimeout => Some(self.visibility_timeout.to_string()),
             AttributeName::DelaySeconds => Some(self.delay_seconds.to_string()),
@@ -356,30 +314,14 @@ impl QueueAttributes {
             AttributeName::RedriveAllowPolicy => {
                 self.redrive_allow_policy.as_ref().map(|policy| policy.text.clone())
             }
-            AttributeName::FifoQueue => self.fifo.then(|| "true".to_owned()),
+            AttributeName::FifoQueue => of_fifo("true"),
             AttributeName::ContentBasedDeduplication => {
                 self.fifo.then(|| self.content_based_deduplication.to_string())
             }
-            AttributeName::DeduplicationScope => self.fifo.then(|| {
-                match self.deduplication_scope {
-                    DeduplicationScope::Queue => "queue",
-                    DeduplicationScope::MessageGroup => "messageGroup",
-                }
-                .to_owned()
-            }),
-            AttributeName::FifoThroughputLimit => self.fifo.then(|| {
-                match self.fifo_throughput_limit {
-                    FifoThroughputLimit::PerQueue => "perQueue",
-                    FifoThroughputLimit::PerMessageGroupId => "perMessageGroupId",
-                }
-                .to_owned()
-            }),
-            AttributeName::QueueArn
-            | AttributeName::CreatedTimestamp
-            | AttributeName::LastModifiedTimestamp
-            | AttributeName::ApproximateNumberOfMessages
-            | AttributeName::ApproximateNumberOfMessagesNotVisible
-            | AttributeName::ApproximateNumberOfMessagesDelayed => None,
+            AttributeName::DeduplicationScope => of_fifo(self.deduplication_scope.into()),
+            AttributeName::FifoThroughputLimit => of_fifo(self.fifo_throughput_limit.into()),
+            // The others are read-only.
+            _ => None,
         }
     }
 
@@ -423,7 +365,7 @@ impl QueueAttributes {
             }
             AttributeName::Policy => {
                 self.policy = unless_empty(value, |text| {
-                    policy::check(text).map(|()| Arc::new(Policy::read(text)))
+                    policy::queue::check(text).map(|()| Arc::new(Policy::read(text)))
                 })?;
             }
             AttributeName::RedrivePolicy => {
@@ -436,33 +378,17 @@ impl QueueAttributes {
                 self.content_based_deduplication = boolean(attribute, value)?;
             }
             AttributeName::DeduplicationScope if self.fifo => {
-                self.deduplication_scope = match value {
-                    "queue" => DeduplicationScope::Queue,
-                    "messageGroup" => DeduplicationScope::MessageGroup,
-                    _ => return Err(invalid(attribute)),
-                };
+                self.deduplication_scope = value.parse().map_err(|_| invalid(attribute))?;
             }
             AttributeName::FifoThroughputLimit if self.fifo => {
-                self.fifo_throughput_limit = match value {
-                    "perQueue" => FifoThroughputLimit::PerQueue,
-                    "perMessageGroupId" => FifoThroughputLimit::PerMessageGroupId,
-                    _ => return Err(invalid(attribute)),
-                };
+                self.fifo_throughput_limit = value.parse().map_err(|_| invalid(attribute))?;
             }
             AttributeName::FifoQueue if self.fifo => keep_fifo(value)?,
             AttributeName::DeduplicationScope | AttributeName::FifoThroughputLimit => {
                 return Err(only_for_fifo(attribute));
             }
-            AttributeName::FifoQueue
-            | AttributeName::ContentBasedDeduplication
-            | AttributeName::QueueArn
-            | AttributeName::CreatedTimestamp
-            | AttributeName::LastModifiedTimestamp
-            | AttributeName::ApproximateNumberOfMessages
-            | AttributeName::ApproximateNumberOfMessagesNotVisible
-            | AttributeName::ApproximateNumberOfMessagesDelayed => {
-                return Err(unknown_attribute(name));
-            }
+            // The others are read-only, or of FIFO queues.
+            _ => return Err(unknown_attribute(name)),
         }
         Ok(())
     }
@@ -483,7 +409,7 @@ impl QueueAttributes {
     // Test: src/domain/queue_attributes.rs::two_kinds_of_encryption_at_once_are_refused
     //
     /// Applies the rules between attributes, after all given values were taken over.
-    fn settle(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
+    fn apply_dependencies(&mut self, given: &IndexMap<String, String>) -> Result<(), Refusal> {
         if self.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId
             && self.deduplication_scope != DeduplicationScope::MessageGroup
         {
@@ -860,7 +786,7 @@ mod tests {
         #[test]
         fn any_values_are_taken_or_refused(
             values in prop::collection::vec(
-                (prop::sample::select(AttributeName::ALL.to_vec()), "true|[0-9]{0,5}|.{0,9}"),
+                (prop::sample::select(AttributeName::VARIANTS), "true|[0-9]{0,5}|.{0,9}"),
                 1..6,
             ),
             fifo in any::<bool>(),

@@ -1,18 +1,18 @@
 //! Dead-letter rules: RedrivePolicy and RedriveAllowPolicy.
 //!
-//! AWS page: "Using dead-letter queues in Amazon SQS". Whether the target exists is for the engine
-//! to find out; [`check_target`] then says whether it will do.
-
-use serde_json::{Map, Value};
+//! Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+//! The engine looks the target up; [`check_target`] then decides whether it is valid.
 
 use super::address::QueueAddress;
+use super::json_object::JsonObject;
 use super::limits::{MAX_RECEIVE_COUNT, REDRIVE_SOURCES};
 use super::{Kind, Refusal};
+use serde_json::Value;
 
 /// A queue's RedrivePolicy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedrivePolicy {
-    /// The JSON as it was given: refusals quote it. What is shown is [`RedrivePolicy::shown`].
+    /// The JSON as given, which errors quote. [`RedrivePolicy::shown`] is what is returned.
     pub text: String,
     /// `deadLetterTargetArn`
     pub dead_letter_target_arn: String,
@@ -39,21 +39,21 @@ impl RedrivePolicy {
     /// Reads the attribute. Refused with InvalidParameterValue.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |reason: &str| refuse(text, reason);
-        let Ok(policy) = serde_json::from_str::<Map<String, Value>>(text) else {
+        let Some(mut policy) = JsonObject::parse_strictly(text) else {
             return Err(refuse("Redrive policy is not a valid JSON map."));
         };
-        let mandatory = |name: &str| {
-            policy.get(name).filter(|value| !value.is_null()).ok_or_else(|| {
+        let mut mandatory = |name: &str| {
+            policy.take(name).ok_or_else(|| {
                 refuse(&format!("Redrive policy does not contain mandatory attribute: {name}."))
             })
         };
         let count = mandatory(COUNT)?;
         let target = mandatory(TARGET)?;
-        if policy.keys().any(|key| !matches!(key.as_str(), TARGET | COUNT)) {
+        if policy.unknown().is_some() {
             let reason = format!("Only following attributes are supported: [{TARGET}, {COUNT}].");
             return Err(refuse(&reason));
         }
-        let Some(max_receive_count) = receive_count(count) else {
+        let Some(max_receive_count) = receive_count(&count) else {
             let count = count.as_str().map_or_else(|| count.to_string(), str::to_owned);
             return Err(refuse(&format!(
                 "Invalid value for maxReceiveCount: {count}, valid values are from {} to {} both \
@@ -163,7 +163,7 @@ pub fn check_target(
     target: Option<(&QueueAddress, bool, Option<&RedriveAllowPolicy>)>,
 ) -> Result<(), Refusal> {
     let refuse = |reason| Err(refuse(&policy.text, reason));
-    // Another owner is told before whether such a queue exists there.
+    // A wrong owner is reported before the existence of the queue.
     if policy.target().is_some_and(|target| target.account != source.account) {
         return refuse("Dead-letter target owner should be same as the source.");
     }
@@ -180,12 +180,17 @@ pub fn check_target(
     Ok(())
 }
 
+// Rule (ReceiveMessage): SQS itself moves dead letters: the Policy of the dead-letter queue is not evaluated, and a Deny in
+//   it stops nothing. RedriveAllowPolicy governs which queues may use it.
+// Source: inferred, AWS documents the redrive allow policy as the permission of a source queue and no other
+// Test: tests/isolation.rs::a_deny_of_a_dead_letter_queue_does_not_stop_its_source
+//
 // Rule (ReceiveMessage): a message that was received maxReceiveCount times moves to the dead-letter queue at the next
 //   attempt to receive it, with its MessageId, body and attributes.
 // Source: recorded
 // Test: tests/recorded/sqs.jsonl#sqs-dlq-received-from-dlq-after-move
 //
-/// Whether a message that was received this often is moved instead of being received again.
+/// Returns whether a message that was received this often is moved instead of being received again.
 pub fn to_dead_letter(received_count: i64, max_receive_count: u32) -> bool {
     received_count >= i64::from(max_receive_count)
 }
@@ -208,13 +213,13 @@ fn receive_count(value: &Value) -> Option<u32> {
 }
 
 fn permission(text: &str) -> Option<RedrivePermission> {
-    let mut policy: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let permission = policy.remove("redrivePermission")?;
-    let sources = policy.remove("sourceQueueArns");
-    if !policy.is_empty() {
+    let mut policy = JsonObject::parse_strictly(text)?;
+    let permission = policy.take_text("redrivePermission")?;
+    let sources = policy.take("sourceQueueArns");
+    if policy.unknown().is_some() {
         return None;
     }
-    match (permission.as_str()?, sources) {
+    match (permission.as_str(), sources) {
         ("allowAll", None) => Some(RedrivePermission::AllowAll),
         ("denyAll", None) => Some(RedrivePermission::DenyAll),
         ("byQueue", Some(sources)) => {

@@ -1,18 +1,19 @@
-//! Why a call is refused, in AWS's vocabulary and without HTTP.
+//! Why a call is rejected, in AWS's terms and without HTTP.
 //!
-//! A [`Refusal`] is a kind, which names a row of the table in `api::error`, and the sentence that
-//! the caller reads. What went wrong inside Squab travels as [`Kind::InternalFailure`], with the
-//! cause beside it for the log only.
+//! A [`Refusal`] consists of a kind, which names a row of the table in `api::error`, and the message that
+//! the caller gets. A failure inside Squab is [`Kind::InternalFailure`], with the cause for the log
+//! only.
 
 use std::borrow::Cow;
 use std::fmt;
+use strum::VariantArray;
 
-/// The errors that SQS, SNS and STS document, and those of the framework in front of them. `api::error`
-/// turns each into its names in both protocols, its status and its fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The documented errors of SQS, SNS and STS, and those of AWS's common framework. `api::error` maps each
+/// to its code in both protocols, its status and its fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum Kind {
-    // Modelled by SQS
+    // From the model of SQS
     QueueDoesNotExist,
     QueueNameExists,
     QueueDeletedRecently,
@@ -34,7 +35,7 @@ pub enum Kind {
     InvalidAddress,
     InvalidSecurity,
     RequestThrottled,
-    // Modelled by SNS
+    // From the model of SNS
     InvalidParameter,
     ParameterValueInvalid,
     NotFound,
@@ -49,9 +50,9 @@ pub enum Kind {
     SubscriptionLimitExceeded,
     TopicLimitExceeded,
     ReplayLimitExceeded,
-    // Modelled by STS
+    // From the model of STS
     MalformedPolicyDocument,
-    // Of the framework
+    // From the common framework
     ValidationError,
     InvalidParameterValue,
     MissingParameter,
@@ -65,7 +66,7 @@ pub enum Kind {
     RequestTooLarge,
     ServiceUnavailable,
     InternalFailure,
-    // Of signatures
+    // From signature verification
     MissingAuthenticationToken,
     InvalidClientTokenId,
     ExpiredToken,
@@ -75,81 +76,26 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[
-        Self::QueueDoesNotExist,
-        Self::QueueNameExists,
-        Self::QueueDeletedRecently,
-        Self::PurgeQueueInProgress,
-        Self::MessageNotInflight,
-        Self::ReceiptHandleIsInvalid,
-        Self::EmptyBatchRequest,
-        Self::TooManyEntriesInBatchRequest,
-        Self::BatchEntryIdsNotDistinct,
-        Self::BatchRequestTooLong,
-        Self::InvalidBatchEntryId,
-        Self::UnsupportedOperation,
-        Self::OverLimit,
-        Self::InvalidAttributeName,
-        Self::InvalidAttributeValue,
-        Self::InvalidMessageContents,
-        Self::InvalidIdFormat,
-        Self::ResourceNotFound,
-        Self::InvalidAddress,
-        Self::InvalidSecurity,
-        Self::RequestThrottled,
-        Self::InvalidParameter,
-        Self::ParameterValueInvalid,
-        Self::NotFound,
-        Self::EndpointDisabled,
-        Self::PlatformApplicationDisabled,
-        Self::InvalidState,
-        Self::UserError,
-        Self::OptedOut,
-        Self::VerificationFailed,
-        Self::TagLimitExceeded,
-        Self::FilterPolicyLimitExceeded,
-        Self::SubscriptionLimitExceeded,
-        Self::TopicLimitExceeded,
-        Self::ReplayLimitExceeded,
-        Self::MalformedPolicyDocument,
-        Self::ValidationError,
-        Self::InvalidParameterValue,
-        Self::MissingParameter,
-        Self::AccessDenied,
-        Self::InvalidAction,
-        Self::MissingAction,
-        Self::InvalidRequest,
-        Self::MalformedInput,
-        Self::MalformedQueryString,
-        Self::Serialization,
-        Self::RequestTooLarge,
-        Self::ServiceUnavailable,
-        Self::InternalFailure,
-        Self::MissingAuthenticationToken,
-        Self::InvalidClientTokenId,
-        Self::ExpiredToken,
-        Self::SignatureDoesNotMatch,
-        Self::IncompleteSignature,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
-/// A call that is not carried out: its kind and the sentence for the caller.
+/// The rejection of a call: its kind and the message for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The row of the error table.
     pub kind: Kind,
-    /// What the caller reads.
+    /// The message for the caller.
     pub message: Cow<'static, str>,
-    /// What only the log reads.
+    /// The cause, for the log only.
     pub internal: Option<String>,
 }
 
 impl Refusal {
-    /// Bytes of a sentence. It may quote the request, whose size must not become the answer's; what
-    /// is longer is cut.
+    /// Maximum bytes of a message, which may quote the request. Longer messages are truncated, so that a
+    /// large request does not cause a large response.
     pub const LONGEST: usize = 2_560;
 
-    /// A refusal of this kind with this sentence.
+    /// Returns a refusal of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         let mut message = message.into();
         if message.len() > Self::LONGEST {
@@ -167,7 +113,7 @@ impl Refusal {
         )
     }
 
-    /// InvalidParameterValue with a sentence of its own.
+    /// InvalidParameterValue with this message.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidParameterValue, message)
     }
@@ -179,7 +125,7 @@ impl Refusal {
         ))
     }
 
-    /// "Invalid parameter: T", the usual refusal of SNS.
+    /// "Invalid parameter: T", the usual error of SNS.
     pub fn invalid_parameter(text: impl fmt::Display) -> Self {
         Self::new(Kind::InvalidParameter, format!("Invalid parameter: {text}"))
     }
@@ -189,17 +135,17 @@ impl Refusal {
         Self::invalid_parameter(format_args!("{parameter} Reason: {reason}"))
     }
 
-    /// What SNS says of a topic, a subscription or an endpoint that is not there.
+    /// The error of SNS for a topic, a subscription or an endpoint that does not exist.
     pub fn not_found(thing: &str) -> Self {
         Self::new(Kind::NotFound, format!("{thing} does not exist"))
     }
 
-    /// A queue that is not there. The table of errors has the sentence, which differs by protocol.
+    /// The error for a queue that does not exist. The table of errors has the text, which differs by protocol.
     pub fn no_such_queue() -> Self {
         Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
     }
 
-    /// A fault of ours: the caller learns nothing but that, the log learns the cause.
+    /// An internal failure. The caller gets a general message, the log the cause.
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self {
             kind: Kind::InternalFailure,

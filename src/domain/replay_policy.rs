@@ -1,40 +1,38 @@
 //! The replay policy of a subscription to a FIFO topic.
 //!
-//! AWS page: "Message archiving and replay for FIFO topics".
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/fifo-message-archiving-replay.html>
 
-use super::json_text;
-use serde_json::{Map, Value};
+use super::json_object::JsonObject;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-const MEMBERS: [&str; 3] = ["PointType", "StartingPoint", "EndingPoint"];
-
-/// Which part of an archive is to be replayed, in Unix milliseconds.
+/// The part of an archive to replay, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayPolicy {
     /// The first moment.
     pub from: i64,
-    /// The last moment; none for everything up to now.
+    /// The last moment; `None` for everything up to now.
     pub until: Option<i64>,
 }
 
 impl ReplayPolicy {
-    // Rule (Subscribe, SetSubscriptionAttributes): a ReplayPolicy that is no object, or has a member that is
-    //   unknown, is refused with the sentences of a RedrivePolicy.
-    // Source: inferred, the sentence about an unknown member is AWS's for a RedrivePolicy
+    // Rule (Subscribe, SetSubscriptionAttributes): a ReplayPolicy that is not an object, or has an unknown
+    //   member, is rejected with the error texts of a RedrivePolicy.
+    // Source: inferred, the text about an unknown member is AWS's for a RedrivePolicy
     // Test: src/domain/replay_policy.rs::nonsense_is_refused
 
     /// Reads the attribute ReplayPolicy. The error is a reason.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let members = json_text::object(text)?;
-        if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
-            return Err(format!("invalid JSON. Attribute {name} is unknown."));
-        }
-        if members.get("PointType").and_then(Value::as_str) != Some("Timestamp") {
+        let mut members = JsonObject::parse(text)?;
+        let point_type = members.take_text("PointType");
+        let [from, until] = ["StartingPoint", "EndingPoint"].map(|name| (name, members.take(name)));
+        members.refuse_unknown()?;
+        if point_type.as_deref() != Some("Timestamp") {
             return Err("PointType must be Timestamp".to_owned());
         }
-        let from = moment(&members, "StartingPoint")?.ok_or("StartingPoint is required")?;
-        let until = moment(&members, "EndingPoint")?;
+        let from = moment(from)?.ok_or("StartingPoint is required")?;
+        let until = moment(until)?;
         if until.is_some_and(|until| until < from) {
             return Err("EndingPoint must not be before StartingPoint".to_owned());
         }
@@ -42,13 +40,10 @@ impl ReplayPolicy {
     }
 }
 
-/// A moment as ISO 8601 has it, in Unix milliseconds; none if the member is absent or null.
-fn moment(members: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
-    let text = match members.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(value) => value.as_str().unwrap_or_default(),
-    };
-    let moment = OffsetDateTime::parse(text, &Rfc3339)
+/// Reads a member that is a moment of ISO 8601. Returns Unix milliseconds, or `None` if the member is absent.
+fn moment((name, value): (&str, Option<Value>)) -> Result<Option<i64>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let moment = OffsetDateTime::parse(value.as_str().unwrap_or_default(), &Rfc3339)
         .map_err(|_| format!("{name} must be a timestamp like 2026-01-02T03:04:05.000Z"))?;
     Ok(Some((moment.unix_timestamp_nanos() / 1_000_000) as i64))
 }

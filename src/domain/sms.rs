@@ -1,15 +1,18 @@
 //! SMS: phone numbers, the settings of an account, and numbers of the sandbox.
 //!
-//! AWS pages: API_SetSMSAttributes, API_OptInPhoneNumber, API_CreateSMSSandboxPhoneNumber,
-//! "Publishing SMS messages to a mobile phone".
+//! Sources: <https://docs.aws.amazon.com/sns/latest/api/API_SetSMSAttributes.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_OptInPhoneNumber.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_CreateSMSSandboxPhoneNumber.html>,
+//! <https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html>
 
 use super::limits::E164_DIGITS;
 use super::{Kind, Refusal};
 
-/// A phone number in E.164 form: a plus and up to fifteen digits.
+/// Returns a phone number in E.164 format: a plus and up to fifteen digits, or `None` if the text is
+/// not a phone number.
 ///
-/// Taken are separators (`/`, `-`, `.`) between digits, as in the endpoints of subscriptions, and
-/// numbers without the plus. None if it is something else.
+/// Separators (`/`, `-`, `.`) between digits are accepted, as in the endpoints of subscriptions, and so
+/// are numbers without the plus.
 pub fn e164(text: &str) -> Option<String> {
     if !super::sns_endpoint::is_phone_number(text) {
         return None;
@@ -19,10 +22,10 @@ pub fn e164(text: &str) -> Option<String> {
     fits.then(|| format!("+{digits}"))
 }
 
-/// The number that a message is published to.
+/// Returns the phone number to which a message is published.
 ///
-/// Refused with InvalidParameter.
-// Rule (Publish): a phone number that is not in E.164 form is refused with the number in the sentence.
+/// Rejects with InvalidParameter.
+// Rule (Publish): a phone number that is not in E.164 format is rejected, and the error quotes the number.
 // Source: reported, aws/aws-sdk-js#1217
 // Test: src/domain/sms.rs::numbers_are_written_in_one_way
 pub fn to_publish_to(text: &str) -> Result<String, Refusal> {
@@ -34,16 +37,16 @@ pub fn to_publish_to(text: &str) -> Result<String, Refusal> {
     })
 }
 
-/// The number that the operations on opted-out numbers are given.
+/// Returns the phone number given to an operation on opted-out numbers.
 ///
-/// Refused with InvalidParameter.
+/// Rejects with InvalidParameter.
 pub fn given_number(text: &str) -> Result<String, Refusal> {
     e164(text).ok_or_else(|| {
         Refusal::invalid_parameter_because("PhoneNumber", "input incorrectly formatted")
     })
 }
 
-/// What is said of a number whose owner wants no messages.
+/// Returns the error for an opted-out number.
 pub fn opted_out() -> Refusal {
     Refusal::new(Kind::OptedOut, OPTED_OUT)
 }
@@ -51,9 +54,9 @@ pub fn opted_out() -> Refusal {
 /// Why a number gets no message.
 pub const OPTED_OUT: &str = "Phone number is opted out";
 
-/// Checks an attribute that SetSMSAttributes was given. The empty value removes one.
+/// Checks an attribute given to SetSMSAttributes. An empty value removes the attribute.
 ///
-/// Refused with InvalidParameter, in words without the usual "Invalid parameter:".
+/// Rejects with InvalidParameter, without the usual prefix "Invalid parameter:".
 // Rule (SetSMSAttributes): an unknown name is "NAME is not a valid attribute", a bad value is "NAME is invalid".
 // Source: recorded
 // Test: tests/recorded/sns-topics.jsonl#sns-sms-unknown-attribute, tests/recorded/sns-topics.jsonl#sns-sms-invalid-value
@@ -89,7 +92,7 @@ fn is_sender_id(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether a text is a number as the sandbox wants it: [`SANDBOX_NUMBER`].
+/// Returns whether a text matches [`SANDBOX_NUMBER`].
 pub fn is_sandbox_number(text: &str) -> bool {
     let are_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     match text.strip_prefix('+') {
@@ -98,10 +101,10 @@ pub fn is_sandbox_number(text: &str) -> bool {
     }
 }
 
-/// The pattern of numbers of the sandbox, as the service model has it.
+/// The pattern of sandbox numbers in the service model.
 pub const SANDBOX_NUMBER: &str = r"^(\+[0-9]{8,}|[0-9]{0,9})$";
 
-/// Languages in which a one-time password may be sent.
+/// Languages of one-time passwords.
 pub const LANGUAGES: [&str; 13] = [
     "en-US", "en-GB", "es-419", "es-ES", "de-DE", "fr-CA", "fr-FR", "it-IT", "ja-JP", "pt-BR",
     "kr-KR", "zh-CN", "zh-TW",

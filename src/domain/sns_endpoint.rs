@@ -1,14 +1,16 @@
-//! Where a subscription sends its messages: the protocols, and what an endpoint of each looks like.
+//! The protocols of subscriptions, and the endpoints of each.
 
 use super::address::QueueAddress;
+use super::arn::Arn;
 use super::host::Authority;
 use super::limits::ENDPOINT_BYTES;
-use super::topic_address::elements;
 use super::{Kind, Refusal};
 use std::borrow::Cow;
+use strum::{EnumString, IntoStaticStr};
 
 /// The protocols of SNS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum Protocol {
     Http,
@@ -23,73 +25,50 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    const ALL: [Self; 9] = [
-        Self::Http,
-        Self::Https,
-        Self::Email,
-        Self::EmailJson,
-        Self::Sms,
-        Self::Sqs,
-        Self::Application,
-        Self::Lambda,
-        Self::Firehose,
-    ];
-
-    /// The protocol of a name; refused with InvalidParameter.
+    /// Returns the protocol of a name; refused with InvalidParameter.
     // Rule (Subscribe): capital letters in the name of a protocol do not matter; it is shown in small letters.
     // Source: reported, hashicorp/terraform#10697
     // Test: tests/scenarios/subscriptions.txt#Capital letters in the name of a protocol
     pub fn named(name: &str) -> Result<Self, Refusal> {
-        let is_called = |protocol: &Self| protocol.name().eq_ignore_ascii_case(name);
-        Self::ALL.into_iter().find(is_called).ok_or_else(|| {
+        name.parse().map_err(|_| {
             Refusal::invalid_parameter(format_args!(
                 "Amazon SNS does not support this protocol string: {name}"
             ))
         })
     }
 
-    /// Its name in AWS's API, and as the key of a structured message.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Email => "email",
-            Self::EmailJson => "email-json",
-            Self::Sms => "sms",
-            Self::Sqs => "sqs",
-            Self::Application => "application",
-            Self::Lambda => "lambda",
-            Self::Firehose => "firehose",
-        }
+    /// Returns its name in AWS's API, which is the key of a structured message, too.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// Whether messages are posted to a URL.
+    /// Returns whether messages are posted to a URL.
     pub const fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }
 
-    /// Whether messages are sent to a mailbox.
+    /// Returns whether messages are sent to a mailbox.
     pub const fn is_mail(self) -> bool {
         matches!(self, Self::Email | Self::EmailJson)
     }
 
-    /// Whether the owner of the endpoint must confirm a subscription.
+    /// Returns whether the owner of the endpoint must confirm a subscription.
     pub const fn needs_confirmation(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
     }
 
-    /// Whether messages can be delivered without an envelope.
+    /// Returns whether messages can be delivered without an envelope.
     pub const fn can_be_raw(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Sqs | Self::Firehose)
     }
 
-    /// Whether messages of more than 256 KiB can be delivered.
+    /// Returns whether messages of more than 256 KiB can be delivered.
     pub const fn takes_large_messages(self) -> bool {
         matches!(self, Self::Sqs | Self::Lambda | Self::Firehose)
     }
 
-    /// Returns where an endpoint is, as far as deliveries to it share slots: the host of a URL, the
-    /// function, and one place for all mail, which a relay takes.
+    /// Returns the destination for which deliveries to an endpoint share slots: the host of a URL, the
+    /// function, or one destination for all mail, because it goes to one relay.
     pub fn destination(self, endpoint: &str) -> Cow<'_, str> {
         match self {
             Self::Http | Self::Https => {
@@ -104,7 +83,7 @@ impl Protocol {
         }
     }
 
-    /// What the attributes of delivery status logging call it; e-mail and SMS have none.
+    /// Returns its prefix in the attributes of delivery status logging; email and SMS have none.
     pub const fn feedback_name(self) -> Option<&'static str> {
         match self {
             Self::Http | Self::Https => Some("HTTP"),
@@ -118,22 +97,22 @@ impl Protocol {
 
     /// Checks the endpoint of a subscription to a topic that is FIFO or not.
     ///
-    /// Refused with InvalidParameter. AWS page: API_Subscribe. Whether the endpoint exists is not
-    /// checked here.
+    /// Rejects with InvalidParameter. Does not check whether the endpoint exists.
+    /// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>
     // Rule (Subscribe): a queue is named by its ARN, and need not exist.
     // Source: recorded
     // Test: tests/recorded/sns.jsonl#sns-subscribe-missing-queue-is-fine, tests/recorded/sns.jsonl#sns-subscribe-sqs-queue-url, tests/recorded/sns.jsonl#sns-subscribe-sqs-not-an-arn
-    // Rule (Subscribe): a phone number may have single separators between its digits; the refusal has no "Invalid
-    //   parameter:".
+    // Rule (Subscribe): a phone number may have single separators between its digits; the error has no prefix
+    //   "Invalid parameter:".
     // Source: recorded
     // Test: tests/recorded/sns.jsonl#sns-subscribe-sms-odd-separators-accepted, tests/recorded/sns.jsonl#sns-subscribe-sms-bad-word
-    // Rule (Subscribe): a FIFO topic has queues only, of both kinds, and a standard topic no FIFO queues.
+    // Rule (Subscribe): a FIFO topic accepts only queues, of both types, and a standard topic no FIFO queues.
     // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
     // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
-    // Rule (Subscribe): an endpoint that is no ARN of a function is InvalidParameter, "Lambda endpoint ARN".
+    // Rule (Subscribe): an endpoint that is not the ARN of a function is InvalidParameter, "Lambda endpoint ARN".
     // Source: reported, Miserlou/Zappa#225
     // Test: src/domain/sns_endpoint.rs::refusals_are_those_of_aws
-    // Rule (Subscribe): protocols other than sqs are refused for a FIFO topic, "Invalid protocol type: sms".
+    // Rule (Subscribe): protocols other than sqs are rejected for a FIFO topic, "Invalid protocol type: sms".
     // Source: reported, hashicorp/terraform-provider-aws#38441
     // Test: tests/scenarios/subscriptions.txt#FIFO queues want FIFO topics
     pub fn check_endpoint(self, endpoint: &str, fifo_topic: bool) -> Result<(), Refusal> {
@@ -150,7 +129,7 @@ impl Protocol {
             Self::Http | Self::Https => check_url(self, endpoint),
             Self::Email | Self::EmailJson => check_email(endpoint),
             Self::Sms if is_phone_number(endpoint) => Ok(()),
-            // This refusal of SNS has no "Invalid parameter" before it.
+            // This error of SNS has no prefix "Invalid parameter".
             Self::Sms => Err(Refusal::new(
                 Kind::InvalidParameter,
                 format!("Invalid SMS endpoint: {endpoint}"),
@@ -174,18 +153,18 @@ impl Protocol {
                         "Application endpoint arn invalid:{endpoint}"
                     ))
                 };
-                let [arn, _, service, _, _, resource] =
-                    elements("Endpoint", endpoint).map_err(|_| refusal())?;
-                let fits = arn == "arn" && service == "sns" && resource.starts_with("endpoint/");
-                if fits { Ok(()) } else { Err(refusal()) }
+                let is_endpoint = Arn::parse(endpoint).is_some_and(|arn| {
+                    arn.service == "sns" && arn.resource.starts_with("endpoint/")
+                });
+                if is_endpoint { Ok(()) } else { Err(refusal()) }
             }
         }
     }
 }
 
-/// Returns an endpoint as lists and logs show it: the password of a URL becomes four asterisks.
-// Rule (ListSubscriptions, ListSubscriptionsByTopic): the password of a URL is shown as ****; only
-//   GetSubscriptionAttributes shows it.
+/// Returns an endpoint for lists and logs: the password of a URL becomes four asterisks.
+// Rule (ListSubscriptions, ListSubscriptionsByTopic): the password of a URL is returned as ****; only
+//   GetSubscriptionAttributes returns it.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
 // Test: tests/scenarios/confirmations.txt#Lists do not show the password of a URL
 pub fn without_password(endpoint: &str) -> Cow<'_, str> {
@@ -207,9 +186,8 @@ pub fn host_of(url: &str) -> Option<&str> {
 }
 
 fn check_arn(endpoint: &str, service: &str, what: &str) -> Result<(), Refusal> {
-    let fits = elements("Endpoint", endpoint).is_ok_and(|[arn, _, of, _, _, resource]| {
-        arn == "arn" && of == service && !resource.is_empty()
-    });
+    let fits =
+        Arn::parse(endpoint).is_some_and(|arn| arn.service == service && !arn.resource.is_empty());
     if fits { Ok(()) } else { Err(Refusal::invalid_parameter(what)) }
 }
 
@@ -225,14 +203,14 @@ fn check_url(protocol: Protocol, endpoint: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid_parameter("Endpoint must match the specified protocol"))
 }
 
-/// Returns an endpoint or another URL as logs may show it: without user and password, and without the
-/// query and the fragment, which often carry a token. Other endpoints are returned as they are.
+/// Returns an endpoint or another URL for logs: without user and password, and without the query and the
+/// fragment, which often contain a token. Other endpoints are returned unchanged.
 pub fn without_secrets(endpoint: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = endpoint.split_once("://") else { return endpoint.into() };
     let shown = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
     let (authority, path) = shown.split_at(shown.find('/').unwrap_or(shown.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // A slash in a password that is not escaped ends the host too early; then nothing is certain.
+    // An unescaped slash in a password ends the host too early, so the rest may be a secret.
     if path.contains('@') && Authority::parse(host).is_none() {
         return format!("{scheme}://…").into();
     }
@@ -250,7 +228,7 @@ fn check_email(endpoint: &str) -> Result<(), Refusal> {
     if fits { Ok(()) } else { Err(Refusal::invalid_parameter("Email address")) }
 }
 
-/// Whether a text is a phone number: digits, perhaps after a `+`, with single separators
+/// Returns whether a text is a phone number: digits, perhaps after a `+`, with single separators
 /// (`/`, `-`, `.`) between them.
 pub fn is_phone_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);

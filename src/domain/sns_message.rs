@@ -3,11 +3,9 @@
 //! AWS pages: API_Publish, API_PublishBatch, "Message attributes" of the developer guide.
 
 use super::address::is_name_byte;
-use super::limits::{
-    BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, MESSAGE_ATTRIBUTE_NAME_LENGTH, SUBJECT_LENGTH,
-};
+use super::limits::{BATCH_ENTRIES, BATCH_ENTRY_ID_LENGTH, SUBJECT_LENGTH};
 use super::message_attributes::{
-    AttributeValue, Given, MessageAttribute, MessageAttributes, is_number,
+    AttributeValue, BaseType, Given, MessageAttribute, MessageAttributes, NameRules, is_number,
 };
 use super::message_structure::MessageTexts;
 use super::topic_attributes::TopicAttributes;
@@ -38,13 +36,13 @@ impl Published {
         self.message.len() + super::message_attributes::size(&self.attributes)
     }
 
-    /// The texts for each protocol. A structure was checked before it was published.
+    /// Returns the texts for each protocol. A structure was checked before it was published.
     pub fn texts(&self) -> MessageTexts<'_> {
         let texts = self.structured.then(|| MessageTexts::parse(&self.message).ok()).flatten();
         texts.unwrap_or_else(|| MessageTexts::same(&self.message))
     }
 
-    /// The text for a single receiver, of a protocol such as `sms` or of a platform such as `GCM`.
+    /// Returns the text for a single receiver, of a protocol such as `sms` or of a platform such as `GCM`.
     ///
     /// Refused with InvalidParameter when a structured message has none.
     pub fn text_for(&self, key: &str) -> Result<Cow<'_, str>, Refusal> {
@@ -55,7 +53,7 @@ impl Published {
         }
     }
 
-    /// The deduplication id that a FIFO topic goes by and hands on: the given one, or the SHA-256
+    /// Returns the deduplication id that a FIFO topic goes by and hands on: the given one, or the SHA-256
     /// of the message.
     pub fn effective_deduplication_id(&self) -> String {
         self.deduplication_id
@@ -103,7 +101,7 @@ pub fn check_for_topic(topic: &TopicAttributes, message: &Published) -> Result<(
 /// Refuses a message without a message group, for a FIFO topic.
 // Rule (Publish, PublishBatch): a FIFO topic requires a MessageGroupId.
 // Source: recorded
-// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-group-id, tests/scenarios/fifo_topics.txt#By content
+// Test: tests/recorded/sns.jsonl#sns-batch-fifo-no-group-id, tests/scenarios/fifo_topics.txt#Content-based deduplication covers the message alone
 pub fn check_group(message: &Published) -> Result<(), Refusal> {
     match message.group {
         Some(_) => Ok(()),
@@ -219,7 +217,7 @@ pub fn check_attributes(
     given
         .into_iter()
         .map(|(name, given)| {
-            check_attribute_name(&name)?;
+            NAMES.check(&name).map_err(invalid_value)?;
             let attribute = typed(&name, given)?;
             Ok((name, attribute))
         })
@@ -230,46 +228,19 @@ fn invalid_value(message: String) -> Refusal {
     Refusal::new(Kind::ParameterValueInvalid, message)
 }
 
-/// What the names of attributes begin with that SNS itself reads, for phones and for devices. All
-/// others that begin with `AWS.` are reserved, as in SQS.
-const OWN_ATTRIBUTES: [&str; 3] = ["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBILE."];
-
 // Rule (Publish, PublishBatch): the name of an attribute has letters, digits, hyphens, underscores and dots; the refusal
 //   has the first other character in hexadecimal.
 // Source: reported, falcosecurity/falcosidekick#419
 // Test: src/domain/sns_message.rs::refusals_of_attributes_name_what_is_wrong, tests/scenarios/publishing.txt#Refusals
-fn check_attribute_name(name: &str) -> Result<(), Refusal> {
-    let own = OWN_ATTRIBUTES.iter().find_map(|beginning| name.strip_prefix(beginning));
-    let rest = own.unwrap_or(name);
-    let is_reserved = |prefix: &str| {
-        rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    let is_usual = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let reason = if rest.is_empty() {
-        "The request must contain non-empty message attribute name.".to_owned()
-    } else if name.len() > MESSAGE_ATTRIBUTE_NAME_LENGTH {
-        "Length of message attribute name must be less than 256 bytes.".to_owned()
-    } else if is_reserved("AWS.") || is_reserved("Amazon.") {
-        "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings \
-         are reserved for internal use."
-            .to_owned()
-    } else if rest.starts_with('.') {
-        "Invalid message attribute name starting with character '.' was found.".to_owned()
-    } else if rest.ends_with('.') {
-        "Invalid message attribute name ending with character '.' was found.".to_owned()
-    } else if let Some(character) = rest.chars().find(|character| !is_usual(character)) {
-        format!(
-            "Invalid non-alphanumeric character '#x{:X}' was found in the message attribute name. \
-             Can only include alphanumeric characters, hyphens, underscores, or dots.",
-            u32::from(character)
-        )
-    } else if rest.contains("..") {
-        "Message attribute name can not have successive '.' character.".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(invalid_value(reason))
-}
+const NAMES: NameRules = NameRules {
+    // What SNS reads for phones and devices. Other names that begin with `AWS.` are reserved, as in SQS.
+    own: &["AWS.SNS.SMS.", "AWS.MM.SMS.", "AWS.SNS.MOBILE."],
+    is_letter_or_digit: |character| character.is_ascii_alphanumeric(),
+    too_long: "Length of message attribute name must be less than 256 bytes.",
+    starts_with_dot: "Invalid message attribute name starting with character '.' was found.",
+    ends_with_dot: "Invalid message attribute name ending with character '.' was found.",
+    has_two_dots: "Message attribute name can not have successive '.' character.",
+};
 
 // Rule (Publish, PublishBatch): a data type is String, Number or Binary, alone or followed by a dot and something else.
 // Source: recorded
@@ -281,32 +252,24 @@ fn typed(name: &str, given: Given) -> Result<MessageAttribute, Refusal> {
         ))
     })?;
     // A custom type has something after its dot.
-    let base = match data_type.split_once('.') {
-        Some((_, "")) => "",
-        Some((base, _)) => base,
-        None => data_type.as_str(),
+    let base = BaseType::of(&data_type)
+        .filter(|_| data_type.split_once('.').is_none_or(|(_, custom)| !custom.is_empty()));
+    let Some(base) = base else {
+        return Err(invalid_value(format!(
+            "The message attribute '{name}' has an invalid message attribute type, the set of \
+             supported type prefixes is Binary, Number, and String."
+        )));
     };
-    let (text, bytes) = (given.string_value, given.binary_value);
-    let (field, other_is_there, value) = match base {
-        "Binary" => {
-            let bytes = bytes.filter(|bytes| !bytes.is_empty());
-            ("Binary", text.is_some(), bytes.map(AttributeValue::Binary))
-        }
-        "String" | "Number" => {
-            let text = text.filter(|text| !text.is_empty());
-            ("String", bytes.is_some(), text.map(AttributeValue::Text))
-        }
-        _ => {
-            return Err(invalid_value(format!(
-                "The message attribute '{name}' has an invalid message attribute type, the set of \
-                 supported type prefixes is Binary, Number, and String."
-            )));
-        }
+    let (field, other_is_there) = match base {
+        BaseType::Binary => ("Binary", given.string_value.is_some()),
+        BaseType::String | BaseType::Number => ("String", given.binary_value.is_some()),
     };
-    match value {
-        Some(AttributeValue::Text(text)) if base == "Number" && !is_number(text.trim()) => Err(
-            invalid_value(format!("Could not cast message attribute '{name}' value to number.")),
-        ),
+    match base.value(given.string_value, given.binary_value) {
+        Some(AttributeValue::Text(text)) if base == BaseType::Number && !is_number(text.trim()) => {
+            Err(invalid_value(format!(
+                "Could not cast message attribute '{name}' value to number."
+            )))
+        }
         Some(value) => Ok(MessageAttribute { data_type, value }),
         None if other_is_there => Err(invalid_value(format!(
             "The message attribute '{name}' with type '{data_type}' must use field '{field}'."

@@ -1,27 +1,29 @@
-//! The attributes of a subscription: what may be set, and how they are shown.
+//! The attributes of a subscription: which can be set, and how they are returned.
 //!
-//! They are kept as the texts that were given, by AWS's names, because clients compare them as
-//! texts. AWS pages: API_Subscribe, API_SetSubscriptionAttributes, API_GetSubscriptionAttributes.
+//! They are stored as the given texts, by AWS's names, because clients compare them as texts.
+//!
+//! Sources: <https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html>
 
 use super::Refusal;
 use super::address::{QueueAddress, has_fifo_suffix};
 use super::delivery_policy::SubscriptionDeliveryPolicy;
 use super::filter_policy::{FilterPolicy, Scope};
-use super::json_text;
+use super::json_object::JsonObject;
 use super::limits::SNS_ATTRIBUTE_BYTES;
 use super::sns_endpoint::Protocol;
 use super::topic_address::TopicAddress;
 use super::topic_attributes::{UNKNOWN_ATTRIBUTE, in_attributes, parse_bool};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// The settable attributes of a subscription: those that were set.
+/// The set attributes of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SubscriptionAttributes(IndexMap<String, String>);
 
-/// What the rules for attributes depend on.
+/// The context on which the rules for attributes depend.
 #[derive(Debug, Clone, Copy)]
 pub struct Subscribed<'a> {
     /// The topic.
@@ -32,7 +34,7 @@ pub struct Subscribed<'a> {
     pub endpoint: &'a str,
 }
 
-/// The attributes that Subscribe takes.
+/// The attributes that Subscribe accepts.
 pub const SETTABLE: [&str; 7] = [
     "RawMessageDelivery",
     "FilterPolicy",
@@ -44,8 +46,8 @@ pub const SETTABLE: [&str; 7] = [
 ];
 
 impl SubscriptionAttributes {
-    /// Checks what Subscribe was given.
-    // Rule (Subscribe): refusals of attributes begin with "Attributes Reason: ", those of SetSubscriptionAttributes do not.
+    /// Checks the attributes given to Subscribe.
+    // Rule (Subscribe): errors about attributes begin with "Attributes Reason: ", those of SetSubscriptionAttributes do not.
     // Source: recorded
     // Test: tests/recorded/sns-filters.jsonl#sns-filter-invalid-json-on-subscribe, tests/recorded/sns-filters.jsonl#sns-filter-invalid-json
     pub fn create(
@@ -53,7 +55,7 @@ impl SubscriptionAttributes {
         given: &IndexMap<String, String>,
     ) -> Result<Self, Refusal> {
         let mut attributes = Self::default();
-        // The scope decides how a policy is read, wherever it stands.
+        // The scope decides how a policy is parsed, whatever the order of the attributes.
         if let Some(scope) = given.get("FilterPolicyScope") {
             let name = "FilterPolicyScope";
             attributes.set(subscribed, name, scope).map_err(|why| in_attributes(name, why))?;
@@ -74,7 +76,7 @@ impl SubscriptionAttributes {
 
     /// Changes one attribute; an empty value removes it.
     ///
-    /// Refused with InvalidParameter: `AttributeName` for what cannot be set.
+    /// Rejects with InvalidParameter: `AttributeName` for an attribute that cannot be set.
     pub fn set(
         &mut self,
         subscribed: Subscribed<'_>,
@@ -110,14 +112,14 @@ impl SubscriptionAttributes {
                          MessageAttributes"
                     ))
                 })?;
-                // A policy that is there must make sense in its new scope.
+                // An existing policy must be valid in its new scope.
                 if let Some(policy) = self.get("FilterPolicy") {
                     parse_filter(policy, scope)?;
                 }
             }
             "FilterPolicy" | "DeliveryPolicy" if value.is_empty() => {}
-            // Rule (Subscribe, SetSubscriptionAttributes): the filter policy {} removes the policy, as the empty text does;
-            //   empty objects within a policy are refused.
+            // Rule (Subscribe, SetSubscriptionAttributes): the filter policy {} removes the policy, as the empty string does;
+            //   empty objects within a policy are rejected.
             // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/message-filtering-apply.html
             // Test: tests/scenarios/filters.txt#An empty policy is none
             "FilterPolicy" => {
@@ -126,8 +128,8 @@ impl SubscriptionAttributes {
                     return Ok(());
                 }
             }
-            // Rule (Subscribe, SetSubscriptionAttributes): a delivery policy is checked, kept and returned whatever the
-            //   protocol; only deliveries to http and https go by it.
+            // Rule (Subscribe, SetSubscriptionAttributes): a delivery policy is checked, stored and returned whatever the
+            //   protocol; only deliveries to http and https use it.
             // Source: reported, hashicorp/terraform-provider-aws#3289
             // Test: tests/scenarios/subscriptions.txt#A delivery policy is kept whatever the protocol
             "DeliveryPolicy" => {
@@ -148,10 +150,10 @@ impl SubscriptionAttributes {
         Ok(())
     }
 
-    /// Removes one attribute, where SetSubscriptionAttributes was given no value.
+    /// Removes one attribute, for a SetSubscriptionAttributes without a value.
     ///
-    /// Refused as the empty value is, but for RedrivePolicy.
-    // Rule (SetSubscriptionAttributes): a redrive policy is removed by a call without a value; the empty text is refused.
+    /// Rejects like an empty value, except for RedrivePolicy.
+    // Rule (SetSubscriptionAttributes): a redrive policy is removed by a call without a value; the empty string is rejected.
     // Source: reported, https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/sns/topic_subscription.go
     // Test: tests/scenarios/subscriptions.txt#A redrive policy is removed by no value
     pub fn clear(&mut self, subscribed: Subscribed<'_>, name: &str) -> Result<(), Refusal> {
@@ -166,13 +168,13 @@ impl SubscriptionAttributes {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Bytes of all values.
+    /// Returns the bytes of all values.
     pub fn bytes(&self) -> usize {
         self.0.values().map(String::len).sum()
     }
 
-    /// Whether these, from another Subscribe of the same endpoint, say something else. Fewer, and
-    /// defaults, do not.
+    /// Returns whether these attributes, from another Subscribe of the same endpoint, contradict the current ones.
+    /// Missing attributes and defaults do not.
     pub fn differ_from_given(&self, given: &Self) -> bool {
         given.0.iter().any(|(name, value)| {
             let default = match name.as_str() {
@@ -193,35 +195,35 @@ impl SubscriptionAttributes {
         self.get("FilterPolicyScope").and_then(scope_named).unwrap_or(Scope::MessageAttributes)
     }
 
-    /// The filter, ready to be used. It was checked when it was set.
+    /// Returns the compiled filter. It was checked when it was set.
     pub fn filter(&self) -> Option<FilterPolicy> {
         FilterPolicy::parse(self.get("FilterPolicy")?, self.filter_scope()).ok()?
     }
 
-    /// Whether there is a filter policy.
+    /// Returns whether there is a filter policy.
     pub fn has_filter(&self) -> bool {
         self.get("FilterPolicy").is_some()
     }
 
-    /// The queue for messages that cannot be delivered.
+    /// Returns the dead-letter queue.
     pub fn dead_letter_queue(&self) -> Option<QueueAddress> {
-        let policy = json_text::object(self.get("RedrivePolicy")?).ok()?;
-        QueueAddress::from_arn(policy.get("deadLetterTargetArn")?.as_str()?)
+        let mut policy = JsonObject::parse(self.get("RedrivePolicy")?).ok()?;
+        QueueAddress::from_arn(&policy.take_text("deadLetterTargetArn")?)
     }
 
-    /// The subscription's own delivery policy.
+    /// Returns the delivery policy of the subscription itself.
     pub fn delivery_policy(&self) -> Option<SubscriptionDeliveryPolicy> {
         SubscriptionDeliveryPolicy::parse(self.get("DeliveryPolicy")?).ok()
     }
 
-    /// ReplayPolicy, as it was given.
+    /// Returns the given ReplayPolicy.
     pub fn replay_policy(&self) -> Option<&str> {
         self.get("ReplayPolicy")
     }
 
-    /// The attributes as GetSubscriptionAttributes shows them.
-    // Rule (GetSubscriptionAttributes): FilterPolicyScope is shown only while there is a filter policy. A scope that was set
-    //   alone is remembered.
+    /// Returns the attributes for GetSubscriptionAttributes.
+    // Rule (GetSubscriptionAttributes): FilterPolicyScope is returned only while there is a filter policy. A scope that was
+    //   set alone is stored.
     // Source: recorded
     // Test: tests/recorded/sns-filters.jsonl#sns-filter-scope-alone-is-not-shown, tests/scenarios/filters.txt#A scope without a policy is remembered and not shown
     pub fn shown(&self) -> IndexMap<String, String> {
@@ -252,9 +254,9 @@ fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusa
     FilterPolicy::parse(text, scope).map_err(Refusal::invalid_parameter)
 }
 
-/// A redrive policy of a subscription names a queue of the topic's account and region: a FIFO queue
-/// when a FIFO queue subscribes, a standard one when the topic is. Whether it exists is not asked.
-// Rule (Subscribe, SetSubscriptionAttributes): a redrive policy has no member but deadLetterTargetArn; otherwise
+/// Checks a redrive policy, which names a queue of the topic's account and region: a FIFO queue if a FIFO queue
+/// subscribes, a standard queue if the topic is standard. Does not check whether the queue exists.
+// Rule (Subscribe, SetSubscriptionAttributes): a redrive policy has no member except deadLetterTargetArn; otherwise
 //   "RedrivePolicy: invalid JSON. Attribute maxReceiveCount is unknown."
 // Source: reported, cloudposse/terraform-aws-sns-topic#48
 // Test: src/domain/subscription_attributes.rs::refusals_are_those_of_aws
@@ -264,13 +266,11 @@ fn parse_filter(text: &str, scope: Scope) -> Result<Option<FilterPolicy>, Refusa
 // Test: tests/scenarios/topic_dead_letters.txt
 fn check_redrive_policy(subscribed: Subscribed<'_>, text: &str) -> Result<(), String> {
     let topic = subscribed.topic;
-    let policy = json_text::object(text)?;
-    if let Some(name) = policy.keys().find(|name| *name != "deadLetterTargetArn") {
-        return Err(format!("invalid JSON. Attribute {name} is unknown."));
-    }
-    let target = policy.get("deadLetterTargetArn").and_then(Value::as_str);
-    let target =
-        target.and_then(QueueAddress::from_arn).ok_or("deadLetterTargetArn is an invalid arn")?;
+    let mut policy = JsonObject::parse(text)?;
+    let target = policy.take_text("deadLetterTargetArn");
+    policy.refuse_unknown()?;
+    let target = target.as_deref().and_then(QueueAddress::from_arn);
+    let target = target.ok_or("deadLetterTargetArn is an invalid arn")?;
     if target.account != topic.account || target.region != topic.region {
         return Err(
             "deadLetterTargetArn must be in the same account and region as the topic".to_owned()

@@ -4,13 +4,13 @@ use super::Refusal;
 use super::limits::{TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use super::message_body::forbidden_character;
 
-// Rule (TagQueue, CreateQueue): keys of tags have 1 to 128 characters and values up to 256, and no key
-//   begins with aws:.
+// Rule (TagQueue, CreateQueue): tag keys have 1 to 128 characters and values up to 256, and no key starts
+//   with aws:.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 // Test: src/domain/tags.rs::lengths_count_characters, src/domain/tags.rs::keys_of_aws_are_refused_in_any_case
 //
-/// Checks tags that were given: lengths in characters, no key that AWS keeps for itself, and no
-/// characters that an answer could not hold. Refused with InvalidParameterValue.
+/// Checks given tags: lengths in characters, no key that is reserved for AWS, and no characters that XML
+/// cannot represent. Rejects with InvalidParameterValue.
 pub fn check<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), Refusal> {
     for (key, value) in given {
         check_key(key)?;
@@ -35,7 +35,7 @@ pub fn check<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<
 // Source: reported, getmoto/moto#1686
 // Test: tests/scenarios/queues.txt#Tags.
 //
-/// Checks the keys of tags that are to be removed; keys that no tag can have are refused too.
+/// Checks the keys of tags to remove. Keys that no tag can have are rejected too.
 pub fn check_removed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), Refusal> {
     let mut keys = keys.into_iter();
     check_key(keys.next().unwrap_or_default())?;
@@ -49,9 +49,9 @@ fn check_key(key: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid("Tag keys must be between 1 and 128 characters in length."))
 }
 
-// Rule (TagQueue, CreateQueue): characters that XML cannot hold are refused in the key and the value of a tag with
-//   InvalidParameterValue; any other character is allowed, tabs and line ends included.
-// Source: inferred, AWS shows tags in XML and calls them character strings without a meaning; the sentence is ours
+// Rule (TagQueue, CreateQueue): characters that XML cannot represent are rejected in tag keys and values with
+//   InvalidParameterValue; all other characters are allowed, including tabs and line breaks.
+// Source: inferred, AWS returns tags in XML and calls them character strings without a meaning; the text is ours
 // Test: tests/scenarios/queues.txt#Tags.
 fn check_characters(part: &str, text: &str) -> Result<(), Refusal> {
     let Some(character) = forbidden_character(text) else { return Ok(()) };
@@ -61,11 +61,11 @@ fn check_characters(part: &str, text: &str) -> Result<(), Refusal> {
     )))
 }
 
-// Rule (TagQueue, CreateQueue): a queue has at most 50 tags, old and new together.
+// Rule (TagQueue, CreateQueue): a queue has at most 50 tags, existing and new together.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 // Test: src/domain/tags.rs::a_queue_has_at_most_fifty
 //
-/// Checks how many tags a queue would have, old and new together.
+/// Checks the number of tags that a queue would have, existing and new together.
 pub fn check_count(queue_name: &str, count: usize) -> Result<(), Refusal> {
     if count <= TAGS {
         return Ok(());

@@ -1,15 +1,15 @@
-//! Times as SNS and STS write them: ISO 8601, UTC, to the millisecond or to the second.
+//! Timestamps of SNS and STS: ISO 8601 in UTC, with milliseconds or seconds.
 
 use time::OffsetDateTime;
 
-/// `2012-04-25T21:49:25.719Z` for a Unix time in milliseconds; times outside the years 0 to 9999
+/// Returns a Unix time in milliseconds as `2012-04-25T21:49:25.719Z`. Times outside the years 0 to 9999
 /// become 1970.
 pub fn iso_8601(unix_ms: i64) -> String {
     let (seconds, millisecond) = parts(unix_ms);
     format!("{seconds}.{millisecond:03}Z")
 }
 
-/// The same without the milliseconds: `2012-04-25T21:49:25Z`.
+/// Returns the same without the milliseconds: `2012-04-25T21:49:25Z`.
 pub fn iso_8601_seconds(unix_ms: i64) -> String {
     format!("{}Z", parts(unix_ms).0)
 }

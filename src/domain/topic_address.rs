@@ -1,16 +1,17 @@
-//! Names and ARNs of SNS: topics and subscriptions.
+//! Names and ARNs of topics and subscriptions.
 
 use super::Refusal;
 use super::address::{FIFO_SUFFIX, has_fifo_suffix, is_account, is_name_byte, partition};
+use super::arn::Arn;
 use super::limits::TOPIC_NAME_LENGTH;
 use uuid::Uuid;
 
-/// Which topic is meant, not that there is one.
+/// The address of a topic, which may not exist.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TopicAddress {
     /// The twelve digits of the owner's account.
     pub account: String,
-    /// The region, for instance `eu-west-1`.
+    /// The region, such as `eu-west-1`.
     pub region: String,
     /// The topic's name, `.fifo` included.
     pub name: String,
@@ -23,7 +24,7 @@ impl TopicAddress {
         format!("arn:{}:sns:{region}:{account}:{name}", partition(region))
     }
 
-    /// Whether the name is one of a FIFO topic.
+    /// Returns whether the name is that of a FIFO topic.
     pub fn is_fifo(&self) -> bool {
         has_fifo_suffix(&self.name)
     }
@@ -35,38 +36,20 @@ impl TopicAddress {
     // Source: recorded
     // Test: tests/recorded/sns.jsonl#sns-other-region-Publish, tests/recorded/sns.jsonl#sns-other-region-GetTopicAttributes
     pub fn from_arn(parameter: &str, arn: &str, region: &str) -> Result<Self, Refusal> {
-        let [_, _, service, of_region, account, name] = elements(parameter, arn)?;
-        let fits = service == "sns" && of_region == region && is_account(account);
-        if !fits || name.contains(':') || name.is_empty() {
+        let arn = Arn::of_parameter(parameter, arn)?;
+        let is_topic = arn.service == "sns"
+            && arn.region == region
+            && is_account(arn.account)
+            && !arn.resource.is_empty()
+            && !arn.resource.contains(':');
+        if !is_topic {
             return Err(Refusal::invalid_parameter(parameter));
         }
         Ok(Self {
-            account: account.to_owned(),
-            region: of_region.to_owned(),
-            name: name.to_owned(),
+            account: arn.account.to_owned(),
+            region: region.to_owned(),
+            name: arn.resource.to_owned(),
         })
-    }
-}
-
-/// The six elements of an ARN; whatever else has a colon belongs to the last.
-///
-/// Refused with InvalidParameter when there are fewer.
-pub fn elements<'a>(parameter: &str, arn: &'a str) -> Result<[&'a str; 6], Refusal> {
-    let mut parts = arn.splitn(6, ':');
-    let elements = std::array::from_fn(|_| parts.next());
-    match elements {
-        [
-            Some(arn),
-            Some(partition),
-            Some(service),
-            Some(region),
-            Some(account),
-            Some(resource),
-        ] => Ok([arn, partition, service, region, account, resource]),
-        _ => Err(Refusal::invalid_parameter_because(
-            parameter,
-            format_args!("An ARN must have at least 6 elements, not {}", arn.split(':').count()),
-        )),
     }
 }
 
@@ -75,7 +58,7 @@ pub fn elements<'a>(parameter: &str, arn: &'a str) -> Result<[&'a str; 6], Refus
 pub struct SubscriptionArn {
     /// Its topic.
     pub topic: TopicAddress,
-    /// Names the subscription by itself.
+    /// The unique part of the ARN.
     pub id: Uuid,
 }
 
@@ -85,22 +68,21 @@ impl SubscriptionArn {
     /// Refused with InvalidParameter when it is no ARN, or one of another region or service; in other
     /// words when nothing follows the topic's name.
     pub fn parse(arn: &str, region: &str) -> Result<Option<Self>, Refusal> {
-        let [.., name] = elements("SubscriptionArn", arn)?;
-        let Some((name, id)) = name.split_once(':') else {
+        let resource = Arn::of_parameter("SubscriptionArn", arn)?.resource;
+        let Some((_, id)) = resource.split_once(':') else {
             return Err(Refusal::invalid_parameter("SubscriptionId"));
         };
         let topic_arn = &arn[..arn.len() - id.len() - 1];
         let topic = TopicAddress::from_arn("SubscriptionArn", topic_arn, region)?;
-        debug_assert_eq!(topic.name, name);
         Ok(Uuid::try_parse(id).ok().map(|id| Self { topic, id }))
     }
 }
 
-/// Checks the name that CreateTopic was given; `fifo` says whether FifoTopic is true.
+/// Checks the name given to CreateTopic; `fifo` is the attribute FifoTopic.
 ///
-/// AWS page: API_CreateTopic.
-// Rule (CreateTopic): the name of a FIFO topic must end in .fifo, and that of another must not; the refusal is the one of
-//   any bad name.
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
+// Rule (CreateTopic): the name of a FIFO topic must end in .fifo, and that of a standard topic must not; the error is
+//   that of any bad name.
 // Source: reported, aws/aws-cdk#12386
 // Test: tests/recorded/sns-topics.jsonl#sns-fifo-topic-without-the-suffix, tests/scenarios/topics.txt#Names
 pub fn check_topic_name(name: &str, fifo: bool) -> Result<(), Refusal> {

@@ -1,7 +1,10 @@
-//! The attributes of a topic: what may be set, and how they are shown.
+//! The attributes of a topic: which can be set, and how they are returned.
 //!
-//! They are kept as the texts that were given, by AWS's names, because clients compare them as
-//! texts. AWS pages: API_CreateTopic, API_SetTopicAttributes, API_GetTopicAttributes.
+//! They are stored as the given texts, by AWS's names, because clients compare them as texts.
+//!
+//! Sources: <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html>,
+//! <https://docs.aws.amazon.com/sns/latest/api/API_GetTopicAttributes.html>
 
 use super::Refusal;
 use super::address::has_fifo_suffix;
@@ -12,33 +15,33 @@ use super::limits::{
     TOPIC_MAXIMUM_MESSAGE_SIZE,
 };
 use super::notification::SignatureVersion;
+use super::policy::topic as topic_policy;
 use super::topic_address::TopicAddress;
-use super::topic_policy;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// How wide a FIFO topic looks for duplicates.
+/// The scope in which a FIFO topic recognizes duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FifoThroughputScope {
-    /// In the whole topic.
+    /// The whole topic.
     Topic,
-    /// In the message group.
+    /// The message group.
     MessageGroup,
 }
 
-/// The settable attributes of a topic: those that differ from their defaults.
+/// The attributes of a topic that differ from their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicAttributes(IndexMap<String, String>);
 
-/// Delivery status logging: the protocols, and what follows their names.
+/// Delivery status logging: the protocols, and the suffixes of the attribute names.
 const FEEDBACK_PROTOCOLS: [&str; 5] = ["HTTP", "Firehose", "Lambda", "Application", "SQS"];
 
-/// Kept with the attributes, and shown by an operation of its own.
+/// Stored with the attributes, and returned by a separate operation.
 const DATA_PROTECTION_POLICY: &str = "DataProtectionPolicy";
 
 impl TopicAttributes {
-    /// Checks what CreateTopic was given for a topic of this name.
+    /// Checks the attributes given to CreateTopic for a topic of this name.
     pub fn create(name: &str, given: &IndexMap<String, String>) -> Result<Self, Refusal> {
         let mut attributes = Self::default();
         if has_fifo_suffix(name) {
@@ -52,9 +55,9 @@ impl TopicAttributes {
         Ok(attributes)
     }
 
-    /// Changes one attribute; an empty value removes it where that makes sense.
+    /// Changes one attribute; an empty value removes it if it can be removed.
     ///
-    /// Refused with InvalidParameter: `AttributeName` for what cannot be set.
+    /// Rejects with InvalidParameter: `AttributeName` for an attribute that cannot be set.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let invalid = || Refusal::invalid_parameter(name);
         let is_fifo = self.is_fifo();
@@ -116,7 +119,7 @@ impl TopicAttributes {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Whether these, from another CreateTopic of the same topic, say something else.
+    /// Returns whether these attributes, from another CreateTopic of the same topic, contradict the current ones.
     pub fn differ_from_given(
         &self,
         given: &IndexMap<String, String>,
@@ -165,7 +168,7 @@ impl TopicAttributes {
         self.get("SignatureVersion").and_then(SignatureVersion::parse).unwrap_or_default()
     }
 
-    /// The topic's own delivery policy.
+    /// Returns the delivery policy of the topic itself.
     pub fn delivery_policy(&self) -> Option<TopicDeliveryPolicy> {
         TopicDeliveryPolicy::parse(self.get("DeliveryPolicy")?).ok()
     }
@@ -175,13 +178,12 @@ impl TopicAttributes {
         archive_days(self.get("ArchivePolicy")?).ok()?
     }
 
-    /// The access policy, the default one if no other is set.
+    /// Returns the access policy, or the default one if none is set.
     pub fn policy(&self, address: &TopicAddress) -> String {
         self.get("Policy").map_or_else(|| topic_policy::default_text(address), str::to_owned)
     }
 
-    /// The access policy, if another than the default one is set. The default one opens the topic to
-    /// its owner alone.
+    /// Returns the access policy, if it is not the default one, which allows only the owner.
     pub fn own_policy(&self) -> Option<&str> {
         self.get("Policy")
     }
@@ -191,7 +193,7 @@ impl TopicAttributes {
         self.0.insert("Policy".to_owned(), text);
     }
 
-    /// DataProtectionPolicy, which has operations of its own.
+    /// Returns DataProtectionPolicy, which has its own operations.
     pub fn data_protection_policy(&self) -> Option<&str> {
         self.get(DATA_PROTECTION_POLICY)
     }
@@ -201,8 +203,8 @@ impl TopicAttributes {
         self.put(DATA_PROTECTION_POLICY, text.unwrap_or_default());
     }
 
-    /// Delivery status logging of a protocol, by its name in attributes: of how many successes in a
-    /// hundred the log is to tell. Failures are always told.
+    /// Returns the percentage of successes to log for a protocol, by its name in the attributes of delivery status
+    /// logging. Failures are always logged.
     pub fn success_sample_rate(&self, protocol: &str) -> u8 {
         match self.get(&format!("{protocol}SuccessFeedbackRoleArn")) {
             None => 0,
@@ -212,7 +214,7 @@ impl TopicAttributes {
         }
     }
 
-    /// The attributes that GetTopicAttributes shows, but for counts and the archive's beginning.
+    /// Returns the attributes for GetTopicAttributes, except counts and the start of the archive.
     pub fn shown(&self, address: &TopicAddress) -> IndexMap<String, String> {
         let delivery = self.delivery_policy().unwrap_or_default();
         let mut shown = IndexMap::from([
@@ -236,7 +238,7 @@ impl TopicAttributes {
     }
 }
 
-/// Whether CreateTopic asks for a FIFO topic. Refused with InvalidParameter.
+/// Returns whether CreateTopic requests a FIFO topic. Rejects with InvalidParameter.
 pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> {
     match given.get("FifoTopic").map(|value| parse_bool(value)) {
         None => Ok(false),
@@ -245,7 +247,7 @@ pub fn asks_for_fifo(given: &IndexMap<String, String>) -> Result<bool, Refusal> 
     }
 }
 
-/// `true` or `false`, in any case.
+/// Parses `true` or `false`, case-insensitively.
 pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
@@ -254,12 +256,12 @@ pub fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// What is said of an attribute that cannot be set.
+/// The error for an attribute that cannot be set.
 pub const UNKNOWN_ATTRIBUTE: &str = "AttributeName";
 
-/// What CreateTopic and Subscribe say of a refused attribute of this name: they have something to put
-/// before the reason, and words of their own for attributes that they do not know.
-// Rule (CreateTopic, Subscribe): a refused attribute is "Attributes Reason: …", an unknown one "Attributes Reason: Unknown
+/// Converts an error about an attribute to that of CreateTopic and Subscribe, which have a prefix before the
+/// reason, and a different text for unknown attributes.
+// Rule (CreateTopic, Subscribe): a rejected attribute is "Attributes Reason: …", an unknown one "Attributes Reason: Unknown
 //   attribute NAME".
 // Source: reported, hashicorp/terraform-provider-aws#22282
 // Test: tests/scenarios/topics.txt#Attributes are set one by one
@@ -276,7 +278,7 @@ pub fn in_attributes(name: &str, refusal: Refusal) -> Refusal {
     }
 }
 
-/// The days of an archive policy; none for the empty one, which ends the archive.
+/// Returns the days of an archive policy, or `None` for the empty one, which ends the archive.
 fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -299,7 +301,7 @@ fn archive_days(text: &str) -> Result<Option<i64>, Refusal> {
     }
 }
 
-/// The attributes that CreateTopic takes, without those of delivery status logging, which begin with a protocol.
+/// The attributes that CreateTopic accepts, except those of delivery status logging, which begin with a protocol.
 pub const SETTABLE: [&str; 11] = [
     "DisplayName",
     "Policy",
@@ -314,7 +316,7 @@ pub const SETTABLE: [&str; 11] = [
     "MaximumMessageSize",
 ];
 
-/// Returns whether CreateTopic takes an attribute of this name.
+/// Returns whether CreateTopic accepts an attribute of this name.
 pub fn is_settable(name: &str) -> bool {
     SETTABLE.contains(&name) || check_feedback(name, "0").is_ok()
 }

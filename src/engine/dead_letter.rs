@@ -20,7 +20,7 @@ pub fn target(tx: &mut Txn<'_>, queue: &Queue) -> Result<Option<Arc<Queue>>, Ref
 //   receives, although ApproximateReceiveCount continues.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 //   ("the number of times a message is delivered to the source queue")
-// Test: tests/scenarios/dead_letters.txt#A chain
+// Test: tests/scenarios/dead_letters.txt#A chain: each queue counts its own receives
 
 // Rule (ReceiveMessage): a dead letter keeps its MessageId, body, attributes and receive count, and
 //   its DeadLetterQueueSourceArn is the ARN of its previous queue.

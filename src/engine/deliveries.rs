@@ -1,8 +1,8 @@
-//! The outbox: what is due, and what becomes of it.
+//! The outbox: due deliveries and their results.
 //!
-//! The courier claims the outbox of a subscription, loads what is due, attempts it outside of
-//! any transaction, and notes each outcome. An outbox that is claimed is nobody else's; claims die
-//! with the process, deliveries do not.
+//! The courier claims the outbox of a subscription, loads the due deliveries, attempts them outside any
+//! transaction, and records each outcome. A claim is exclusive. Claims end with the process, deliveries do
+//! not.
 
 use super::capture::{Captured, capture};
 use super::fan_out::is_sampled;
@@ -21,28 +21,28 @@ use crate::store::{
     Subscription, SubscriptionState, Txn,
 };
 
-/// Bytes of messages that are loaded for one subscription at a time, about: many may be waiting for
+/// Approximate bytes of messages loaded for one subscription at a time, because many subscriptions may wait for
 /// their endpoints.
 const PAGE_BYTES: usize = 256 * 1024;
-/// Outboxes that become ready at once.
+/// Outboxes that one transaction marks as ready.
 const READIED: i64 = 500;
 
-/// What is due for one subscription.
+/// The due deliveries of one subscription.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     /// The subscription.
     pub subscription: Subscription,
-    /// How its topic signs.
+    /// The signature version of its topic.
     pub version: SignatureVersion,
-    /// How often to attempt, how fast, and as what.
+    /// Retries, rate and Content-Type.
     pub policy: EffectiveDeliveryPolicy,
-    /// Of how many successes in a hundred the log is to tell.
+    /// The percentage of successes to log.
     pub success_sample_rate: u8,
-    /// What is due, the earliest first.
+    /// The due deliveries, earliest first.
     pub parcels: Vec<Parcel>,
 }
 
-/// A delivery with what it brings.
+/// A delivery with its message.
 #[derive(Debug, Clone)]
 pub struct Parcel {
     /// The row of the outbox.
@@ -51,30 +51,29 @@ pub struct Parcel {
     pub publication: Option<Publication>,
 }
 
-/// An outbox that is to be served, and whose slot it takes.
+/// An outbox to serve, and the account and destination whose slot it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Id of the subscription.
     pub subscription: i64,
     /// Its account.
     pub account: String,
-    /// Where its endpoint is.
+    /// Its destination.
     pub destination: String,
 }
 
-/// What a transaction has claimed.
+/// The claims of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// What is to be served.
+    /// The claimed outboxes.
     pub claims: Vec<Claim>,
-    /// Whether more outboxes may be due than this transaction has looked at.
+    /// Whether more outboxes may be due than this transaction has checked.
     pub more: bool,
     /// When the next outbox is due, in Unix milliseconds.
     pub next_due: Option<i64>,
 }
 
-/// Claims up to `limit` outboxes that have something to deliver, as far as their accounts and
-/// destinations may get slots.
+/// Claims up to `limit` outboxes with due deliveries whose accounts and destinations may get slots.
 pub fn claim(tx: &mut Txn<'_>, mut shares: Shares, limit: usize) -> Result<Claims, Refusal> {
     let more = tx.ready_outboxes(READIED)?;
     let mut claims = Vec::new();
@@ -89,8 +88,8 @@ pub fn claim(tx: &mut Txn<'_>, mut shares: Shares, limit: usize) -> Result<Claim
     Ok(Claims { claims, more, next_due: tx.next_outbox_due()? })
 }
 
-/// Returns the next outbox that may be served: accounts take turns. Those that may get no slot hold
-/// some, so that there are never more of them than slots.
+/// Returns the next outbox that may be served: accounts take turns. Accounts that may get no slot hold at least
+/// one, so there are never more of them than slots.
 fn next_claim(tx: &mut Txn<'_>, shares: &Shares) -> Result<Option<Claim>, Refusal> {
     if shares.free() == 0 {
         return Ok(None);
@@ -137,8 +136,8 @@ fn next_of_account(
     }
 }
 
-/// What a claimed outbox has to deliver now, up to a limit and to what its policy lets its endpoint
-/// get in a second. `None`: nothing, and the claim is given up.
+/// Returns the due deliveries of a claimed outbox, up to a limit and to the rate of its policy. Returns `None` if
+/// there are none, and releases the claim.
 pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Outbox>, Refusal> {
     let Some(found) = tx.subscription_by_id(subscription)? else {
         for delivery in tx.due_deliveries(subscription, limit)? {
@@ -185,7 +184,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
     }))
 }
 
-/// Retries are fixed where no policy can be set.
+/// Returns the fixed retries of protocols without a delivery policy.
 fn schedule(protocol: Protocol) -> RetrySchedule {
     match protocol {
         Protocol::Lambda | Protocol::Sqs | Protocol::Firehose => RetrySchedule::AWS_MANAGED,
@@ -193,7 +192,7 @@ fn schedule(protocol: Protocol) -> RetrySchedule {
     }
 }
 
-/// Whether a delivery still makes sense: its subscription may have changed since it was due first.
+/// Returns whether a delivery is still valid, because its subscription may have changed meanwhile.
 fn is_wanted(
     subscription: &Subscription,
     payload: &Payload,
@@ -208,10 +207,10 @@ fn is_wanted(
     }
 }
 
-/// Notes what became of an attempt. `body`: what the endpoint would have got, for the dead-letter
-/// queue. `mail_is_private`: whether confirmations of mailboxes are seen by their owners only.
-// Rule (deliveries): a failed attempt is repeated by the delivery policy, by default three times, 20 seconds apart. After
-//   the last, or at once if the failure is permanent, the message goes to the dead-letter queue.
+/// Records the outcome of an attempt. `body` is the notification, for the dead-letter queue. `mail_is_private` says
+/// whether only the owners of mailboxes may see their confirmations.
+// Rule (deliveries): a failed attempt is retried according to the delivery policy, by default three times, 20 seconds
+//   apart. After the last, or at once after a permanent failure, the message goes to the dead-letter queue.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 // Test: tests/scenarios/endpoints.txt#By the default policy, tests/scenarios/endpoints.txt#What will never succeed is not tried again
 pub fn finish(
@@ -245,8 +244,8 @@ pub fn finish(
     }
 }
 
-/// An attempt to ask the owner of a queue whether it is to be subscribed: the question is a message in
-/// it. Of FIFO queues each question is a group of its own.
+/// Sends the confirmation request for a queue as a message to that queue. In a FIFO queue each request is a
+/// message group of its own.
 pub fn ask_in_queue(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
@@ -259,7 +258,7 @@ pub fn ask_in_queue(
     let id = question.message_id.to_string();
     let fifo_id = has_fifo_suffix(&queue.name).then_some(id.as_str());
     let message = ForQueue {
-        account: &outbox.subscription.account,
+        topic_arn: &outbox.subscription.topic_arn,
         content: QueueContent::new(body.to_owned(), &MessageAttributes::new()),
         group: fifo_id,
         deduplication_id: fifo_id,
@@ -275,7 +274,7 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
-    // Confirmations are not logged: they are no messages of the topic.
+    // Confirmations are not logged, because they are not messages of the topic.
     let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
     if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
         tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
@@ -290,7 +289,7 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
     }
 }
 
-/// Mail is kept to be looked at, whether or not a relay takes it.
+/// Captures an email, whether or not a relay accepts it.
 fn keep_mail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
@@ -335,9 +334,9 @@ fn fail(
 ) -> Result<(), Refusal> {
     tx.remove_delivery(&parcel.delivery)?;
     let subscription = &outbox.subscription;
-    // A confirmation is no dead letter: the endpoint is not subscribed.
+    // A confirmation does not become a dead letter, because the endpoint is not subscribed.
     let publication = parcel.publication.as_ref();
-    // A queue takes so many attributes; the body matters more than they do.
+    // A queue limits the number of attributes; the body matters more than the attributes.
     let beside = publication
         .filter(|_| subscription.attributes.is_raw())
         .map(|publication| &publication.published.attributes)
@@ -345,7 +344,7 @@ fn fail(
     let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
-        account: &subscription.account,
+        topic_arn: &subscription.topic_arn,
         protocol: subscription.protocol,
         endpoint: &subscription.endpoint,
         dead_letter_queue: dead_letter_queue.as_ref(),
@@ -362,8 +361,8 @@ fn fail(
     give_up(tx, &destination, undelivered)
 }
 
-/// Gives up the claim on an outbox. `not_before`: Unix milliseconds until when it is to rest,
-/// because its policy limits how many messages it gets a second.
+/// Releases the claim on an outbox. It rests until `not_before`, in Unix milliseconds, because its policy limits
+/// its rate.
 pub fn release(
     tx: &mut Txn<'_>,
     subscription: i64,

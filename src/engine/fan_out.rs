@@ -277,7 +277,7 @@ impl<'w> FanOut<'w> {
             None => Some("The endpoint is not the ARN of a queue.".to_owned()),
             Some(queue) => {
                 let message = ForQueue {
-                    account: &to.account,
+                    topic_arn: self.topic_arn,
                     content: self.queue_content(to),
                     group: self.group_for(queue),
                     deduplication_id: self.publication.published.deduplication_id.as_deref(),
@@ -321,7 +321,7 @@ impl<'w> FanOut<'w> {
         };
         let destination = Destination {
             arn: &to.arn,
-            account: &to.account,
+            topic_arn: self.topic_arn,
             protocol: to.protocol,
             endpoint: &to.endpoint,
             dead_letter_queue,

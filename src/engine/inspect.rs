@@ -1,35 +1,33 @@
-//! Looking without touching: messages of a queue where they stand, messages that were captured, and
-//! the token of a subscription. Nothing here writes.
+//! Inspection without changes: the messages of a queue, captured messages, and the token of a subscription.
+//! Nothing here writes.
 
 use super::access::Access;
 use super::{places, queues};
 use crate::domain::Refusal;
 use crate::domain::address::QueueAddress;
-use crate::domain::receipt::Receipt;
 use crate::domain::topic_address::SubscriptionArn;
-use crate::engine::receive::Delivery;
+use crate::engine::receive::{Delivery, receipt_of};
 use crate::store::{CapturedMessage, Message, Place, Queue, Txn};
 use std::collections::HashMap;
 
-/// Messages of a queue that one transaction looks at, shown or not.
+/// Messages of a queue that one transaction checks, returned or not.
 const LOOKED_AT: i64 = 200;
 /// Captured messages that one transaction reads.
 const CAPTURED: i64 = 20;
 
-/// Which messages are asked for, beyond those that a receive could return.
+/// Which messages are requested in addition to receivable ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Show {
-    /// Those that were received and neither deleted nor became visible again, and those of a FIFO
-    /// queue that have to wait for an earlier message of their group.
+    /// Messages in flight, and messages of a FIFO queue that wait for an earlier message of their group.
     pub invisible: bool,
-    /// Those whose delay has not passed.
+    /// Delayed messages.
     pub delayed: bool,
 }
 
-/// A message as it stands in its queue.
+/// A stored message.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// The message, as if it had been received.
+    /// The message in the form of a received one.
     pub delivery: Delivery,
     /// Whether a receive could return it.
     pub visible: bool,
@@ -44,20 +42,20 @@ pub struct Page {
     pub seen: Vec<Seen>,
     /// The sequence after which there may be more.
     pub next: Option<i64>,
-    /// How many were looked at.
+    /// The number of checked messages.
     pub looked_at: usize,
-    /// What the next page has to know of the groups of this one.
+    /// The state of the groups of this page, for the next page.
     pub groups: Groups,
 }
 
-/// Groups of a FIFO queue, each with whether its further messages have to wait for an earlier one.
+/// The groups of a FIFO queue, each with whether its later messages wait for an earlier one.
 #[derive(Debug, Clone, Default)]
 pub struct Groups(HashMap<i64, bool>);
 
 impl Groups {
-    /// Returns whether a message, which is hidden itself or not, has to wait for an earlier one of
-    /// its group. Messages come in the order of their sequences, after some that were not looked at
-    /// if `begins_late`: what these do is taken from the group's row.
+    /// Returns whether a message waits for an earlier one of its group. Messages are passed in the order of their
+    /// sequences. If `begins_late`, earlier messages were not checked, and their effect is read from the row of
+    /// the group.
     fn is_blocked(
         &mut self,
         tx: &mut Txn<'_>,
@@ -81,18 +79,18 @@ impl Groups {
     }
 }
 
-/// From where a look at a queue goes on.
+/// The cursor of an inspection of a queue.
 #[derive(Debug, Clone, Default)]
 pub struct Begin {
-    /// The sequence after which the messages are meant.
+    /// The sequence after which to continue.
     pub after: i64,
-    /// Whether there are messages before these that this look has not seen.
+    /// Whether earlier messages were not checked.
     pub begins_late: bool,
-    /// What the page before has found.
+    /// The groups of the previous page.
     pub groups: Groups,
 }
 
-/// Looks at messages of a queue, until their contents are `bytes` long or there are `limit` of them.
+/// Returns messages of a queue, up to `bytes` of content or `limit` messages.
 pub fn peek(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -119,7 +117,7 @@ pub fn peek(
         if places::is_expired(&queue, &message, now) {
             continue;
         }
-        // What is due is ready, whether or not it has been put into its line.
+        // Due messages count as ready, whether or not they have been moved to their line.
         let waits = message.rank > now;
         let delayed = message.place == Place::Delayed && waits;
         let in_flight = message.place == Place::InFlight && waits;
@@ -132,9 +130,9 @@ pub fn peek(
         let content = tx.content(queue.backlog, &message)?;
         let size = content.body.len() + content.attributes.as_ref().map_or(0, Vec::len);
         left = left.saturating_sub(size);
-        let (sequence, receive) = (message.sequence, message.receive_count);
         let delivery = Delivery {
-            receipt: Receipt { queue: queue.id, sequence, receive },
+            receipt: receipt_of(&queue, &message),
+            handle: String::new(),
             group: places::group_of(tx, &message)?.map(|group| group.name),
             former_turn: 0,
             content,
@@ -147,8 +145,8 @@ pub fn peek(
     Ok(page)
 }
 
-/// Some of the latest messages that were captured for a protocol before an id, the latest first,
-/// those of one target if it is given. None are left when there are none.
+/// Returns the latest captured messages of a protocol before an ID, latest first, optionally of one target. An
+/// empty result means that there are no more.
 pub fn captured(
     tx: &mut Txn<'_>,
     place: (&str, &str),
@@ -159,9 +157,8 @@ pub fn captured(
     Ok(tx.captured_messages(place, protocol, target, before, CAPTURED)?)
 }
 
-/// Returns what confirms a subscription, confirmed or not; none if there never was such a question, if the
-/// subscription is of another account than the one given, or if the question went to a mailbox and mail is
-/// private.
+/// Returns the token of a subscription, confirmed or not. Returns `None` if it never needed a confirmation, if it
+/// belongs to another account, or if it is a mailbox and mail is private.
 pub fn subscription_token(
     tx: &mut Txn<'_>,
     account: Option<&str>,

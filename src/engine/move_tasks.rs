@@ -28,7 +28,7 @@ pub struct Start {
 //
 // Rule (StartMessageMoveTask): a source has one active task; a second one is InvalidParameterValue.
 // Source: reported, floci-io/floci#910
-// Test: tests/scenarios/move_tasks.txt#Somewhere else
+// Test: tests/scenarios/move_tasks.txt#To another queue
 //
 // Rule (StartMessageMoveTask): a source or destination that does not exist is
 //   ResourceNotFoundException.
@@ -210,7 +210,7 @@ fn fail(task: &mut MoveTask, reason: &str) {
 // Rule (StartMessageMoveTask): a moved message is a new message, with a new MessageId and a new send
 //   time.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
-// Test: tests/scenarios/move_tasks.txt#Messages of a dead-letter queue
+// Test: tests/scenarios/move_tasks.txt#Messages of a dead-letter queue return to their source queues
 //
 /// Moves one message to its destination, as a new message.
 fn move_message(

@@ -209,7 +209,7 @@ pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Resul
 // Rule (ReceiveMessage): a receive that returns messages of a FIFO group moves the group behind all
 //   waiting groups, and this order is kept when the messages become visible again.
 // Source: recorded
-// Test: tests/scenarios/fifo_order.txt#A group that was served goes behind those that wait
+// Test: tests/scenarios/fifo_order.txt#A served group moves behind the waiting groups
 
 /// Does the same as [`close`] after a receive has taken messages from the front of the group's line.
 /// The remaining messages of a FIFO group come after the taken ones, so the group is blocked.

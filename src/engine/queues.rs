@@ -1,4 +1,4 @@
-//! Queues: create, find, change, purge, delete, and how much they hold.
+//! Queues: create, find, change, purge, delete, and message counts.
 
 use super::access::Access;
 use super::{PAGE, places, sweep};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 const FIFO_ATTRIBUTES: [&str; 4] =
     ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
 
-/// The queue at an address, if it exists. Refused where the call may not use it.
+/// Returns the queue at an address, if it exists. Rejects callers that may not use it.
 pub fn look(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -28,7 +28,7 @@ pub fn look(
     Ok(queue)
 }
 
-/// The queue at an address. Refused where the call may not use it.
+/// Returns the queue at an address. Rejects callers that may not use it.
 pub fn find(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -37,8 +37,8 @@ pub fn find(
     look(tx, access, address)?.ok_or_else(Refusal::no_such_queue)
 }
 
-/// Makes the queue of an address from a template unless it is there. What a template says of FIFO
-/// queues is for names that end as theirs do.
+/// Creates the queue of an address from a template, unless it exists. FIFO attributes of the template apply only
+/// to names with the FIFO suffix.
 pub fn ensure(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -55,11 +55,11 @@ pub fn ensure(
     } else {
         attributes.retain(|name, _| !FIFO_ATTRIBUTES.contains(&name.as_str()));
     }
-    create(tx, address, &attributes, &IndexMap::new(), false).map(drop)
+    create(tx, &Access::everything(), address, &attributes, &IndexMap::new(), false).map(drop)
 }
 
-/// Has what is sent to a queue go to others, too or instead. They are of the same kind, FIFO or
-/// not; they need not exist yet.
+/// Sets the queues to which sent messages also go, or go instead. They must have the same type, FIFO or
+/// standard; they need not exist yet.
 pub fn forward(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -76,17 +76,24 @@ pub fn forward(
     Ok(())
 }
 
-/// Makes a queue, or finds the one that is already there with the given attributes and tags.
-/// `cool_down`: whether a name must rest for a minute after its queue was deleted.
+// Rule (CreateQueue, CreateTopic): creating an existing queue or topic is rejected if its policy denies the call, which
+//   would reveal its existence and attributes.
+// Source: inferred, an explicit Deny of the resource's policy overrides every Allow
+// Test: tests/isolation.rs::what_denies_an_owner_everything_shows_no_resource_either
+//
+/// Creates a queue, or returns the existing one if it has the given attributes and tags. `cool_down` says whether
+/// a name is blocked for a minute after its queue was deleted.
 pub fn create(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &QueueAddress,
     given: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
     cool_down: bool,
 ) -> Result<Arc<Queue>, Refusal> {
+    let existing = look(tx, access, address)?;
     let attributes = QueueAttributes::create(has_fifo_suffix(&address.name), given)?;
-    if let Some(existing) = tx.queue(address)? {
+    if let Some(existing) = existing {
         check_same(tx, &existing, given, tags)?;
         return Ok(existing);
     }
@@ -120,13 +127,12 @@ pub fn create(
     Ok(Arc::new(queue))
 }
 
-// Rule (CreateQueue): a queue that is there must have the given tags, also if it has none; the refusal
-//   is QueueAlreadyExists.
+// Rule (CreateQueue): an existing queue must have the given tags, also if it has none; the error is
+//   QueueAlreadyExists.
 // Source: reported, Bogdanp/dramatiq_sqs#13
-// Test: tests/scenarios/queues.txt#To create a queue again finds it
+// Test: tests/scenarios/queues.txt#Creating an existing queue succeeds if the given attributes match the current ones
 
-/// A queue that is to be made, and is there, must have the given attributes and tags. It may have
-/// others.
+/// Checks that an existing queue has the given attributes and tags. It may have others.
 fn check_same(
     tx: &mut Txn<'_>,
     existing: &Queue,
@@ -153,13 +159,13 @@ fn check_same(
     Ok(())
 }
 
-// Rule (SetQueueAttributes): a changed DelaySeconds concerns the messages that are in a FIFO queue
-//   and were never received; on a standard queue it concerns later messages only.
+// Rule (SetQueueAttributes): on a FIFO queue a changed DelaySeconds also applies to stored messages that were
+//   never received; on a standard queue it applies to later messages only.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 // Test: tests/scenarios/fifo_delay.txt#A changed delay concerns messages that are there, tests/scenarios/delay.txt#On a standard queue a changed delay concerns later messages only
 
-/// Changes attributes, all of them or none. Returns what must follow page by page, see [`retime`]: AWS
-/// has the delay of a FIFO queue concern messages that are there, that of a standard queue not.
+/// Changes all given attributes or none. Returns the work that must follow in pages, see [`retime`]: the delay of a
+/// FIFO queue also applies to stored messages.
 pub fn set_attributes(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -174,7 +180,7 @@ pub fn set_attributes(
     }
     queue.modified_at = tx.now();
     tx.update_queue(&queue)?;
-    // The same delay once more may be the second try of a change that was interrupted.
+    // The same delay again may be the retry of an interrupted change.
     let retimes = queue.attributes.fifo && given.contains_key(AttributeName::DelaySeconds.as_str());
     let longer = queue.attributes.delay_seconds > before.delay_seconds;
     Ok(retimes.then_some(Retiming { queue: queue.id, longer, cursor: None, is_last: false }))
@@ -196,20 +202,20 @@ fn check_redrive_target(
     check_target(source, attributes.fifo, policy, target)
 }
 
-/// A delay of a FIFO queue on its way through the messages that it concerns. A longer delay begins
-/// with the youngest message and a shorter one with the oldest, so that no message overtakes another
-/// meanwhile. It goes the other way then, for what an interrupted change before it has left behind.
+/// The progress of a changed delay through the messages of a FIFO queue. A longer delay starts with the youngest
+/// message and a shorter one with the oldest, so that no message overtakes another meanwhile. A second pass runs in
+/// the opposite direction, for messages left over from an interrupted earlier change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retiming {
     queue: i64,
     longer: bool,
-    /// The sequence that it has come to.
+    /// The sequence of the last processed message.
     cursor: Option<i64>,
     is_last: bool,
 }
 
 impl Retiming {
-    /// The next messages on its way.
+    /// Returns the next page of messages.
     fn page(&self, tx: &mut Txn<'_>, queue: &Queue) -> Result<Vec<Message>, Refusal> {
         if self.longer {
             return Ok(tx.latest_messages(queue.backlog, self.cursor.unwrap_or(i64::MAX), PAGE)?);
@@ -224,7 +230,7 @@ impl Retiming {
         Ok(tx.messages_between(queue.backlog, after, i64::MAX, PAGE)?)
     }
 
-    /// The way back.
+    /// Returns the second pass.
     fn back(self) -> Option<Self> {
         (!self.is_last).then_some(Self {
             longer: !self.longer,
@@ -235,7 +241,7 @@ impl Retiming {
     }
 }
 
-/// Applies the delay to a page of messages. Returns how to go on.
+/// Applies the delay to a page of messages. Returns the remaining work.
 pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, Refusal> {
     let Some(queue) = tx.queue_by_id(retiming.queue)? else { return Ok(None) };
     let page = retiming.page(tx, &queue)?;
@@ -262,24 +268,24 @@ pub fn retime(tx: &mut Txn<'_>, retiming: Retiming) -> Result<Option<Retiming>, 
 
 // Rule (PurgeQueue): a purge deletes all messages, those in flight and delayed included.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
-// Test: tests/scenarios/purge.txt#A purge takes everything
+// Test: tests/scenarios/purge.txt#A purge deletes visible
 //
-// Rule (PurgeQueue): a purge clears the memory of deduplication: an id that was used before is accepted.
+// Rule (PurgeQueue): a purge forgets deduplication IDs: an ID that was used before is accepted.
 // Source: recorded
 // Test: tests/scenarios/purge.txt#On a FIFO queue it unlocks the groups and forgets deduplication ids
 
-// Rule (PurgeQueue, ReceiveMessage): a purge forgets receive attempts too; the same attempt id begins a new
+// Rule (PurgeQueue, ReceiveMessage): a purge also forgets receive attempts; the same attempt ID starts a new
 //   receive.
-// Source: inferred, a purge clears the memory of deduplication as well
+// Source: inferred, a purge forgets deduplication IDs too
 // Test: tests/scenarios/purge.txt#It forgets receive attempts as well
 
-// Rule (PurgeQueue): a second purge of a queue within 60 seconds is refused with
+// Rule (PurgeQueue): a second purge of a queue within 60 seconds is rejected with
 //   PurgeQueueInProgress, status 403.
 // Source: recorded
 // Test: tests/recorded/sqs.jsonl#sqs-purge-twice
 
-/// Throws all messages away, and all that the queue remembers of them, which goes with its backlog.
-/// `cool_down`: whether a purge must rest for a minute.
+/// Discards all messages, deduplication IDs and receive attempts, which belong to the backlog. `cool_down` says
+/// whether a purge must be a minute after the previous one.
 pub fn purge(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -305,7 +311,7 @@ pub fn purge(
     Ok(())
 }
 
-/// Deletes a queue with all that it holds.
+/// Deletes a queue with all its messages.
 pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &QueueAddress) -> Result<(), Refusal> {
     let queue = find(tx, access, address)?;
     tx.delete_queue_row(&queue)?;
@@ -316,7 +322,7 @@ pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &QueueAddress) -> Resu
     Ok(())
 }
 
-/// How many messages a queue shows, as of now.
+/// Returns the current number of messages in each state.
 pub fn counts(tx: &mut Txn<'_>, queue: &Queue) -> Result<Counts, Refusal> {
     sweep::expire_in(tx, queue)?;
     let more = places::settle(tx, queue)?;

@@ -1,7 +1,7 @@
-//! Receive: release what is due, choose whose turn it is, hide what is given out.
+//! Receive: makes due messages ready, chooses message groups by turn, and puts messages in flight.
 //!
-//! Standard queues give out the oldest first, quiet message groups before noisy ones. FIFO queues
-//! give out as many as possible of the group whose turn it is, then of others.
+//! Standard queues return the oldest messages first, and quiet message groups before noisy ones. FIFO queues
+//! return as many as possible of the group whose turn it is, then of others.
 
 use super::access::Access;
 use super::{dead_letter, places, sweep};
@@ -17,82 +17,83 @@ use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Messages that one transaction looks at, most of which it may have to put elsewhere; or as many
-/// as are wanted.
+/// Messages that one transaction checks, most of which it may have to move or delete; at least as many as
+/// requested.
 const CANDIDATES: usize = 100;
-/// Messages whose contents are read at once: they are in memory whether they are taken or not.
+/// Messages whose contents are read at once, and are in memory whether they are received or not.
 const PAGE: usize = *RECEIVED_MESSAGES.end() as usize;
 
-/// What a receive asks for.
+/// The parameters of a receive.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the caller may use.
+    /// The permissions of the caller.
     pub access: Access,
     /// MaxNumberOfMessages
     pub max: usize,
-    /// Seconds; `None` for the queue's.
+    /// VisibilityTimeout in seconds; `None` for the queue's default.
     pub visibility_timeout: Option<i64>,
     /// ReceiveRequestAttemptId, on FIFO queues.
     pub attempt_id: Option<String>,
-    /// Whether the caller is ready to wait: then the in-flight limit of a standard queue is a
-    /// reason to wait, not an error.
+    /// Whether this is a long poll: then the in-flight limit of a standard queue is a reason to wait, not an
+    /// error.
     pub may_wait: bool,
-    /// Whether messages may be taken. If not, the answer says only whether there are any.
+    /// `false` only checks whether any message is available.
     pub may_take: bool,
-    /// Bytes that the answer may have.
+    /// Maximum bytes of the response.
     pub room: usize,
-    /// Returns the bytes that a message takes of it at most.
+    /// Returns the maximum bytes of a message in the response.
     pub weigh: fn(&Content) -> usize,
 }
 
-/// What a receive found.
+/// The result of a receive.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
     /// The messages, now in flight.
     pub messages: Vec<Delivery>,
-    /// Bytes that they take of the answer at most.
+    /// Their maximum bytes in the response.
     pub weight: usize,
-    /// Whether messages are there that were not to be taken. Nothing else is said then.
+    /// Whether messages are available, if none were to be received. The other fields are empty then.
     pub left: bool,
-    /// Whether messages may be there beyond those that were looked at.
+    /// Whether there may be messages beyond the checked ones.
     pub more: bool,
-    /// When nothing was taken, because the first message does not fit: the room that it needs.
+    /// If nothing was received because the first message does not fit: the bytes that it needs.
     pub needs_room: Option<usize>,
-    /// When nothing was found: when a message will be ready by the passing of time, in Unix
-    /// milliseconds.
+    /// If nothing was found: when the next message becomes ready by itself, in Unix milliseconds.
     pub next_due: Option<i64>,
 }
 
-/// A message as it is given out.
+/// A received message.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its receipt handle says this.
+    /// The content of its receipt handle.
     pub receipt: Receipt,
-    /// The part that changes, as it is now.
+    /// ReceiptHandle; empty if the message was not received.
+    pub handle: String,
+    /// The part that changes, in its current state.
     pub message: Message,
-    /// The part that does not.
+    /// The part that does not change.
     pub content: Content,
     /// MessageGroupId
     pub group: Option<String>,
-    /// The turn that its group had before.
+    /// The previous turn of its group.
     pub former_turn: i64,
 }
 
-// Rule (ReceiveMessage): when as many messages are in flight as may be, a short poll of a standard
-//   queue is refused with OverLimit, status 403; a long poll, and any poll of a FIFO queue, gets nothing.
+// Rule (ReceiveMessage): at the limit of messages in flight, a short poll of a standard queue is rejected
+//   with OverLimit, status 403; a long poll, and any poll of a FIFO queue, returns nothing.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-// Test: tests/scenarios/in_flight_limit.txt#About 120,000 messages may be in flight
+// Test: tests/scenarios/in_flight_limit.txt#A short poll of a full standard queue is rejected
 
 // Rule (ReceiveMessage): with VisibilityTimeout 0 a message is visible again at once, and the receive
 //   counts.
 // Source: recorded
 // Test: tests/scenarios/visibility.txt#The timeout of one receive
 //
-// Rule (ReceiveMessage): a ReceiveRequestAttemptId of a standard queue is accepted and means nothing.
+// Rule (ReceiveMessage): a ReceiveRequestAttemptId of a standard queue is accepted and ignored.
 // Source: reported, awspring/spring-cloud-aws#529
 // Test: tests/scenarios/attributes_of_messages.txt#A standard queue ignores a receive attempt's id.
 
-/// Takes messages.
+/// Receives messages.
 pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Received, Refusal> {
     let timeout =
         request.visibility_timeout.unwrap_or_else(|| queue.attributes.visibility_timeout.into());
@@ -132,7 +133,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     more |= taken.run(tx)?;
     let (messages, weight) = (taken.messages, request.room - taken.room);
     let needs_room = taken.does_not_fit.filter(|_| messages.is_empty());
-    // What has expired while it was hidden, and has not been swept yet, blocks its group no more.
+    // Messages that expired in flight and were not swept yet no longer block their group.
     if messages.is_empty() && sweep::may_be_locked(tx, queue)? {
         more |= sweep::expire_page(tx, queue)? > 0;
     }
@@ -146,7 +147,7 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     Ok(Received { messages, weight, left: false, more, needs_room, next_due })
 }
 
-/// Undoes a receive whose client has gone: its messages are visible again, and its attempt id is
+/// Undoes a receive whose client has disconnected: its messages become visible again, and its attempt ID is
 /// forgotten.
 pub fn give_back(
     tx: &mut Txn<'_>,
@@ -170,30 +171,30 @@ pub fn give_back(
     Ok(())
 }
 
-/// One receive at work.
+/// A running receive.
 struct Taking<'q> {
     queue: &'q Queue,
     until: i64,
     wanted: usize,
     in_flight: i64,
     candidates: usize,
-    /// Bytes of content that it may still give out.
+    /// Bytes of content that it may still return.
     bytes: usize,
-    /// Bytes that are left of the answer.
+    /// Remaining bytes of the response.
     room: usize,
     weigh: fn(&Content) -> usize,
-    /// Set at the first message that does not fit, which ends the receive: the room it needs.
+    /// The bytes of the first message that does not fit, which ends the receive.
     does_not_fit: Option<usize>,
-    /// Looked up when the first message has to go there.
+    /// The dead-letter queue, looked up for the first message that moves there.
     dead_letter_queue: OnceCell<Option<Arc<Queue>>>,
     messages: Vec<Delivery>,
 }
 
-/// Whose turn it is, and how many of its messages may be taken before the next turn is chosen.
+/// The group whose turn it is, and how many of its messages may be received before the next turn is chosen.
 struct Turn {
     group: Option<MessageGroup>,
     limit: usize,
-    /// Messages of this rank or a greater one are blocked.
+    /// Messages with at least this rank are blocked.
     before: i64,
 }
 
@@ -205,7 +206,7 @@ impl Turn {
 }
 
 impl Taking<'_> {
-    /// Returns whether it stopped for having looked at enough.
+    /// Returns whether it stopped because it had checked enough messages.
     fn run(&mut self, tx: &mut Txn<'_>) -> Result<bool, Refusal> {
         let mut turns = VecDeque::new();
         while self.wants_more() {
@@ -235,18 +236,18 @@ impl Taking<'_> {
         self.messages.len() < self.wanted && self.does_not_fit.is_none()
     }
 
-    // Rule (ReceiveMessage): a receive takes as many messages as possible of one FIFO group, then
-    //   of others, and the messages of a group are returned in their order.
+    // Rule (ReceiveMessage): a receive returns as many messages as possible of one FIFO group, then of others,
+    //   and the messages of a group are returned in their order.
     // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
     // Test: tests/scenarios/fifo_order.txt#A batch takes as many as it can of one group
 
-    /// Takes from one line. Returns whether anything stood in it.
+    /// Receives from one line. Returns whether it had any message.
     fn take_turn(&mut self, tx: &mut Txn<'_>, turn: &mut Turn) -> Result<bool, Refusal> {
         let place = turn.group.as_ref().map_or(0, |group| group.id);
         let mut any = false;
         loop {
             let room = self.wanted - self.messages.len();
-            // Where not everything may fit, nothing large is read to be left where it is.
+            // If not everything may fit, large contents that would not be returned are not read.
             let page = if self.room < RECEIVED_BYTES { 1 } else { PAGE };
             let limit = turn.limit.min(room).min(self.candidates).min(page);
             let line = tx.line(self.queue.backlog, place, turn.before, limit as i64)?;
@@ -256,8 +257,8 @@ impl Taking<'_> {
             for (message, content) in line {
                 self.deal_with(tx, turn, message, content)?;
             }
-            // What has expired or became a dead letter makes room for more of a FIFO group, and
-            // this is the last chance for them: what was taken blocks those after it.
+            // Expired messages and dead letters allow more messages of a FIFO group, and this is the
+            // last chance for them: the received messages block later ones.
             let all_seen = looked_at < limit || self.candidates == 0;
             if !self.queue.attributes.fifo || all_seen || !self.wants_more() {
                 return Ok(any);
@@ -265,8 +266,8 @@ impl Taking<'_> {
         }
     }
 
-    /// Whose turn it is. On a FIFO queue these are several groups at once: what is taken of one
-    /// changes nothing for the others. On a standard queue it may make a quiet group noisy.
+    /// Returns the next turns. On a FIFO queue these are several groups at once, because receiving from one does
+    /// not affect the others. On a standard queue it may make a quiet group noisy.
     fn next_turns(&self, tx: &mut Txn<'_>) -> Result<VecDeque<Turn>, Refusal> {
         let wanted = self.wanted - self.messages.len();
         if self.queue.attributes.fifo {
@@ -313,7 +314,7 @@ impl Taking<'_> {
             let Some(group) = &mut turn.group else {
                 return dead_letter::arrive(tx, self.queue, target, None, message, content);
             };
-            // A queue may be its own dead-letter queue: then this is the group it arrives in.
+            // A queue may be its own dead-letter queue: then the message arrives in this group.
             tx.put_message_group(group);
             dead_letter::arrive(tx, self.queue, target, Some(&group.name), message, content)?;
             *group = tx.message_group_by_id(group.id)?;
@@ -324,12 +325,10 @@ impl Taking<'_> {
         }
         places::take(tx, self.queue, turn.group.as_mut(), &mut message, self.until)?;
         self.in_flight += 1;
+        let receipt = receipt_of(self.queue, &message);
         self.messages.push(Delivery {
-            receipt: Receipt {
-                queue: self.queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             group: turn.group.as_ref().map(|group| group.name.clone()),
             former_turn: turn.group.as_ref().map_or(0, |group| group.turn),
@@ -338,7 +337,7 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Takes room for a message, if there is any.
+    /// Reserves bytes of the response for a message, if enough are left.
     fn fits(&mut self, content: &Content) -> bool {
         let (size, weight) = (content.size(), (self.weigh)(content));
         if size > self.bytes || weight > self.room {
@@ -352,10 +351,10 @@ impl Taking<'_> {
 
     // Rule (ReceiveMessage): if the dead-letter queue is deleted, messages stay and are returned.
     // Source: inferred
-    // Test: tests/scenarios/dead_letters.txt#A dead-letter queue that is gone takes nothing
+    // Test: tests/scenarios/dead_letters.txt#If the dead-letter queue was deleted
 
-    /// Returns where a message goes that has been received too often. If the dead-letter queue is
-    /// gone the message stays.
+    /// Returns the dead-letter queue for a message that was received too often. If it was deleted, the message
+    /// stays.
     fn dead_letter_target(
         &self,
         tx: &mut Txn<'_>,
@@ -374,8 +373,13 @@ impl Taking<'_> {
     }
 }
 
-/// An attempt as it is remembered: for each message its sequence and receive, and until when it was
-/// hidden, which earlier versions of the program compared.
+/// Returns the receipt handle content for the latest receive of a message.
+pub fn receipt_of(queue: &Queue, message: &Message) -> Receipt {
+    Receipt { queue: queue.id, sequence: message.sequence, receive: message.receive_count }
+}
+
+/// A recorded attempt: for each message its sequence, its receive, and the end of its timeout, which earlier
+/// versions compared.
 const RECORD_BYTES: usize = 24;
 
 fn remember(
@@ -397,9 +401,9 @@ fn remember(
     Ok(())
 }
 
-/// What became of a message since the receive of an attempt, or its last repetition.
+/// The state of a message since the receive of an attempt, or its last repetition.
 enum Fate {
-    /// It is in flight as it was given out.
+    /// It is in flight, unchanged.
     Unchanged(Box<Message>),
     /// Its visibility timeout passed.
     TimedOut,
@@ -410,21 +414,21 @@ enum Fate {
 // Rule (ReceiveMessage): within five minutes and the visibility timeout a receive with the same
 //   ReceiveRequestAttemptId returns the same messages and receipt handles, and restarts their timeout.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-// Test: tests/scenarios/fifo_attempts.txt#A receive repeated with its attempt id gets the same messages
+// Test: tests/scenarios/fifo_attempts.txt#A receive repeated with its attempt ID returns the same messages and receipt handles
 
 // Rule (ReceiveMessage): once a message of the receive was deleted or its visibility was changed, its
-//   ReceiveRequestAttemptId is refused for the rest of the five minutes.
+//   ReceiveRequestAttemptId is rejected for the rest of the five minutes.
 // Source: reported, awslabs/amazon-sqs-java-messaging-lib#101
 // Test: tests/scenarios/fifo_attempts.txt#After a deletion, tests/scenarios/fifo_attempts.txt#After a change of visibility,
 //   tests/scenarios/fifo_attempts.txt#A change counts
 
 // Rule (ReceiveMessage): when the visibility timeout has just passed, and after five minutes, the same
-//   ReceiveRequestAttemptId begins a new receive.
+//   ReceiveRequestAttemptId starts a new receive.
 // Source: inferred, the same messages are documented for the time of the timeout only
-// Test: tests/scenarios/fifo_attempts.txt#When the timeout has passed, tests/scenarios/fifo_attempts.txt#Five minutes after the receive
+// Test: tests/scenarios/fifo_attempts.txt#After the timeout it is a new receive, tests/scenarios/fifo_attempts.txt#Five minutes after the receive
 
-/// Returns the messages of an earlier receive with the same attempt id, hidden anew; nothing if this
-/// is a new receive.
+/// Returns the messages of an earlier receive with the same attempt ID, with a new timeout. Returns `None` for
+/// a new receive.
 fn repeat(
     tx: &mut Txn<'_>,
     queue: &Queue,
@@ -457,12 +461,10 @@ fn repeat(
     for (mut message, content) in messages.into_iter().zip(contents) {
         places::hide(tx, queue, &mut message, until)?;
         let group = places::group_of(tx, &message)?;
+        let receipt = receipt_of(queue, &message);
         deliveries.push(Delivery {
-            receipt: Receipt {
-                queue: queue.id,
-                sequence: message.sequence,
-                receive: message.receive_count,
-            },
+            receipt,
+            handle: tx.ensure_receipt_key()?.handle(receipt),
             content,
             former_turn: group.as_ref().map_or(0, |group| group.turn),
             group: group.map(|group| group.name),
@@ -473,7 +475,7 @@ fn repeat(
     Ok(Some(Received { messages: deliveries, weight, ..Received::default() }))
 }
 
-/// Reads one entry of a record, and what became of its message.
+/// Reads one entry of a record, and the state of its message.
 fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> {
     let [sequence, receive] = [0, 8].map(|at| {
         let mut number = [0; 8];

@@ -3,6 +3,7 @@
 use super::access::Access;
 use super::{outbox, platform, replay, topics};
 use crate::domain::address::QueueAddress;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{
     FEW_SUBSCRIPTIONS, FILTER_POLICIES, PUBLISH_BYTES, SUBSCRIPTION_TOKEN_MS,
 };
@@ -18,29 +19,29 @@ use crate::store::{
 };
 use indexmap::IndexMap;
 
-/// What Subscribe asks for.
+/// The parameters of Subscribe.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the caller may use.
+    /// The permissions of the caller.
     pub access: Access,
     /// The topic.
     pub topic: TopicAddress,
-    /// How messages are to get there.
+    /// The protocol.
     pub protocol: Protocol,
-    /// Where they are to go.
+    /// The endpoint.
     pub endpoint: String,
-    /// Attributes, as they were given.
+    /// The given attributes.
     pub attributes: IndexMap<String, String>,
     /// Account of the caller.
     pub account: String,
     /// ARN of the caller.
     pub principal: String,
-    /// What links in messages begin with.
+    /// The base of links in messages.
     pub base_url: String,
 }
 
-/// Subscribes an endpoint, or finds the subscription that is already there and does not contradict
-/// what is given. Whoever owns the endpoint is asked, where the protocol wants that.
+/// Subscribes an endpoint, or returns the existing subscription if the given attributes do not contradict it.
+/// If the protocol requires it, the owner of the endpoint must confirm.
 pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Refusal> {
     let mut topic = topics::find(tx, &request.access, &request.topic)?;
     request.protocol.check_endpoint(&request.endpoint, topic.attributes.is_fifo())?;
@@ -108,9 +109,9 @@ pub fn subscribe(tx: &mut Txn<'_>, request: &Request) -> Result<Subscription, Re
     Ok(subscription)
 }
 
-/// Refused with InvalidParameter unless the platform endpoint exists, in the account of the caller where
-/// accounts are isolated.
-// Rule (Subscribe): a platform endpoint must exist, and nothing separates the words of the refusal from its ARN.
+/// Rejects with InvalidParameter unless the platform endpoint exists, in the account of the caller if accounts
+/// are isolated.
+// Rule (Subscribe): a platform endpoint must exist, and its ARN follows the words of the error without a space.
 // Source: reported, getmoto/moto#7518
 // Test: tests/scenarios/subscriptions.txt#A platform endpoint must exist
 fn check_device(tx: &mut Txn<'_>, access: &Access, endpoint: &str) -> Result<(), Refusal> {
@@ -126,10 +127,10 @@ fn check_device(tx: &mut Txn<'_>, access: &Access, endpoint: &str) -> Result<(),
     ))
 }
 
-/// Whether whoever owns the endpoint is asked first. The owner of a queue is, unless he is the one who
+/// Returns whether the owner of the endpoint must confirm. The owner of a queue must, unless the owner
 /// subscribes it.
 ///
-/// AWS page: "Sending Amazon SNS messages to an Amazon SQS queue in a different account".
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html>
 fn is_asked(request: &Request) -> bool {
     let queue = (request.protocol == Protocol::Sqs)
         .then(|| QueueAddress::from_arn(&request.endpoint))
@@ -138,8 +139,8 @@ fn is_asked(request: &Request) -> bool {
         || queue.is_some_and(|queue| queue.account != request.account)
 }
 
-/// A second Subscribe of the same endpoint: the same subscription. One that is not confirmed is
-/// asked for again.
+/// Handles a repeated Subscribe of the same endpoint: returns the same subscription. A pending one gets another
+/// confirmation request.
 fn again(
     tx: &mut Txn<'_>,
     mut existing: Subscription,
@@ -184,7 +185,7 @@ fn check_number(topic: &Topic, protocol: Protocol) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refused with FilterPolicyLimitExceeded when the topic has as many filter policies as it may.
+/// Rejects with FilterPolicyLimitExceeded if the topic has the maximum number of filter policies.
 fn check_filters(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> {
     if tx.filter_policies_of_topic(topic.id, FILTER_POLICIES)? < FILTER_POLICIES {
         return Ok(());
@@ -195,7 +196,7 @@ fn check_filters(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> {
     ))
 }
 
-/// Tokens look like AWS's: long, hexadecimal.
+/// Returns a token in AWS's format: long and hexadecimal.
 fn renew_token(tx: &mut Txn<'_>, subscription: &mut Subscription) {
     const IDS: usize = 8;
     let token = (0..IDS).map(|_| tx.fresh_id().simple().to_string()).collect();
@@ -203,13 +204,13 @@ fn renew_token(tx: &mut Txn<'_>, subscription: &mut Subscription) {
     subscription.token_expires_at = Some(tx.now() + SUBSCRIPTION_TOKEN_MS);
 }
 
-/// Asks whoever owns the endpoint to confirm.
+/// Requests a confirmation from the owner of the endpoint.
 fn ask(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Result<(), Refusal> {
     let confirmation = confirmation(tx, subscription, base_url);
     send(tx, subscription, &Payload::SubscriptionConfirmation(confirmation))
 }
 
-/// Puts a confirmation into the outbox.
+/// Adds a confirmation to the outbox.
 fn send(tx: &mut Txn<'_>, subscription: &Subscription, payload: &Payload) -> Result<(), Refusal> {
     let recipient = Recipient {
         subscription: subscription.id,
@@ -222,7 +223,7 @@ fn send(tx: &mut Txn<'_>, subscription: &Subscription, payload: &Payload) -> Res
 
 /// Returns the account of a subscription's topic, in whose outbox its deliveries count.
 fn payer(subscription: &Subscription) -> &str {
-    subscription.topic_arn.split(':').nth(4).unwrap_or_default()
+    Arn::parse(&subscription.topic_arn).map_or("", |arn| arn.account)
 }
 
 fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -> Confirmation {
@@ -233,24 +234,24 @@ fn confirmation(tx: &mut Txn<'_>, subscription: &Subscription, base_url: &str) -
     }
 }
 
-/// Returned when a confirmation names another topic than that of its token, or none.
+/// Returns the error for a confirmation that names another topic than its token's, or none.
 pub fn other_topic() -> Refusal {
     Refusal::invalid_parameter("Topic")
 }
 
-/// Confirms the subscription of a token, or restores it. `region`: that of the topic in the call; `signed`:
-/// whether the call is signed; `protect`: whether ending the subscription must be signed as well.
+/// Confirms or restores the subscription of a token. `region` is that of the topic in the call; `signed` says
+/// whether the call is signed, and `protect` whether ending the subscription must be signed too.
 ///
-/// Refused with InvalidParameter.
-// Rule (ConfirmSubscription): a TopicArn that is no ARN is "Topic".
+/// Rejects with InvalidParameter.
+// Rule (ConfirmSubscription): a TopicArn that is not an ARN is "Topic".
 // Source: recorded
 // Test: tests/recorded/sns-topics.jsonl#sns-confirm-topic-is-no-arn
 // Rule (ConfirmSubscription): a TopicArn of another region than the token's is "Topic"; any other topic of the region
-//   will do.
-// Source: inferred
+//   is accepted, because the token alone identifies the subscription.
+// Source: reported, localstack/localstack#8129
 // Test: tests/scenarios/confirmations.txt#The token identifies the subscription
 // Rule (ConfirmSubscription): a token that is not hexadecimal is "Invalid token"; an unknown one is "Token".
-// Source: recorded, one token of each; that hexadecimal digits are the difference is inferred
+// Source: recorded, one token of each; inferred that hexadecimal digits are the difference
 // Test: tests/recorded/sns-topics.jsonl#sns-confirm-token-is-not-hexadecimal, tests/recorded/sns-topics.jsonl#sns-confirm-token-is-unknown
 // Rule (ConfirmSubscription): confirming again with the same token succeeds and returns the same ARN.
 // Source: reported, localstack/localstack#8129
@@ -301,18 +302,18 @@ pub fn confirm(
     Ok(subscription)
 }
 
-/// Ends a subscription, if it exists. Without a signature its endpoint is notified, and may restore it.
+/// Ends a subscription, if it exists. Without a signature its endpoint is notified, and can restore it.
 ///
-/// Rejected with InvalidParameter before the subscription is confirmed, and with AccessDenied when only
-/// a signed call may end it: one without links, or one that was confirmed so.
+/// Rejects with InvalidParameter before the subscription is confirmed, and with AccessDenied if only a signed
+/// call can end it: a subscription without links, or one confirmed that way.
 // Rule (Unsubscribe): ending a subscription that does not exist succeeds.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-unsubscribe-twice
 // Rule (Unsubscribe): an unsigned call posts an UnsubscribeConfirmation, whose token restores the subscription.
 // Source: recorded
-// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#By its link it leaves
+// Test: tests/recorded/sns.jsonl#sns-http-unsubscribe-confirmation, tests/scenarios/confirmations.txt#The link ends the subscription
 // Rule (Unsubscribe): a call without a signature ends only subscriptions of http, https, email and email-json:
-//   only their messages have a link that does it. Others answer AuthorizationError.
+//   only their messages have a link for it. Others return AuthorizationError.
 // Source: inferred, AWS sends UnsubscribeURL and UnsubscribeConfirmation to these endpoints only
 // Test: tests/deliveries.rs::a_link_ends_no_subscription_without_links
 pub fn unsubscribe(
@@ -355,9 +356,9 @@ pub fn unsubscribe(
     send(tx, &subscription, &Payload::UnsubscribeConfirmation(confirmation))
 }
 
-/// Forgets a page of subscriptions that nobody has confirmed in time. Tells how many.
+/// Deletes a page of subscriptions that were not confirmed in time. Returns their number.
 ///
-/// AWS page: "Deleting an Amazon SNS topic and subscription".
+/// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>
 pub fn forget_unconfirmed(tx: &mut Txn<'_>, limit: i64) -> Result<usize, Refusal> {
     let late = tx.unconfirmed_subscriptions(limit)?;
     for subscription in &late {
@@ -370,20 +371,20 @@ pub fn forget_unconfirmed(tx: &mut Txn<'_>, limit: i64) -> Result<usize, Refusal
     Ok(late.len())
 }
 
-// Rule (Unsubscribe): a signed call is of the subscription's owner or of the topic's.
+// Rule (Unsubscribe): a signed call must come from the owner of the subscription or of the topic.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/api/API_Unsubscribe.html
 // Test: tests/isolation.rs::a_subscription_is_its_owners
 //
-// Rule (GetSubscriptionAttributes): the owner of the topic may see a subscription of another account.
+// Rule (GetSubscriptionAttributes): the owner of the topic can read a subscription of another account.
 // Source: inferred, ListSubscriptionsByTopic shows it to the owner of the topic
 // Test: tests/isolation.rs::a_subscription_is_its_owners
 //
-// Rule (SetSubscriptionAttributes): a subscription is changed by its owner alone.
+// Rule (SetSubscriptionAttributes): only its owner can change a subscription.
 // Source: inferred, the policy of a topic has no such action
 // Test: tests/isolation.rs::a_subscription_is_its_owners
 //
-/// The subscription of an ARN, if it exists. Refused where the call may not use it: it is its owner's,
-/// and `for_topic_owner` says whether also the topic's owner's.
+/// Returns the subscription of an ARN, if it exists. Rejects callers other than its owner and, if
+/// `for_topic_owner`, the owner of the topic.
 fn look(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -402,7 +403,7 @@ fn look(
     Ok(found)
 }
 
-/// The subscription of an ARN, for its owner or the topic's.
+/// Returns the subscription of an ARN, for its owner or the owner of the topic.
 pub fn find(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -411,7 +412,7 @@ pub fn find(
     look(tx, access, arn, true)?.ok_or_else(|| Refusal::not_found("Subscription"))
 }
 
-/// Changes one attribute; without a value removes it.
+/// Changes one attribute, or removes it without a value.
 pub fn set_attribute(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -445,7 +446,7 @@ pub fn set_attribute(
     Ok(tx.update_topic(&topic)?)
 }
 
-/// The attributes of a subscription as GetSubscriptionAttributes shows them.
+/// Returns the attributes for GetSubscriptionAttributes.
 pub fn shown(
     tx: &mut Txn<'_>,
     subscription: &Subscription,

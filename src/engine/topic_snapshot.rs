@@ -18,7 +18,8 @@ use crate::store::{
     DELIVERY_BYTES, Replay, Subscription, SubscriptionState, Topic, Txn, outbox_bytes,
 };
 use foldhash::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Subscriptions that a publication looks at before it leaves the rest to background work.
 const SUBSCRIPTIONS: usize = 1_000;
@@ -179,18 +180,14 @@ impl TopicCache {
         address: &TopicAddress,
     ) -> Result<Option<Arc<TopicSnapshot>>, Refusal> {
         let Some((id, version)) = tx.topic_version(address)? else { return Ok(None) };
-        let known = self.cached().by_topic.get(address).cloned();
+        let known = self.0.lock().by_topic.get(address).cloned();
         if let Some(known) = known.filter(|known| known.version == version) {
             return Ok(Some(known));
         }
         let Some(topic) = tx.topic_by_id(id)? else { return Ok(None) };
         let topic = Arc::new(TopicSnapshot::read(tx, topic, 0)?);
-        self.cached().insert(&topic);
+        self.0.lock().insert(&topic);
         Ok(Some(topic))
-    }
-
-    fn cached(&self) -> MutexGuard<'_, Cached> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -44,8 +44,8 @@ impl QueueContent {
 /// A message for a queue.
 #[derive(Debug)]
 pub(super) struct ForQueue<'m> {
-    /// The account of the subscription.
-    pub account: &'m str,
+    /// ARN of the topic.
+    pub topic_arn: &'m str,
     /// Body and attributes, or why no queue takes them.
     pub content: Result<QueueContent, String>,
     /// MessageGroupId
@@ -62,11 +62,11 @@ pub(super) fn put(
     address: &QueueAddress,
     message: ForQueue<'_>,
 ) -> Result<Result<(), String>, Refusal> {
-    let ForQueue { account, content, group, deduplication_id, trace_header } = message;
+    let ForQueue { topic_arn, content, group, deduplication_id, trace_header } = message;
     let Some(queue) = tx.queue(address)? else {
         return Ok(Err(format!("The queue {} does not exist.", address.arn())));
     };
-    if !may_deliver(tx, account, &queue) {
+    if !may_deliver(tx, topic_arn, &queue) {
         return Ok(Err(format!(
             "The policy of the queue {} does not allow sns.amazonaws.com to send to it.",
             address.arn()
@@ -103,8 +103,8 @@ pub(super) fn put(
 pub struct Destination<'d> {
     /// ARN of the subscription.
     pub arn: &'d str,
-    /// Account of the subscription.
-    pub account: &'d str,
+    /// ARN of the topic.
+    pub topic_arn: &'d str,
     /// How it should have gone there.
     pub protocol: Protocol,
     /// Its endpoint.
@@ -136,7 +136,7 @@ pub struct Undelivered<'u> {
 // Rule (deliveries): the copy in a dead-letter queue is what the endpoint would have got. It has only the
 //   attributes that the publisher sent, and in an envelope none.
 // Source: recorded
-// Test: tests/scenarios/topic_dead_letters.txt#The dead letter is what the endpoint would have got
+// Test: tests/scenarios/topic_dead_letters.txt#The dead letter is the notification as the endpoint would have received it
 pub fn give_up(
     tx: &mut Txn<'_>,
     to: &Destination<'_>,
@@ -147,7 +147,7 @@ pub fn give_up(
     if let Some(queue) = to.dead_letter_queue {
         let Undelivered { body, attributes, group, deduplication_id, .. } = undelivered;
         let message = ForQueue {
-            account: to.account,
+            topic_arn: to.topic_arn,
             content: QueueContent::new(body, &attributes),
             group,
             deduplication_id,

@@ -10,7 +10,7 @@ use crate::domain::{Kind, Refusal};
 use crate::store::{Effect, Topic, Txn};
 use indexmap::IndexMap;
 
-/// The topic at an address, if it exists. Refused where the call may not use it.
+/// Returns the topic at an address, if it exists. Rejects callers that may not use it.
 pub fn look(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -24,18 +24,18 @@ pub fn look(
     Ok(topic)
 }
 
-/// The topic at an address. Refused where the call may not use it.
+/// Returns the topic at an address. Rejects callers that may not use it.
 pub fn find(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Result<Topic, Refusal> {
     look(tx, access, address)?.ok_or_else(|| Refusal::not_found("Topic"))
 }
 
-/// Creates a topic, or finds the existing one if what is given does not contradict it.
+/// Creates a topic, or returns the existing one if the given attributes and tags do not contradict it.
 ///
-/// Refused with InvalidParameter when an attribute or a tag differs.
-// Rule (CreateTopic): creating a topic again with no attributes or with those that it has succeeds; others are refused.
+/// Rejects with InvalidParameter if an attribute or a tag differs.
+// Rule (CreateTopic): creating a topic again without attributes or with its current ones succeeds; others are rejected.
 // Source: reported, MassTransit/MassTransit#3720
 // Test: tests/scenarios/topics.txt#Creating again
-// Rule (CreateTopic): creating a topic again with other tags is refused: "Tags Reason: Topic already exists with
+// Rule (CreateTopic): creating a topic again with other tags is rejected: "Tags Reason: Topic already exists with
 //   different tags".
 // Source: reported, localstack/localstack#2405
 // Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic
@@ -44,14 +44,16 @@ pub fn find(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Result
 // Test: tests/scenarios/topics.txt#The same tags or some of them or none find the topic, tests/recorded/sns-topics.jsonl#sns-create-again-with-a-subset-of-the-tags
 pub fn create(
     tx: &mut Txn<'_>,
+    access: &Access,
     address: &TopicAddress,
     given: &IndexMap<String, String>,
     tags: &IndexMap<String, String>,
     data_protection_policy: Option<&str>,
 ) -> Result<(), Refusal> {
+    let existing = look(tx, access, address)?;
     let mut attributes = TopicAttributes::create(&address.name, given)?;
     let arn = address.arn();
-    if let Some(existing) = tx.topic(address)? {
+    if let Some(existing) = existing {
         let differs = |what: &str| {
             Refusal::invalid_parameter_because(
                 what,
@@ -107,7 +109,7 @@ pub fn set_attribute(
     Ok(tx.update_topic(&topic)?)
 }
 
-/// Messages of more than 256 KiB are for topics with few subscriptions, of some protocols only.
+/// Checks the conditions for messages of more than 256 KiB: few subscriptions, and certain protocols only.
 fn check_large_messages(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> {
     let refuse = || Refusal::invalid_parameter("MaximumMessageSize");
     if topic.confirmed + topic.pending > FEW_SUBSCRIPTIONS {
@@ -118,7 +120,7 @@ fn check_large_messages(tx: &mut Txn<'_>, topic: &Topic) -> Result<(), Refusal> 
     if all_fit { Ok(()) } else { Err(refuse()) }
 }
 
-/// Replaces the access policy by what `change` makes of it.
+/// Replaces the access policy with the result of `change`.
 pub fn change_policy(
     tx: &mut Txn<'_>,
     access: &Access,
@@ -131,9 +133,9 @@ pub fn change_policy(
     Ok(tx.update_topic(&topic)?)
 }
 
-/// Deletes a topic, if it exists; its subscriptions go in pages.
+/// Deletes a topic, if it exists; its subscriptions are removed in pages.
 ///
-/// Refused with InvalidState while it has an archive.
+/// Rejects with InvalidState while it has an archive.
 // Rule (DeleteTopic): deleting a topic that does not exist succeeds.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-delete-topic-again
@@ -152,7 +154,7 @@ pub fn delete(tx: &mut Txn<'_>, access: &Access, address: &TopicAddress) -> Resu
     Ok(())
 }
 
-/// Removes a page of what belonged to a deleted topic. Returns whether there is more to do.
+/// Removes a page of the rows of a deleted topic. Returns whether there are more.
 pub fn empty_discarded(tx: &mut Txn<'_>) -> Result<bool, Refusal> {
     let Some(topic) = tx.discarded_topic()? else { return Ok(false) };
     let page = PAGE * 5;

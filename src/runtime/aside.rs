@@ -17,7 +17,7 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// All processors of the machine.
+    /// Returns a pool on all processors of the machine.
     pub fn on_all_processors() -> Self {
         Self::on(processors())
     }

@@ -4,6 +4,7 @@
 use super::guarded_connector;
 use super::http_sender::{HttpSender, Post};
 use super::mail_sender::MailSender;
+use crate::domain::arn::Arn;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::endpoint_rules::EndpointRules;
 use crate::domain::sns_endpoint::host_of;
@@ -104,7 +105,8 @@ impl World {
 
     fn function_url(&self, arn: &str) -> Option<&str> {
         // arn:aws:lambda:<region>:<account>:function:<name>[:<version or alias>]
-        let name = arn.split(':').nth(6).unwrap_or_default();
+        let name =
+            Arn::parse(arn).and_then(|arn| arn.resource.split(':').nth(1)).unwrap_or_default();
         let found = [arn, name, "*"].into_iter().find_map(|key| self.functions.get(key));
         found.map(String::as_str)
     }

@@ -20,7 +20,8 @@ use crate::domain::sns_endpoint::Protocol;
 use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
 use crate::store::{Confirmation as Question, Payload, Publication};
 use futures_util::future::join_all;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Outboxes that are served at a time.
 const SLOTS: usize = 512;
@@ -40,13 +41,9 @@ impl Slots {
         Self(Arc::new(Mutex::new(Shares::new(SLOTS))))
     }
 
-    fn shares(&self) -> MutexGuard<'_, Shares> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes the slot of a claim.
     fn take(&self, claim: Claim) -> Slot {
-        self.shares().take(&claim.account, &claim.destination);
+        self.0.lock().take(&claim.account, &claim.destination);
         Slot { slots: self.clone(), claim }
     }
 }
@@ -59,7 +56,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.shares().give_back(&self.claim.account, &self.claim.destination);
+        self.slots.0.lock().give_back(&self.claim.account, &self.claim.destination);
     }
 }
 
@@ -99,7 +96,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
 async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal> {
     loop {
         // Slots are taken here alone, so what the transaction sees is free remains so.
-        let shares = slots.shares().clone();
+        let shares = slots.0.lock().clone();
         let Claims { claims, more, next_due } =
             runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
         for claim in claims {

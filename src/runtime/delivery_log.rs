@@ -3,8 +3,8 @@
 
 use crate::domain::sns_endpoint::{Protocol, without_secrets};
 use crate::store::{DeliveryStatus, Effect, Observer};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 /// Numbers of finished deliveries since the start, by protocol and result.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub struct DeliveryLog(Mutex<BTreeMap<(&'static str, bool), u64>>);
 impl DeliveryLog {
     /// Returns the current numbers.
     pub fn counts(&self) -> BTreeMap<(&'static str, bool), u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     fn count(&self, protocol: Protocol, success: bool, count: u64) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         *counts.entry((protocol.name(), success)).or_default() += count;
     }
 }

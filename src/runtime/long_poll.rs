@@ -18,7 +18,7 @@ impl Runtime {
     // Source: inferred, requests that involve a queue may succeed while it is being deleted
     //   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html), and
     //   other servers answer so (floci-io/floci#1286)
-    // Test: tests/scenarios/long_polling.txt#A deleted queue answers those who wait
+    // Test: tests/scenarios/long_polling.txt#The waiters of a deleted queue get an empty response
 
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
     /// for the first message. If the caller is gone when messages come, they become visible again.

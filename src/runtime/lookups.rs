@@ -5,10 +5,11 @@
 //! the lookup has ended: name servers that do not respond delay only the account whose endpoints they
 //! serve.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The addresses of a name, or why there are none.
@@ -38,7 +39,7 @@ impl Lookups {
         name: &str,
         lookup: impl Future<Output = Found> + Send + 'static,
     ) -> watch::Receiver<Option<Found>> {
-        let mut going_on = self.going_on();
+        let mut going_on = self.0.lock();
         if let Some(result) = going_on.get(name) {
             return result.clone();
         }
@@ -47,7 +48,7 @@ impl Lookups {
         let (lookups, name) = (self.clone(), name.to_owned());
         tokio::spawn(async move {
             let found = lookup.await;
-            lookups.going_on().remove(&name);
+            lookups.0.lock().remove(&name);
             sender.send_replace(Some(found));
         });
         result
@@ -55,15 +56,11 @@ impl Lookups {
 
     /// Completes when no lookup of this name is running.
     pub async fn ended(&self, name: &str) {
-        let going_on = self.going_on().get(name).cloned();
+        let going_on = self.0.lock().get(name).cloned();
         if let Some(mut result) = going_on {
             // An error means that the lookup was cancelled.
             drop(result.wait_for(Option::is_some).await);
         }
-    }
-
-    fn going_on(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Option<Found>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,10 +6,10 @@
 use super::Runtime;
 use crate::domain::{Kind, Refusal};
 use crate::store::{FreeSpace, MEMORY_BYTES, OpenFiles};
+use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Time between two checks.
@@ -88,7 +88,7 @@ impl StorageWatch {
     }
 
     fn reason(&self) -> String {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reason.lock().clone()
     }
 
     fn set(&self, condition: &Condition) {
@@ -97,7 +97,7 @@ impl StorageWatch {
             Condition::Full(reason) => (FULL, reason.as_str()),
             Condition::Gone(reason) => (GONE, reason.as_str()),
         };
-        reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
+        reason.clone_into(&mut self.reason.lock());
         let before = self.level.swap(level, Ordering::Relaxed);
         if before == level {
             return;
@@ -144,7 +144,7 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
     Some(place)
 }
 
-/// Returns what can be determined without the database.
+/// The state of the storage, as far as it is known without the database.
 enum Volume {
     Memory,
     Free {

@@ -6,9 +6,10 @@
 //! it causes, and nothing polls.
 
 use crate::store::{Effect, Observer};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// All waiters of the process.
@@ -48,7 +49,7 @@ struct Receiver {
 impl Waiters {
     /// Adds a waiter to a queue.
     pub fn join(self: &Arc<Self>, queue: i64) -> Ticket {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.last_ticket += 1;
         let number = state.last_ticket;
         let bell = Arc::default();
@@ -60,19 +61,19 @@ impl Waiters {
 
     /// Records that a message of a queue becomes ready at a time, in Unix milliseconds.
     pub fn due(&self, queue: i64, at: i64) {
-        if self.state().note_due(queue, at) {
+        if self.state.lock().note_due(queue, at) {
             self.due_changed.notify_one();
         }
     }
 
     /// Returns the earliest time at which a message of a queue with waiters becomes ready.
     pub(super) fn next_due(&self) -> Option<i64> {
-        self.state().queues.values().filter_map(|waiting| waiting.due).min()
+        self.state.lock().queues.values().filter_map(|waiting| waiting.due).min()
     }
 
     /// Removes and returns the queues that are due by a time.
     pub(super) fn take_due(&self, now: i64) -> Vec<i64> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let due =
             state.queues.iter_mut().filter(|(_, waiting)| waiting.due.is_some_and(|at| at <= now));
         due.map(|(queue, waiting)| {
@@ -84,15 +85,10 @@ impl Waiters {
 
     /// Wakes all waiters, because the server is stopping.
     pub(super) fn wake_all(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         for waiting in state.queues.values_mut() {
             waiting.wake(usize::MAX);
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock; if it did, the counts would still be usable.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,7 +143,7 @@ impl Observer for Waiters {
             return;
         }
         let mut due_changed = false;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         for effect in effects {
             match *effect {
                 Effect::Ready { queue, count } => {
@@ -191,7 +187,7 @@ impl Ticket {
     /// Consumes the tokens that existed before a receive started. A token that arrived meanwhile stays,
     /// because that receive may have missed its message.
     pub fn spend(&self, tokens: u32) {
-        let mut state = self.waiters.state();
+        let mut state = self.waiters.state.lock();
         let receiver =
             state.queues.get_mut(&self.queue).and_then(|w| w.receivers.get_mut(&self.number));
         if let Some(receiver) = receiver {
@@ -201,7 +197,7 @@ impl Ticket {
 
     /// Returns the current number of tokens.
     pub fn tokens(&self) -> u32 {
-        let state = self.waiters.state();
+        let state = self.waiters.state.lock();
         let receiver = state.queues.get(&self.queue).and_then(|w| w.receivers.get(&self.number));
         receiver.map_or(0, |receiver| receiver.tokens)
     }
@@ -209,7 +205,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.waiters.state();
+        let mut state = self.waiters.state.lock();
         if let Some(waiting) = state.queues.get_mut(&self.queue) {
             let tokens = waiting.receivers.remove(&self.number).map_or(0, |gone| gone.tokens);
             waiting.wake(tokens as usize);

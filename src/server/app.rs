@@ -30,8 +30,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, Version};
+use parking_lot::RwLock;
 use std::convert::Infallible;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -90,12 +91,12 @@ impl App {
 
     /// Returns the settings that may change, as they are now.
     pub(super) fn live(&self) -> Live {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.live.read().clone()
     }
 
     /// Changes settings; calls that run go on as before.
     pub(super) fn set_live(&self, live: Live) {
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        *self.live.write() = live;
     }
 
     /// Returns a charge of nothing for the answer to a request.

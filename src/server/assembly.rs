@@ -5,8 +5,8 @@ use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
 use crate::api::{Conventions, CoolDowns};
 use crate::auth::account::Accounts;
-use crate::auth::{Credential, Credentials, Mode};
-use crate::config::{self, AuthMode, Compat, EndpointStrategy, Settings, Storage};
+use crate::auth::{Credential, Credentials};
+use crate::config::{AuthMode, Compat, EndpointStrategy, Settings, Storage};
 use crate::domain::Refusal;
 use crate::domain::address::UrlForm;
 use crate::domain::limits::Limits;
@@ -87,13 +87,9 @@ impl Assembly {
         let keys = credentials.len();
         let (location, durability) = match &settings.storage {
             Storage::Ephemeral => (Location::Memory, Durability::Process),
-            Storage::Directory { path, durability } => (
-                Location::Directory(path.clone()),
-                match durability {
-                    config::Durability::Full => Durability::Full,
-                    config::Durability::Process => Durability::Process,
-                },
-            ),
+            Storage::Directory { path, durability } => {
+                (Location::Directory(path.clone()), *durability)
+            }
         };
         let database = open(location.clone(), durability).await?;
         database.overwrite_deleted(settings.secure_delete)?;
@@ -145,11 +141,7 @@ impl Assembly {
             Arc::clone(&runtime),
             GatewaySettings {
                 region: settings.region.clone(),
-                mode: match settings.auth {
-                    AuthMode::Off => Mode::Off,
-                    AuthMode::KnownKeys => Mode::KnownKeys,
-                    AuthMode::Strict => Mode::Strict,
-                },
+                mode: settings.auth,
                 credentials,
                 cool_downs,
                 public_url: settings.public_url.clone(),

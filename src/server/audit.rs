@@ -15,10 +15,11 @@ use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use hyper::HeaderMap;
 use hyper::http::request::Parts;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -83,7 +84,7 @@ impl Audit {
     pub(super) fn rejected(&self, who: &Who, operation: &str, refusal: &Refusal) {
         let reason = reason(refusal.kind);
         self.metrics.count_rejected_signature(reason);
-        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allowance = self.allowance.lock();
         let Some(left_out) = allowance.take(Instant::now()) else { return };
         drop(allowance);
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Who sends a request: recognized by the head, verified, placed in an account, and logged if rejected.
+//! The callers of requests: recognized by their heads, verified, placed in accounts, and logged if rejected.
 
 use super::audit::{self, Audit, Entry, Who};
 use super::limits::body::{self, Bodies, Received};

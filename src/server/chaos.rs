@@ -5,9 +5,9 @@
 //! [`super::localstack`]. What happens to a call is decided by the rules, the call, and a number
 //! that is passed in. While nothing is asked for, a call pays for two loads and comparisons.
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -198,7 +198,7 @@ impl Chaos {
         account: Option<&str>,
         change: impl FnOnce(&mut Vec<Fault>),
     ) -> Result<Vec<Fault>, String> {
-        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = self.wanted.write();
         let all = wanted.faults.iter().cloned();
         let (mut own, mut faults): (Vec<_>, Vec<_>) = all.partition(|fault| is_of(fault, account));
         change(&mut own);
@@ -219,7 +219,7 @@ impl Chaos {
 
     /// Delays all answers from now on; no more than [`crate::config::LONGEST_LATENCY_MS`].
     pub fn set_delay(&self, delay_ms: RangeInclusive<u32>) {
-        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = self.wanted.write();
         self.delays.store(*delay_ms.end() > 0, Ordering::Relaxed);
         wanted.delay_ms = delay_ms;
     }
@@ -232,14 +232,14 @@ impl Chaos {
 
     /// Nothing is asked for but what the settings say.
     pub fn reset(&self) {
-        let mut wanted = self.wanted.write().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = self.wanted.write();
         self.fails.store(false, Ordering::Relaxed);
         self.delays.store(*self.configured_ms.end() > 0, Ordering::Relaxed);
         *wanted = Wanted { faults: Vec::new(), delay_ms: self.configured_ms.clone() };
     }
 
     fn wanted(&self) -> RwLockReadGuard<'_, Wanted> {
-        self.wanted.read().unwrap_or_else(PoisonError::into_inner)
+        self.wanted.read()
     }
 }
 

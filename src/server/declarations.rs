@@ -118,7 +118,7 @@ fn put_queue(
     tags: &IndexMap<String, String>,
 ) -> Result<Option<Retiming>, Refusal> {
     let Some(existing) = tx.queue(address)? else {
-        queues::create(tx, address, attributes, tags, false)?;
+        queues::create(tx, &Access::everything(), address, attributes, tags, false)?;
         return Ok(None);
     };
     let mut rest = None;
@@ -162,7 +162,7 @@ fn put_topic(
     tags: &IndexMap<String, String>,
 ) -> Result<(), Refusal> {
     let Some(existing) = tx.topic(address)? else {
-        return topics::create(tx, address, attributes, tags, None);
+        return topics::create(tx, &Access::everything(), address, attributes, tags, None);
     };
     for (name, value) in attributes {
         let one = IndexMap::from([(name.clone(), value.clone())]);

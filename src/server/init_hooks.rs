@@ -6,13 +6,13 @@
 //! that fails, or that nothing here can run, is told in the log, and the start goes on. What scripts print goes to
 //! standard error: standard output belongs to `Ready.`.
 
+use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use tokio::process::Command;
@@ -122,7 +122,7 @@ impl InitHooks {
     /// environment does not say.
     pub async fn run(&self, stage: Stage, variables: &[(&'static str, String)]) {
         let of_stage: Vec<(usize, PathBuf)> = {
-            let progress = self.progress();
+            let progress = self.progress.lock();
             let scripts = progress.scripts.iter().enumerate();
             scripts
                 .filter(|(_, script)| script.stage == stage)
@@ -140,34 +140,30 @@ impl InitHooks {
             };
             self.note(index, became);
         }
-        self.progress().completed[stage as usize] = true;
+        self.progress.lock().completed[stage as usize] = true;
     }
 
     /// Whether a stage has scripts.
     pub fn has(&self, stage: Stage) -> bool {
-        self.progress().scripts.iter().any(|script| script.stage == stage)
+        self.progress.lock().scripts.iter().any(|script| script.stage == stage)
     }
 
     /// All scripts, or those of a stage, as JSON is to show them.
     pub fn scripts(&self, stage: Option<Stage>) -> Vec<Script> {
-        let progress = self.progress();
+        let progress = self.progress.lock();
         let scripts = progress.scripts.iter();
         scripts.filter(|script| stage.is_none_or(|stage| script.stage == stage)).cloned().collect()
     }
 
     /// Whether all scripts of a stage have been run.
     pub fn is_completed(&self, stage: Stage) -> bool {
-        self.progress().completed[stage as usize]
+        self.progress.lock().completed[stage as usize]
     }
 
     fn note(&self, index: usize, state: State) {
-        if let Some(script) = self.progress().scripts.get_mut(index) {
+        if let Some(script) = self.progress.lock().scripts.get_mut(index) {
             script.state = state;
         }
-    }
-
-    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

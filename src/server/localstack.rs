@@ -25,9 +25,10 @@ use axum::response::IntoResponse;
 use axum::routing::any;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 const PREFIX: &str = "/_localstack/";
@@ -129,7 +130,7 @@ impl LocalStack {
         match path {
             "health" if looks => true,
             "config" => self.shows_config,
-            "diagnose" => lock(&self.settings).diagnose,
+            "diagnose" => self.settings.lock().diagnose,
             MOTO_RESET => self.stands_in_for_moto,
             _ => self.stands_in,
         }
@@ -143,14 +144,14 @@ impl LocalStack {
             "version": VERSION,
         });
         if let Some(health) = health.as_object_mut() {
-            merge(health, &lock(&self.extra));
+            merge(health, &self.extra.lock());
         }
         health
     }
 
     fn add(&self, body: &[u8]) -> Answer {
         let given: Map<String, Value> = read(body, "The body must be a JSON object.")?;
-        let mut extra = lock(&self.extra);
+        let mut extra = self.extra.lock();
         let mut merged = extra.clone();
         merge(&mut merged, &given);
         check_length(&merged)?;
@@ -197,7 +198,7 @@ impl LocalStack {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let mut settings = lock(&self.settings);
+        let mut settings = self.settings.lock();
         let is_changed = config::localstack::change(&mut settings, variable, &text);
         let is_changed = is_changed.map_err(|error| match error {
             ConfigError::Environment { variable, message } => {
@@ -209,7 +210,7 @@ impl LocalStack {
             self.app.set_live(assembly::live(&settings));
             logging::change_level(&settings.log_level);
         } else {
-            let mut variables = lock(&self.variables);
+            let mut variables = self.variables.lock();
             let mut changed = variables.clone();
             changed.insert(variable.to_owned(), value.clone());
             check_length(&changed)?;
@@ -221,8 +222,8 @@ impl LocalStack {
 
     /// What the settings come to, by LocalStack's names, and what was set besides.
     fn variables(&self) -> Map<String, Value> {
-        let mut variables = variables(&lock(&self.settings));
-        variables.extend(lock(&self.variables).clone());
+        let mut variables = variables(&self.settings.lock());
+        variables.extend(self.variables.lock().clone());
         variables
     }
 
@@ -412,10 +413,6 @@ fn needed_role(path: &str, looks: bool) -> Option<Role> {
         _ if looks => None,
         _ => Some(Role::Operate),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns JSON with a space after each colon and comma, as Python writes it and scripts search it.

@@ -139,7 +139,8 @@ fn target_of(headers: &HeaderMap) -> (Service, Result<&str, Refusal>) {
         return (Service::Sqs, Err(Refusal::new(Kind::MissingAction, message)));
     };
     let named = Service::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find_map(|service| Some((service, target.strip_prefix(service.json_target())?)));
     match named {
         Some((service, operation)) => (service, Ok(operation)),

@@ -1,14 +1,14 @@
-//! How many bytes each account has in the outbox and among captured messages, and how many it may have.
+//! The bytes of each account in the outbox and among captured messages, and their limits.
 
 use super::driver::Driver;
 use super::{Error, Txn};
 
-/// How many bytes one account may have.
+/// The limits of one account, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountLimits {
-    /// Of captured messages; beyond it the oldest are forgotten.
+    /// Of captured messages; beyond it the oldest are deleted.
     pub captured: i64,
-    /// Of the outbox; beyond it nothing more is put into it.
+    /// Of the outbox; beyond it new deliveries are rejected.
     pub outbox: i64,
 }
 
@@ -18,7 +18,7 @@ impl Default for AccountLimits {
     }
 }
 
-/// How many bytes an account has.
+/// The usage of one account, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Of captured messages.
@@ -46,8 +46,7 @@ impl Usage {
     }
 }
 
-/// The usage of an account: as it is stored, if that has been read, and what the transaction has
-/// changed.
+/// The usage of an account: the stored value, if it has been read, and the changes of the transaction.
 #[derive(Debug, Default)]
 pub(super) struct KnownUsage {
     pub(super) stored: Option<Usage>,
@@ -55,17 +54,17 @@ pub(super) struct KnownUsage {
 }
 
 impl Txn<'_> {
-    /// Sets how many bytes each account may have, from now on and until the store is closed.
+    /// Sets the limits of each account, until the store is closed.
     pub fn limit_accounts(&mut self, limits: AccountLimits) {
         self.ledger.limits = limits;
     }
 
-    /// Returns how many bytes each account may have.
+    /// Returns the limits of each account.
     pub fn account_limits(&self) -> AccountLimits {
         self.ledger.limits
     }
 
-    /// Returns how many bytes an account has.
+    /// Returns the usage of an account.
     pub fn usage(&mut self, account: &str) -> Result<Usage, Error> {
         if let Some(known) = self.ledger.usage.get(account)
             && let Some(stored) = known.stored
@@ -83,7 +82,7 @@ impl Txn<'_> {
         Ok(stored.plus(known.change))
     }
 
-    /// Counts bytes, which are negative where something is removed.
+    /// Adds bytes to the usage, negative for removed ones.
     pub(super) fn count_usage(&mut self, account: &str, change: Usage) {
         let (_, ledger) = self.parts();
         if let Some(known) = ledger.usage.get_mut(account) {

@@ -1,17 +1,17 @@
-//! Backlogs: what a queue holds, and how much of it.
+//! Backlogs: the messages of a queue, and their numbers.
 
 use super::driver::Driver;
 use super::txn::Counters;
 use super::{Error, Txn};
 
-/// How many messages stand where.
+/// The number of messages in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// In a line, ready to be received (FIFO: also those of a locked group).
+    /// Ready to be received, including those of a blocked FIFO group.
     pub ready: i64,
-    /// Received and not yet deleted or visible again.
+    /// In flight.
     pub in_flight: i64,
-    /// Under a delay.
+    /// Delayed.
     pub delayed: i64,
 }
 
@@ -38,27 +38,27 @@ impl Counts {
 }
 
 impl Txn<'_> {
-    /// Makes an empty backlog.
+    /// Creates an empty backlog and returns its ID.
     pub fn insert_backlog(&mut self) -> Result<i64, Error> {
         let id = self.next_sequence()?;
         self.execute("INSERT INTO backlogs (id) VALUES (?1)", &[id.into()])?;
         Ok(id)
     }
 
-    /// Marks a backlog as one that is no longer any queue's.
+    /// Marks a backlog as discarded: it no longer belongs to a queue.
     pub fn discard_backlog(&mut self, backlog: i64) -> Result<(), Error> {
         self.execute("UPDATE backlogs SET discarded = 1 WHERE id = ?1", &[backlog.into()])?;
         Ok(())
     }
 
-    /// A backlog that is to be emptied.
+    /// Returns a discarded backlog that is not yet empty.
     pub fn discarded_backlog(&mut self) -> Result<Option<i64>, Error> {
         self.one("SELECT id FROM backlogs WHERE discarded = 1 ORDER BY id LIMIT 1", &[], |row| {
             row.i64(0)
         })
     }
 
-    /// Deletes up to `limit` messages or groups of a backlog, and at last the backlog itself.
+    /// Deletes up to `limit` messages or groups of a backlog, and finally the backlog itself.
     /// Returns whether anything is left.
     pub fn empty_backlog(&mut self, backlog: i64, limit: i64) -> Result<bool, Error> {
         let mut page = Vec::new();
@@ -90,7 +90,7 @@ impl Txn<'_> {
         Ok(false)
     }
 
-    /// How many messages a backlog has, and where.
+    /// Returns the number of messages of a backlog in each state.
     pub fn counts(&mut self, backlog: i64) -> Result<Counts, Error> {
         if let Some(counters) = self.ledger.counters.get(&backlog)
             && let Some(stored) = counters.stored
@@ -111,7 +111,7 @@ impl Txn<'_> {
         Ok(stored.plus(counters.change))
     }
 
-    /// Changes what [`Txn::counts`] tells.
+    /// Changes the numbers that [`Txn::counts`] returns.
     pub fn count(&mut self, backlog: i64, change: Counts) {
         if !self.ledger.changed.contains(&backlog) {
             self.ledger.changed.push(backlog);

@@ -1,26 +1,26 @@
-//! What would have left for a phone, a device, a mailbox or a stream, kept to be looked at.
+//! Captured messages: notifications to phones, devices, mailboxes and streams, stored for inspection.
 
 use super::driver::Row;
 use super::{Error, Txn, Usage};
 
-/// A message that somebody would have received.
+/// A captured message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapturedMessage {
     /// Grows with every message.
     pub id: i64,
     /// The phone number, the ARN or the address.
     pub target: String,
-    /// What is told of it, as JSON.
+    /// The message as it is returned, in JSON.
     pub message: String,
 }
 
-/// Bytes that a message counts with beside its target and its text.
+/// Bytes that a message counts in addition to its target and its text.
 const ROW_BYTES: i64 = 128;
-/// Messages that are removed at a time to make room.
+/// Messages that are deleted at a time to stay within the limit.
 const ROOM_PAGE: i64 = 64;
 
 impl Txn<'_> {
-    /// Keeps a message for a target. The oldest messages of the account make room for it.
+    /// Stores a message for a target. Deletes the oldest messages of the account beyond its limit.
     pub fn capture_message(
         &mut self,
         (account, region): (&str, &str),
@@ -47,8 +47,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// The latest messages of a protocol before an id, the latest first; those of one target if it
-    /// is given.
+    /// Returns the latest messages of a protocol before an ID, latest first, optionally of one target.
     pub fn captured_messages(
         &mut self,
         (account, region): (&str, &str),
@@ -75,7 +74,7 @@ impl Txn<'_> {
                 ],
                 read,
             ),
-            // In the order of ids and not of the index by target.
+            // Ordered by ID and not by the index of targets.
             None => self.all(
                 "SELECT id, target, message FROM captured_messages \
                  WHERE account = ?1 AND id < ?4 AND +region = ?2 AND +protocol = ?3 \
@@ -86,7 +85,7 @@ impl Txn<'_> {
         }
     }
 
-    /// Forgets the oldest messages of an account until so many bytes fit, or none is left.
+    /// Deletes the oldest messages of an account until `bytes` more fit, or none is left.
     fn make_room(&mut self, account: &str, bytes: i64) -> Result<(), Error> {
         let most = self.account_limits().captured;
         let mut excess = self.usage(account)?.captured + bytes - most;
@@ -112,7 +111,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Counts messages that were removed: their accounts, and the bytes of their targets and texts.
+    /// Subtracts deleted messages from the usage of their accounts.
     pub(super) fn count_forgotten(&mut self, removed: &[(String, i64)]) {
         for (account, bytes) in removed {
             let captured = -(bytes + ROW_BYTES);
@@ -120,8 +119,8 @@ impl Txn<'_> {
         }
     }
 
-    /// Forgets up to `limit` messages of an account for a protocol, those of one region and of one
-    /// target if they are given. Tells how many.
+    /// Deletes up to `limit` messages of an account and a protocol, optionally of one region and one
+    /// target. Returns their number.
     pub fn forget_captured_messages(
         &mut self,
         account: &str,

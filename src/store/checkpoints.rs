@@ -1,10 +1,10 @@
-//! Checkpoints where commits are not synced: when the write-ahead log is copied into the database file.
+//! Checkpoints for `--durability process`, which copy the write-ahead log into the database file.
 //!
-//! A checkpoint syncs the log before it writes into the file, so that after a loss of power the log
-//! has whatever the file has a part of. But when a sync fails, Linux may forget what it had to write;
-//! a later sync succeeds without it. **After a failure the log is written anew before it is synced
-//! again.** Else a loss of power could leave a file and a log that do not belong together. (Where every
-//! commit is synced a failure takes the commit with it, and what comes next is written over it.)
+//! A checkpoint syncs the log before it writes into the file, so that after a power cut the log contains
+//! every page of which the file has a part. But after a failed sync Linux may drop the pages that it had
+//! to write, and a later sync succeeds without them. **After a failure the log is rewritten before it is
+//! synced again.** Otherwise a power cut could leave a file and a log that contradict each other. (With
+//! `full` a failed sync fails its commit, and the next commit overwrites it.)
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Pages in the write-ahead log before they are copied into the file.
+/// Pages in the write-ahead log that trigger a checkpoint.
 pub(super) const PAGES: i32 = 4_000;
-/// After how many pages more a checkpoint that has failed is tried again.
+/// Additional pages after which a failed checkpoint is retried.
 const PAGES_TO_RETRY: i32 = 400;
-/// Bytes that are written anew at a time.
+/// Bytes that are rewritten at a time.
 const PIECE: usize = 1 << 20;
 
 /// The checkpoints of one connection.
@@ -35,8 +35,8 @@ impl Checkpoints {
         Self { log, is_doubtful: Arc::default() }
     }
 
-    /// Has the connection ask after each commit, in place of SQLite's own checkpoints, of whose
-    /// failures nobody hears.
+    /// Checks after each commit of the connection whether a checkpoint is needed. Replaces SQLite's own
+    /// checkpoints, which do not report failures.
     pub(super) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let checkpoints = self.clone();
         let mut due_at = PAGES;
@@ -62,7 +62,7 @@ impl Checkpoints {
         })
     }
 
-    /// Writes the log anew if that is called for.
+    /// Rewrites the log if a sync may have failed.
     pub(super) fn make_sure(&self) -> io::Result<()> {
         if self.is_doubtful.load(Ordering::SeqCst) {
             write_anew(&self.log)?;
@@ -72,7 +72,8 @@ impl Checkpoints {
     }
 }
 
-/// Writes a file over itself and syncs it. Whatever happens meanwhile, it has what it had.
+/// Overwrites a file with its own content and syncs it. An interruption at any point leaves the content
+/// unchanged.
 pub(super) fn write_anew(path: &Path) -> io::Result<()> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

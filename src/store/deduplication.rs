@@ -1,31 +1,31 @@
-//! What FIFO queues and topics remember of the deduplication ids they have seen.
+//! The deduplication IDs that FIFO queues and topics have seen.
 
 use super::{Error, Txn};
 use uuid::Uuid;
 
-/// The message that was accepted first under a deduplication id.
+/// The first message accepted with a deduplication ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
     /// MessageId
     pub id: Uuid,
-    /// Its sequence.
+    /// Its sequence number.
     pub sequence: i64,
 }
 
-/// Names a record; records are in the order of their keys.
+/// The key of a record, by which records are ordered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeduplicationKey {
-    /// The backlog of a queue, or a topic. A queue that is purged has another backlog, and so
-    /// remembers nothing.
+    /// The backlog of a queue, or a topic. A purge gives the queue a new backlog, and so forgets its
+    /// records.
     pub owner: i64,
-    /// Stands for the scope and the deduplication id.
+    /// A digest of the scope and the deduplication ID.
     pub digest: Vec<u8>,
 }
 
 impl Txn<'_> {
-    /// Remembers a message under a digest until a time, in place of anything out of date. If
-    /// another message is remembered there still, that one stays and is returned. `owner` is the
-    /// backlog of a queue, or a topic.
+    /// Records a message under a digest until a time, replacing an expired record. If there is a valid
+    /// record of another message, that one stays and is returned. `owner` is the backlog of a queue, or a
+    /// topic.
     pub fn remember_deduplication(
         &mut self,
         owner: i64,
@@ -58,8 +58,8 @@ impl Txn<'_> {
         )
     }
 
-    /// Goes through up to `limit` records, after one, and forgets those that are out of date. Returns
-    /// where to go on.
+    /// Checks up to `limit` records after a key, and deletes the expired ones. Returns the cursor of the next
+    /// page.
     pub fn forget_deduplication(
         &mut self,
         after: &DeduplicationKey,

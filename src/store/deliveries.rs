@@ -1,28 +1,28 @@
-//! The outbox: what has to leave the process, one row for each message and subscription.
+//! The outbox: pending deliveries, one row for each message and subscription.
 
 use super::driver::Row;
 use super::{Effect, Error, Txn, Usage};
 use uuid::Uuid;
 
-/// What a delivery brings.
+/// The content of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// A message of the topic: the id of its publication.
+    /// A message of the topic: the ID of its publication.
     Notification(i64),
-    /// The question whether the endpoint wants the subscription.
+    /// A SubscriptionConfirmation.
     SubscriptionConfirmation(Confirmation),
-    /// The news that the subscription has ended.
+    /// An UnsubscribeConfirmation.
     UnsubscribeConfirmation(Confirmation),
 }
 
-/// What a confirmation needs to be written.
+/// The data of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// MessageId, the same for each attempt.
     pub message_id: Uuid,
-    /// What confirms the subscription.
+    /// The token that confirms the subscription.
     pub token: String,
-    /// What its link begins with.
+    /// The base of its link.
     pub base_url: String,
 }
 
@@ -33,7 +33,7 @@ pub struct Delivery {
     pub id: i64,
     /// Id of the subscription.
     pub subscription: i64,
-    /// What it brings.
+    /// Its content.
     pub payload: Payload,
     /// Unix milliseconds.
     pub created_at: i64,
@@ -43,25 +43,25 @@ pub struct Delivery {
     pub due_at: i64,
 }
 
-/// Who gets a delivery, and whose it is.
+/// The target of a delivery, and the accounts that pay for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient<'r> {
     /// Id of the subscription.
     pub subscription: i64,
     /// Account of the subscription: its deliveries share the slots of this account.
     pub account: &'r str,
-    /// Where its endpoint is: deliveries to one destination share its slots.
+    /// Its destination: deliveries to one destination share its slots.
     pub destination: &'r str,
     /// Account of the topic: the delivery counts in its outbox.
     pub payer: &'r str,
 }
 
-/// Bytes that a delivery counts with in an outbox: its row and its places in indexes.
+/// Bytes that a delivery counts in an outbox: its row and its index entries.
 pub const DELIVERY_BYTES: i64 = 256;
-/// The same of a confirmation, which has a token and the base of a link.
+/// The same for a confirmation, which has a token and the base of a link.
 pub const CONFIRMATION_BYTES: i64 = 1_024;
 
-/// An outbox whose time has come.
+/// A subscription with due deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyOutbox {
     /// Id of the subscription.
@@ -74,7 +74,7 @@ const NOTIFICATION: i64 = 0;
 const SUBSCRIPTION_CONFIRMATION: i64 = 1;
 const UNSUBSCRIBE_CONFIRMATION: i64 = 2;
 
-/// Stands for an account in rows of versions that did not count.
+/// The account in rows of earlier versions, which did not count.
 pub(super) const NO_ACCOUNT: &str = "-";
 
 const fn bytes(kind: i64) -> i64 {
@@ -105,7 +105,7 @@ fn read(row: &dyn Row) -> Result<Delivery, Error> {
 }
 
 impl Txn<'_> {
-    /// Puts a message for a subscription into the outbox, to be delivered at once.
+    /// Adds a delivery that is due at once.
     pub fn insert_delivery(&mut self, to: &Recipient<'_>, payload: &Payload) -> Result<(), Error> {
         let (kind, publication, confirmation) = match payload {
             Payload::Notification(publication) => (NOTIFICATION, Some(*publication), None),
@@ -143,7 +143,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Makes up to `limit` outboxes ready whose time has come. Returns whether there may be more.
+    /// Marks up to `limit` due outboxes as ready. Returns whether there may be more.
     pub fn ready_outboxes(&mut self, limit: i64) -> Result<bool, Error> {
         let now = self.now();
         if self.next_outbox_due()?.is_none_or(|at| at > now) {
@@ -194,7 +194,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Marks an outbox as one that somebody works on; [`Txn::settle_outbox`] undoes it.
+    /// Claims an outbox; [`Txn::settle_outbox`] releases it.
     pub fn claim_outbox(&mut self, subscription: i64) -> Result<(), Error> {
         self.execute(
             "UPDATE outboxes SET claimed = 1 WHERE subscription = ?1",
@@ -203,14 +203,14 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Undoes all claims: those who made them went with the process.
+    /// Releases all claims, whose owners ended with the previous process.
     pub fn release_claims(&mut self) -> Result<(), Error> {
         self.execute("UPDATE outboxes SET claimed = 0 WHERE claimed = 1", &[])?;
         Ok(())
     }
 
-    /// Makes the row of an outbox agree with its deliveries, and lets others work on it. It rests
-    /// until `not_before`, Unix milliseconds, if that is given, whatever is put into it meanwhile.
+    /// Updates the row of an outbox from its deliveries, and releases the claim. The outbox rests until
+    /// `not_before`, in Unix milliseconds, if that is given, whatever is added meanwhile.
     pub fn settle_outbox(
         &mut self,
         subscription: i64,
@@ -234,7 +234,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Deliveries of a subscription that are due, the earliest first.
+    /// Returns the due deliveries of a subscription, earliest first.
     pub fn due_deliveries(
         &mut self,
         subscription: i64,
@@ -250,7 +250,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Notes a failed attempt and when the next one is due.
+    /// Records a failed attempt and when the next one is due.
     pub fn postpone_delivery(&mut self, id: i64, attempts: u32, due_at: i64) -> Result<(), Error> {
         self.execute(
             "UPDATE deliveries SET attempts = ?2, due_at = ?3 WHERE id = ?1",
@@ -259,7 +259,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes a delivery, and what it brought if nothing else needs that.
+    /// Removes a delivery, and its publication if nothing else needs that.
     pub fn remove_delivery(&mut self, delivery: &Delivery) -> Result<(), Error> {
         let payer = self.one(
             "DELETE FROM deliveries WHERE id = ?1 RETURNING account, kind",
@@ -276,7 +276,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// How many deliveries there are, up to a limit.
+    /// Returns the number of deliveries, up to a limit.
     pub fn count_deliveries(&mut self, limit: i64) -> Result<i64, Error> {
         let count = self.one(
             "SELECT count(*) FROM (SELECT 1 FROM deliveries LIMIT ?1)",
@@ -286,7 +286,7 @@ impl Txn<'_> {
         Ok(count.unwrap_or(0))
     }
 
-    /// When the oldest delivery was made, Unix milliseconds.
+    /// Returns when the oldest delivery was added, in Unix milliseconds.
     pub fn oldest_delivery(&mut self) -> Result<Option<i64>, Error> {
         self.one("SELECT created_at FROM deliveries ORDER BY id LIMIT 1", &[], |row| row.i64(0))
     }

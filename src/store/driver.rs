@@ -1,4 +1,4 @@
-//! What a database must offer: statements with parameters, rows, one transaction at a time.
+//! The interface of a database: statements with parameters, rows, one transaction at a time.
 
 use super::Error;
 
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// One row of an answer. Columns count from 0.
+/// One row of a result. Columns count from 0.
 pub trait Row {
     /// An integer; NULL is `None`.
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
@@ -77,27 +77,27 @@ pub trait Row {
 }
 
 impl dyn Row + '_ {
-    /// An integer that is there.
+    /// Returns an integer; NULL is an error.
     pub fn i64(&self, column: usize) -> Result<i64, Error> {
         self.int(column)?.ok_or_else(|| missing(column))
     }
 
-    /// A small integer that is there.
+    /// Returns a small integer; NULL is an error.
     pub fn u32(&self, column: usize) -> Result<u32, Error> {
         u32::try_from(self.i64(column)?).map_err(|_| missing(column))
     }
 
-    /// A text that is there.
+    /// Returns a text; NULL is an error.
     pub fn string(&self, column: usize) -> Result<String, Error> {
         self.text(column)?.map(str::to_owned).ok_or_else(|| missing(column))
     }
 
-    /// A text, or nothing.
+    /// Returns a text; NULL is `None`.
     pub fn optional_string(&self, column: usize) -> Result<Option<String>, Error> {
         Ok(self.text(column)?.map(str::to_owned))
     }
 
-    /// A UUID in 16 bytes.
+    /// Returns a UUID, stored in 16 bytes.
     pub fn uuid(&self, column: usize) -> Result<uuid::Uuid, Error> {
         self.blob(column)?
             .and_then(|bytes| uuid::Uuid::from_slice(bytes).ok())
@@ -109,16 +109,16 @@ fn missing(column: usize) -> Error {
     Error::Corrupt(format!("column {column} of a row has no usable value"))
 }
 
-/// What is done with each row of an answer.
+/// A function that is called with each row of a result.
 pub type EachRow<'a> = &'a mut dyn FnMut(&dyn Row) -> Result<(), Error>;
 
-/// A database, which threads work with one after the other.
+/// A database, which one thread uses at a time.
 pub trait Database: Send {
-    /// Hands over the connection for as long as `work` takes, for one transaction or several.
+    /// Passes the connection to `work`, for one transaction or several.
     fn serve(&mut self, work: &mut dyn FnMut(&mut dyn Driver));
 
-    /// Whether a commit waits for nothing: then callers may commit by themselves, for they lose
-    /// less time with that than with asking another thread.
+    /// Returns whether a commit waits for no disk. Then callers may commit by themselves, which takes less
+    /// time than a job for another thread.
     fn commits_at_once(&self) -> bool {
         false
     }
@@ -128,13 +128,13 @@ pub trait Database: Send {
 pub trait Driver {
     /// Opens a transaction.
     fn begin(&mut self) -> Result<(), Error>;
-    /// Makes it durable.
+    /// Commits the transaction.
     fn commit(&mut self) -> Result<(), Error>;
-    /// Undoes it. Also right when the database has already done so by itself.
+    /// Rolls the transaction back. Succeeds if the database has already done so by itself.
     fn rollback(&mut self);
-    /// Runs a statement without an answer; tells how many rows it touched.
+    /// Runs a statement without a result. Returns the number of changed rows.
     fn execute(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<usize, Error>;
-    /// Runs a statement and hands over each row of its answer.
+    /// Runs a statement and passes on each row of its result.
     fn query(
         &mut self,
         sql: &'static str,

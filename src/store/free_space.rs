@@ -1,19 +1,19 @@
-//! Room in the database file itself.
+//! Free space in the database file.
 
 use super::{Error, Txn};
 
-/// How large the file is, and how much of it is free for new rows, in bytes.
+/// The size of the file and its free space for new rows, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeSpace {
     /// The whole file.
     pub size: i64,
-    /// Pages of deleted rows, which are used again before the file grows.
+    /// Pages of deleted rows, which are reused before the file grows.
     pub free: i64,
 }
 
 impl Txn<'_> {
-    /// Returns the room in the file. Its pages are counted anew, and nothing remembered is used, so it
-    /// also shows that the database answers.
+    /// Returns the free space in the file. It counts the pages and uses no cache, so it also shows that the
+    /// database responds.
     pub fn free_space(&mut self) -> Result<FreeSpace, Error> {
         self.one(
             "SELECT page_count * page_size, freelist_count * page_size \

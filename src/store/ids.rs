@@ -1,44 +1,44 @@
-//! The source of ids. Confirmation tokens and the ARNs of subscriptions are made of ids, and knowing
-//! one is permission enough to use it, so an id must not follow from earlier ids or from the time.
+//! The source of IDs. Confirmation tokens and the ARNs of subscriptions contain IDs, and knowing one is
+//! enough to use it, so an ID must not be predictable from earlier IDs or from the time.
 
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 use std::fmt;
 use uuid::Uuid;
 
-/// An endless supply of random ids.
+/// An endless supply of random IDs.
 pub struct Ids(Source);
 
 enum Source {
-    /// A cryptographic generator with a key from the operating system: one system call for all ids.
+    /// A cryptographic generator with a key from the operating system: one system call for all IDs.
     /// Twelve rounds are what `rand` uses for its default generator.
     Secret(Box<ChaCha12Rng>),
-    /// Repeatable: for tests and simulations.
+    /// Reproducible, for tests and simulations.
     Seeded(fastrand::Rng),
 }
 
-// Rule (every operation): ids, tokens and keys are random, and cannot be predicted from others.
-// Source: inferred, a confirmation token or the ARN of a subscription is all that its use requires
+// Rule (every operation): IDs, tokens and keys are random, and cannot be predicted from others.
+// Source: inferred, a confirmation token or the ARN of a subscription is enough to use it
 // Test: src/store/ids.rs::unpredictable_ids_share_nothing
 //
 impl Ids {
-    /// Unpredictable ids, from a cryptographic generator whose key comes from the operating system.
+    /// Returns unpredictable IDs, from a cryptographic generator with a key from the operating system.
     ///
     /// # Errors
     ///
-    /// When the operating system has no randomness.
+    /// If the operating system has no randomness.
     pub fn unpredictable() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
         Ok(Self(Source::Secret(Box::new(ChaCha12Rng::from_seed(key)))))
     }
 
-    /// The same ids for the same seed. Only tests and simulations may use this.
+    /// Returns the same IDs for the same seed, for tests and simulations only.
     pub fn with_seed(seed: u64) -> Self {
         Self(Source::Seeded(fastrand::Rng::with_seed(seed)))
     }
 
-    /// The next id: a random UUID.
+    /// Returns the next ID: a random UUID.
     pub fn fresh(&mut self) -> Uuid {
         let bytes = match &mut self.0 {
             Source::Secret(generator) => {
@@ -53,7 +53,7 @@ impl Ids {
 }
 
 impl fmt::Debug for Ids {
-    /// Without the state, which would give away all ids to come.
+    /// Omits the state, which would reveal all future IDs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ids").finish_non_exhaustive()
     }

@@ -1,9 +1,9 @@
-//! Message groups: a row for each group that has messages, or had some a moment ago, on FIFO and on
+//! Message groups: a row for each group with messages, or with messages until recently, on FIFO and on
 //! standard queues.
 //!
-//! Every send, receive and delete changes a group, and those of one transaction often the same one.
-//! So changes stay in the ledger and are written once: at the end of the transaction, or before a
-//! statement looks for groups.
+//! Every send, receive and delete changes a group, and those of one transaction often change the same
+//! one. So changes are buffered in the ledger and written once: at the end of the transaction, or before a
+//! statement searches groups.
 
 use super::driver::{Driver, Row};
 use super::{Error, Txn};
@@ -15,46 +15,45 @@ macro_rules! columns {
     };
 }
 
-/// A group of messages.
+/// A message group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageGroup {
-    /// Never used again for another group.
+    /// ID, never reused for another group.
     pub id: i64,
     /// Its backlog.
     pub backlog: i64,
     /// MessageGroupId
     pub name: String,
-    /// Rank of the message that may be received next, if one may.
+    /// Rank of the next receivable message, if there is one.
     pub head: Option<i64>,
-    /// Orders the groups that a receive may choose from. Of a FIFO queue: the sequence of its first
-    /// message, and a new one after each receive that took some. Of another queue: its head.
+    /// The order of the groups with a head. On a FIFO queue: the sequence of the group's first message, and
+    /// a new sequence after each receive that took some. On a standard queue: the head.
     pub turn: i64,
-    /// Sequence of its earliest message that is in flight or delayed; none on standard queues, whose
-    /// messages do not wait for each other.
+    /// Sequence of the earliest message in flight or delayed; `None` on standard queues, whose messages do
+    /// not wait for each other.
     pub first_hidden: Option<i64>,
-    /// How many messages it has, wherever they stand.
+    /// The number of messages, in any state.
     pub size: i64,
-    /// How many of them are in flight.
+    /// The number of messages in flight.
     pub in_flight: i64,
     /// Unix milliseconds of the last send.
     pub last_sent_at: i64,
 }
 
 impl MessageGroup {
-    /// Returns whether an earlier message of the group keeps the one of this sequence from being
-    /// received.
+    /// Returns whether an earlier hidden message blocks the message with this sequence.
     pub fn blocks(&self, sequence: i64) -> bool {
         self.first_hidden.is_some_and(|hidden| hidden < sequence)
     }
 }
 
-/// The groups that a ledger knows.
+/// The groups in a ledger.
 #[derive(Debug, Default)]
 pub(super) struct KnownGroups {
     by_id: HashMap<i64, Known>,
-    /// Ids by backlog and name; the group may be gone.
+    /// IDs by backlog and name; the group may no longer exist.
     ids: HashMap<i64, HashMap<String, i64>>,
-    /// Ids of those that are not as their rows are.
+    /// IDs of groups that differ from their rows.
     changed: Vec<i64>,
 }
 
@@ -75,13 +74,13 @@ impl KnownGroups {
         self.by_id.get(id).map(|known| &known.group)
     }
 
-    /// A group as its row is.
+    /// Caches a group that equals its row.
     fn learn(&mut self, group: MessageGroup) {
         self.ids.entry(group.backlog).or_default().insert(group.name.clone(), group.id);
         self.by_id.insert(group.id, Known { group, has_row: true, is_changed: false });
     }
 
-    /// A group as its row shall be.
+    /// Buffers a changed group.
     fn change(&mut self, group: &MessageGroup) {
         if let Some(known) = self.by_id.get_mut(&group.id) {
             known.group.clone_from(group);
@@ -96,7 +95,7 @@ impl KnownGroups {
         self.changed.push(group.id);
     }
 
-    /// A group that is gone, and its name with it: names come and go without end.
+    /// Forgets a deleted group and its name, because the number of names is unbounded.
     fn forget(&mut self, id: i64) {
         let Some(Known { group, .. }) = self.by_id.remove(&id) else { return };
         if let Some(names) = self.ids.get_mut(&group.backlog) {
@@ -107,7 +106,7 @@ impl KnownGroups {
         }
     }
 
-    /// Makes the rows agree with what is known.
+    /// Writes the changed groups.
     pub(super) fn write(&mut self, driver: &mut dyn Driver) -> Result<(), Error> {
         for id in std::mem::take(&mut self.changed) {
             let Some(known) = self.by_id.get_mut(&id) else { continue };
@@ -179,7 +178,7 @@ fn read(row: &dyn Row) -> Result<MessageGroup, Error> {
 }
 
 impl Txn<'_> {
-    /// The group of a name, if there is one.
+    /// Returns the group of a name, if there is one.
     pub fn message_group(
         &mut self,
         backlog: i64,
@@ -199,7 +198,7 @@ impl Txn<'_> {
         Ok(found)
     }
 
-    /// The group of an id that a message names.
+    /// Returns the group of an ID in a message.
     pub fn message_group_by_id(&mut self, id: i64) -> Result<MessageGroup, Error> {
         if let Some(known) = self.ledger.groups.by_id.get(&id) {
             return Ok(known.group.clone());
@@ -215,7 +214,7 @@ impl Txn<'_> {
         Ok(group)
     }
 
-    /// Returns groups that a receive may choose from, in the order of their turns.
+    /// Returns groups with a head, in the order of their turns.
     pub fn ready_groups(&mut self, backlog: i64, limit: i64) -> Result<Vec<MessageGroup>, Error> {
         self.write_message_groups()?;
         let ready = self.all(
@@ -236,21 +235,21 @@ impl Txn<'_> {
         Ok(ready)
     }
 
-    /// Adds a group or changes it. What is left without messages goes when it has been idle for a
-    /// while: see [`Txn::forget_message_groups`].
+    /// Adds or changes a group. An empty group is deleted after a while: see
+    /// [`Txn::forget_message_groups`].
     pub fn put_message_group(&mut self, group: &MessageGroup) {
         self.note_write();
         self.ledger.groups.change(group);
     }
 
-    /// Statements are about to look for groups.
+    /// Writes buffered changes before a statement searches groups.
     pub(super) fn write_message_groups(&mut self) -> Result<(), Error> {
         let (driver, ledger) = self.parts();
         ledger.groups.write(driver)
     }
 
-    /// Goes through up to `limit` groups by id, after one, and forgets those that have no messages
-    /// and have not been sent to since a time. Returns where to go on.
+    /// Checks up to `limit` groups after an ID, and deletes those without messages and without a send since a
+    /// time. Returns the cursor of the next page.
     pub fn forget_message_groups(
         &mut self,
         after: i64,

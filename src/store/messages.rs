@@ -1,23 +1,24 @@
-//! Messages: the part that changes, and the contents that stay.
+//! Messages: the part that changes, and the content, which does not.
 
 use super::driver::{Row, Value};
 use super::{Counts, Error, Queue, Txn};
 use uuid::Uuid;
 
-/// Where a message stands. Numbers as in the schema.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Not ready before its rank, a time.
+    /// Delayed until its rank, in Unix milliseconds.
     Delayed,
-    /// Received; hidden until its rank, a time.
+    /// In flight until its rank, in Unix milliseconds.
     InFlight,
-    /// In a line, ordered by rank: 0 for messages without group, else the id of the group.
+    /// Ready, in the line of a message group, ordered by rank: the ID of the group, 0 for messages without
+    /// one.
     Line(i64),
 }
 
 impl Place {
-    /// Returns the number of a place in the rows of a FIFO queue or of another one. Hidden messages
-    /// of FIFO queues have numbers of their own, so that the index `messages_hidden` has them alone.
+    /// Returns the number of a state in the rows of a queue. Hidden messages of FIFO queues have separate
+    /// numbers, so that the index `messages_hidden` contains only them.
     const fn number(self, fifo: bool) -> i64 {
         match (self, fifo) {
             (Self::Delayed, true) => -4,
@@ -48,31 +49,31 @@ impl Place {
 /// The part of a message that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names the message in its backlog; grows with every send.
+    /// Identifies the message in its backlog; grows with every send.
     pub sequence: i64,
-    /// Where it stands.
+    /// Its state.
     pub place: Place,
-    /// Its order there: a sequence in a line, elsewhere Unix milliseconds.
+    /// Its order: a sequence if ready, else Unix milliseconds.
     pub rank: i64,
     /// Id of its message group, 0 for none.
     pub group: i64,
-    /// Id of its content if that stands apart, 0 if it stands with the message. Set when the
-    /// message is inserted.
+    /// ID of its content in the table `contents`, 0 if the content is in the row of the message. Set when
+    /// the message is inserted.
     pub content: i64,
     /// MessageId
     pub id: Uuid,
     /// Unix milliseconds; retention counts from here.
     pub sent_at: i64,
-    /// How often it has been received, in whatever queue.
+    /// Number of receives, in all queues.
     pub receive_count: i64,
-    /// How many of these receives were in other queues, before it came here as a dead letter.
+    /// Number of receives in other queues, before it became a dead letter here.
     pub received_elsewhere: i64,
-    /// Unix milliseconds of the last receive, of the send before there was any: the row is as long
-    /// before its first receive as after it, and stays in its page.
+    /// Unix milliseconds of the last receive, or of the send before there was one: so the first receive does
+    /// not lengthen the row, which stays in its page.
     pub received_at: i64,
-    /// Unix milliseconds of the first receive, of the send before that.
+    /// Unix milliseconds of the first receive, or of the send before there was one.
     pub first_received_at: i64,
-    /// ARN of the queue that it left for a dead-letter queue.
+    /// ARN of the queue from which it became a dead letter.
     pub dead_letter_source: Option<String>,
 }
 
@@ -92,8 +93,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// Bytes of body and attributes up to which a content stands with its message. What is longer
-    /// would leave much of a page of 4 KiB empty, and be written again by each receive.
+    /// Bytes of body and attributes up to which a content is in the row of its message. Longer ones would
+    /// waste much of a page of 4 KiB, and be rewritten by each receive.
     const WITH_MESSAGE: usize = 1_536;
 
     /// Bytes of body and attributes.
@@ -147,7 +148,7 @@ fn read(row: &dyn Row) -> Result<Message, Error> {
     })
 }
 
-/// Where contents begin in a row that has both.
+/// The first column of the content in a row that has both.
 const CONTENT_COLUMN: usize = 12;
 
 fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
@@ -222,7 +223,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Writes the place, rank and receives of a message that stood at `from`.
+    /// Writes the state, rank and receives of a message whose previous state was `from`.
     pub fn update_message(
         &mut self,
         queue: &Queue,
@@ -247,7 +248,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Takes a message out of a backlog, content and all.
+    /// Removes a message and its content from a backlog.
     pub fn remove_message(&mut self, backlog: i64, message: &Message) -> Result<(), Error> {
         self.delete_message_rows(backlog, message.sequence, message.content)?;
         self.count(backlog, message.place.counts(-1));
@@ -270,7 +271,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// One message.
+    /// Returns one message.
     pub fn message(&mut self, backlog: i64, sequence: i64) -> Result<Option<Message>, Error> {
         self.one(
             concat!("SELECT ", columns!(), " FROM messages WHERE backlog = ?1 AND sequence = ?2"),
@@ -279,7 +280,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Returns the first messages of a line whose rank is lower than `before`, with their contents.
+    /// Returns the first messages of a line with a rank below `before`, with their contents.
     pub fn line(
         &mut self,
         backlog: i64,
@@ -312,7 +313,7 @@ impl Txn<'_> {
             .collect()
     }
 
-    /// The content of a message.
+    /// Returns the content of a message.
     pub fn content(&mut self, backlog: i64, message: &Message) -> Result<Content, Error> {
         if message.content != 0 {
             return self.content_apart(message.content);
@@ -338,7 +339,7 @@ impl Txn<'_> {
         .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
     }
 
-    /// The rank of the first message of a line.
+    /// Returns the rank of the first message of a line.
     pub fn line_head(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT rank FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT 1",
@@ -357,7 +358,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Returns messages at a place that is ordered by time, whose time has come, earliest first.
+    /// Returns due messages of a state that is ordered by time, earliest first.
     pub fn due(&mut self, queue: &Queue, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
         let now = self.now();
         self.all(
@@ -377,7 +378,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Returns how many messages at a place that is ordered by time are due.
+    /// Returns the number of due messages of a state that is ordered by time.
     pub fn count_due(&mut self, queue: &Queue, place: Place) -> Result<i64, Error> {
         let now = self.now();
         let count = self.one(
@@ -388,7 +389,7 @@ impl Txn<'_> {
         Ok(count.unwrap_or(0))
     }
 
-    /// Returns when the next message in flight or delayed becomes ready, Unix milliseconds.
+    /// Returns when the next message in flight or delayed becomes ready, in Unix milliseconds.
     pub fn next_due(&mut self, queue: &Queue) -> Result<Option<i64>, Error> {
         let fifo = queue.attributes.fifo;
         let in_flight = self.line_head(queue.backlog, Place::InFlight.number(fifo))?;
@@ -409,7 +410,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Messages by age, after a sequence and up to another, oldest first.
+    /// Returns the messages after a sequence and up to another, oldest first.
     pub fn messages_between(
         &mut self,
         backlog: i64,
@@ -430,12 +431,12 @@ impl Txn<'_> {
         )
     }
 
-    /// The oldest messages of a backlog.
+    /// Returns the oldest messages of a backlog.
     pub fn oldest_messages(&mut self, backlog: i64, limit: i64) -> Result<Vec<Message>, Error> {
         self.messages_between(backlog, 0, i64::MAX, limit)
     }
 
-    /// Messages by age, before a sequence, youngest first.
+    /// Returns the messages before a sequence, youngest first.
     pub fn latest_messages(
         &mut self,
         backlog: i64,

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_fifo_order.sql"),
     include_str!("../../migrations/0010_newest_time.sql"),
     include_str!("../../migrations/0011_shares_of_accounts.sql"),
+    include_str!("../../migrations/0012_receipt_key.sql"),
 ];
 
 /// What the file's header says of whose it is: `Squb`. Files of early versions have 0.

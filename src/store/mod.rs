@@ -26,6 +26,7 @@ mod move_tasks;
 mod platforms;
 mod publications;
 mod queues;
+mod receipt_key;
 mod receive_attempts;
 mod reset;
 mod signing_key;

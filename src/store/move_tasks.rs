@@ -4,7 +4,7 @@ use super::driver::Row;
 use super::{Error, Txn};
 use uuid::Uuid;
 
-/// How far a task is. The first two are active.
+/// The status of a task. The first two are active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are AWS's own")]
 pub enum MoveTaskStatus {
@@ -19,7 +19,7 @@ impl MoveTaskStatus {
     const ALL: [Self; 5] =
         [Self::Running, Self::Cancelling, Self::Cancelled, Self::Completed, Self::Failed];
 
-    /// The name that ListMessageMoveTasks shows.
+    /// Returns the name in ListMessageMoveTasks.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -30,7 +30,7 @@ impl MoveTaskStatus {
         }
     }
 
-    /// Whether messages may still be moved.
+    /// Returns whether the task may still move messages.
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Cancelling)
     }
@@ -39,17 +39,17 @@ impl MoveTaskStatus {
 /// A task that moves the messages of a dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveTask {
-    /// `taskId` of the handle.
+    /// `taskId` in the task handle.
     pub id: Uuid,
     /// Id of the dead-letter queue.
     pub source_queue: i64,
     /// Its ARN.
     pub source_arn: String,
-    /// Where to, if not back to where each message came from.
+    /// ARN of the destination; `None` returns each message to its source queue.
     pub destination_arn: Option<String>,
     /// MaxNumberOfMessagesPerSecond
     pub max_per_second: Option<i64>,
-    /// How far it is.
+    /// Status.
     pub status: MoveTaskStatus,
     /// ApproximateNumberOfMessagesMoved
     pub moved: i64,
@@ -59,9 +59,9 @@ pub struct MoveTask {
     pub started_at: i64,
     /// Why it failed.
     pub failure_reason: Option<String>,
-    /// Sequence of the last message that is to be moved.
+    /// Sequence of the last message to move.
     pub boundary: i64,
-    /// Sequence of the last message that was looked at.
+    /// Sequence of the last processed message.
     pub cursor: i64,
     /// Unix milliseconds of the next step.
     pub next_at: i64,
@@ -97,7 +97,7 @@ fn read(row: &dyn Row) -> Result<MoveTask, Error> {
 }
 
 impl Txn<'_> {
-    /// The task of an id.
+    /// Returns the task of an ID.
     pub fn move_task(&mut self, id: &Uuid) -> Result<Option<MoveTask>, Error> {
         self.one(
             concat!("SELECT ", columns!(), " FROM move_tasks WHERE id = ?1"),
@@ -106,7 +106,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Tasks of a source, newest first.
+    /// Returns the tasks of a source, newest first.
     pub fn move_tasks(&mut self, source_arn: &str, limit: i64) -> Result<Vec<MoveTask>, Error> {
         self.all(
             concat!(
@@ -120,7 +120,7 @@ impl Txn<'_> {
         )
     }
 
-    /// The active task whose next step comes first.
+    /// Returns the active task with the earliest next step.
     pub fn next_move_task(&mut self) -> Result<Option<MoveTask>, Error> {
         self.one(
             concat!(
@@ -133,7 +133,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Writes a task, new or changed.
+    /// Writes a new or changed task.
     pub fn put_move_task(&mut self, task: &MoveTask) -> Result<(), Error> {
         self.execute(
             concat!(
@@ -163,7 +163,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Forgets tasks that started before a time and are over. Returns how many.
+    /// Deletes ended tasks that started before a time. Returns their number.
     pub fn forget_move_tasks(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         self.execute(
             "DELETE FROM move_tasks WHERE id IN (SELECT id FROM move_tasks \

@@ -8,10 +8,10 @@ use crate::domain::platform::{
 };
 use uuid::Uuid;
 
-/// A platform application that exists.
+/// A platform application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformApplication {
-    /// Never used again.
+    /// ID, never reused.
     pub id: i64,
     /// Account, region, platform and name.
     pub address: ApplicationAddress,
@@ -19,21 +19,21 @@ pub struct PlatformApplication {
     pub attributes: ApplicationAttributes,
 }
 
-/// An endpoint that exists.
+/// An endpoint of a platform application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformEndpoint {
     /// Grows with every endpoint.
     pub id: i64,
     /// Id of its application.
     pub application: i64,
-    /// Names the endpoint in its ARN.
+    /// The last part of its ARN.
     pub uuid: Uuid,
-    /// Attributes, the token among them.
+    /// Attributes, including the token.
     pub attributes: EndpointAttributes,
 }
 
 impl PlatformEndpoint {
-    /// Its address as one of an application.
+    /// Returns its address, as an endpoint of this application.
     pub fn address(&self, application: &ApplicationAddress) -> EndpointAddress {
         EndpointAddress { application: application.clone(), id: self.uuid }
     }
@@ -62,7 +62,7 @@ fn read_endpoint(row: &dyn Row) -> Result<PlatformEndpoint, Error> {
 }
 
 impl Txn<'_> {
-    /// The application of this name.
+    /// Returns the application of this name.
     pub fn platform_application(
         &mut self,
         address: &ApplicationAddress,
@@ -80,7 +80,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Applications of an account and region in the order of platforms and names, those after one.
+    /// Returns the applications of an account and region after one, ordered by platform and name.
     pub fn platform_applications_after(
         &mut self,
         account: &str,
@@ -131,25 +131,25 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes an application's row; its endpoints go in pages.
+    /// Removes the row of an application; its endpoints are removed in pages.
     pub fn delete_platform_application_row(&mut self, id: i64) -> Result<(), Error> {
         self.execute("DELETE FROM platform_applications WHERE id = ?1", &[id.into()])?;
         self.execute("INSERT INTO discarded_applications (id) VALUES (?1)", &[id.into()])?;
         Ok(())
     }
 
-    /// A deleted application that may still have endpoints.
+    /// Returns a deleted application that may still have endpoints.
     pub fn discarded_application(&mut self) -> Result<Option<i64>, Error> {
         self.one("SELECT id FROM discarded_applications ORDER BY id LIMIT 1", &[], |row| row.i64(0))
     }
 
-    /// Forgets a deleted application that has nothing left.
+    /// Forgets a deleted application without endpoints.
     pub fn forget_discarded_application(&mut self, id: i64) -> Result<(), Error> {
         self.execute("DELETE FROM discarded_applications WHERE id = ?1", &[id.into()])?;
         Ok(())
     }
 
-    /// Removes up to `limit` endpoints of an application. Tells how many.
+    /// Removes up to `limit` endpoints of an application. Returns their number.
     pub fn delete_endpoints_of_application(
         &mut self,
         application: i64,
@@ -162,7 +162,7 @@ impl Txn<'_> {
         )
     }
 
-    /// The endpoint of this UUID, perhaps of an application that is no longer there.
+    /// Returns the endpoint of this UUID, whose application may no longer exist.
     pub fn platform_endpoint(&mut self, uuid: &Uuid) -> Result<Option<PlatformEndpoint>, Error> {
         self.one(
             "SELECT id, application, uuid, token, attributes FROM platform_endpoints \
@@ -172,7 +172,7 @@ impl Txn<'_> {
         )
     }
 
-    /// The endpoint of an application that has this token.
+    /// Returns the endpoint of an application with this token.
     pub fn platform_endpoint_of_token(
         &mut self,
         application: i64,
@@ -186,7 +186,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Endpoints of an application in the order in which they were made, those after an id.
+    /// Returns the endpoints of an application after an ID, in the order of their creation.
     pub fn platform_endpoints_after(
         &mut self,
         application: i64,

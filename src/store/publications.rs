@@ -1,4 +1,4 @@
-//! What was published, for as long as a delivery, a fan-out or an archive needs it.
+//! Published messages, for as long as a delivery, a fan-out or an archive needs them.
 
 use super::deliveries::{DELIVERY_BYTES, NO_ACCOUNT};
 use super::driver::Row;
@@ -19,31 +19,31 @@ pub struct Publication {
     pub message_id: Uuid,
     /// Unix milliseconds.
     pub published_at: i64,
-    /// The message as it was given; on a FIFO topic with the deduplication id that it goes by.
+    /// The message as published; on a FIFO topic with its effective deduplication ID.
     pub published: Published,
-    /// X-Ray's header of the call.
+    /// The X-Ray header of the call.
     pub trace_header: Option<String>,
-    /// What links in messages begin with.
+    /// The base of links in messages.
     pub base_url: String,
-    /// Signature of the notification to queues, if it has one.
+    /// Signature of notifications to queues, if there is one.
     pub signature: Option<Signature>,
-    /// Whether the archive keeps it.
+    /// Whether it is archived.
     pub archived: bool,
 }
 
-/// Bytes that a publication counts with beside its message.
+/// Bytes that a publication counts in addition to its message.
 const ROW_BYTES: i64 = 512;
 
-/// In whose outbox a publication counts.
+/// The outbox in which a publication counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Payer<'p> {
     /// Account of the topic.
     pub account: &'p str,
-    /// Deliveries that the fan-out may have yet to make.
+    /// Deliveries that the fan-out may still add.
     pub deliveries: i64,
 }
 
-/// Returns the bytes that a message counts with in an outbox, once for all of its deliveries.
+/// Returns the bytes that a message counts in an outbox, once for all its deliveries.
 pub fn outbox_bytes(published: &Published) -> i64 {
     published.size() as i64 + ROW_BYTES
 }
@@ -88,8 +88,8 @@ fn read(row: &dyn Row) -> Result<Publication, Error> {
 }
 
 impl Txn<'_> {
-    /// Keeps a publication. `cursor`: the last subscription that its fan-out has come to, none if
-    /// that is done. An archived one counts in no outbox: its topic has queues only.
+    /// Stores a publication. `cursor` is the last subscription that its fan-out has processed, `None` if it
+    /// is complete. An archived publication counts in no outbox, because its topic has only queues.
     pub fn insert_publication(
         &mut self,
         publication: &Publication,
@@ -138,7 +138,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// The publication of this id.
+    /// Returns the publication of this ID.
     pub fn publication(&mut self, id: i64) -> Result<Option<Publication>, Error> {
         self.one(
             concat!("SELECT ", columns!(), " FROM publications WHERE id = ?1"),
@@ -147,7 +147,7 @@ impl Txn<'_> {
         )
     }
 
-    /// The oldest publication whose fan-out is not done, and the subscription it has come to.
+    /// Returns the oldest publication with an incomplete fan-out, and its cursor.
     pub fn unfinished_publication(&mut self) -> Result<Option<(Publication, i64)>, Error> {
         self.one(
             concat!(
@@ -160,7 +160,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Notes how far a fan-out has come.
+    /// Records the cursor of a fan-out.
     pub fn set_publication_cursor(&mut self, id: i64, cursor: Option<i64>) -> Result<(), Error> {
         self.execute(
             "UPDATE publications SET cursor = ?2 WHERE id = ?1",
@@ -181,7 +181,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes a publication that nothing needs any more.
+    /// Removes a publication that is no longer needed.
     pub fn drop_publication_if_done(&mut self, id: i64) -> Result<(), Error> {
         let counted = self.one(
             "DELETE FROM publications WHERE id = ?1 AND archived = 0 AND cursor IS NULL \
@@ -197,7 +197,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Archived publications of a topic, those after an id.
+    /// Returns the archived publications of a topic after an ID.
     pub fn archived_publications(
         &mut self,
         topic: i64,
@@ -216,7 +216,7 @@ impl Txn<'_> {
         )
     }
 
-    /// The oldest archived publications of a topic: their ids and when they were published.
+    /// Returns the oldest archived publications of a topic: their IDs and times.
     pub fn oldest_archived(&mut self, topic: i64, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
         self.all(
             "SELECT id, published_at FROM publications WHERE topic = ?1 AND archived = 1 \
@@ -226,8 +226,8 @@ impl Txn<'_> {
         )
     }
 
-    /// The first topic after an id that has archived publications, whether or not it has an archive
-    /// any more.
+    /// Returns the first topic after an ID with archived publications, whether or not it still has an
+    /// archive.
     pub fn next_archived_topic(&mut self, after: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT topic FROM publications WHERE archived = 1 AND topic > ?1 ORDER BY topic LIMIT 1",
@@ -236,7 +236,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Takes a publication out of the archive.
+    /// Removes a publication from the archive.
     pub fn unarchive(&mut self, id: i64) -> Result<(), Error> {
         self.execute("UPDATE publications SET archived = 0 WHERE id = ?1", &[id.into()])?;
         self.drop_publication_if_done(id)

@@ -8,14 +8,14 @@ use crate::domain::queue_attributes::{DeduplicationScope, FifoThroughputLimit, Q
 use crate::domain::redrive::{RedriveAllowPolicy, RedrivePolicy};
 use std::sync::Arc;
 
-/// A queue that exists.
+/// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Never used again for another queue.
+    /// ID, never reused for another queue.
     pub id: i64,
     /// Account, region and name.
     pub address: QueueAddress,
-    /// Where its messages are; another one after each purge.
+    /// The backlog with its messages; a purge replaces it.
     pub backlog: i64,
     /// Unix milliseconds.
     pub created_at: i64,
@@ -25,14 +25,13 @@ pub struct Queue {
     pub purged_at: Option<i64>,
     /// Settable attributes.
     pub attributes: QueueAttributes,
-    /// DeduplicationScope as it was at creation: that one applies, whatever the attribute says now.
+    /// DeduplicationScope at creation, which applies whatever the attribute says now.
     pub deduplication_scope: DeduplicationScope,
-    /// Where what is sent goes, too or instead.
+    /// The queues to which sent messages also go, or go instead.
     pub forwards: Forwards,
 }
 
-/// Queues to which what is sent to a queue goes, by their names; they are in its account and region.
-/// AWS has no such thing.
+/// The names of the queues to which a queue forwards, in its account and region. Not a feature of AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Forwards {
     /// Gets a copy of each message.
@@ -113,7 +112,7 @@ const fn scope(number: i64) -> DeduplicationScope {
     }
 }
 
-/// The values of the columns that may change, in the order of the table.
+/// The values of the columns that can change, in the order of the table.
 fn settable(queue: &Queue) -> [Value<'_>; 18] {
     let attributes = &queue.attributes;
     let redrive = attributes.redrive_policy.as_ref();
@@ -140,7 +139,7 @@ fn settable(queue: &Queue) -> [Value<'_>; 18] {
 }
 
 impl Txn<'_> {
-    /// The queue of this name.
+    /// Returns the queue of this name.
     pub fn queue(&mut self, address: &QueueAddress) -> Result<Option<Arc<Queue>>, Error> {
         if let Some(known) = self.ledger.queues.get(address) {
             return Ok(Some(Arc::clone(known)));
@@ -161,7 +160,7 @@ impl Txn<'_> {
         }))
     }
 
-    /// The queue of this id.
+    /// Returns the queue of this ID.
     pub fn queue_by_id(&mut self, id: i64) -> Result<Option<Queue>, Error> {
         self.one(concat!("SELECT ", columns!(), " FROM queues WHERE id = ?1"), &[id.into()], read)
     }
@@ -193,7 +192,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Writes what may change of a queue: attributes, times, backlog.
+    /// Writes what can change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
         let mut values = vec![
@@ -218,7 +217,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes a queue and its tags; its backlog is another matter.
+    /// Removes a queue and its tags, but not its backlog.
     pub fn delete_queue_row(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
         self.execute("DELETE FROM queue_tags WHERE queue = ?1", &[queue.id.into()])?;
@@ -226,7 +225,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Names of an account's queues in a region that begin with `prefix` and sort after `after`.
+    /// Returns the names of queues in an account and region that start with `prefix` and sort after `after`.
     pub fn queue_names(
         &mut self,
         account: &str,
@@ -252,7 +251,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Queues whose redrive policy names this target, after a name, in the order of their names.
+    /// Returns the queues after a name whose redrive policy names this target, ordered by name.
     pub fn dead_letter_sources(
         &mut self,
         target_arn: &str,
@@ -273,7 +272,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Queues of all accounts in the order of their ids, after an id.
+    /// Returns the queues of all accounts after an ID, ordered by ID.
     pub fn queues_after(&mut self, after: i64, limit: i64) -> Result<Vec<Queue>, Error> {
         self.all(
             concat!("SELECT ", columns!(), " FROM queues WHERE id > ?1 ORDER BY id LIMIT ?2"),
@@ -282,7 +281,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Queues up to an id, of an account or of all.
+    /// Returns the queues up to an ID, of one account or of all.
     pub fn queues_to_reset(
         &mut self,
         account: Option<&str>,
@@ -326,7 +325,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// All tags of a queue, in the order of their keys.
+    /// Returns all tags of a queue, ordered by key.
     pub fn tags(&mut self, queue: i64) -> Result<Vec<(String, String)>, Error> {
         self.all(
             "SELECT key, value FROM queue_tags WHERE queue = ?1 ORDER BY key",
@@ -335,7 +334,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Remembers when the queue of a name was deleted.
+    /// Records when the queue of a name was deleted.
     pub fn remember_deleted_queue(&mut self, address: &QueueAddress) -> Result<(), Error> {
         let now = self.now();
         self.execute(
@@ -352,7 +351,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// When the queue of a name was deleted, Unix milliseconds, if that is remembered.
+    /// Returns when the queue of a name was deleted, in Unix milliseconds, if that is recorded.
     pub fn queue_deleted_at(&mut self, address: &QueueAddress) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT deleted_at FROM deleted_queues \
@@ -362,7 +361,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` deletions that lie before a time. Returns how many.
+    /// Forgets up to `limit` deletions before a time. Returns their number.
     pub fn forget_deleted_queues(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         let page = self.all(
             "SELECT account, region, name FROM deleted_queues WHERE deleted_at < ?1 LIMIT ?2",

@@ -1,10 +1,10 @@
-//! What a FIFO queue remembers of receive attempts: what they returned, and which of these receives
-//! can be repeated no more. The records go with the backlog: a purge forgets them.
+//! The receive attempts of FIFO queues: their returned messages, and which receives can no longer be
+//! repeated. The records belong to the backlog, so a purge forgets them.
 
 use super::{Error, Txn};
 
 impl Txn<'_> {
-    /// Returns the messages of an attempt, in the engine's form, if it is not out of date.
+    /// Returns the messages of an attempt, in the engine's format, if it has not expired.
     pub fn receive_attempt(
         &mut self,
         backlog: i64,
@@ -19,7 +19,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Remembers an attempt until a time.
+    /// Records an attempt until a time.
     pub fn remember_receive_attempt(
         &mut self,
         backlog: i64,
@@ -36,8 +36,8 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Notes that this receive of a message can be repeated no more, until a time at which its attempt is
-    /// forgotten. A queue without attempts needs no note.
+    /// Records that this receive of a message can no longer be repeated, until the time at which its attempt
+    /// is forgotten. A queue without attempts needs no record.
     pub fn note_changed_receive(
         &mut self,
         backlog: i64,
@@ -57,7 +57,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Returns whether it was noted that this receive of a message can be repeated no more.
+    /// Returns whether this receive of a message can no longer be repeated.
     pub fn is_changed_receive(
         &mut self,
         backlog: i64,
@@ -76,7 +76,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Forgets up to `limit` attempts that are out of date. Returns how many these were.
+    /// Deletes up to `limit` expired attempts. Returns their number.
     pub fn forget_receive_attempts(&mut self, limit: i64) -> Result<usize, Error> {
         let now = self.now();
         let page = self.all(
@@ -95,8 +95,8 @@ impl Txn<'_> {
     }
 }
 
-/// The key of a note among the attempts. It begins with a space, which comes before all characters that the id
-/// of an attempt may have.
+/// Returns the key of such a record among the attempts. It starts with a space, which sorts before all
+/// characters of an attempt ID.
 fn changed_receive(sequence: i64, receive: i64) -> String {
     format!(" {sequence} {receive}")
 }

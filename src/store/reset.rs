@@ -1,14 +1,14 @@
-//! Forgetting what tests have left: everything of a service, in pages, of one account or of all.
+//! Reset: removes everything of a service, in pages, of one account or of all.
 //!
-//! Each statement is there twice, so that each is served by an index: the one of an account by those that
-//! begin with the account.
+//! Each statement exists twice, so that each is served by an index: the one for an account uses indexes
+//! that start with the account.
 
 use super::driver::{Row, Value};
 use super::{Error, Txn};
 
 impl Txn<'_> {
-    /// Forgets which names were deleted a moment ago, and all move tasks. Both are few: they end by
-    /// themselves within a minute, or with the sweep.
+    /// Forgets recently deleted names and all move tasks. Both are few: they expire within a minute, or are
+    /// swept.
     pub fn forget_queue_history(&mut self, account: Option<&str>) -> Result<(), Error> {
         let Some(account) = account else {
             self.execute("DELETE FROM deleted_queues", &[])?;
@@ -21,7 +21,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Ids of topics up to `until`.
+    /// Returns the IDs of topics up to `until`.
     pub fn topic_ids(
         &mut self,
         account: Option<&str>,
@@ -36,7 +36,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Ids of platform applications up to `until`.
+    /// Returns the IDs of platform applications up to `until`.
     pub fn platform_application_ids(
         &mut self,
         account: Option<&str>,
@@ -51,7 +51,7 @@ impl Txn<'_> {
         )
     }
 
-    /// What one of two statements finds: the first one for an account, its last parameter.
+    /// Returns the result of one of two statements: the first one for an account, its last parameter.
     fn ids(
         &mut self,
         account: Option<&str>,
@@ -68,7 +68,7 @@ impl Txn<'_> {
         }
     }
 
-    /// Removes a page of what was captured. Returns whether there was any.
+    /// Removes a page of captured messages. Returns whether there were any.
     pub fn forget_captured(&mut self, account: Option<&str>, limit: i64) -> Result<bool, Error> {
         let removed = |row: &dyn Row| Ok((row.string(0)?, row.i64(1)?));
         let removed = match account {
@@ -92,7 +92,7 @@ impl Txn<'_> {
         Ok(!removed.is_empty())
     }
 
-    /// Forgets what was set for SMS.
+    /// Removes the SMS settings.
     pub fn forget_sms(&mut self, account: Option<&str>) -> Result<(), Error> {
         let Some(account) = account else {
             self.execute("DELETE FROM sms_attributes", &[])?;

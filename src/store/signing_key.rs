@@ -1,4 +1,4 @@
-//! The key that signs notifications, kept with the data.
+//! The key that signs notifications, stored with the data.
 
 use super::{Error, Txn};
 
@@ -6,7 +6,7 @@ use super::{Error, Txn};
 pub type KeyAndCertificate = (Vec<u8>, Vec<u8>);
 
 impl Txn<'_> {
-    /// The private key and its certificate, if they have been made.
+    /// Returns the private key and its certificate, if they exist.
     pub fn signing_key(&mut self) -> Result<Option<KeyAndCertificate>, Error> {
         self.one("SELECT private_key, certificate FROM signing_key WHERE id = 1", &[], |row| {
             let bytes = |column| Ok::<_, Error>(row.blob(column)?.unwrap_or_default().to_vec());
@@ -14,7 +14,7 @@ impl Txn<'_> {
         })
     }
 
-    /// Keeps the private key and its certificate.
+    /// Stores the private key and its certificate.
     pub fn insert_signing_key(&mut self, key: &[u8], certificate: &[u8]) -> Result<(), Error> {
         self.execute(
             "INSERT INTO signing_key (id, private_key, certificate) VALUES (1, ?1, ?2)",

@@ -1,13 +1,13 @@
-//! SMS settings of accounts, phone numbers that want no messages, and those of the sandbox.
+//! SMS settings of accounts, opted-out phone numbers, and those of the sandbox.
 
 use super::driver::Row;
 use super::{Error, Txn};
 use indexmap::IndexMap;
 
-/// What is known of a phone number that was once opted out.
+/// The state of a phone number that was opted out at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptOut {
-    /// Whether it is still.
+    /// Whether it is still opted out.
     pub opted_out: bool,
     /// Unix milliseconds of the last opt-in by a call.
     pub opted_in_at: Option<i64>,
@@ -18,7 +18,7 @@ pub struct OptOut {
 pub struct SandboxNumber {
     /// The number.
     pub phone_number: String,
-    /// What verifies it.
+    /// The one-time password that verifies it.
     pub one_time_password: String,
     /// Whether it has been verified.
     pub verified: bool,
@@ -33,7 +33,7 @@ fn read_number(row: &dyn Row) -> Result<SandboxNumber, Error> {
 }
 
 impl Txn<'_> {
-    /// SMS settings of an account in a region, by name.
+    /// Returns the SMS settings of an account in a region, by name.
     pub fn sms_attributes(
         &mut self,
         (account, region): (&str, &str),
@@ -69,7 +69,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// What is known of a phone number.
+    /// Returns the opt-out state of a phone number.
     pub fn sms_opt_out(
         &mut self,
         (account, region): (&str, &str),
@@ -83,7 +83,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Writes what is known of a phone number.
+    /// Writes the opt-out state of a phone number.
     pub fn set_sms_opt_out(
         &mut self,
         (account, region): (&str, &str),
@@ -105,7 +105,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Phone numbers that are opted out, in their order, those after one.
+    /// Returns opted-out phone numbers after one, in order.
     pub fn opted_out_numbers_after(
         &mut self,
         (account, region): (&str, &str),
@@ -120,8 +120,8 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets up to `limit` numbers that were opted in before a time in Unix milliseconds. Tells
-    /// how many.
+    /// Deletes up to `limit` numbers that were opted in before a time, in Unix milliseconds. Returns their
+    /// number.
     pub fn forget_opt_ins(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
         self.execute(
             "DELETE FROM sms_opt_outs WHERE (account, region, phone_number) IN \
@@ -131,7 +131,7 @@ impl Txn<'_> {
         )
     }
 
-    /// A phone number of the sandbox.
+    /// Returns a phone number of the sandbox.
     pub fn sandbox_number(
         &mut self,
         (account, region): (&str, &str),
@@ -145,7 +145,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Phone numbers of the sandbox in their order, those after one.
+    /// Returns phone numbers of the sandbox after one, in order.
     pub fn sandbox_numbers_after(
         &mut self,
         (account, region): (&str, &str),

@@ -4,13 +4,16 @@ use super::checkpoints::{Checkpoints, PAGES, write_anew};
 use super::driver::{Database, Driver, EachRow, Row, Value};
 use super::files::{FILE, LOG, exposure, make_directory, make_file};
 use super::{Error, migrations};
+use clap::ValueEnum;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
     CachedStatement, Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, Statement, ToSql,
 };
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strum::Display;
 
 /// Page cache of a file, in KiB: the working set of the indexes, whatever the backlog.
 const CACHE_KIB: i64 = 32 * 1024;
@@ -35,13 +38,15 @@ pub enum Location {
     Directory(PathBuf),
 }
 
-/// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What an acknowledged commit survives. The comments of the variants are shown by `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Durability {
-    /// A crash of the machine: every commit is on the disk before it is answered.
+    /// A power cut: the state is synced to the disk before the answer
     #[default]
     Full,
-    /// A crash of the process, not of the machine.
+    /// A crash of the program, but not of the machine
     Process,
 }
 

@@ -7,14 +7,14 @@ use crate::domain::sns_endpoint::Protocol;
 use crate::domain::subscription_attributes::SubscriptionAttributes;
 use uuid::Uuid;
 
-/// How far a subscription has come. Numbers as in the schema.
+/// The state of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionState {
-    /// Waits for its confirmation.
+    /// Pending: not confirmed yet.
     Pending,
     /// Messages are delivered.
     Confirmed,
-    /// A link has ended it. It is not there any more, but its token may restore it.
+    /// Ended by its unsubscribe link. It no longer exists for clients, but its token can restore it.
     Ended,
 }
 
@@ -47,15 +47,15 @@ pub struct Subscription {
     pub topic: i64,
     /// ARN of its topic.
     pub topic_arn: String,
-    /// Who owns it, 12 digits.
+    /// Account of its owner, 12 digits.
     pub account: String,
     /// The topic's region.
     pub region: String,
-    /// How messages get there.
+    /// Protocol.
     pub protocol: Protocol,
-    /// Where they go.
+    /// Endpoint.
     pub endpoint: String,
-    /// ARN of who subscribed.
+    /// ARN of the caller of Subscribe.
     pub principal: String,
     /// Unix milliseconds.
     pub created_at: i64,
@@ -65,44 +65,44 @@ pub struct Subscription {
     pub authenticated: bool,
     /// Whether the call that ends it must be signed.
     pub protected: bool,
-    /// What confirms it.
+    /// The token that confirms it.
     pub token: Option<String>,
-    /// Unix milliseconds until when the token does.
+    /// Unix milliseconds at which the token expires.
     pub token_expires_at: Option<i64>,
     /// Settable attributes.
     pub attributes: SubscriptionAttributes,
-    /// The replay of an archive, if one was asked for.
+    /// The replay of an archive, if one was requested.
     pub replay: Option<Replay>,
 }
 
-/// How far a replay has come.
+/// The progress of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
     /// ReplayStatus
     pub status: String,
-    /// The last publication that was replayed; none when the replay has ended.
+    /// The last replayed publication; `None` if the replay has ended.
     pub cursor: Option<i64>,
     /// Unix milliseconds of the first message to replay.
     pub from: i64,
-    /// Unix milliseconds of the last one; none for all.
+    /// Unix milliseconds of the last message to replay; `None` for all.
     pub until: Option<i64>,
 }
 
 impl Subscription {
-    /// The ARN: that of the topic and the UUID.
+    /// Returns the ARN: that of the topic and the UUID.
     pub fn arn(&self) -> String {
         format!("{}:{}", self.topic_arn, self.uuid)
     }
 }
 
 impl Replay {
-    /// Whether it still goes on.
+    /// Returns whether it is still running.
     pub fn is_going_on(&self) -> bool {
         self.cursor.is_some()
     }
 }
 
-/// The statement that reads subscriptions on this condition.
+/// The statement that reads subscriptions with this condition.
 macro_rules! select {
     ($condition:literal) => {
         concat!(
@@ -144,22 +144,22 @@ fn read(row: &dyn Row) -> Result<Subscription, Error> {
 }
 
 impl Txn<'_> {
-    /// The subscription of this UUID.
+    /// Returns the subscription of this UUID.
     pub fn subscription(&mut self, uuid: &Uuid) -> Result<Option<Subscription>, Error> {
         self.one(select!("uuid = ?1"), &[uuid.into()], read)
     }
 
-    /// The subscription of this id.
+    /// Returns the subscription of this ID.
     pub fn subscription_by_id(&mut self, id: i64) -> Result<Option<Subscription>, Error> {
         self.one(select!("id = ?1"), &[id.into()], read)
     }
 
-    /// The subscription of a token.
+    /// Returns the subscription of a token.
     pub fn subscription_of_token(&mut self, token: &str) -> Result<Option<Subscription>, Error> {
         self.one(select!("token = ?1"), &[token.into()], read)
     }
 
-    /// The subscription of an endpoint to a topic.
+    /// Returns the subscription of an endpoint to a topic.
     pub fn subscription_of_endpoint(
         &mut self,
         topic: i64,
@@ -173,7 +173,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Subscriptions of a topic, those after an id.
+    /// Returns the subscriptions of a topic after an ID.
     pub fn subscriptions_of_topic(
         &mut self,
         topic: i64,
@@ -187,7 +187,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Subscriptions of an account and region, those after an id.
+    /// Returns the subscriptions of an account and region after an ID.
     pub fn subscriptions_of_account(
         &mut self,
         account: &str,
@@ -202,7 +202,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Subscriptions whose replay has not ended, those after an id.
+    /// Returns the subscriptions after an ID whose replay is running.
     pub fn subscriptions_replaying(
         &mut self,
         after: i64,
@@ -215,7 +215,7 @@ impl Txn<'_> {
         )
     }
 
-    /// How many filter policies the subscriptions of a topic have, up to `limit`.
+    /// Returns the number of filter policies of a topic's subscriptions, up to `limit`.
     pub fn filter_policies_of_topic(&mut self, topic: i64, limit: i64) -> Result<i64, Error> {
         let count = self.one(
             "SELECT count(*) FROM (SELECT 1 FROM subscriptions WHERE topic = ?1 AND state < 2 \
@@ -226,7 +226,7 @@ impl Txn<'_> {
         Ok(count.unwrap_or(0))
     }
 
-    /// Subscriptions that wait for their confirmation and whose token has expired.
+    /// Returns pending subscriptions whose token has expired.
     pub fn unconfirmed_subscriptions(&mut self, limit: i64) -> Result<Vec<Subscription>, Error> {
         let now = self.now();
         self.all(
@@ -236,7 +236,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Forgets subscriptions that a link has ended and no token can restore. Tells how many.
+    /// Deletes ended subscriptions that no token can restore. Returns their number.
     pub fn forget_ended_subscriptions(&mut self, limit: i64) -> Result<usize, Error> {
         let now = self.now();
         self.execute(
@@ -246,7 +246,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Removes up to `limit` subscriptions of a topic that was deleted. Tells how many.
+    /// Removes up to `limit` subscriptions of a deleted topic. Returns their number.
     pub fn delete_subscriptions_of_topic(
         &mut self,
         topic: i64,
@@ -289,7 +289,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Writes what may change of a subscription.
+    /// Writes what can change of a subscription.
     pub fn update_subscription(&mut self, subscription: &Subscription) -> Result<(), Error> {
         let attributes = to_json(&subscription.attributes)?;
         let replay = subscription.replay.as_ref();

@@ -1,4 +1,4 @@
-//! Topics, their attributes, and the tags of whatever SNS has an ARN for.
+//! Topics, their attributes, and the tags of all resources with an ARN of SNS.
 
 use super::driver::Row;
 use super::{Error, Txn};
@@ -8,26 +8,26 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A topic that exists.
+/// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
-    /// Never used again for another topic or queue.
+    /// ID, never reused for another topic or queue.
     pub id: i64,
     /// Account, region and name.
     pub address: TopicAddress,
     /// Unix milliseconds.
     pub created_at: i64,
-    /// Another random number after each change of the topic or of one of its subscriptions.
+    /// A random number, replaced by each change of the topic or of one of its subscriptions.
     pub version: i64,
     /// Settable attributes.
     pub attributes: TopicAttributes,
-    /// Subscriptions that are confirmed.
+    /// Number of confirmed subscriptions.
     pub confirmed: i64,
-    /// Subscriptions that wait for their confirmation.
+    /// Number of pending subscriptions.
     pub pending: i64,
-    /// Subscriptions that were deleted.
+    /// Number of deleted subscriptions.
     pub deleted: i64,
-    /// Unix milliseconds since when messages are archived.
+    /// Unix milliseconds since which messages are archived.
     pub archive_since: Option<i64>,
 }
 
@@ -62,13 +62,13 @@ pub(super) fn from_json<T: DeserializeOwned>(text: Option<&str>) -> Result<T, Er
     serde_json::from_str(text).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
-/// The JSON of a value that is stored as such.
+/// Returns the JSON of a stored value.
 pub(super) fn to_json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 impl Txn<'_> {
-    /// The topic of this name.
+    /// Returns the topic of this name.
     pub fn topic(&mut self, address: &TopicAddress) -> Result<Option<Topic>, Error> {
         self.one(
             concat!(
@@ -81,7 +81,7 @@ impl Txn<'_> {
         )
     }
 
-    /// Id and version of the topic of this name: all that somebody needs who knows the rest.
+    /// Returns the ID and the version of the topic of this name, which suffice to use a cached topic.
     pub fn topic_version(&mut self, address: &TopicAddress) -> Result<Option<(i64, i64)>, Error> {
         if let Some(known) = self.ledger.topics.get(address) {
             return Ok(Some(*known));
@@ -97,12 +97,12 @@ impl Txn<'_> {
         Ok(found)
     }
 
-    /// The topic of this id.
+    /// Returns the topic of this ID.
     pub fn topic_by_id(&mut self, id: i64) -> Result<Option<Topic>, Error> {
         self.one(concat!("SELECT ", columns!(), " FROM topics WHERE id = ?1"), &[id.into()], read)
     }
 
-    /// Topics of an account and region in the order of their names, those after a name.
+    /// Returns the topics of an account and region after a name, ordered by name.
     pub fn topics_after(
         &mut self,
         account: &str,
@@ -122,7 +122,7 @@ impl Txn<'_> {
         )
     }
 
-    /// A version that no topic has had.
+    /// Returns a new random version.
     pub fn fresh_version(&mut self) -> i64 {
         self.fresh_id().as_u64_pair().0 as i64
     }
@@ -147,7 +147,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Writes what may change of a topic, under a version of its own.
+    /// Writes what can change of a topic, with a new version.
     pub fn update_topic(&mut self, topic: &Topic) -> Result<(), Error> {
         self.ledger.topics.remove(&topic.address);
         let attributes = to_json(&topic.attributes)?;
@@ -168,7 +168,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes a topic's row; what belongs to it goes in pages.
+    /// Removes the row of a topic; its subscriptions and archive are removed in pages.
     pub fn delete_topic_row(&mut self, topic: &Topic) -> Result<(), Error> {
         self.ledger.topics.remove(&topic.address);
         self.execute("DELETE FROM topics WHERE id = ?1", &[topic.id.into()])?;
@@ -176,18 +176,18 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// A deleted topic that still has something.
+    /// Returns a deleted topic that still has rows.
     pub fn discarded_topic(&mut self) -> Result<Option<i64>, Error> {
         self.one("SELECT id FROM discarded_topics ORDER BY id LIMIT 1", &[], |row| row.i64(0))
     }
 
-    /// Forgets a deleted topic that has nothing left.
+    /// Forgets a deleted topic without remaining rows.
     pub fn forget_discarded_topic(&mut self, id: i64) -> Result<(), Error> {
         self.execute("DELETE FROM discarded_topics WHERE id = ?1", &[id.into()])?;
         Ok(())
     }
 
-    /// The tags of a resource, in the order of their keys.
+    /// Returns the tags of a resource, ordered by key.
     pub fn resource_tags(&mut self, arn: &str) -> Result<IndexMap<String, String>, Error> {
         let tags = self.all(
             "SELECT key, value FROM resource_tags WHERE arn = ?1 ORDER BY key",
@@ -207,7 +207,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes a tag of a resource, if it is there.
+    /// Removes a tag of a resource, if it exists.
     pub fn remove_resource_tag(&mut self, arn: &str, key: &str) -> Result<(), Error> {
         self.execute(
             "DELETE FROM resource_tags WHERE arn = ?1 AND key = ?2",
@@ -216,7 +216,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Removes all tags of a resource: fifty at most.
+    /// Removes all tags of a resource: at most fifty.
     pub fn remove_resource_tags(&mut self, arn: &str) -> Result<(), Error> {
         self.execute("DELETE FROM resource_tags WHERE arn = ?1", &[arn.into()])?;
         Ok(())

@@ -6,6 +6,7 @@ use super::driver::{Driver, EachRow, Row, Value};
 use super::message_groups::KnownGroups;
 use super::{Counts, Error, Ids, Queue};
 use crate::domain::address::QueueAddress;
+use crate::domain::receipt::ReceiptKey;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::TopicAddress;
 use foldhash::HashMap;
@@ -89,6 +90,7 @@ pub struct Ledger {
     pub(super) groups: KnownGroups,
     /// Whether accounts reach each other's queues only where policies say so.
     isolates_accounts: bool,
+    pub(super) receipt_key: Option<ReceiptKey>,
     /// By account.
     pub(super) usage: HashMap<String, KnownUsage>,
     /// Accounts whose usage this transaction has changed; one may be named twice.

@@ -1,10 +1,9 @@
-//! How a service writes its members in AWS Query: in parameters, in XML and in JSON, as data.
+//! The names of members in AWS Query, as data: in parameters, in XML and in JSON.
 //!
-//! Structs are named as in AWS JSON. The services of AWS Query differ from that, and from each
-//! other, only in the names and the nesting of lists and maps, so a table of those describes a
-//! service completely.
+//! Structs are named as in AWS JSON. AWS Query differs from that, and its services from each other, only
+//! in the names and the nesting of lists and maps. A table of those describes a service completely.
 
-/// The habits of one service.
+/// The conventions of a service.
 #[derive(Debug)]
 pub struct Dialect {
     /// `xmlns` of every answer.
@@ -19,8 +18,8 @@ pub struct Dialect {
     pub collections: Collections,
     /// The lists and maps whose names or parts differ from the defaults of `collections`.
     pub members: &'static [Member],
-    /// Members that an operation does not have, although its struct has them: operation and member.
-    /// Such a struct is shared with the batch form of the operation.
+    /// Operations and members that only the struct has, because the batch form of the operation uses it,
+    /// too.
     pub foreign: &'static [(&'static str, &'static str)],
 }
 
@@ -35,18 +34,18 @@ pub enum Collections {
     Wrapped,
 }
 
-/// A list or map that is called otherwise in AWS Query than in AWS JSON.
+/// A list or map with another name in AWS Query than in AWS JSON.
 ///
-/// Requests are read leniently: the name in JSON is understood too.
+/// In requests the name of AWS JSON is accepted, too.
 #[derive(Debug, Clone, Copy)]
 pub struct Member {
-    /// The operation for which this holds, or none when it holds for all.
+    /// The only operation with this name; `None` for all.
     pub operation: Option<&'static str>,
     /// The name in JSON.
     pub name: &'static str,
-    /// The names in a request, most telling first; answers are written with the first.
+    /// The names in a request, the preferred one first. Answers use the first.
     pub called: &'static [&'static str],
-    /// What key and value of a map are called.
+    /// The names of key and value of a map.
     pub entry: Entry,
     /// The name in JSON answers of AWS Query, if it differs from the one in AWS JSON.
     pub in_query_json: Option<&'static str>,
@@ -55,7 +54,7 @@ pub struct Member {
     pub given_when_empty: bool,
 }
 
-/// What the two parts of a map's entry are called.
+/// The names of the two parts of a map's entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// The key's name.
@@ -70,29 +69,29 @@ impl Entry {
 }
 
 impl Member {
-    /// A list, in all operations.
+    /// Returns a list of all operations.
     pub const fn list(name: &'static str, called: &'static [&'static str]) -> Self {
         Self::map(name, called, Entry::DEFAULT)
     }
 
-    /// A map, in all operations.
+    /// Returns a map of all operations.
     pub const fn map(name: &'static str, called: &'static [&'static str], entry: Entry) -> Self {
         Self { operation: None, name, called, entry, in_query_json: None, given_when_empty: false }
     }
 
-    /// The same with this name in JSON answers of AWS Query.
+    /// Returns the same with this name in JSON answers of AWS Query.
     #[must_use]
     pub const fn in_query_json(self, name: &'static str) -> Self {
         Self { in_query_json: Some(name), ..self }
     }
 
-    /// The same, and a request gives it with `Name=`, too.
+    /// Returns the same, for which `Name=` in a request gives an empty list.
     #[must_use]
     pub const fn given_when_empty(self) -> Self {
         Self { given_when_empty: true, ..self }
     }
 
-    /// The same in one operation only.
+    /// Returns the same for one operation only.
     #[must_use]
     pub const fn of(self, operation: &'static str) -> Self {
         Self { operation: Some(operation), ..self }
@@ -100,14 +99,14 @@ impl Member {
 }
 
 impl Dialect {
-    /// The row of a member of an operation, at whatever depth it stands.
+    /// Returns the row of a member of an operation, at any depth.
     pub fn member(&self, operation: &str, name: &str) -> Option<&'static Member> {
         self.members.iter().find(|member| {
             member.name == name && member.operation.is_none_or(|only| only == operation)
         })
     }
 
-    /// Whether an operation has a member that its struct has.
+    /// Returns whether an operation has a member of its struct.
     pub fn has(&self, operation: &str, name: &str) -> bool {
         !self.foreign.contains(&(operation, name))
     }

@@ -1,11 +1,11 @@
 //! The AWS protocols as serde codecs: AWS JSON 1.0, AWS Query and its answers in XML or JSON.
 //!
 //! An operation has one input and one output struct, named as in AWS JSON, and is served in both
-//! protocols. What Query and its answers call the members is data: a [`dialect::Dialect`] for each
-//! service. Nothing here knows an operation, an HTTP header or a status.
+//! protocols. The names of members in AWS Query are data: a [`dialect::Dialect`] for each service.
+//! This module contains no operation, HTTP header or status.
 //!
-//! Everything that is decoded comes from outside: cost grows at most as n log n with the size of
-//! a request, nothing panics, and a refusal is a [`Malformed`].
+//! Everything that is decoded is untrusted: the cost grows at most as n log n with the size of a
+//! request, nothing panics, and a request that cannot be decoded is [`Malformed`].
 
 pub mod dialect;
 pub mod form;
@@ -72,7 +72,7 @@ impl Malformed {
     /// Bytes of a sentence. It may quote the request, whose size must not become the answer's.
     const LONGEST: usize = 400;
 
-    /// A refusal with this sentence, cut where it is overlong.
+    /// Returns a refusal with this sentence, which is cut if it is too long.
     pub fn new(sentence: impl Into<String>) -> Self {
         let mut sentence = sentence.into();
         if sentence.len() > Self::LONGEST {
@@ -89,7 +89,7 @@ impl serde::de::Error for Malformed {
     }
 }
 
-/// Bytes that a text takes at most, in whichever protocol it is encoded.
+/// Returns an upper bound of the bytes of a text in an answer of any protocol.
 pub fn longest_encoded(text: &str) -> usize {
     // Sums that fit a byte, many of which a processor makes at once.
     const CHUNK: usize = 128;

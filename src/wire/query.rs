@@ -1,11 +1,12 @@
 //! AWS Query requests: parameters like `Entry.1.Attribute.2.Name` as a serde format.
 //!
-//! Parameters are sorted once, segment by segment, so that all that lies below a prefix is one
-//! slice; a struct looks its fields up in it by binary search, a list or map walks it. What no
-//! field asks for (`Action`, `Version`, `X-Amz-…`) is never looked at. Nothing is copied before
+//! Parameters are sorted once, segment by segment, so that all parameters below a prefix are one
+//! slice: a struct finds its fields in it by binary search, and a list or map iterates over it.
+//! Parameters without a field (`Action`, `Version`, `X-Amz-…`) are ignored. Nothing is copied before
 //! the final values are made.
 //!
-//! Text says little about its type, so `#[serde(flatten)]` and untagged enums are not supported.
+//! The type of a value is not known from its text, so `#[serde(flatten)]` and untagged enums are not
+//! supported.
 
 use std::cmp::Ordering;
 
@@ -28,9 +29,8 @@ const MAX_NAME_BYTES: usize = 512;
 
 /// Decodes the parameters of a request of an operation.
 ///
-/// Indexes only give the order, so that holes are no matter. A list or map that is named without
-/// any value is absent; one value without an index is a list of one, and one `Name` and `Value`
-/// without an index a map of one.
+/// Indexes determine the order only, and may have gaps. A list or map with an empty value is absent. A value
+/// without an index is a list of one element, and a `Name` and `Value` without an index are a map of one entry.
 pub fn decode<T: DeserializeOwned>(
     params: &Params,
     dialect: &Dialect,

@@ -1,5 +1,5 @@
-//! DNS rebinding: a page whose name is made to resolve to the server, so that the browser takes the
-//! server for the page's own.
+//! DNS rebinding: the name of a malicious page resolves to the server, so that the browser treats the
+//! server as the page's own.
 
 use super::frame::{FORM, Report, Target};
 use std::io;

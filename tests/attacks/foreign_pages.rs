@@ -1,4 +1,4 @@
-//! A page of another site that sends requests to the server, in every way in which a browser lets it.
+//! A page of another site that sends requests to the server, in every way that a browser allows.
 
 use super::frame::{FORM, Report, Target};
 use std::io;

@@ -1,5 +1,4 @@
-//! Headers that say by which address the caller came, with something else in them: it must not get
-//! into queue URLs.
+//! Forged headers about the address that the caller used: they must not get into queue URLs.
 
 use super::frame::{FORM, Report, Target};
 use std::io;

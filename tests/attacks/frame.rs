@@ -1,4 +1,4 @@
-//! What an attack is, what it is made against, and what it reports.
+//! The frame of an attack: its target, its attempts, and its report.
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Endpoints of one account that take connections and never answer: those of another account must not
-//! wait for them.
+//! Endpoints of one account that accept connections and never respond: they must not delay those of
+//! another account.
 
 use super::frame::{Answer, FORM, Report, Target};
 use std::io::{self, Read};

@@ -1,10 +1,10 @@
-//! A topic that is subscribed to the server itself: its own deliveries come back as calls, each of
-//! which would make another.
+//! A topic that is subscribed to the server itself: each delivery would return as a call that causes
+//! another delivery.
 
 use super::frame::{FORM, Report, Target};
 use std::io;
 
-/// What SNS adds to a delivery, and so what tells one.
+/// The headers that SNS adds to a delivery, by which one is recognized.
 const MARKS: &[&str] = &[
     "x-amz-sns-message-type: Notification",
     "X-Amz-Sns-Message-Id: 00000000-0000-0000-0000-000000000000",

@@ -1,5 +1,5 @@
-//! An endpoint whose URL has a password and a token, and which does not take its message: whoever
-//! reads the log must not learn either.
+//! An endpoint whose URL has a password and a token, and which rejects its message: the log must not
+//! contain either.
 
 use super::frame::{Report, Target};
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! A server that is started to be attacked.
+//! Starts a server for an attack.
 
 use super::frame::{Setup, Target, keys};
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Changes and rejected signatures: they must leave a line in the audit log, without secrets, and many
+//! Changes and rejected signatures must leave a line in the audit log, without secrets, and many
 //! rejected signatures must not fill the disk.
 
 use super::frame::{FORM, Report, Target};

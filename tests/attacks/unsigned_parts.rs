@@ -1,5 +1,5 @@
-//! Parts of a request that its signature does not cover, added by someone who got hold of the request:
-//! they must not make another call of it.
+//! Parts of a request that its signature does not cover, added by an attacker who has the request: they
+//! must not turn it into another call.
 
 use super::frame::{Report, Target};
 use std::io;

@@ -1,5 +1,5 @@
-//! Unsubscribe without a signature, by someone who knows the ARN of a subscription: it must not end a
-//! subscription whose messages have no link that does it.
+//! Unsubscribe without a signature, by an attacker who knows the ARN of a subscription: it must not end
+//! a subscription whose messages have no unsubscribe link.
 
 use super::frame::{Answer, FORM, Report, Target};
 use std::io;

@@ -1,5 +1,5 @@
-//! A key without the role `admin` that asks for what concerns the whole server, and one with the role
-//! `view` that changes something.
+//! A key without the role `admin` that tries to act on the whole server, and a key with the role `view`
+//! that tries to change something.
 
 use super::frame::{Report, Target};
 use super::other_accounts::call;

@@ -1,4 +1,4 @@
-//! What conversations say of topics.
+//! The requests of scenarios about topics.
 //!
 //! ```text
 //! topic t signature=2 tag.KEY=VALUE       attributes by short names or AWS's; of NAME.fifo: FIFO
@@ -19,7 +19,7 @@
 //! total m 1205                   -> 1205 in queues that have 0 to 1
 //! ```
 //!
-//! Of a message in an envelope, as of letters, these are compared besides: `envelope` (`signed`: by
+//! Of an enveloped message, and of letters (outbound deliveries), these are compared too: `envelope` (`signed`: by
 //! which version, `unsigned`), `nid` and `nseq` (as `id` and `seq` of what was published), `subject`,
 //! `at` (Timestamp), `replayed`, `nattr.NAME`, and of letters `raw`, `type` (the content's), `to`.
 //! `topic(t)`, `sub(s)` and `at(+10s)` stand for two ARNs and a timestamp.
@@ -196,7 +196,7 @@ impl Conversation {
         (attributes, tags)
     }
 
-    /// Sets attributes one after the other, and tells of the first that cannot be set.
+    /// Sets attributes one after the other, and returns the error of the first that cannot be set.
     async fn set_each(
         &self,
         operation: &str,
@@ -390,7 +390,7 @@ impl Conversation {
         item
     }
 
-    /// What an envelope tells; of something else, that it is none.
+    /// Adds the members of an envelope to an item, or `envelope=none` for any other text.
     pub fn pairs_of_envelope(&self, item: &mut Item, envelope: &Value) {
         let text = |name: &str| envelope[name].as_str().map(str::to_owned);
         let label = |id: String| self.labels.get(&id).cloned().unwrap_or_else(|| "new".into());

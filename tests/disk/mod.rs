@@ -1,10 +1,10 @@
-//! A disk that can be pulled out: everything that the program does to its files is written down, and
-//! what would be left of them after a loss of power at any moment can be put together from that.
+//! A disk whose power can be cut: everything that the program does to its files is recorded, and the
+//! state after a power cut at any moment can be constructed from that.
 //!
-//! `shim.c` stands between the program and the C library and writes the journal. What is left after a
-//! cut is whatever was synced before, and of the rest any part: writes may be missing, reordered, or
-//! torn, files may have their new size and none of their new bytes, names that were made or removed
-//! may be as before until their directory was synced.
+//! `shim.c` sits between the program and the C library and writes the journal. After a cut the disk
+//! contains everything that was synced before, and any part of the rest: writes may be missing, reordered
+//! or torn; files may have their new size and none of their new bytes; created or removed names may be
+//! unchanged until their directory was synced.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -15,14 +15,14 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// In memory where there is such a place: a test writes gigabytes.
+/// Returns a directory in memory, if there is one, because a test writes gigabytes.
 pub fn directory() -> TempDir {
     let in_memory = Path::new("/dev/shm");
     let place = if in_memory.is_dir() { in_memory.to_owned() } else { std::env::temp_dir() };
     tempfile::tempdir_in(place).unwrap()
 }
 
-/// The compiled shim.
+/// Returns the compiled shim.
 fn shim() -> &'static Path {
     static SHIM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = SHIM.get_or_init(|| {
@@ -40,7 +40,7 @@ fn shim() -> &'static Path {
     path
 }
 
-/// What a test may change while the program runs. The values are places in `struct control`.
+/// What a test can change while the program runs. The values are offsets in `struct control`.
 #[derive(Debug, Clone, Copy)]
 enum Control {
     DieAt = 0,
@@ -49,7 +49,7 @@ enum Control {
     Operations = 24,
 }
 
-/// A disk, and the program's view of it.
+/// A disk under the program.
 pub struct Disk {
     place: TempDir,
     control: File,
@@ -57,12 +57,12 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A disk that only does what it is told to.
+    /// Returns a disk without faults.
     pub fn new() -> Self {
         Self::with(false)
     }
 
-    /// A disk whose every operation is written down.
+    /// Returns a disk that records every operation.
     pub fn journaled() -> Self {
         Self::with(true)
     }
@@ -81,7 +81,7 @@ impl Disk {
         Self { place, control, journaled }
     }
 
-    /// A data directory on it, which is to be made.
+    /// Returns the path of a data directory on it, which does not exist yet.
     pub fn data(&self) -> PathBuf {
         self.root().join("srv/data")
     }
@@ -90,7 +90,7 @@ impl Disk {
         self.place.path().join("root")
     }
 
-    /// Puts a program that is to be started on this disk.
+    /// Configures a program to run on this disk.
     pub fn insert<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .env("LD_PRELOAD", shim())
@@ -102,24 +102,24 @@ impl Disk {
         command
     }
 
-    /// The journal, to write into.
+    /// Opens the journal for writing.
     pub fn journal(&self) -> File {
         OpenOptions::new().append(true).open(self.place.path().join("journal")).unwrap()
     }
 
-    /// The journal so far.
+    /// Returns the journal so far.
     pub fn read_journal(&self) -> Journal {
         Journal::parse(std::fs::read(self.place.path().join("journal")).unwrap(), &self.root())
     }
 
-    /// Operations of the program on its files so far.
+    /// Returns the number of file operations so far.
     pub fn operations(&self) -> u64 {
         let mut value = [0; 8];
         self.control.read_exact_at(&mut value, Control::Operations as u64).unwrap();
         u64::from_ne_bytes(value)
     }
 
-    /// Kills the program before so many more operations are done.
+    /// Kills the program after this many more operations.
     pub fn die_after(&self, operations: u64) {
         self.set(Control::DieAt, self.operations() + 1 + operations);
     }
@@ -129,12 +129,12 @@ impl Disk {
         self.set(Control::DieAt, 0);
     }
 
-    /// Lets files grow by so many bytes, or without limit.
+    /// Lets files grow by this many bytes, or without limit.
     pub fn leave_room(&self, bytes: Option<u64>) {
         self.set(Control::Room, bytes.map_or(0, |bytes| bytes + 1));
     }
 
-    /// Whether every sync fails from now on.
+    /// Makes every sync fail from now on, or succeed.
     pub fn fail_syncs(&self, fail: bool) {
         self.set(Control::SyncFails, fail.into());
     }
@@ -144,10 +144,10 @@ impl Disk {
     }
 }
 
-/// Something that happened.
+/// A recorded event.
 #[derive(Debug, Clone)]
 pub enum Record {
-    /// The program began.
+    /// The program started.
     Start,
     /// A file or directory was opened.
     Open {
@@ -177,17 +177,17 @@ pub enum Record {
     MakeDirectory {
         path: String,
     },
-    /// A client is being told something that begins so.
+    /// A response to a client starts with these bytes.
     Answer {
         head: Range<usize>,
     },
-    /// A client is about to ask: its moment.
+    /// A client is about to send a request, with this number.
     Begin {
         moment: u64,
     },
 }
 
-/// Everything that happened, in order.
+/// All events in order.
 pub struct Journal {
     bytes: Vec<u8>,
     pub records: Vec<Record>,
@@ -204,7 +204,7 @@ impl Journal {
         };
         let mut records = Vec::new();
         let mut at = 0;
-        // A program that is killed may leave half a record.
+        // A killed program may leave half a record.
         while let Some(head) = bytes.get(at..at + 5) {
             let length = u32::from_le_bytes(head[1..5].try_into().unwrap()) as usize;
             let rest = at + 5..at + 5 + length;
@@ -239,7 +239,7 @@ impl Journal {
         Self { bytes, records }
     }
 
-    /// When clients were told, by the request id of the answer.
+    /// Returns the positions of the responses to clients, by request ID.
     pub fn answers(&self) -> HashMap<String, usize> {
         let mut answers = HashMap::new();
         for (position, record) in self.records.iter().enumerate() {
@@ -254,7 +254,7 @@ impl Journal {
         answers
     }
 
-    /// When clients began, by their moment.
+    /// Returns the positions at which clients sent requests, by number.
     pub fn beginnings(&self) -> HashMap<u64, usize> {
         let beginnings = self.records.iter().enumerate().filter_map(|(position, record)| {
             let Record::Begin { moment } = record else { return None };
@@ -264,16 +264,16 @@ impl Journal {
     }
 }
 
-/// What of the writes that were not synced is left.
+/// Which of the unsynced writes survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
     Nothing,
     Everything,
-    /// Up to one of them, of which a part.
+    /// A prefix that ends in a part of a write.
     Beginning,
-    /// Each or not.
+    /// Any subset of whole writes.
     Writes,
-    /// Each piece of this many bytes or not, aligned as on the disk.
+    /// Any subset of pieces of this many bytes, aligned as on the disk.
     Pieces(u64),
 }
 
@@ -294,7 +294,7 @@ const PAGE: u64 = 4_096;
 #[derive(Debug, Clone)]
 struct Change {
     kind: ChangeKind,
-    /// A sync that failed came after it: the system may have forgotten that it has to be written.
+    /// A failed sync followed it, so the system may have dropped it.
     forgotten: bool,
 }
 
@@ -317,14 +317,14 @@ enum Node {
     Directory(String),
 }
 
-/// A name that appeared in a directory, with its node, or went.
+/// A name that appeared in a directory, with its node, or disappeared.
 type NameChange = (String, Option<Node>);
 
-/// The disk at a moment, as far as the journal has been followed.
+/// The disk at a position of the journal.
 pub struct Replay<'j> {
     journal: &'j Journal,
     position: usize,
-    /// Syncs are believed, or the disk lies.
+    /// Whether syncs take effect; otherwise the disk lies.
     honest: bool,
     inodes: Vec<Inode>,
     /// What the program sees.
@@ -337,7 +337,7 @@ pub struct Replay<'j> {
 }
 
 impl<'j> Replay<'j> {
-    /// A disk with nothing on it. One that is not honest says that it has synced, and has not.
+    /// Returns an empty disk. A dishonest one reports syncs that it did not make.
     pub fn new(journal: &'j Journal, honest: bool) -> Self {
         Self {
             journal,
@@ -351,7 +351,7 @@ impl<'j> Replay<'j> {
         }
     }
 
-    /// Follows the journal up to this record, without it.
+    /// Applies the journal up to this record, exclusively.
     pub fn advance(&mut self, to: usize) {
         let journal = self.journal;
         for record in &journal.records[self.position..to] {
@@ -370,7 +370,7 @@ impl<'j> Replay<'j> {
                 }
                 let node = match self.names.get(path) {
                     Some(node) => node.clone(),
-                    // The root, or a directory that was there before.
+                    // The root, or a directory that existed before.
                     None => Node::Directory(path.clone()),
                 };
                 self.open.insert(*fd, node);
@@ -416,8 +416,8 @@ impl<'j> Replay<'j> {
         self.inodes[inode].changes.push(Change { kind, forgotten: false });
     }
 
-    /// Writes what is left of the disk when the power goes now into an empty directory. Names come
-    /// and go in order, writes in any.
+    /// Writes the state of the disk after a power cut now into an empty directory. Names appear and disappear in
+    /// order, writes in any order.
     pub fn cut(&self, left: Left, random: &mut fastrand::Rng, into: &Path) {
         let mut names = self.durable_names.clone();
         for changes in self.name_changes.values() {
@@ -434,7 +434,7 @@ impl<'j> Replay<'j> {
         paths.sort_unstable_by_key(|(path, _)| path.len());
         for (path, node) in paths {
             let full = into.join(path);
-            // What is in a directory that is lost is lost.
+            // The content of a lost directory is lost.
             if !full.parent().unwrap().is_dir() {
                 continue;
             }
@@ -464,8 +464,8 @@ fn put(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     content[start..end].copy_from_slice(bytes);
 }
 
-/// A range of a file in pieces that do not cross multiples of `size`, with where in the bytes each
-/// begins.
+/// Returns a range of a file in pieces that do not cross multiples of `size`, with the offset of each in the
+/// bytes.
 fn pieces(offset: u64, bytes: &Range<usize>, size: u64) -> Vec<(u64, Range<usize>)> {
     let mut pieces = Vec::new();
     let (mut at, mut rest) = (offset, bytes.clone());
@@ -478,8 +478,8 @@ fn pieces(offset: u64, bytes: &Range<usize>, size: u64) -> Vec<(u64, Range<usize
     pieces
 }
 
-/// Everything is on the disk now, but for pages that the system forgot when an earlier sync failed,
-/// and that nobody has written to since.
+/// Puts everything on the disk, except pages that the system dropped when an earlier sync failed, and
+/// that were not written again.
 fn sync(inode: &mut Inode, journal: &[u8]) {
     let changes = std::mem::take(&mut inode.changes);
     let touched: std::collections::HashSet<u64> = changes
@@ -534,7 +534,7 @@ impl Inode {
                         if matches!(left, Left::Everything | Left::Beginning) || random.bool() {
                             put(&mut content, at, &journal[piece]);
                         } else if random.u8(..4) == 0 {
-                            // The file is longer, and what should be there is not.
+                            // The file is longer, but the new bytes are missing.
                             let end = at as usize + piece.len();
                             content.resize(content.len().max(end), 0);
                         }

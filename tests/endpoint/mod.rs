@@ -1,5 +1,4 @@
-//! An HTTP endpoint in this process, which tells of every message that it is sent and answers as it
-//! was told to.
+//! An HTTP endpoint in this process, which reports every message and responds as the test says.
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -70,7 +69,7 @@ async fn answer(
     log: UnboundedSender<Value>,
     status: Arc<AtomicU16>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
-    // Whoever is told of this message may change what the next one is answered.
+    // The receiver of this message may change the next response.
     let status = status.load(Ordering::SeqCst);
     // An error means that the server was killed while it sent.
     if let Ok(body) = request.into_body().collect().await {

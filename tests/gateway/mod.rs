@@ -1,8 +1,8 @@
 //! The whole service in this process: gateway, store in memory, and a clock that tests move.
 //!
-//! Calls are given as the JSON input of an operation and are made in either protocol. How AWS Query
-//! names its parameters and elements is written down here once more, from the published names, so
-//! that a mistake in the server's own table shows.
+//! Calls are given as the JSON input of an operation and are made in either protocol. The names of AWS
+//! Query's parameters and elements are repeated here from AWS's publications, so that a mistake in the
+//! server's own table is detected.
 
 pub mod sns;
 
@@ -34,21 +34,21 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-/// What the clock shows when a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
+/// The time at which a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
 pub const START_MS: i64 = 1_767_323_045_000;
 /// The authority to which requests are sent.
 pub const HOST: &str = "localhost:4566";
-/// What queue URLs of the default account begin with.
+/// The start of queue URLs of the default account.
 pub const QUEUES: &str = "http://localhost:4566/000000000000";
-/// What ARNs of queues of the default account begin with.
+/// The start of queue ARNs of the default account.
 pub const ARNS: &str = "arn:aws:sqs:us-east-1:000000000000";
 /// Both protocols.
 pub const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::Query];
 
-/// When conversations begin, Unix milliseconds: 2026-01-01T00:00:00Z.
+/// The time at which scenarios start: 2026-01-01T00:00:00Z in Unix milliseconds.
 pub const EPOCH: i64 = 1_767_225_600_000;
 
-/// Who asks.
+/// The caller of an operation.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub account: String,
@@ -61,7 +61,7 @@ impl Default for Caller {
     }
 }
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// As in AWS Query, without the namespace of SQS.
@@ -69,7 +69,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// What somebody who asks gets: the output of the operation, or why there is none.
+/// The result of a call: the output of the operation, or its error.
 pub type Reply = Result<Value, Failure>;
 
 /// A running service.
@@ -81,25 +81,25 @@ pub struct Service {
     pub endpoints: Arc<Endpoints>,
 }
 
-/// Everybody outside the process: they answer as they are told to, or say thanks.
+/// All external endpoints: they respond as the test says, by default with success.
 #[derive(Debug, Default)]
 pub struct Endpoints {
-    /// What they were sent and have accepted.
+    /// Accepted deliveries.
     received: Mutex<Vec<Letter>>,
-    /// What they were sent and have not accepted.
+    /// Rejected deliveries.
     refused: Mutex<Vec<Letter>>,
-    /// By URL, ARN or address: what else they answer.
+    /// By URL, ARN or address: the response, if not success.
     answers: Mutex<HashMap<String, Outcome>>,
-    /// Those who let everybody wait for their answers to notifications.
+    /// The URLs of endpoints that respond to notifications late.
     slow: Mutex<HashSet<String>>,
-    /// What they were sent, with where their answers go to.
+    /// Held deliveries, each with the channel for its response.
     held: Mutex<Vec<(Letter, oneshot::Sender<Outcome>)>>,
-    /// How often anybody was asked.
+    /// The number of attempts.
     attempts: AtomicU64,
 }
 
 impl Endpoints {
-    /// What has arrived since this was asked last.
+    /// Returns the deliveries since the last call.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
@@ -114,7 +114,7 @@ impl Endpoints {
         self.answers.lock().unwrap().insert(endpoint.to_owned(), outcome);
     }
 
-    /// From now on these keep what they get, and answer when they are told to.
+    /// From now on these endpoints hold their requests, and respond when the test says so.
     pub fn are_slow(&self, urls: HashSet<String>) {
         *self.slow.lock().unwrap() = urls;
     }
@@ -250,7 +250,7 @@ impl Service {
         Self { gateway, runtime, clock, endpoints }
     }
 
-    /// Calls an operation of SQS in somebody's name. Time does not pass while it waits.
+    /// Calls an operation of SQS for a caller. Time does not pass while it waits.
     pub async fn ask(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
         let mut request = request(Protocol::Json, "/", operation, input);
         request.headers_mut().insert("authorization", authorization(caller, "sqs"));
@@ -258,7 +258,7 @@ impl Service {
         answer.reply(Protocol::Json, |answer| answer.output(Protocol::Json, operation))
     }
 
-    /// Calls an operation of SNS in somebody's name.
+    /// Calls an operation of SNS for a caller.
     pub async fn ask_sns(&self, caller: &Caller, operation: &str, input: &Value) -> Reply {
         let answer = self.answer_at_once(sns::request(caller, operation, input)).await;
         answer.reply(Protocol::Query, |answer| sns::output(answer, operation))
@@ -428,7 +428,7 @@ impl Answer {
     }
 }
 
-/// The header with which somebody signs a request, though nobody verifies it.
+/// Returns an Authorization header for a server that does not verify it.
 pub fn authorization(Caller { account, region }: &Caller, service: &str) -> HeaderValue {
     let text = format!(
         "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, \

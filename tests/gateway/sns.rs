@@ -1,5 +1,5 @@
-//! Calls of SNS, which speaks AWS Query alone: lists are `Name.member.N`, maps `Name.entry.N.key`,
-//! and attributes of messages have names of their own.
+//! Calls of SNS, which uses AWS Query only: lists are `Name.member.N`, maps `Name.entry.N.key`, and
+//! message attributes have names of their own.
 
 use super::{Answer, Caller, Element, HOST, Service, authorization, encoded};
 use axum::body::Body;
@@ -24,7 +24,7 @@ const LISTS: [&str; 9] = [
     "phoneNumbers",
 ];
 
-/// A request that somebody signs, though nobody verifies it.
+/// Returns a request with a signature, for a server that does not verify it.
 pub fn request(caller: &Caller, operation: &str, input: &Value) -> Request<Body> {
     Request::post("/")
         .header("host", HOST)

@@ -1,4 +1,4 @@
-//! The bytes of AWS Query's answers in JSON: one file for each shape that an answer can have.
+//! The bytes of AWS Query's responses in JSON: one file per shape of a response.
 
 use super::{compare, show_exchange};
 use crate::gateway::{Caller, HOST, QUEUES, Service as Squab, authorization, form, settings, sns};

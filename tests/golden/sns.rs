@@ -1,4 +1,4 @@
-//! The bytes of SNS.
+//! The bytes of SNS on the wire.
 
 use super::{compare, served, show_exchange};
 use crate::gateway::sns::{TOPICS, request, visit};
@@ -223,7 +223,7 @@ fn write_lines(text: &mut String, body: &str) {
     }
 }
 
-/// Signatures and the name of the certificate are those of a key that each run makes anew.
+/// Replaces signatures and the name of the certificate, which depend on a key that each run generates.
 fn without_signatures(text: &str) -> String {
     let mut shown = String::new();
     for line in text.split_inclusive('\n') {

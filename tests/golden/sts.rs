@@ -1,4 +1,4 @@
-//! The bytes of STS.
+//! The bytes of STS on the wire.
 
 use super::{compare, served, show_exchange};
 use crate::gateway::{Caller, HOST, Service as Squab, authorization, settings};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 const ROLE: &str = "arn:aws:iam::444455556666:role/path/admin";
-/// What each run makes anew, by the elements that it stands in.
+/// The elements whose values differ in each run.
 const FRESH: [&str; 4] = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Answers that nobody reads, and answers that could be of any size: their memory is bounded, and
-//! no message is lost to that.
+//! Responses that the client does not read, and responses of unlimited size: their memory is bounded,
+//! and no message is lost.
 
 use crate::gateway::{Answer, PROTOCOLS, QUEUES, Service, request, settings};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn what_finds_no_room_stays_in_its_queue_and_small_answers_always_find_som
         let small = service.call(protocol, "ReceiveMessage", &receive("small")).await;
         assert_eq!(messages(&small, protocol).len(), 1);
 
-        // Whoever waits is served when somebody reads.
+        // A waiting request is served when a client reads its response.
         let reads = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             drop(unread);

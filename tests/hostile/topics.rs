@@ -18,10 +18,10 @@ use squab::store::Txn;
 use squab::wire::Protocol;
 use std::sync::Arc;
 
-/// Levels and digits that nobody needs. What took time that grows with the square of this would not
-/// end within the patience of a test run.
+/// An absurd number of levels and digits. Work that grows with its square would not end within a test
+/// run.
 const MANY: usize = 100_000;
-/// Members that nobody needs.
+/// An absurd number of members.
 const WIDE: usize = 20_000;
 /// Everything that XML does not take as it is.
 const ODD: &str = "<&>\"'\u{8}\u{1f}\u{fffe}\u{ffff}]]>\r\n\t&#x0;<!--";
@@ -357,7 +357,7 @@ async fn no_missing_member_is_our_fault() {
                 format!("{operation} without {place}")
             });
         }
-        // Nothing at all: what must be there is told, or nothing must.
+        // No parameters at all: the error names a required one, or the call succeeds.
         let answer = service.sns(operation, &json!({})).await;
         let of_account = matches!(
             *operation,

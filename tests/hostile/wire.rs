@@ -1,5 +1,5 @@
-//! HTTP as no client library would write it, sent to the real program: each connection gets a
-//! bounded answer or is hung up on, and the next client notices nothing.
+//! HTTP that no client library would send, against the built program: each connection gets a bounded
+//! response or is closed, and the next client is unaffected.
 
 use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
@@ -210,7 +210,7 @@ fn requests_in_a_row_are_answered_in_a_row() {
     written.join().unwrap();
 }
 
-/// Nobody hears the answer to somebody who will say nothing more, so no message is given out to it.
+/// A client that has closed its sending side cannot read a response, so it receives no message.
 #[test]
 fn a_half_closed_receiver_keeps_no_message() {
     let server = server();
@@ -235,7 +235,7 @@ fn a_half_closed_receiver_keeps_no_message() {
     assert_eq!(received["Messages"][0]["Attributes"]["ApproximateReceiveCount"], "1");
 }
 
-/// What callers add to a document that everybody may ask for does not add up.
+/// Data that callers add to a public document does not accumulate.
 #[test]
 fn a_document_that_callers_add_to_has_a_limit() {
     let server = Server::start(&mut squab(&["--ephemeral", "--compat", "localstack"]));
@@ -319,7 +319,7 @@ fn who_does_not_read_makes_room_for_who_does() {
             Err(_) => client = Connection::open(&address),
         }
     }
-    // Nobody could have been served if all attackers still had their answers.
+    // No client could have been served if all attackers still had their responses.
     let cut = attackers.iter_mut().filter_map(|attacker| attacker.read().err()).count();
     assert!(cut > 0);
 }

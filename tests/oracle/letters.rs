@@ -1,22 +1,22 @@
-//! What has to be brought to endpoints outside: when each attempt may and must be made, how many
-//! there are, and what becomes of what never arrives.
+//! Deliveries to external endpoints: when each attempt may and must be made, how many there are, and what
+//! happens to undeliverable notifications.
 //!
-//! A process that ends may have noted an attempt or not. So a letter is in one of several states, and
-//! whatever happens next tells which.
+//! A process that ends may have recorded an attempt or not. So a delivery is in one of several states, and
+//! the next event shows which.
 
 use super::queues::Message;
 use super::topics::Subscription;
 use super::{Complaint, Oracle, ensure};
 use std::collections::HashSet;
 
-/// How an endpoint is treated.
+/// The retry policy of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Patience {
     /// Milliseconds before each further attempt.
     pub retries: Vec<i64>,
-    /// Attempts a second.
+    /// Attempts per second.
     pub rate: Option<i64>,
-    /// When attempts were made since the rate was set, as far as the process knows.
+    /// The times of the attempts since the rate was set, as far as the process knows.
     recent: Vec<i64>,
     /// The latest attempt under a rate.
     last: Option<i64>,
@@ -27,12 +27,12 @@ impl Patience {
         Self { retries, rate, recent: Vec::new(), last: None }
     }
 
-    /// The same endpoint under another policy.
+    /// Changes the policy of the endpoint.
     pub fn change(&mut self, to: Self) {
         *self = Self { last: self.last, ..to };
     }
 
-    /// One more attempt. So many a second, and at once no more than are for a second.
+    /// Records an attempt, and checks the rate, whose burst is one second.
     fn note(&mut self, now: i64) -> Result<(), Complaint> {
         let Some(rate) = self.rate else { return Ok(()) };
         self.last = Some(now);
@@ -47,53 +47,53 @@ impl Patience {
         Ok(())
     }
 
-    /// Whether something that is due may have to wait.
+    /// Returns whether a due delivery may have to wait.
     fn may_rest(&self, now: i64) -> bool {
         self.last.is_some_and(|last| now < last + 1_000)
     }
 }
 
 impl Default for Patience {
-    /// Without a policy of its own: three times more, after 20 seconds each.
+    /// Returns the default policy: three retries, 20 seconds apart.
     fn default() -> Self {
         Self::new(vec![20_000; 3], None)
     }
 }
 
-/// What an endpoint answers.
+/// The response of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
     Takes,
-    /// It may take it later.
+    /// A failure that is retried.
     Fails,
-    /// It never will.
+    /// A final failure.
     Refuses,
 }
 
-/// Something that must be brought to an endpoint outside.
+/// A delivery to an external endpoint.
 #[derive(Debug, Clone)]
 pub struct Letter {
     pub subscription: String,
     pub body: String,
     states: Vec<State>,
-    /// What else holds if the process ends before it has noted the latest attempts.
+    /// Alternative states, if the process has ended before it recorded the latest attempts.
     before: Vec<State>,
 }
 
-/// How far a letter is.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waits {
         attempts: usize,
         due_at: i64,
     },
-    /// An attempt has begun, and was not answered yet.
+    /// An attempt is running.
     OnTheWay {
         attempts: usize,
         due_at: i64,
     },
     Arrived,
-    /// Given up: a dead letter.
+    /// Failed for good: a dead letter.
     Dead,
 }
 
@@ -118,7 +118,7 @@ impl State {
         Self::OnTheWay { attempts, due_at }
     }
 
-    /// What holds if the process ends before it is answered, or has noted that.
+    /// Returns the state if the process ends before it gets or records the response.
     fn unless_noted(self) -> Self {
         let Self::OnTheWay { attempts, due_at } = self else { return self };
         Self::Waits { attempts, due_at }
@@ -147,7 +147,7 @@ impl Oracle {
         all.find(|one| one.arn == arn)
     }
 
-    /// An attempt was made to bring something to an endpoint outside.
+    /// Checks and records an attempt with its response.
     pub fn attempted_to_carry(
         &mut self,
         arn: &str,
@@ -168,7 +168,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// An attempt has begun; its endpoint has not answered yet.
+    /// Checks and records the start of an attempt.
     pub fn began_to_carry(&mut self, arn: &str, body: &str) -> Result<(), Complaint> {
         let now = self.now;
         let Some(subscription) = self.subscription_mut(arn) else {
@@ -183,7 +183,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// An endpoint answers what it got a while ago.
+    /// Records the response to a running attempt.
     pub fn answered(&mut self, arn: &str, body: &str, reaction: Reaction) -> Result<(), Complaint> {
         let now = self.now;
         let subscription = self.subscription(arn);
@@ -200,7 +200,7 @@ impl Oracle {
         found.ok_or_else(|| format!("{arn} gets {body}, which it should not"))
     }
 
-    /// The process has ended: which of its latest attempts it has noted is not known.
+    /// Records the end of the process, which may not have recorded its latest attempts.
     pub fn ended(&mut self) {
         for letter in &mut self.letters {
             letter.states.append(&mut letter.before);
@@ -213,7 +213,7 @@ impl Oracle {
         }
     }
 
-    /// What may have become dead letters: by its place, in which queue that shows, and as what.
+    /// Returns the deliveries that may be dead letters: index, dead-letter queue and body.
     pub fn dead_letters(&self) -> Vec<(usize, Option<String>, String)> {
         let dead = |(index, letter): (usize, &Letter)| {
             let target = self.subscription(&letter.subscription)?.dead_letters.clone();
@@ -223,8 +223,8 @@ impl Oracle {
         self.letters.iter().enumerate().filter_map(dead).collect()
     }
 
-    /// Whether a letter that may be dead is, as its dead-letter queue shows. One that must be is
-    /// expected there in any case. Where there is no such queue it is gone.
+    /// Records whether a delivery that may be a dead letter is one, according to its dead-letter queue. One that
+    /// must be is expected there in any case. Without a dead-letter queue it is lost.
     pub fn know_of_dead_letter(&mut self, index: usize, target: Option<&str>, is_there: bool) {
         let now = self.now;
         let letter = &mut self.letters[index];
@@ -241,18 +241,18 @@ impl Oracle {
         }
         letter.states = vec![State::Arrived];
         let arriving = Message::arriving(letter.body.clone(), now, 0);
-        // A letter does not keep the attributes that were published: they are not compared.
+        // A delivery does not keep the published attributes: they are not compared.
         self.arrive(target, arriving);
     }
 
-    /// How many messages of a body a queue must have that were not seen yet.
+    /// Returns how many unseen messages with a body a queue must have.
     pub fn unseen(&self, queue: &str, body: &str) -> usize {
         let unseen = |message: &&Message| message.id.is_none() && message.body == body;
         self.queues[queue].messages.iter().filter(unseen).count()
     }
 
-    /// All that was to be carried by now has been, or its endpoint gets no more in this second, or has
-    /// not answered yet what it got before.
+    /// Checks that every due delivery was attempted, unless its rate is reached, or its previous attempt is
+    /// running.
     pub fn all_carried(&mut self) -> Result<(), Complaint> {
         let now = self.now;
         let is_on_the_way = |letter: &&Letter| {
@@ -262,7 +262,7 @@ impl Oracle {
             self.letters.iter().filter(is_on_the_way).map(|one| one.subscription.clone()).collect();
         for mut letter in std::mem::take(&mut self.letters) {
             letter.before.clear();
-            // What waits for a subscription goes with it.
+            // The pending deliveries of a subscription end with it.
             let Some(subscription) = self.subscription(&letter.subscription) else { continue };
             if !subscription.patience.may_rest(now) && !busy.contains(&letter.subscription) {
                 letter.states.retain(|one| !one.is_due(now));

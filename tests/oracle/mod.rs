@@ -1,8 +1,8 @@
-//! What a queue and topic service must answer, written down a second time in the plainest way:
-//! lists that are searched from end to end. It is told what the service has answered, and complains
-//! if no right service could have answered that.
+//! A second implementation of a queue and topic service in the plainest form: lists that are searched
+//! from end to end. It observes the responses of the service, and reports a violation if no correct
+//! service could have given them.
 //!
-//! It knows nothing of Squab's own code, only the rules that AWS documents.
+//! It uses none of Squab's code, only the rules that AWS documents.
 
 mod letters;
 mod moves;
@@ -17,10 +17,10 @@ pub use topics::{Filter, Published, Subscription, Topic, hash, read, shown};
 use moves::MoveTask;
 use std::collections::BTreeMap;
 
-/// How long FIFO queues and topics remember a deduplication id.
+/// Deduplication interval of FIFO queues and topics, in milliseconds.
 const DEDUPLICATION_MS: i64 = 300_000;
 
-/// Why an answer cannot be right.
+/// Why a response cannot be correct.
 pub type Complaint = String;
 
 /// All queues and topics, by name. Times are Unix milliseconds.
@@ -31,7 +31,7 @@ pub struct Oracle {
     pub topics: BTreeMap<String, Topic>,
     /// The last task of each dead-letter queue.
     pub tasks: BTreeMap<String, MoveTask>,
-    /// What has to be brought to endpoints outside.
+    /// Deliveries to external endpoints.
     pub letters: Vec<Letter>,
 }
 
@@ -44,7 +44,7 @@ impl Oracle {
         Self { now, ..Self::default() }
     }
 
-    /// Time passes; what is too old is gone. Tells whether somebody holds a handle of that.
+    /// Advances time and removes expired messages. Returns whether a client holds the receipt handle of one.
     pub fn pass(&mut self, milliseconds: i64) -> bool {
         self.now += milliseconds;
         let now = self.now;

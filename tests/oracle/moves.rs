@@ -1,4 +1,4 @@
-//! Message move tasks: what they bring where, how fast, and what they say of it.
+//! Message move tasks: what they move where, how fast, and what they report.
 
 use super::queues::Message;
 use super::{Complaint, Oracle, ensure};
@@ -6,22 +6,21 @@ use super::{Complaint, Oracle, ensure};
 #[derive(Debug, Clone)]
 pub struct MoveTask {
     pub handle: String,
-    /// None: each message goes back to where it came from.
+    /// `None` returns each message to its source queue.
     destination: Option<String>,
-    /// Messages a second
+    /// Messages per second
     rate: Option<i64>,
     started_at: i64,
     to_move: usize,
     moved: usize,
-    /// What was in the queue at the start: id, and its receives if it was visible. What comes later
-    /// may be moved or not.
+    /// The messages at the start: ID, and the receives of visible ones. Later messages may be moved or not.
     at_start: Vec<(String, Option<i64>)>,
     was_cancelled: bool,
-    /// Whether it may still move messages, as far as it was told.
+    /// Whether it may still move messages, as far as the oracle knows.
     pub is_active: bool,
 }
 
-/// A task as ListMessageMoveTasks shows it.
+/// A task in ListMessageMoveTasks.
 #[derive(Debug, Clone)]
 pub struct Listed {
     pub status: String,
@@ -31,7 +30,7 @@ pub struct Listed {
 }
 
 impl Oracle {
-    /// Whether some queue has this one for its dead letters.
+    /// Returns whether this is the dead-letter queue of any queue.
     pub fn has_sources(&self, name: &str) -> bool {
         let targets = |queue: &super::Queue| queue.attributes.dead_letters.clone();
         self.queues.values().filter_map(targets).any(|(target, _)| target == name)
@@ -70,7 +69,7 @@ impl Oracle {
         ensure(task.moved == moved, || format!("{moved} are said to be moved: {task:?}"))
     }
 
-    /// These have left a dead-letter queue by the work of its task.
+    /// Records messages that a task has moved out of a dead-letter queue.
     pub fn moved(&mut self, source: &str, gone: &[String]) -> Result<(), Complaint> {
         let now = self.now;
         for id in gone {
@@ -85,7 +84,7 @@ impl Oracle {
             let (to, started_at) = (task.destination.clone(), task.started_at);
             let message = self.queue(source).remove(id).expect("a message that was there");
             ensure(message.is_visible(now), || format!("{message:?} was moved though hidden"))?;
-            // So that a task ends, even if what it moves soon comes back as a dead letter.
+            // A task ends even if its messages soon return as dead letters.
             let is_old = message.sent_at <= started_at;
             ensure(is_old, || format!("{message:?} was moved, but is younger than the task"))?;
             let Some(to) = to.or_else(|| message.source.clone()) else {
@@ -94,7 +93,7 @@ impl Oracle {
             let Some(queue) = self.queues.get_mut(&to) else {
                 return Err(format!("{message:?} was moved to {to}, which does not exist"));
             };
-            // It counts as new: another id, sent now, never received.
+            // It is a new message: another ID, sent now, never received.
             let moved = Message::arriving(message.body, now, queue.attributes.delay);
             queue.put_with_others(
                 Message {
@@ -109,7 +108,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// What is said of the last task of a queue.
+    /// Checks the listed state of the last task of a queue.
     pub fn listed(&mut self, source: &str, listed: &Listed) -> Result<(), Complaint> {
         let now = self.now;
         let messages = &self.queues[source].messages;

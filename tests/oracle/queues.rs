@@ -3,17 +3,17 @@
 use super::{Complaint, DEDUPLICATION_MS, Oracle, ensure};
 use std::collections::{HashMap, HashSet};
 
-/// Since its receive a message stays hidden twelve hours at most.
+/// Milliseconds for which a message can stay in flight after its receive: twelve hours.
 const HIDDEN_MS: i64 = 43_200_000;
-/// So many messages of a queue may be in flight.
+/// Maximum messages in flight per queue.
 const MOST_IN_FLIGHT: usize = 120_000;
-/// So many messages a receive looks at in any case.
+/// Messages that a receive checks in any case.
 const SHORT: usize = 60;
-/// So many in flight it counts in any case.
+/// Messages in flight that a receive counts in any case.
 const COUNTED: usize = 95;
-/// Fair queues: a group with less in flight is no noisy neighbour, ...
+/// Fair queues: a group with fewer messages in flight is not a noisy neighbor.
 const NOISE: usize = 30;
-/// ... nor is one that nothing was sent to for so long.
+/// Fair queues: a group without a send for this long is not a noisy neighbor.
 const QUIET_MS: i64 = 300_000;
 
 /// Times in seconds.
@@ -38,24 +38,23 @@ pub struct Queue {
     pub attributes: Attributes,
     /// In the order of arrival.
     pub messages: Vec<Message>,
-    /// By scope and id: what was sent first, as far as that was told, and until when that counts.
+    /// By scope and ID: the first message, if known, and the end of its interval.
     deduplication: HashMap<(String, String), (Option<Sent>, i64)>,
-    /// Deduplication per message group, as it was said at creation.
+    /// Deduplication per message group, as set at creation.
     scoped_at_creation: bool,
-    /// By ReceiveRequestAttemptId: what was returned when.
+    /// By ReceiveRequestAttemptId: the time and the returned messages.
     attempts: HashMap<String, (i64, Vec<Returned>)>,
-    /// FIFO groups in the order in which they are to be served, those with a greater number later.
-    /// None if that is not known: messages have come in an unknown order, or are too old and may still
-    /// be there.
+    /// The turns of FIFO groups; those with a greater number come later. `None` if unknown: messages have
+    /// arrived in an unknown order, or have expired and may still be there.
     turns: HashMap<String, Option<u64>>,
     last_turn: u64,
-    /// When the last message of each group came.
+    /// When the last message of each group arrived.
     last_of_group: HashMap<String, i64>,
-    /// Messages that count as being in flight, and are not there: so that the limit comes near.
+    /// Messages that count as in flight and do not exist, so that the limit is near.
     pub elsewhere: usize,
 }
 
-/// What an attempt returned: message, handle, and whether its visibility was changed since.
+/// What an attempt returned: message, receipt handle, and whether its visibility was changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Returned {
     id: String,
@@ -63,20 +62,20 @@ struct Returned {
     is_changed: bool,
 }
 
-/// What a receive with the id of an earlier attempt must do.
+/// What a receive with the ID of an earlier attempt must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// Return the same messages.
     Same,
-    /// Receive anew.
+    /// Receive other messages.
     Anew,
-    /// Be refused: a message was deleted or changed.
+    /// Be rejected: a message was deleted or changed.
     Refused,
-    /// AWS does not say.
+    /// Undocumented by AWS.
     Open,
 }
 
-/// What the service told of a message that it accepted.
+/// The response of the service to an accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     pub id: String,
@@ -97,33 +96,33 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 pub struct Message {
     pub body: String,
-    /// Message attributes; none if they are not known.
+    /// Message attributes; `None` if unknown.
     pub attributes: Option<String>,
     pub group: Option<String>,
-    /// None if nothing must be known of it.
+    /// `None` if it is unknown.
     pub deduplication_id: Option<String>,
-    /// Nobody is told the id of a message that comes from a topic or has been moved: it is learned
-    /// when the message is seen first.
+    /// The ID of a message that comes from a topic or was moved is unknown until the message is first
+    /// seen.
     pub id: Option<String>,
     pub sequence_number: Option<String>,
-    /// An id that it must not have any more.
+    /// An ID that it must no longer have.
     pub former_id: Option<String>,
     pub sent_at: i64,
     pub ready_at: i64,
     pub hidden_until: i64,
     pub received_at: i64,
     pub receives: i64,
-    /// So many of them were in other queues.
+    /// Receives in other queues.
     pub receives_elsewhere: i64,
     pub first_received_at: Option<i64>,
-    /// Of its receives since it came to this queue.
+    /// Receipt handles since it arrived in this queue.
     pub handles: Vec<String>,
-    /// The queue that it left for this dead-letter queue.
+    /// The queue from which it became a dead letter.
     pub source: Option<String>,
 }
 
-/// A message that is there, as whoever looks without receiving sees it. Body and group are told of
-/// those that the oracle does not know by their id.
+/// A stored message as seen without receiving it. Body and group are given for messages whose ID the
+/// oracle does not know.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub id: String,
@@ -146,7 +145,7 @@ pub struct Received {
     pub source: Option<String>,
 }
 
-/// Whether something succeeds, or with which code it is refused.
+/// Success, or the code of the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Succeeds,
@@ -172,7 +171,7 @@ impl Message {
         self.handles.last().is_some_and(|latest| latest == handle)
     }
 
-    /// What arrives in a queue now.
+    /// Returns a message that arrives in a queue now.
     pub fn arriving(body: String, now: i64, delay: i64) -> Self {
         Self {
             body,
@@ -222,7 +221,7 @@ impl Oracle {
         self.queues.get_mut(name).expect("a queue that exists")
     }
 
-    /// The queue's attributes are others now.
+    /// Changes the attributes of a queue.
     pub fn set(&mut self, name: &str, attributes: Attributes) {
         let queue = self.queue(name);
         if attributes.fifo && attributes.delay != queue.attributes.delay {
@@ -243,7 +242,7 @@ impl Oracle {
         queue.elsewhere = 0;
     }
 
-    /// A message was sent, and answered so.
+    /// Records a sent message and its response.
     pub fn sent(&mut self, name: &str, message: &Outgoing, told: Sent) -> Result<(), Complaint> {
         let now = self.now;
         let queue = self.queue(name);
@@ -257,7 +256,7 @@ impl Oracle {
                         format!("a duplicate is answered with {told:?} instead of {first:?}")
                     });
                 }
-                // The first came from a topic, and nobody was told what it is called.
+                // The first message came from a topic, so its ID is unknown.
                 Some(first @ None) => {
                     *first = Some(told);
                     return Ok(());
@@ -284,7 +283,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// A topic brings a message to a queue. Tells whether there is such a queue.
+    /// Adds a message from a topic to a queue. Returns whether the queue exists.
     pub fn arrive(&mut self, name: &str, message: Message) -> bool {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(name) else { return false };
@@ -304,8 +303,8 @@ impl Oracle {
         true
     }
 
-    /// Somebody has looked: everything is there that must be, and nothing else. What is too old
-    /// may still be there.
+    /// Checks the content of a queue: exactly the expected messages are there. Expired ones may still be
+    /// there.
     pub fn saw(&mut self, name: &str, seen: &[Seen]) -> Result<(), Complaint> {
         let now = self.now;
         let queue = self.queue(name);
@@ -336,8 +335,8 @@ impl Oracle {
         }
     }
 
-    /// A receive returned these. `gone`: what has left the queue meanwhile and is in its
-    /// dead-letter queue; which of several a full receive moves is up to the service.
+    /// Checks the messages that a receive returned. `gone` are the messages that moved to the dead-letter queue
+    /// meanwhile; the service chooses which of several a full receive moves.
     pub fn received(
         &mut self,
         name: &str,
@@ -358,10 +357,10 @@ impl Oracle {
             target.as_ref().is_some_and(|(_, max)| here >= *max)
         };
         let at = |id: &Option<String>| messages.iter().any(|one| Some(&one.told.id) == id.as_ref());
-        // What became of each message that was there.
+        // The new state of each message.
         let mut moved = Vec::new();
         let mut left = Vec::new();
-        // Of each group the first message that stays.
+        // The first remaining message of each group.
         let mut stays: HashMap<&Option<String>, &str> = HashMap::new();
         for message in &queue.messages {
             let body = &message.body;
@@ -390,7 +389,7 @@ impl Oracle {
                 moved.extend(message.id.clone());
             }
         }
-        // Of a long queue a receive may look at a part only, but not answer with nothing.
+        // A receive may check only a part of a long queue, but must not return nothing.
         let is_long = queue.messages.len() > SHORT;
         let is_enough = messages.len() == max || (is_long && !messages.is_empty());
         ensure(is_enough || left.is_empty(), || format!("{left:?} could have been returned"))?;
@@ -422,7 +421,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Notes what an attempt returned.
+    /// Records what an attempt returned.
     pub fn attempted(&mut self, name: &str, attempt: &str, messages: &[Received]) {
         let now = self.now;
         let queue = self.queue(name);
@@ -430,7 +429,7 @@ impl Oracle {
         queue.attempts.insert(attempt.to_owned(), (now, returned));
     }
 
-    /// What a receive with this attempt id must do. After five minutes that is left open.
+    /// Returns what a receive with this attempt ID must do. After five minutes that is open.
     pub fn repeats(&mut self, name: &str, attempt: &str) -> Retry {
         let now = self.now;
         let queue = self.queue(name);
@@ -457,7 +456,7 @@ impl Oracle {
         }
     }
 
-    /// A receive with the id of an earlier attempt has returned these.
+    /// Checks the messages that a receive with the ID of an earlier attempt has returned.
     pub fn repeated(
         &mut self,
         name: &str,
@@ -499,7 +498,7 @@ impl Oracle {
         self.pass(0);
     }
 
-    /// Whether a delete with this handle succeeds.
+    /// Returns whether a delete with this receipt handle succeeds.
     pub fn deleted(&mut self, name: &str, id: &str, handle: &str) -> Verdict {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(name) else {
@@ -514,7 +513,7 @@ impl Oracle {
         Verdict::Succeeds
     }
 
-    /// Whether a change of visibility with this handle succeeds.
+    /// Returns whether a visibility change with this receipt handle succeeds.
     pub fn changed(&mut self, name: &str, id: &str, handle: &str, timeout: i64) -> Verdict {
         let now = self.now;
         let Some(queue) = self.queues.get_mut(name) else {
@@ -526,7 +525,7 @@ impl Oracle {
         if fifo && !(message.is_latest(handle) && is_in_flight) {
             return REFUSED;
         }
-        // To show what is visible changes nothing.
+        // A timeout of 0 for a visible message changes nothing.
         if timeout == 0 && !is_in_flight {
             return Verdict::Succeeds;
         }
@@ -542,8 +541,7 @@ impl Oracle {
         Verdict::Succeeds
     }
 
-    /// What a receive with room for everything would have to return, unless the limit of what is in
-    /// flight comes first.
+    /// Returns what an unlimited receive would have to return, except for the limit of messages in flight.
     pub fn receivable(&self, name: &str) -> Vec<&str> {
         let queue = &self.queues[name];
         let mut receivable = queue.receivable(self.now);
@@ -551,12 +549,12 @@ impl Oracle {
         receivable
     }
 
-    /// How many more messages of a queue may be in flight.
+    /// Returns how many more messages of a queue may be in flight.
     pub fn room(&self, name: &str) -> usize {
         self.queues[name].room(self.now)
     }
 
-    /// From now on so many more are in flight, until there is room for these alone.
+    /// Adds imaginary messages in flight until only `room` more are allowed. Returns their number.
     pub fn leave_room(&mut self, name: &str, room: usize) -> usize {
         let now = self.now;
         let queue = self.queue(name);
@@ -565,7 +563,7 @@ impl Oracle {
         queue.elsewhere
     }
 
-    /// In how many milliseconds the next hidden or delayed message is to be seen.
+    /// Returns the milliseconds until the next hidden message becomes visible.
     pub fn next_due(&self, name: &str) -> Option<i64> {
         let messages = self.queues[name].messages.iter();
         let due = messages.map(|message| message.hidden_until.max(message.ready_at) - self.now);
@@ -587,7 +585,7 @@ impl Queue {
         (scope, id.to_owned())
     }
 
-    /// What a send of this deduplication id would be a duplicate of, as far as it is known.
+    /// Returns the first message of which a send with this deduplication ID would be a duplicate, if known.
     pub fn first_of(&mut self, group: &str, id: &str, now: i64) -> Option<&mut Option<Sent>> {
         let scope = self.scope(group, id);
         let (sent, until) = self.deduplication.get_mut(&scope)?;
@@ -599,7 +597,7 @@ impl Queue {
         self.deduplication.insert(scope, (sent, now + DEDUPLICATION_MS));
     }
 
-    /// What is no duplicate has an id of its own, and a number greater than all before.
+    /// Checks that a new message has a new ID, and a greater sequence number than all before.
     fn check_new(&self, told: &Sent) -> Result<(), Complaint> {
         let known = self.deduplication.values().find(|(sent, _)| sent.as_ref() == Some(told));
         ensure(known.is_none(), || format!("{told:?} is no duplicate"))?;
@@ -608,7 +606,7 @@ impl Queue {
         ensure(newest < told.sequence_number.as_ref(), || format!("{told:?} after {newest:?}"))
     }
 
-    /// What is too old is gone. Tells whether somebody holds a handle of that.
+    /// Removes expired messages. Returns whether a client holds the receipt handle of one.
     pub fn expire(&mut self, now: i64) -> bool {
         let kept_ms = self.attributes.retention * 1_000;
         let mut was_received = false;
@@ -616,7 +614,7 @@ impl Queue {
         self.messages.retain(|message| {
             let stays = now < message.sent_at + kept_ms;
             was_received |= !stays && message.receives > 0;
-            // It may still be there when the next message of its group comes.
+            // It may still be there when the next message of its group arrives.
             if let Some(group) = message.group.as_ref().filter(|_| !stays) {
                 turns.insert(group.clone(), None);
             }
@@ -648,13 +646,13 @@ impl Queue {
         MOST_IN_FLIGHT.saturating_sub(self.in_flight(now))
     }
 
-    /// Whether an earlier message of its group is in flight or delayed.
+    /// Returns whether an earlier message of its group is in flight or delayed.
     fn has_hidden_before(&self, message: &Message, now: i64) -> bool {
         let of_group = self.messages.iter().filter(|other| other.group == message.group);
         of_group.take_while(|other| !std::ptr::eq(*other, message)).any(|one| !one.is_visible(now))
     }
 
-    /// A message has come. The first one of a group puts it behind the other groups.
+    /// Adds a message. The first message of a group puts the group behind the others.
     pub fn put(&mut self, message: Message, now: i64) {
         if let Some(group) = &message.group {
             self.last_of_group.insert(group.clone(), now);
@@ -667,7 +665,7 @@ impl Queue {
         self.messages.push(message);
     }
 
-    /// A message has come, with others whose order is not known.
+    /// Adds a message that arrived with others in an unknown order.
     pub fn put_with_others(&mut self, message: Message, now: i64) {
         if let Some(group) = message.group.clone()
             && !self.messages.iter().any(|other| other.group == message.group)
@@ -677,7 +675,7 @@ impl Queue {
         self.put(message, now);
     }
 
-    /// What a receive with room for everything would have to return.
+    /// Returns what an unlimited receive would have to return.
     fn receivable(&self, now: i64) -> Vec<&str> {
         let fifo = self.attributes.fifo;
         let may_come = |message: &&Message| {
@@ -686,8 +684,8 @@ impl Queue {
         self.messages.iter().filter(may_come).map(|message| message.body.as_str()).collect()
     }
 
-    /// While a group has thirty messages in flight, and more than a tenth of all that are, the
-    /// messages of others come first; among several such groups those of the one with the fewest.
+    /// Checks that messages of other groups come before those of a group with thirty messages in flight that are
+    /// more than a tenth of all; among such groups the one with the fewest comes first.
     fn check_fairness(
         &self,
         messages: &[Received],
@@ -725,7 +723,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The groups that are served are those whose turn it is, in the order of their turns.
+    /// Checks that groups are served in the order of their turns.
     fn check_turns(
         &self,
         messages: &[Received],
@@ -749,7 +747,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Groups that were served go behind the others.
+    /// Moves served groups behind the others.
     fn serve(&mut self, messages: &[Received]) {
         let mut served: Vec<&String> =
             messages.iter().filter_map(|one| one.group.as_ref()).collect();
@@ -760,7 +758,7 @@ impl Queue {
         }
     }
 
-    /// Messages of one group come in order, and all together.
+    /// Checks that messages of one group come in order and together.
     fn check_order(&self, messages: &[Received]) -> Result<(), Complaint> {
         let place = |one: &Received| self.messages.iter().position(|known| known.is(&one.told.id));
         for (first, second) in messages.iter().zip(messages.iter().skip(1)) {
@@ -800,7 +798,7 @@ impl Queue {
 }
 
 impl Message {
-    /// A receive shows it as it must be.
+    /// Checks the members of a received message.
     fn check(&self, received: &Received) -> Result<(), Complaint> {
         let body = &self.body;
         let wanted = (

@@ -1,5 +1,5 @@
-//! Topics: who has subscribed, who wants what, and what each of them must get, also once more from
-//! the archive.
+//! Topics: the subscriptions and their filters, and what each of them must receive, also by replaying the
+//! archive.
 
 use super::letters::{Letter, Patience};
 use super::queues::{Message, Sent};
@@ -19,9 +19,9 @@ pub struct Topic {
     pub subscriptions: Vec<Subscription>,
     pub deduplication: HashMap<Deduplication, (Sent, i64)>,
     pub newest: Option<String>,
-    /// Since when messages are archived, and for how many days.
+    /// Start of the archive in Unix milliseconds, and its retention in days.
     pub archive: Option<(i64, i64)>,
-    /// What is in the archive, in the order of publication.
+    /// The archived messages in the order of publication.
     pub archived: Vec<Archived>,
 }
 
@@ -33,7 +33,7 @@ pub struct Archived {
     told: Sent,
 }
 
-/// What makes a message a duplicate: its group, if that counts, and its id.
+/// What makes a message a duplicate: its group, if that is in scope, and its deduplication ID.
 pub type Deduplication = (Option<String>, String);
 
 /// A confirmed subscription.
@@ -44,29 +44,29 @@ pub struct Subscription {
     pub endpoint: String,
     pub raw: bool,
     pub filter: Filter,
-    /// The queue for what does not arrive.
+    /// The dead-letter queue.
     pub dead_letters: Option<String>,
-    /// How an HTTP endpoint is treated.
+    /// The retry policy of an HTTP endpoint.
     pub patience: Patience,
-    /// Until when it gets what is published: where its replay ended, if that was to end.
+    /// The time after which it gets no more messages, because its replay had an end.
     pub until: Option<i64>,
 }
 
-/// What a subscription wants.
+/// The filter policy of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
     All,
     /// The attribute `kind` with one of these values.
     Kind(Vec<&'static str>),
-    /// An attribute `kind` that has another value.
+    /// An attribute `kind` with another value.
     AnythingBut(&'static str),
     /// No attribute `kind`, but others.
     NoKind,
     /// A body with a property `kind` of one of these values.
     InBody(Vec<&'static str>),
-    /// The attribute `number` from this on.
+    /// The attribute `number` with at least this value.
     AtLeast(i64),
-    /// One kind, or a number of at least.
+    /// This kind, or at least this number.
     Either(&'static str, i64),
 }
 
@@ -102,7 +102,7 @@ impl Filter {
 }
 
 impl Published {
-    /// Names, types and values of its attributes.
+    /// Returns the names, types and values of its attributes.
     pub fn attributes(&self) -> BTreeMap<String, (String, String)> {
         let kind = self.kind.map(|kind| ("kind".into(), ("String".into(), kind.into())));
         let number = self.number.map(|n| ("number".into(), ("Number".into(), n.to_string())));
@@ -110,18 +110,18 @@ impl Published {
     }
 }
 
-/// Attributes as one text.
+/// Returns attributes as one text.
 pub fn shown(attributes: &BTreeMap<String, (String, String)>) -> String {
     let show = |(name, (data_type, value))| format!("{name}:{data_type}={value} ");
     attributes.iter().map(|(name, of)| (name, of.clone())).map(show).collect()
 }
 
-/// Lower-case hexadecimal SHA-256.
+/// Returns the SHA-256 in lower-case hexadecimal.
 pub fn hash(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-/// A body as the oracle knows it: an envelope by what it says of its message, all else as it is.
+/// Returns a body in the form of the oracle: an envelope reduced to its message, any other body unchanged.
 pub fn read(body: &str) -> String {
     let envelope: Value = serde_json::from_str(body).unwrap_or_default();
     if envelope["Type"] != "Notification" {
@@ -162,7 +162,7 @@ impl Oracle {
         self.topics.get_mut(name).expect("a topic that exists")
     }
 
-    /// A message was published, and answered so: it reaches everybody who wants it.
+    /// Records a published message and its response: it must reach all matching subscriptions.
     pub fn published(
         &mut self,
         name: &str,
@@ -202,7 +202,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The archive begins or ends, or keeps for another time from now on.
+    /// Starts or ends an archive, or changes its retention.
     pub fn set_archive(&mut self, name: &str, days: Option<i64>) {
         let now = self.now;
         let topic = self.topic(name);
@@ -213,7 +213,7 @@ impl Oracle {
         }
     }
 
-    /// How many messages the archive of a topic has.
+    /// Returns the number of messages in the archive of a topic.
     pub fn archived(&mut self, name: &str) -> usize {
         const DAY_MS: i64 = 86_400_000;
         let now = self.now;
@@ -223,8 +223,8 @@ impl Oracle {
         topic.archived.len()
     }
 
-    /// A subscription gets what the archive has from one moment to another, both included, as far
-    /// as it wants that, and nothing that is published after the second one.
+    /// Replays to a subscription the matching archived messages between two times, both included, and ends it
+    /// for messages after the second time.
     pub fn replayed(&mut self, name: &str, to: &Subscription, from: i64, until: Option<i64>) {
         self.archived(name);
         let topic = self.topic(name);
@@ -256,7 +256,7 @@ impl Oracle {
             deduplication_id: message.deduplication_id.clone(),
             ..Message::arriving(body, self.now, 0)
         };
-        // A FIFO topic gives its message groups to FIFO queues only.
+        // A FIFO topic passes its message groups on to FIFO queues only.
         let topic_is_fifo = message.deduplication_id.is_some();
         let ungrouped = |name: &str| topic_is_fifo && !has_fifo_suffix(name);
         let to_queue = |name: &str| {

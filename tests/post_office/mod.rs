@@ -1,5 +1,4 @@
-//! The service in this process with a carrier that remembers what it was given, and answers as it
-//! was told to.
+//! The service in this process with a recording transport, which responds as the test says.
 
 use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, by_route, settings};
 use axum::body::Body;
@@ -208,7 +207,7 @@ impl House {
         }
     }
 
-    /// Calls an operation of SNS as somebody.
+    /// Calls an operation of SNS.
     pub async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
         let escape = |text: &str| {
             percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
@@ -238,7 +237,7 @@ impl House {
         Element::parse(answer.text())
     }
 
-    /// Follows a link, where nobody may do anything without a signature.
+    /// Follows a link, on a server that requires signatures.
     pub async fn visit(&self, link: &str) -> Element {
         let path = link.strip_prefix("http://localhost:4566").unwrap();
         let request = Request::get(path).header("host", HOST).body(Body::empty()).unwrap();
@@ -252,7 +251,7 @@ impl House {
         answer(by_route(&self.service.gateway, request).await).await
     }
 
-    /// Asks an inspection endpoint where nobody may do anything without a signature.
+    /// Calls an inspection endpoint on a server that requires signatures.
     pub async fn inspect_strictly(&self, request: Request<Body>) -> Answer {
         answer(by_route(&self.strict, request).await).await
     }

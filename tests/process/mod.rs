@@ -1,4 +1,4 @@
-//! The built program as a process: started, talked to over HTTP, and ended.
+//! The built program as a process: started, called over HTTP, and ended.
 
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -166,7 +166,7 @@ impl Connection {
         Self::try_open(address).unwrap()
     }
 
-    /// Connects if somebody listens.
+    /// Connects if a server listens.
     pub fn try_open(address: &str) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -227,7 +227,7 @@ impl Connection {
         self.read()
     }
 
-    /// Reads one answer: its head up to the empty line, and a body of the length it tells.
+    /// Reads one response: its head up to the empty line, and a body of the length in the head.
     pub fn read(&mut self) -> std::io::Result<Answer> {
         let ended = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         let mut status = None;
@@ -262,8 +262,8 @@ impl Connection {
         headers.find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.as_str())
     }
 
-    /// Calls an operation in AWS JSON. An error means that the connection broke: nobody knows
-    /// whether the call was carried out.
+    /// Calls an operation in AWS JSON. An error means that the connection broke, so it is unknown whether
+    /// the call took effect.
     pub fn call(&mut self, operation: &str, input: &Value) -> std::io::Result<Answer> {
         self.send(operation, input)?;
         self.read()

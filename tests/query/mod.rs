@@ -1,4 +1,4 @@
-//! AWS Query as its clients write it, parameter by parameter, for services that speak nothing else.
+//! AWS Query as its clients write it, parameter by parameter, for services without another protocol.
 
 use crate::gateway::{Answer, Element, HOST, Service};
 use axum::body::Body;

@@ -1,8 +1,7 @@
-//! What happens in a run: a list of actions that is drawn before anything happens. Each has a seed
-//! of its own for what it decides when its turn comes, among what exists then. So any part of a
-//! list is a run, too.
+//! The actions of a run, drawn before the run starts. Each has its own seed for its decisions, which it
+//! makes among what exists when its turn comes. So any part of a list is a valid run.
 
-/// Something that somebody does.
+/// The kind of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Send,
@@ -10,14 +9,14 @@ pub enum Kind {
     Receive,
     ReceiveTogether,
     ReceiveAgain,
-    /// Far more messages than a page has.
+    /// Far more messages than a page.
     Crowd,
     ReceiveMany,
-    /// A message group of which somebody holds many, and others beside it.
+    /// A message group of which a client holds many messages, beside other groups.
     Noise,
-    /// As many in flight as may be.
+    /// The limit of messages in flight.
     FillUp,
-    /// Receivers that wait, while things happen.
+    /// Long polls, with other actions meanwhile.
     Wait,
     Delete,
     DeleteBatch,
@@ -25,7 +24,7 @@ pub enum Kind {
     CountAll,
     Pass,
     SetAttributes,
-    /// Another delay while messages are delayed.
+    /// A change of the delay while messages are delayed.
     ChangeDelay,
     Purge,
     DeleteQueue,
@@ -36,14 +35,14 @@ pub enum Kind {
     PublishBatch,
     Subscribe,
     SubscribeOutside,
-    /// An endpoint begins to fail, to refuse, or to take what it gets.
+    /// An endpoint starts to fail, to reject, or to accept.
     ChangeEndpoint,
     Unsubscribe,
     ChangeSubscription,
     SetTopicAttributes,
     SetArchive,
     Replay,
-    /// More than a page of it.
+    /// A replay of more than a page.
     ReplayMany,
     /// Days pass.
     AgeArchive,
@@ -52,7 +51,7 @@ pub enum Kind {
     Restart,
 }
 
-/// How often each happens, among all.
+/// The relative frequency of each kind.
 const WEIGHTS: [(Kind, u32); 37] = [
     (Kind::Send, 150),
     (Kind::SendBatch, 60),
@@ -96,17 +95,17 @@ const WEIGHTS: [(Kind, u32); 37] = [
 #[derive(Debug, Clone, Copy)]
 pub struct Action {
     pub kind: Kind,
-    /// For everything that it decides.
+    /// The seed of its decisions.
     pub seed: u64,
-    /// Names what it makes; no two are alike.
+    /// Unique number, for the names of created things.
     pub number: u64,
-    /// Whether its answer gets lost on the way, and the client asks again if it would.
+    /// Whether its response gets lost, so that the client retries.
     pub answer_is_lost: bool,
-    /// After how many commits from here the process ends.
+    /// The number of commits after which the process ends.
     pub ends_after: Option<i64>,
 }
 
-/// The actions of a run.
+/// Returns the actions of a run.
 pub fn draw(seed: u64, steps: u64) -> Vec<Action> {
     let mut random = fastrand::Rng::with_seed(seed);
     let total = WEIGHTS.iter().map(|(_, weight)| weight).sum::<u32>();

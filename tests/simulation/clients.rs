@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 
 const KINDS: [&str; 3] = ["a", "b", "c"];
 
-/// A handle that a client has got.
+/// A receipt handle of a client.
 #[derive(Debug, Clone)]
 pub struct Held {
     pub queue: String,
-    /// Of how many queues of this name.
+    /// How often a queue of this name had been created.
     pub incarnation: u32,
     pub id: String,
     pub handle: String,
 }
 
-/// A message for a queue. `name` is another for each message; now and then a client of a FIFO
-/// queue says again what it has said before.
+/// Returns a message for a queue. `name` is unique; now and then a client of a FIFO queue repeats an earlier
+/// message.
 pub fn message(random: &mut Rng, name: &str, queue: &Queue, grouped: bool) -> (Outgoing, Value) {
     let Attributes { fifo, content_deduplication, .. } = queue.attributes;
     let mut body = name.to_owned();
@@ -54,7 +54,7 @@ pub fn message(random: &mut Rng, name: &str, queue: &Queue, grouped: bool) -> (O
     (Outgoing { body, group, deduplication_id, delay }, input)
 }
 
-/// One of many messages at once: most are of one group, if they have groups, and no two are alike.
+/// Returns one of many different messages, most of which are in one group, if they have groups.
 pub fn message_of_crowd(
     random: &mut Rng,
     name: &str,
@@ -75,7 +75,7 @@ pub fn message_of_crowd(
     (Outgoing { body: name.to_owned(), group, deduplication_id, delay: None }, input)
 }
 
-/// A message for a topic.
+/// Returns a message for a topic.
 pub fn publication(
     random: &mut Rng,
     name: &str,
@@ -116,7 +116,7 @@ pub fn publication(
     (Published { text, subject, kind, number, in_body, group, deduplication_id }, input)
 }
 
-/// What a subscriber wants.
+/// Returns a filter.
 pub fn filter(random: &mut Rng) -> Filter {
     let kind = random.choice(KINDS).unwrap();
     let kinds = KINDS[random.usize(..2)..].to_vec();
@@ -131,7 +131,7 @@ pub fn filter(random: &mut Rng) -> Filter {
     }
 }
 
-/// The scope and the policy of a filter.
+/// Returns the scope and the policy of a filter.
 pub fn policy(filter: &Filter) -> (&'static str, String) {
     let scope = match filter {
         Filter::InBody(_) => "MessageBody",
@@ -150,7 +150,7 @@ pub fn policy(filter: &Filter) -> (&'static str, String) {
     (scope, policy.to_string())
 }
 
-/// What was told of a message in an answer.
+/// Returns what a response says about a sent message.
 pub fn told(answer: &Value, attributes: &Value) -> Sent {
     Sent {
         id: answer["MessageId"].as_str().unwrap().to_owned(),
@@ -158,7 +158,7 @@ pub fn told(answer: &Value, attributes: &Value) -> Sent {
     }
 }
 
-/// The messages in the answer of a receive.
+/// Returns the messages in the response of a receive.
 pub fn received(answer: &Value) -> Vec<Received> {
     answer["Messages"].as_array().into_iter().flatten().map(received_one).collect()
 }

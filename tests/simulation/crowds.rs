@@ -1,17 +1,17 @@
-//! Queues with far more messages than a page, a receive or a sweep looks at, and those who bring
-//! and take them.
+//! Queues with far more messages than a page, a receive or a sweep processes, and the clients that send
+//! and receive them.
 
 use super::clients;
 use super::world::{QUEUES, Step, World};
 use serde_json::json;
 
-/// No queue is made longer than this.
+/// The maximum length of a queue.
 pub const CROWD: usize = 240;
-/// A queue with message groups: so few that every receive counts all that are in flight.
+/// The maximum for a queue with message groups: few enough that every receive counts all in flight.
 const GROUPED: usize = 90;
 
 impl World {
-    /// Many messages at once, to a queue or by way of a FIFO topic.
+    /// Sends many messages at once, to a queue or through a FIFO topic.
     pub async fn crowd(&mut self) -> Step {
         if self.random.u32(..4) == 0 {
             let topic = self.random.choice(["events.fifo", "orders.fifo"]).unwrap();
@@ -62,7 +62,7 @@ impl World {
         Ok(())
     }
 
-    /// Receives until nothing comes any more. The client deletes all of it, or goes on holding it.
+    /// Receives until the queue is empty. The client deletes all messages, or keeps them.
     pub async fn receive_many(&mut self, client: usize) -> Step {
         let longest = self.oracle.queues.iter().max_by_key(|(_, queue)| queue.messages.len());
         let longest = longest.map(|(name, _)| name.clone());
@@ -87,8 +87,8 @@ impl World {
         Ok(())
     }
 
-    /// A client takes messages of one group, most of all, and keeps them. What others send goes before
-    /// the rest of that group.
+    /// Lets a client receive and keep most messages of one group. Messages of other groups then come before the
+    /// rest of that group.
     pub async fn make_noise(&mut self, client: usize) -> Step {
         const LONG: i64 = 600;
         if !self.oracle.queues.contains_key("fair") {

@@ -1,4 +1,4 @@
-//! HTTP endpoints outside: how they behave, how they are to be treated, and what they have got.
+//! External HTTP endpoints: how they behave, how they must be treated, and what they have received.
 
 use super::world::{Step, World, queue_arn};
 use crate::oracle::{Patience, Reaction, Subscription, read};
@@ -11,25 +11,25 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// URLs of endpoints, each with the queue that may get what it does not take.
+/// URLs of endpoints, each with its possible dead-letter queue.
 const ENDPOINTS: [(&str, &str); 2] =
     [("http://endpoint.example/0", "standard-dead"), ("http://endpoint.example/1", "other")];
 
-/// Whoever has not answered within so many seconds has failed.
+/// Seconds after which an attempt without a response has failed.
 const PATIENCE_SECONDS: i64 = 15;
-/// How often nothing must have happened until nothing will. Between two attempts there are a few jobs of
-/// the store and a signature.
+/// Turns without any event after which no more events are expected. Between two attempts there are a few
+/// jobs of the store and a signature.
 const CALM: usize = 8;
 
-/// Background work that has not ended yet.
+/// Running background work.
 pub type Work = JoinHandle<Result<(), Refusal>>;
 
-/// A message that its endpoint has not answered yet.
+/// A running attempt.
 pub struct OnTheWay {
     subscription: String,
     body: String,
     url: String,
-    /// When it will be, Unix milliseconds.
+    /// When the endpoint responds, in Unix milliseconds.
     until: i64,
     is_in_time: bool,
     answer: oneshot::Sender<Outcome>,
@@ -43,7 +43,7 @@ fn outcome(reaction: Reaction) -> Outcome {
     })
 }
 
-/// Delivery policies, and the milliseconds before each further attempt that they mean.
+/// Returns delivery policies, each with its milliseconds before each retry.
 fn policies() -> [(String, Patience); 6] {
     let retries = |given: serde_json::Value| json!({"healthyRetryPolicy": given}).to_string();
     let throttle =
@@ -95,8 +95,8 @@ impl World {
         self.tell_endpoints();
     }
 
-    /// Does what is due. What has to wait for slow endpoints goes on when they have answered; nothing
-    /// else waits for that: work that comes to an end finds nothing to do but theirs.
+    /// Runs due background work. Work that waits for slow endpoints continues after their response. No other
+    /// work may wait for that: when work ends, only deliveries to slow endpoints may remain.
     pub async fn do_background_work(&mut self) -> Result<(), String> {
         let failed = |refusal| format!("background work failed: {refusal:?}");
         if self.slow.is_empty() && self.on_the_way.is_empty() {
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Whether some work has ended, once all that goes on has gone on as far as it can.
+    /// Returns whether some work has ended, after all tasks have run as far as they can.
     async fn is_done(&mut self, work: &Work) -> Result<bool, String> {
         let (mut calm, mut attempts) = (0, 0);
         while calm < CALM && !work.is_finished() {
@@ -146,14 +146,13 @@ impl World {
         Ok(work.is_finished())
     }
 
-    /// The store answers, signatures are made, and everybody has a turn.
+    /// Lets the store, the signer and all tasks run.
     async fn let_all_go_on(&self) -> Result<(), String> {
         let done = self.service.runtime.run(|_| Ok(())).await;
         if !self.is_ended() {
             done.map_err(|failure| format!("{failure:?}"))?;
         }
-        // Time that stands still goes on when nobody has anything to do, nor any other thread of the
-        // executor.
+        // Paused time advances when no task and no other thread of the executor has work.
         tokio::time::pause();
         tokio::time::sleep(Duration::from_millis(1)).await;
         tokio::time::resume();
@@ -170,13 +169,13 @@ impl World {
             let reaction = if is_in_time { known } else { Reaction::Fails };
             self.log.push(format!("{subscription} {reaction:?} {body}"));
             self.oracle.answered(&subscription, &body, reaction)?;
-            // Whoever waited for it may be gone.
+            // The waiting attempt may have ended.
             let _ = answer.send(outcome(reaction));
         }
         Ok(())
     }
 
-    /// Nobody is slow any more, and nothing is on its way.
+    /// Lets all slow endpoints respond, until no attempt is running.
     pub async fn have_all_answered(&mut self) -> Step {
         self.slow.clear();
         self.tell_endpoints();
@@ -186,7 +185,7 @@ impl World {
         self.work_in_the_end().await
     }
 
-    /// Whoever waited for an answer is gone with the process.
+    /// Forgets the running attempts, which ended with the process.
     pub fn forget_what_is_on_the_way(&mut self) {
         self.on_the_way.clear();
         for work in self.waiting_work.drain(..) {
@@ -194,7 +193,7 @@ impl World {
         }
     }
 
-    /// A new process meets the same endpoints.
+    /// Configures the endpoints of a new process.
     pub fn tell_endpoints(&self) {
         for (url, _) in ENDPOINTS {
             let reaction = self.endpoints.get(url).copied().unwrap_or(Reaction::Takes);
@@ -203,7 +202,7 @@ impl World {
         self.service.endpoints.are_slow(self.slow.keys().cloned().collect());
     }
 
-    /// Another delivery policy, dead-letter queue or filter.
+    /// Changes the delivery policy, the dead-letter queue or the filter of an external subscription.
     pub async fn change_outside(&mut self, topic: &str, subscription: &Subscription) -> Step {
         let Subscription { arn, endpoint, .. } = subscription;
         if self.random.u32(..3) == 0 {
@@ -225,7 +224,7 @@ impl World {
         Ok(())
     }
 
-    /// More messages within two seconds than a throttled endpoint is sent.
+    /// Publishes more messages within two seconds than a throttled endpoint may get.
     async fn rush(&mut self, topic: &str) -> Step {
         for _ in 0..2 {
             if self.has_room(topic, 10) {
@@ -237,7 +236,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the oracle of each attempt.
+    /// Reports each attempt to the oracle.
     pub fn note_letters(&mut self) -> Result<(), String> {
         let refused = self.service.endpoints.take_refused();
         let taken = self.service.endpoints.take();
@@ -262,7 +261,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the oracle what has become a dead letter, where it cannot know.
+    /// Reports new dead letters to the oracle, if it cannot predict them.
     pub async fn note_dead_letters(&mut self) -> Result<(), String> {
         for (index, target, body) in self.oracle.dead_letters() {
             let is_there = match &target {

@@ -1,11 +1,11 @@
-//! The end of a process at a chosen commit: a database that keeps what was committed before, and
-//! nothing from there on.
+//! The end of a process at a chosen commit: a database that keeps what was committed before, and nothing
+//! later.
 
 use squab::store::{Database, Driver, Error, Row, Sqlite, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// How many commits are left. Those of transactions that have written nothing do not count.
+/// The number of remaining commits. Transactions without writes do not count.
 #[derive(Debug, Clone)]
 pub struct Fuse(Arc<AtomicI64>);
 
@@ -16,22 +16,22 @@ impl Fuse {
         Self(Arc::new(AtomicI64::new(Self::NEVER)))
     }
 
-    /// After so many commits the process is gone.
+    /// Arms the fuse: the process ends after this many commits.
     pub fn light(&self, commits: i64) {
         self.0.store(commits, Ordering::SeqCst);
     }
 
-    /// Whether an end has been set.
+    /// Returns whether the fuse is armed.
     pub fn is_lit(&self) -> bool {
         self.0.load(Ordering::SeqCst) != Self::NEVER
     }
 
-    /// Whether a commit has failed.
+    /// Returns whether a commit has failed.
     pub fn is_blown(&self) -> bool {
         self.0.load(Ordering::SeqCst) < 0
     }
 
-    /// One more commit. Tells whether it is still possible.
+    /// Counts one more commit. Returns whether it is still possible.
     fn burn(&self) -> bool {
         self.0.load(Ordering::SeqCst) == Self::NEVER || self.0.fetch_sub(1, Ordering::SeqCst) > 0
     }

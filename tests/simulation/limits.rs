@@ -1,5 +1,5 @@
-//! Queues of which as many messages are in flight as may be. So many messages would take too long: the
-//! counter of the queue says that there are more than there are, and so does the oracle.
+//! Queues at the limit of messages in flight. So many real messages would take too long: the counter of
+//! the queue claims more than there are, and so does the oracle.
 
 use super::clients;
 use super::queues::receive_input;
@@ -10,8 +10,8 @@ use squab::engine::queues;
 use squab::store::{Counts, Txn};
 
 impl World {
-    /// Hardly anything more can be received, and then nothing, until something is deleted, released or
-    /// times out.
+    /// Fills a queue until only a few more messages can be received, and then none, until one is deleted,
+    /// released or times out.
     pub async fn fill_up(&mut self, client: usize) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
         let has_dead_letters = self.oracle.queues[queue].attributes.dead_letters.is_some();
@@ -19,7 +19,7 @@ impl World {
             return Ok(());
         }
         self.send_batch_to(queue).await?;
-        // What is too old and not swept yet would count.
+        // Expired messages that were not swept would count.
         self.work_in_the_end().await?;
         let room = self.random.usize(..3);
         self.leave_room(queue, room).await?;
@@ -47,7 +47,7 @@ impl World {
         Ok(count.await.map_err(|refusal| format!("{refusal:?}"))?)
     }
 
-    /// A standard queue says that there is no room; a FIFO queue returns nothing.
+    /// Receives at the limit: a standard queue rejects, a FIFO queue returns nothing.
     async fn receive_what_may_be(&mut self, queue: &str, client: usize) -> Step {
         let (max, visibility) = self.draw_receive();
         let input = receive_input(queue, max, visibility);

@@ -1,11 +1,11 @@
-//! Requests that are refused: with the code that AWS documents, and without any effect.
+//! Requests that are rejected: with the code that AWS documents, and without any effect.
 
 use super::queues::receive_input;
 use super::topics::{TOPICS, topic_arn};
 use super::world::{Step, World, queue_arn};
 use serde_json::{Value, json};
 
-/// An operation, its input, and the code of its refusal.
+/// An operation, its input, and the code of its error.
 type Mistake = (&'static str, Value, &'static str);
 
 impl World {
@@ -112,7 +112,7 @@ impl World {
                 "InvalidParameterValue",
             ));
         }
-        // A handle of another queue.
+        // A receipt handle of another queue.
         let held = self.clients.iter().flatten().find(|held| held.queue != queue);
         if let Some(held) = held {
             let input = json!({"QueueUrl": queue, "ReceiptHandle": held.handle});

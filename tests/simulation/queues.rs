@@ -1,4 +1,4 @@
-//! What clients do with queues, and what the oracle is told of it.
+//! What clients do with queues, and what the oracle observes.
 
 use super::clients::{self, Held};
 use super::crowds::CROWD;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use squab::domain::address::has_fifo_suffix;
 use std::collections::HashSet;
 
-/// A handle that no server has given out.
+/// An invalid receipt handle.
 const NO_HANDLE: &str = "bm8gaGFuZGxl";
 
 pub fn receive_input(queue: &str, max: usize, visibility: Option<i64>) -> Value {
@@ -31,7 +31,7 @@ fn attempt_input(queue: &str, max: usize, visibility: Option<i64>, attempt: &str
     input
 }
 
-/// The code of a refusal, without the namespace of SQS.
+/// Returns the code of an error, without the namespace of SQS.
 fn verdict(failure: &Value) -> String {
     let code = failure["Code"].as_str().unwrap_or("no code");
     code.trim_start_matches("AWS.SimpleQueueService.").to_owned()
@@ -82,12 +82,12 @@ impl World {
         }
     }
 
-    /// Somebody may make it again at once, or later.
+    /// Deletes a queue. A client may create it again at once, or later.
     pub async fn delete_queue(&mut self) -> Step {
         let Some(name) = self.any_queue() else { return Ok(()) };
         self.must("DeleteQueue", &json!({"QueueUrl": name})).await?;
         self.oracle.delete(name);
-        // A move task finds out when it goes on.
+        // A move task notices at its next step.
         self.work_in_the_end().await?;
         if self.random.bool() { self.create_queue(name).await } else { Ok(()) }
     }
@@ -104,7 +104,7 @@ impl World {
         let (message, mut input) = self.draw_message(queue);
         input["QueueUrl"] = queue.into();
         self.touch(queue);
-        // Whoever gets no answer sends again.
+        // A client without a response sends again.
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             let answer = self.must_in_the_end("SendMessage", &input).await?;
             self.oracle.sent(queue, &message, clients::told(&answer, &answer))?;
@@ -118,7 +118,7 @@ impl World {
         clients::message(&mut self.random, &name, known, queue == "fair")
     }
 
-    /// Some of its entries are no good.
+    /// Sends a batch, some of whose entries are invalid.
     pub async fn send_batch(&mut self) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
         self.send_batch_to(queue).await
@@ -222,7 +222,7 @@ impl World {
         Ok(())
     }
 
-    /// What the client remembers of an answer, if it gets it.
+    /// Records what the client remembers of a response, if it gets the response.
     fn hold(&mut self, client: usize, queue: &str, messages: &[Received]) {
         if self.action.answer_is_lost || self.action.ends_after.is_some() {
             return;
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// Several clients at once: what they ask is done in one transaction, in the order of asking.
+    /// Lets several clients receive at once, in one transaction, in the order of their requests.
     pub async fn receive_together(&mut self) -> Step {
         let Some(queue) = self.any_queue() else { return Ok(()) };
         let has_dead_letters = self.oracle.queues[queue].attributes.dead_letters.is_some();
@@ -257,8 +257,8 @@ impl World {
         Ok(())
     }
 
-    /// A receive that got no answer may be asked for again, by its attempt id: that returns the same
-    /// messages; it is refused if one of them was changed or deleted meanwhile.
+    /// Retries a receive without a response by its attempt ID. This returns the same messages, and is rejected if
+    /// one of them was changed or deleted meanwhile.
     pub async fn receive_again(&mut self, client: usize) -> Step {
         let recent = self.attempts.len().saturating_sub(3);
         let again = self.random.choice(&self.attempts[recent..]).cloned();
@@ -318,8 +318,8 @@ impl World {
         Ok(())
     }
 
-    /// A handle of the client, which it may go on using afterwards. The last client is slow: it
-    /// takes the oldest one.
+    /// Returns a receipt handle of the client, which it may use again. The last client is slow: it uses the
+    /// oldest one.
     fn some_handle(&mut self, client: usize) -> Option<Held> {
         let held = &mut self.clients[client];
         if held.is_empty() {
@@ -362,7 +362,7 @@ impl World {
         Ok(compare(held, right, answer.map(drop).map_err(|failure| failure.code))?)
     }
 
-    /// Deletes with handles of one queue, and one that is none.
+    /// Deletes with receipt handles of one queue, and an invalid one.
     pub async fn delete_batch(&mut self, client: usize) -> Step {
         let Some(first) = self.some_handle(client) else { return Ok(()) };
         let mut batch = vec![first];
@@ -412,8 +412,7 @@ impl World {
         for name in names {
             let right = self.oracle.counts(&name);
             let mut counts = self.count(&name).await?;
-            // Whoever looks removes a page of what is too old; what is beyond that counts until the next
-            // one looks.
+            // Each access removes a page of expired messages; the remaining ones count until the next access.
             for _ in 0..CROWD / 100 {
                 if counts.iter().sum::<usize>() > right.iter().sum() {
                     counts = self.count(&name).await?;
@@ -475,7 +474,7 @@ impl World {
                 .into(),
             };
         }
-        // What is too old and not yet swept would live again with a longer retention period.
+        // Expired messages that were not swept would reappear with a longer retention period.
         self.work_in_the_end().await?;
         let input = json!({"QueueUrl": name, "Attributes": given});
         self.must_in_the_end("SetQueueAttributes", &input).await?;
@@ -483,7 +482,8 @@ impl World {
         self.work_in_the_end().await
     }
 
-    /// The delay of a FIFO queue concerns what is delayed there, too, and what nobody has received yet.
+    /// A changed delay of a FIFO queue also applies to delayed messages, and to messages that were never
+    /// received.
     pub async fn change_delay(&mut self, client: usize) -> Step {
         let queue = self.random.choice(["fifo.fifo", "scoped.fifo", "fast.fifo"]).unwrap();
         if !self.oracle.queues.contains_key(queue) {
@@ -557,7 +557,7 @@ impl World {
                 self.oracle.move_started(source, destination.map(str::to_owned), rate, handle);
                 self.endanger();
                 self.work_in_the_end().await?;
-                // While it goes on.
+                // While it is running.
                 for _ in 0..self.random.u32(..3) {
                     let ms = self.random.i64(0..1_500);
                     self.let_pass(ms).await?;
@@ -588,7 +588,7 @@ impl World {
     }
 }
 
-/// What became of an entry of a batch.
+/// Returns the result of an entry of a batch.
 fn outcome(answer: &Reply, id: &str) -> Result<(), String> {
     let answer = answer.as_ref().map_err(|failure| failure.code.clone())?;
     let failed = answer["Failed"].as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Archives of FIFO topics, and subscriptions that get something from there once more.
+//! Archives of FIFO topics, and subscriptions that replay them.
 
 use super::topics::topic_arn;
 use super::world::{FULL, Step, World};
@@ -10,9 +10,9 @@ use squab::domain::topic_address::TopicAddress;
 
 const FIFO: [&str; 2] = ["events.fifo", "orders.fifo"];
 const DAY_MS: i64 = 86_400_000;
-/// A page of a replay has a hundred.
+/// More messages than a page of a replay, which has a hundred.
 const MANY: usize = 120;
-/// Queues with more messages get no more to be replayed.
+/// Queues with more messages get no more replays.
 const FULL_OF_REPLAYS: usize = 300;
 
 impl World {
@@ -22,13 +22,13 @@ impl World {
             return self.end_archive(topic).await;
         }
         let days = self.random.choice([1, 365]).unwrap();
-        // What is too old and not yet swept would live again if it were kept for longer.
+        // Expired messages that were not swept would reappear with a longer retention.
         self.work_in_the_end().await?;
         let policy = json!({"MessageRetentionPeriod": days.to_string()}).to_string();
         self.set_archive_policy(topic, &policy, Some(days)).await
     }
 
-    /// No topic with an archive can be deleted.
+    /// Ends an archive. A topic with an archive cannot be deleted.
     pub async fn end_archive(&mut self, topic: &str) -> Step {
         if self.oracle.topics[topic].archive.is_none() {
             return Ok(());
@@ -50,8 +50,8 @@ impl World {
         Ok(())
     }
 
-    /// Each archive keeps what it must, and nothing that nobody can ask for any more. No operation tells
-    /// that, so this looks into the store.
+    /// Checks that each archive contains what it must, and nothing that can no longer be requested. No
+    /// operation shows that, so this reads the store.
     pub async fn look_into_archives(&mut self) -> Step {
         for name in FIFO {
             let Caller { account, region } = Caller::default();
@@ -69,15 +69,14 @@ impl World {
         Ok(())
     }
 
-    /// Replays to a subscription from one moment to another, often exactly those at which something
-    /// was published.
+    /// Replays to a subscription from one time to another, often exactly the times of messages.
     pub async fn replay(&mut self) -> Step {
         let topic = self.random.choice(FIFO).unwrap();
         self.replay_from(topic).await
     }
 
-    /// More than a page of an archive. What comes again within five minutes of the first time would be a
-    /// duplicate in FIFO queues.
+    /// Replays more than a page of an archive. Messages replayed within five minutes of their publish would be
+    /// duplicates in FIFO queues.
     pub async fn replay_many(&mut self) -> Step {
         let topic = self.random.choice(FIFO).unwrap();
         self.archive_for_a_day(topic).await?;
@@ -94,7 +93,7 @@ impl World {
         self.replay_from(topic).await
     }
 
-    /// Days pass until exactly when something is too old for its archive, or a moment less or more.
+    /// Lets days pass until exactly the end of the retention of an archived message, or a moment less or more.
     pub async fn age_archive(&mut self) -> Step {
         let topic = self.random.choice(FIFO).unwrap();
         self.archive_for_a_day(topic).await?;

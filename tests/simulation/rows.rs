@@ -1,10 +1,10 @@
-//! What the store says twice: the row of a message group, and its messages.
+//! Redundant data in the store: the row of a message group, and its messages.
 
 use squab::domain::Refusal;
 use squab::store::{Message, Place, Queue, Txn};
 use std::collections::BTreeSet;
 
-/// What is wrong with the rows of the groups that these messages have, all those of a queue.
+/// Returns the first contradiction between all messages of a queue and the rows of their groups.
 pub fn wrong_group(
     tx: &mut Txn<'_>,
     queue: &Queue,

@@ -1,5 +1,5 @@
-//! Makes a failing history short: parts of it are left out, large ones first, as long as the rest
-//! still fails.
+//! Shortens a failing history: leaves out parts of it, large ones first, as long as the rest still
+//! fails.
 
 use super::Failure;
 use super::actions::Action;

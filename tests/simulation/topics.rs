@@ -1,4 +1,4 @@
-//! What clients do with topics, and what the oracle is told of it.
+//! What clients do with topics, and what the oracle observes.
 
 use super::clients;
 use super::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
@@ -9,10 +9,10 @@ use squab::domain::address::has_fifo_suffix;
 
 /// The last one has more subscribers than one transaction serves, in some of the runs.
 pub const TOPICS: [&str; 4] = ["news", "events.fifo", "orders.fifo", "wide"];
-/// Subscribers of that topic whose queue does not exist, before all others: those fill most of the two
-/// hundred places of a transaction.
+/// Subscribers of that topic whose queue does not exist, before all others: they use most of the two
+/// hundred deliveries of a transaction.
 const NOBODIES: usize = 198;
-/// One run of so many has them.
+/// One run in this many has them.
 const WIDE_RUNS: u64 = 8;
 
 pub fn topic_arn(name: &str) -> String {
@@ -93,7 +93,7 @@ impl World {
         self.random.choice(TOPICS).unwrap()
     }
 
-    /// Whether so many messages more can be published without making a queue too full.
+    /// Returns whether `more` messages can be published without filling a queue too much.
     pub fn has_room(&self, topic: &str, more: usize) -> bool {
         self.has_room_up_to(topic, more, FULL)
     }
@@ -132,7 +132,7 @@ impl World {
         self.finish_fan_out(topic).await
     }
 
-    /// What one transaction does not serve, background work does.
+    /// Runs the background work that completes a fan-out.
     async fn finish_fan_out(&mut self, topic: &str) -> Step {
         if topic == "wide" { self.work_in_the_end().await } else { Ok(()) }
     }
@@ -169,7 +169,7 @@ impl World {
         self.finish_fan_out(topic).await
     }
 
-    /// Subscribes a queue, or finds that it is subscribed.
+    /// Subscribes a queue, which may already be subscribed.
     pub async fn subscribe(&mut self) -> Step {
         let topic = self.some_topic();
         let fifo = self.oracle.topics[topic].fifo;
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    /// Subscribes an endpoint that has to agree, which it does when it is asked.
+    /// Subscribes an external endpoint, which confirms.
     pub async fn subscribe_outside(&mut self) -> Step {
         let topic = self.random.choice(["news", "wide"]).unwrap();
         let url = format!("http://endpoint.example/{}", self.random.u32(..2));
@@ -267,7 +267,7 @@ impl World {
         };
         self.publish_to(topic).await?;
         self.have_all_answered().await?;
-        // To end what has ended is no mistake.
+        // Unsubscribing again succeeds.
         for _ in 0..if self.action.answer_is_lost { 2 } else { 1 } {
             self.must_in_the_end_sns("Unsubscribe", &json!({"SubscriptionArn": arn})).await?;
         }
@@ -275,13 +275,13 @@ impl World {
         self.publish_to(topic).await
     }
 
-    /// What is published just before and just after shows whether the change counts at once.
+    /// Changes a subscription. Messages just before and just after show whether the change applies at once.
     pub async fn change_subscription(&mut self) -> Step {
         let Some((topic, subscription)) = self.some_subscription() else { return Ok(()) };
         self.publish_to(topic).await?;
         if subscription.endpoint.starts_with("http") {
-            // What waits for it goes by the policies of the time at which it fails, and what is on its way by
-            // those of the time at which it was sent.
+            // Pending deliveries follow the policies at the time of their failure, running ones those at the time
+            // of their start.
             self.have_all_answered().await?;
             self.change_outside(topic, &subscription).await?;
             return self.publish_to(topic).await;
@@ -313,7 +313,7 @@ impl World {
                 let (scope, policy) = clients::policy(&filter);
                 let before = &subscription.filter;
                 if *before == Filter::All || clients::policy(before).0 != scope {
-                    // A policy goes before its scope does, and comes after it.
+                    // A policy is removed before its scope, and set after it.
                     self.set_subscription(arn, "FilterPolicy", "").await?;
                     self.known_subscription(topic, arn).filter = Filter::All;
                     self.set_subscription(arn, "FilterPolicyScope", scope).await?;
@@ -327,7 +327,7 @@ impl World {
 
     pub async fn set_subscription(&mut self, arn: &str, name: &str, value: &str) -> Step {
         let mut input = json!({"SubscriptionArn": arn, "AttributeName": name});
-        // A redrive policy is removed by no value.
+        // A redrive policy is removed by a missing value.
         if name != "RedrivePolicy" || !value.is_empty() {
             input["AttributeValue"] = value.into();
         }
@@ -339,7 +339,7 @@ impl World {
         subscriptions.find(|one| one.arn == arn).expect("a subscription")
     }
 
-    /// How duplicates are recognised. What is remembered stays as it is.
+    /// Changes how duplicates are recognized. Recorded deduplication IDs stay.
     pub async fn set_topic_attributes(&mut self) -> Step {
         let topic = self.random.choice(["events.fifo", "orders.fifo"]).unwrap();
         let is_on = self.random.bool();

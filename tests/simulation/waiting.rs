@@ -1,5 +1,5 @@
-//! Receivers that wait: whatever makes a message ready wakes one of them, nobody waits while there is
-//! something for him, and who goes away while he waits or receives takes nothing with him.
+//! Waiters: a message that becomes ready wakes one of them, none waits while a message is ready for it,
+//! and one that disconnects while it waits or receives takes no message with it.
 
 use super::clients::{self, Held};
 use super::world::{FULL, Step, World};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
 
-/// How often everybody gets a turn before it is looked who still waits. A receiver needs a few, and may
-/// be woken by another that has gone.
+/// How often all tasks get a turn before the waiters are checked. A receive needs a few turns, and may be
+/// woken by another waiter that has disconnected.
 const TURNS: usize = 14;
 const WAIT_SECONDS: i64 = 20;
 
@@ -41,7 +41,7 @@ impl Waiting {
 }
 
 impl World {
-    /// Some receivers come, one after the other; then this and that happens.
+    /// Starts several long polls, one after the other, and then other actions.
     pub async fn wait(&mut self, client: usize) -> Step {
         let Some(queue) = self.some_queue() else { return Ok(()) };
         self.wait_for(queue, client).await
@@ -79,20 +79,20 @@ impl World {
         }
     }
 
-    /// Something that may make a message ready, or not.
+    /// Does something that may make a message ready.
     async fn happen(&mut self, queue: &str) -> Step {
         let held: Vec<Held> =
             self.clients.iter().flatten().filter(|held| held.queue == queue).cloned().collect();
         let is_full = self.oracle.room(queue) == 0;
         match self.random.u32(..12) {
-            // That makes room.
+            // This reduces the messages in flight.
             _ if is_full && self.random.bool() => match held.last() {
                 Some(held) => self.delete_one(held).await,
                 None => Ok(()),
             },
             0..3 => self.send_to(queue).await,
             3 => self.send_batch_to(queue).await,
-            // Exactly when something is due, and a moment before.
+            // Exactly at a deadline, and a moment before.
             4..7 => {
                 let due = self.oracle.next_due(queue);
                 let some = self.random.i64(0..8) * 1_000;
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// What a move task has brought meanwhile is seen before somebody receives it.
+    /// Observes messages that a move task has moved meanwhile before a client receives them.
     async fn pass_and_look(&mut self, queue: &str, ms: i64) -> Step {
         self.oracle.pass(ms);
         self.service.clock.advance(ms);
@@ -131,8 +131,7 @@ impl World {
         Ok(self.see(queue).await?)
     }
 
-    /// Now and then somebody goes away: before he has heard that he was woken, or while his receive
-    /// is on its way.
+    /// Now and then a waiter disconnects: before it has noticed its wake-up, or while its receive runs.
     async fn leave(&mut self, client: usize, queue: &str, line: &mut Vec<Waiting>) -> Step {
         if line.is_empty() || self.random.u32(..3) > 0 {
             return Ok(());
@@ -145,7 +144,7 @@ impl World {
         if stage > 0
             && let Some(answer) = gone.poll().await
         {
-            // It was too late to go.
+            // The response came before the disconnect.
             self.note_answer(client, queue, &gone, answer).await?;
         }
         if stage > 1 {
@@ -154,8 +153,8 @@ impl World {
         Ok(())
     }
 
-    /// Tells how many messages somebody got. Whose time is over may get nothing while another is
-    /// about to receive.
+    /// Checks a response and returns its number of messages. A waiter whose time is over may get none while
+    /// another is about to receive.
     async fn note_answer(
         &mut self,
         client: usize,
@@ -175,8 +174,8 @@ impl World {
         Ok(messages.len())
     }
 
-    /// Everybody gets turns until nothing changes any more. Then nobody waits while there is something
-    /// for him, and nobody has gone with empty hands at the very moment at which something was ready.
+    /// Lets all tasks run until nothing changes. Then no waiter may wait while a message is ready for it, and
+    /// none may have returned empty at the moment at which a message was ready.
     async fn let_everybody_try(
         &mut self,
         client: usize,
@@ -196,14 +195,14 @@ impl World {
             if line.is_empty() || ready.is_empty() {
                 return Ok(());
             }
-            // What somebody has received for no time at all is due, and time has not passed.
+            // Messages received with a visibility timeout of 0 are due, and time has not passed.
             self.pass_and_look(queue, 0).await?;
         }
         let ready = self.oracle.receivable(queue);
         Err(format!("{} waits while {ready:?} are ready", line[0].input).into())
     }
 
-    /// Returns what those have asked for who got nothing.
+    /// Lets all waiters run. Returns the requests of those that got no message.
     async fn take_turns(
         &mut self,
         client: usize,
@@ -228,7 +227,7 @@ impl World {
         Ok(in_vain)
     }
 
-    /// The store answers in order: what was asked before has been answered then.
+    /// Waits until the store has run all previous jobs, which it runs in order.
     async fn let_store_answer(&self) -> Step {
         let done = self.service.runtime.run(|_| Ok(())).await;
         Ok(done.map_err(|failure| format!("{failure:?}"))?)

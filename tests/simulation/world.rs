@@ -1,4 +1,4 @@
-//! The service, its clients and the oracle, and how time, restarts and looks at everything go.
+//! The service, its clients and the oracle; time, restarts and complete checks.
 
 use super::actions::{Action, Kind};
 use super::clients::Held;
@@ -19,13 +19,13 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 pub const CLIENTS: usize = 4;
-/// A receive looks at 100 messages; beyond, it may return less than it could. Only crowds make a queue
-/// longer than this.
+/// A receive checks 100 messages; in longer queues it may return fewer than possible. Only crowds make a
+/// queue longer than this.
 pub const FULL: usize = 60;
-/// Every so many steps all queues are looked at, else those that an action concerns.
+/// Steps between checks of all queues; other steps check the affected queues.
 const LOOK_AT_ALL: u64 = 16;
 
-/// Each with its dead-letter queue, which nobody sends to.
+/// Each queue with its dead-letter queue, to which no client sends.
 pub const QUEUES: [(&str, Option<&str>); 6] = [
     ("standard", Some("standard-dead")),
     ("fair", None),
@@ -36,11 +36,11 @@ pub const QUEUES: [(&str, Option<&str>); 6] = [
 ];
 pub const DEAD: [&str; 2] = ["standard-dead", "fifo-dead.fifo"];
 
-/// Why an action does not go on.
+/// Why an action stops.
 pub enum Stop {
-    /// Something is wrong.
+    /// The oracle found a violation.
     Complaint(String),
-    /// The process has ended; what was asked last was not answered and has not happened.
+    /// The process has ended; the last request got no response and has not taken effect.
     Ended,
 }
 
@@ -58,21 +58,21 @@ pub struct World {
     fuse: Fuse,
     pub oracle: Oracle,
     pub clients: Vec<Vec<Held>>,
-    /// How often a queue of a name was made.
+    /// How often a queue with a name was created.
     pub incarnations: HashMap<String, u32>,
-    /// Attempts to receive: queue, id, and what they returned.
+    /// Receive attempts: queue, ID, and the returned messages.
     pub attempts: Vec<(String, String, Vec<Held>)>,
-    /// By URL: what else than to take everything an endpoint outside does.
+    /// By URL: the response of an external endpoint, if not success.
     pub endpoints: HashMap<String, Reaction>,
-    /// By URL: after how many seconds an endpoint answers.
+    /// By URL: the seconds after which an endpoint responds.
     pub slow: HashMap<String, i64>,
-    /// What was sent to them and not answered yet.
+    /// Running attempts.
     pub on_the_way: Vec<OnTheWay>,
-    /// Background work that waits for them.
+    /// Background work that waits for running attempts.
     pub waiting_work: Vec<Work>,
-    /// Endpoints that were asked whether they want a subscription.
+    /// Confirmation requests to endpoints.
     pub asked: Vec<Post>,
-    /// Of the action that is going on.
+    /// The random numbers of the current action.
     pub random: Rng,
     pub action: Action,
     names: u32,
@@ -120,7 +120,7 @@ impl World {
         world
     }
 
-    /// Does one thing, and looks what came of it.
+    /// Executes an action and checks the result.
     pub async fn step(&mut self, action: &Action) -> Result<(), String> {
         self.action = *action;
         self.random = Rng::with_seed(action.seed);
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    /// A name that nothing else has.
+    /// Returns a new unique name.
     pub fn fresh_name(&mut self) -> String {
         self.names += 1;
         format!("m{}.{}", self.action.number, self.names)
@@ -202,14 +202,14 @@ impl World {
         self.log.push(format!("+{at}ms {operation} {input} -> {answer}"));
     }
 
-    /// Asks SQS.
+    /// Calls an operation of SQS.
     pub async fn call(&mut self, operation: &str, input: &Value) -> Step<Reply> {
         let answer = self.service.ask(&Caller::default(), operation, input).await;
         self.note(operation, input, &answer);
         self.unless_ended(answer)
     }
 
-    /// Asks SNS.
+    /// Calls an operation of SNS.
     pub async fn call_sns(&mut self, operation: &str, input: &Value) -> Step<Reply> {
         let answer = self.service.ask_sns(&Caller::default(), operation, input).await;
         self.note(operation, input, &answer);
@@ -220,13 +220,13 @@ impl World {
         if self.fuse.is_blown() && answer.is_err() { Err(Stop::Ended) } else { Ok(answer) }
     }
 
-    /// An operation of SQS that must succeed.
+    /// Calls an operation of SQS that must succeed.
     pub async fn must(&mut self, operation: &str, input: &Value) -> Step<Value> {
         let answer = self.call(operation, input).await?;
         Ok(answer.map_err(|failure| format!("{operation} failed: {failure:?}"))?)
     }
 
-    /// The same; whoever gets no answer asks again.
+    /// Does the same, and retries without a response.
     pub async fn must_in_the_end(&mut self, operation: &str, input: &Value) -> Step<Value> {
         match self.must(operation, input).await {
             Err(Stop::Ended) => {
@@ -237,18 +237,18 @@ impl World {
         }
     }
 
-    /// An operation of SNS that must succeed.
+    /// Calls an operation of SNS that must succeed.
     pub async fn must_sns(&mut self, operation: &str, input: &Value) -> Step<Value> {
         let answer = self.call_sns(operation, input).await?;
         Ok(answer.map_err(|failure| format!("{operation} failed: {failure:?}"))?)
     }
 
-    /// Answers that several clients got at once.
+    /// Records the responses of concurrent clients.
     pub fn note_together(&mut self, operation: &str, input: &Value, answer: &Reply) {
         self.note(&format!("together: {operation}"), input, answer);
     }
 
-    /// These queues are looked at after the action.
+    /// Marks a queue to be checked after the action.
     pub fn touch(&mut self, queue: &str) {
         self.touched.insert(queue.to_owned());
     }
@@ -257,25 +257,25 @@ impl World {
         self.touched.extend(self.oracle.queues.keys().cloned());
     }
 
-    /// A queue that exists, of those that are sent to.
+    /// Returns an existing queue to send to.
     pub fn some_queue(&mut self) -> Option<&'static str> {
         let there: Vec<_> =
             QUEUES.iter().filter(|(name, _)| self.oracle.queues.contains_key(*name)).collect();
         self.random.choice(there).map(|(name, _)| *name)
     }
 
-    /// A queue to receive from: also those of dead letters.
+    /// Returns a queue to receive from, possibly a dead-letter queue.
     pub fn any_queue(&mut self) -> Option<&'static str> {
         let dead = self.random.choice(DEAD).filter(|name| self.oracle.queues.contains_key(*name));
         if self.random.u32(..5) == 0 { dead } else { self.some_queue() }
     }
 
-    /// Lets time pass, and mostly has work done that is due then.
+    /// Advances time, and usually runs due background work.
     async fn pass(&mut self) -> Step {
         let ms = match self.random.u32(..20) {
             0 => self.random.i64(0..20_000_000),
             1..4 => self.random.i64(0..400_000),
-            // Exactly when something is due, and a moment before.
+            // Exactly at a deadline, and a moment before.
             4..10 => self.random.i64(0..30) * 1_000 - self.random.i64(0..2),
             10..12 => 300_000 - self.random.i64(0..2),
             _ => self.random.i64(0..3_000),
@@ -283,7 +283,7 @@ impl World {
         self.let_pass(ms.max(0)).await
     }
 
-    /// The process may end in what comes next.
+    /// Arms the fuse, so that the process may end in what follows.
     pub fn endanger(&mut self) {
         if !self.fuse.is_lit() && self.random.bool() {
             self.fuse.light(self.random.i64(0..8));
@@ -295,14 +295,14 @@ impl World {
     }
 
     pub async fn let_pass(&mut self, ms: i64) -> Step {
-        // Nothing may depend on when background work is done, but for what is received and too old:
-        // it is gone when somebody looks, or after a while.
+        // Nothing may depend on the time of background work, except for received messages that expire: they
+        // are deleted at the next access, or after a while.
         let is_due = self.oracle.pass(ms);
         self.service.clock.advance(ms);
         if is_due || self.random.bool() { self.work_in_the_end().await } else { Ok(()) }
     }
 
-    /// Has background work done that is due; if the process ends meanwhile, after its restart.
+    /// Runs due background work; if the process ends meanwhile, after its restart.
     pub async fn work_in_the_end(&mut self) -> Step {
         match self.work().await {
             Err(Stop::Ended) => {
@@ -333,7 +333,7 @@ impl World {
         Ok(())
     }
 
-    /// What has left the dead-letter queues that tasks are moving.
+    /// Records the messages that tasks have moved out of dead-letter queues.
     async fn note_moves(&mut self) -> Result<(), String> {
         let sources: Vec<String> = self.oracle.tasks.keys().cloned().collect();
         for source in sources {
@@ -343,7 +343,7 @@ impl World {
         Ok(())
     }
 
-    /// What the oracle has in a queue, and the service has not.
+    /// Returns the messages of a queue that the oracle has and the service does not.
     pub async fn gone_from(&self, queue: &str) -> Result<Vec<String>, String> {
         let seen = self.look(queue).await?;
         let there: HashSet<_> = seen.iter().map(|one| one.id.as_str()).collect();
@@ -351,7 +351,7 @@ impl World {
         Ok(known.filter(|id| !there.contains(id.as_str())).collect())
     }
 
-    /// What ListMessageMoveTasks says of the last task.
+    /// Checks the last task in ListMessageMoveTasks.
     async fn check_move(&mut self, source: &str) -> Step {
         let input = json!({"SourceArn": queue_arn(source)});
         let answer = self.must("ListMessageMoveTasks", &input).await?;
@@ -366,8 +366,8 @@ impl World {
         Ok(self.oracle.listed(source, &listed)?)
     }
 
-    /// What is in a queue, in its order. No operation tells this without changing something, so
-    /// this looks into the store.
+    /// Returns the messages of a queue in order. No operation shows them without changing something, so this
+    /// reads the store.
     pub async fn look(&self, queue: &str) -> Result<Vec<Seen>, String> {
         let Caller { account, region } = Caller::default();
         let address = QueueAddress { account, region, name: queue.to_owned() };
@@ -418,14 +418,14 @@ impl World {
         Ok(())
     }
 
-    /// Shows the oracle what a queue holds: of what a move task has brought it does not know the ids.
+    /// Shows the oracle the content of a queue, because it does not know the IDs of moved messages.
     pub async fn see(&mut self, queue: &str) -> Result<(), String> {
         let seen = self.look(queue).await?;
         self.oracle.saw(queue, &seen)
     }
 
-    /// Goes on with what is in the files. The end of the process leaves them as they are at that
-    /// moment; else the store is closed first.
+    /// Restarts the service on its files. A sudden end leaves them as they are; otherwise the store is closed
+    /// first.
     pub async fn restart(&mut self, sudden: bool) -> Result<(), String> {
         self.note_letters()?;
         self.forget_what_is_on_the_way();
@@ -450,7 +450,8 @@ impl World {
         self.note_moves().await
     }
 
-    /// In the end everything that was accepted and not deleted, purged or too old comes out.
+    /// Receives and deletes everything at the end: all accepted messages that were not deleted, purged or
+    /// expired.
     pub async fn drain(&mut self) -> Result<(), String> {
         match self.try_drain().await {
             Ok(()) => Ok(()),
@@ -461,7 +462,7 @@ impl World {
 
     async fn try_drain(&mut self) -> Step {
         const TURNS: usize = 400;
-        /// The longest visibility timeout, and more than the longest delay.
+        /// The longest visibility timeout, which exceeds the longest delay.
         const LONG_MS: i64 = 43_200_000;
         self.action.answer_is_lost = false;
         self.action.ends_after = None;
@@ -522,10 +523,10 @@ impl World {
 async fn open(directory: &TempDir, clock: Arc<ManualClock>, seed: u64, fuse: &Fuse) -> Service {
     let location = Location::Directory(directory.path().to_owned());
     let database = Sqlite::open(&location, Durability::Process).unwrap();
-    // Some processes work as they do in memory, where a receive that finds nothing is done at once.
+    // Some processes work as in memory, where an empty receive runs on the caller's thread.
     let mortal = Mortal { database, fuse: fuse.clone(), commits_at_once: seed.is_multiple_of(2) };
     let service = Service::open_on(Box::new(mortal), clock, seed, CoolDowns::default(), false);
-    // As the background task does when it starts.
+    // The background task does the same at startup.
     service.runtime.run(|tx| Ok(tx.release_claims()?)).await.unwrap();
     service
 }

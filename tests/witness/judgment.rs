@@ -1,4 +1,4 @@
-//! Whether what is there agrees with what clients were told.
+//! Compares the state of a server with the responses that clients got.
 
 use super::{Act, Event, QUEUE_ARNS, QUEUES, group_and_number, homes, is_fifo, name_of, url};
 use crate::process::Connection;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-/// What is known of a call.
+/// What is known about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Known {
     NotBegun,
@@ -15,12 +15,12 @@ pub enum Known {
     Surely,
 }
 
-/// By the end, whatever was begun may have happened, and whatever was answered has.
+/// At the end, every started call may have taken effect, and every acknowledged call has.
 pub fn by_the_end(event: &Event) -> Known {
     if event.told.is_some() { Known::Surely } else { Known::Perhaps }
 }
 
-/// A message as it stands in a queue.
+/// A stored message.
 #[derive(Debug)]
 pub struct Found {
     pub queue: &'static str,
@@ -28,7 +28,7 @@ pub struct Found {
     pub receive_count: u64,
 }
 
-/// One copy of a message, with everything that was asked concerning it.
+/// One copy of a message, with all calls about it.
 struct Life<'e> {
     name: &'e str,
     home: &'static [&'static str],
@@ -48,7 +48,7 @@ impl Life<'_> {
     }
 }
 
-/// By name and home, in the order of names.
+/// Returns the copies by name and queue, ordered by name.
 fn lives(events: &[Event]) -> Vec<Life<'_>> {
     let mut of_name: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for event in events {
@@ -68,18 +68,18 @@ fn lives(events: &[Event]) -> Vec<Life<'_>> {
     lives
 }
 
-/// What does not agree.
+/// The disagreements.
 #[derive(Debug, Default)]
 pub struct Verdict<'e> {
-    /// What was answered and is not so: the call, and what is the matter.
+    /// Acknowledged calls without effect, each with a description.
     pub undone: Vec<(&'e Event, String)>,
-    /// What no crash excuses.
+    /// Faults that no crash can cause.
     pub wrong: Vec<String>,
-    /// Sends whose message is there.
+    /// Sends whose message exists.
     pub there: Vec<&'e Event>,
 }
 
-/// Compares what is there with what was asked.
+/// Compares the stored messages with the calls.
 pub fn judge<'e>(
     events: &'e [Event],
     found: &[Found],
@@ -135,8 +135,8 @@ pub fn judge<'e>(
     verdict
 }
 
-/// Messages of FIFO queues that stand before one of their group that was sent earlier. What was
-/// found is in the order in which it will be received.
+/// Returns messages of FIFO queues that precede an earlier one of their group. The stored messages are in the
+/// order in which they will be received.
 fn out_of_order(found: &[Found]) -> Vec<String> {
     let mut last: HashMap<(&str, String), usize> = HashMap::new();
     let mut wrong = Vec::new();
@@ -151,8 +151,8 @@ fn out_of_order(found: &[Found]) -> Vec<String> {
     wrong
 }
 
-/// What clients were told that cannot be, whatever is there at the end: messages that came after
-/// they had been deleted, and those of a FIFO group that came before an earlier one was deleted.
+/// Returns impossible responses, whatever the final state: messages received after their deletion, and
+/// messages of a FIFO group received before an earlier one was deleted.
 pub fn contradictions(events: &[Event]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut groups: HashMap<(&str, String), Vec<Life<'_>>> = HashMap::new();
@@ -192,14 +192,14 @@ pub fn contradictions(events: &[Event]) -> Vec<String> {
     wrong
 }
 
-/// Everything that stands in the queues, oldest first in each, as the server shows it. The counters
-/// of each queue say the same.
+/// Returns all stored messages as the server shows them, oldest first in each queue, and checks the counters
+/// of each queue.
 pub fn everything(connection: &mut Connection) -> Vec<Found> {
-    // A crash may have come before the queues.
+    // A crash may have happened before the queues were created.
     let listed = connection.ok("ListQueues", &json!({})).to_string();
     let exists = |queue: &&str| listed.contains(&format!("/{queue}\""));
     let tasks = json!({"SourceArn": format!("{QUEUE_ARNS}:q-dead")});
-    // A task that goes on after a restart moves messages while they are looked at.
+    // A task that continues after a restart moves messages while they are read.
     while exists(&"q-dead")
         && connection.ok("ListMessageMoveTasks", &tasks).to_string().contains("RUNNING")
     {}
@@ -266,8 +266,7 @@ fn page(connection: &mut Connection, queue: &str, after: &str) -> Vec<Value> {
     }
 }
 
-/// What has to hold between the rows of a database that nobody has open, each with a query that
-/// finds the rows for which it does not.
+/// The invariants between the rows of a closed database, each with a query for the rows that violate it.
 const INVARIANTS: [(&str, &str); 9] = [
     (
         "the file is sound",
@@ -331,7 +330,7 @@ const INVARIANTS: [(&str, &str); 9] = [
     ),
 ];
 
-/// What does not hold in the database of a data directory. The server has ended.
+/// Returns the violated invariants in the database of a stopped server.
 pub fn broken_invariants(data: &Path) -> Vec<String> {
     let file = File::open(data.join("squab.db")).unwrap();
     let mut broken = Vec::new();
@@ -345,7 +344,7 @@ pub fn broken_invariants(data: &Path) -> Vec<String> {
     broken
 }
 
-/// The names of messages that wait to be delivered by HTTP.
+/// Returns the names of messages with pending HTTP deliveries.
 pub fn outbox(data: &Path) -> HashSet<String> {
     let file = File::open(data.join("squab.db")).unwrap();
     let query = "SELECT message FROM deliveries JOIN publications ON publication = publications.id";

@@ -1,8 +1,8 @@
-//! Clients that work on a server until it goes away and write down what they asked for and what they
-//! were told; and the judgment whether what is there afterwards agrees with that.
+//! Clients that use a server until it ends and record their requests and responses, and the judgment
+//! whether the state afterwards agrees with the record.
 //!
-//! Every message has a name, which is the beginning of its body. A call that was begun and not
-//! answered, or answered with 5xx, may have happened or not. One that was answered has happened.
+//! Every message has a name, which is the start of its body. A call without a response, or with a 5xx
+//! response, may have taken effect or not. Every other call has taken effect.
 
 pub mod judgment;
 
@@ -21,7 +21,7 @@ pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
 const FIFO_TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t.fifo";
 /// Clients that work at the same time.
 pub const CLIENTS: usize = 8;
-/// Nobody waits for the end of it.
+/// A visibility timeout that no test waits for.
 const LONG_SECONDS: u32 = 6_000;
 /// Messages of each kind that a client leaves in the queues, roughly.
 const BACKLOG: usize = 20;
@@ -229,7 +229,7 @@ pub fn name_of(body: &str) -> String {
 pub fn group_and_number(name: &str) -> (String, usize) {
     let (client, number) = name.split_once('-').unwrap();
     let number: usize = number.parse().unwrap();
-    // A new group now and then: one whose message was kept by somebody who is gone stands still.
+    // A new group now and then: a group is blocked if a client that has ended holds its message.
     (format!("{client}-{}", number / 10 * 2 + number % 2), number)
 }
 
@@ -242,7 +242,7 @@ fn url(queue: &str) -> String {
     format!("http://localhost/000000000000/{queue}")
 }
 
-/// A number that whoever runs the tests may set.
+/// Returns a number that an environment variable sets.
 pub fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }

@@ -78,7 +78,7 @@ credentials.toml
 
 {{/*
 Decides the first key, once for each rendering: what was given, else what the Secret in the cluster
-has, else a new one. It is left in .Release, which all templates share and nobody stores.
+has, else a new one. It is left in .Release, which all templates share and which is not stored.
 */}}
 {{- define "squab.chooseKey" -}}
 {{- if not (hasKey .Release "squabKey") -}}

@@ -91,7 +91,7 @@ event, so what has come into being within the window is counted as a whole.
     severity: critical
   annotations:
     summary: {{ `{{ $value | humanize }} requests met {{ $labels.result }} in 10 minutes` | quote }}
-    description: The server could not do its work. A full or failing disk is the usual cause; the log tells.
+    description: The server could not do its work. A full or failing disk is the usual cause; see the log.
 - alert: SquabErrorRatio
   expr: |-
     sum by (namespace, job) (rate(squab_requests_total{ {{- .own }}, result!="ok"}[5m]))

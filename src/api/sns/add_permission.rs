@@ -4,12 +4,11 @@
 
 use super::shapes::require;
 use crate::api::prelude::*;
-use crate::domain::topic_policy;
+use crate::domain::policy::topic as of_topic;
 use crate::engine::topics;
 
 /// The input of AddPermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub label: Option<String>,
@@ -33,7 +32,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     let arn = topic.arn();
     cx.run(move |tx, caller| {
         topics::change_policy(tx, &caller.access, &topic, |policy| {
-            topic_policy::add_permission(policy, &arn, &label, &accounts, &actions)
+            of_topic::add_permission(policy, &arn, &label, &accounts, &actions)
         })
     })
     .await

@@ -21,7 +21,7 @@ pub struct Output {
     pub is_opted_out: bool,
 }
 
-/// Tells whether the owner of a phone number wants no messages.
+/// Returns whether the owner of a phone number has opted out of messages.
 pub async fn check_if_phone_number_is_opted_out(
     cx: &Context,
     input: Input,

@@ -9,8 +9,7 @@ use crate::domain::topic_attributes::parse_bool;
 use crate::engine::subscriptions;
 
 /// The input of ConfirmSubscription.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub token: Option<String>,
@@ -18,8 +17,7 @@ pub struct Input {
 }
 
 /// The output of ConfirmSubscription.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub subscription_arn: String,
 }

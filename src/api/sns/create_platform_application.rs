@@ -1,6 +1,6 @@
 //! CreatePlatformApplication.
 //!
-//! AWS: API_CreatePlatformApplication. Credentials are taken as they are: there is nobody to try them with.
+//! AWS: API_CreatePlatformApplication. Credentials are not verified: there is no push service to try them with.
 
 use super::shapes::require;
 use crate::api::prelude::*;
@@ -19,8 +19,7 @@ pub struct Input {
 }
 
 /// The output of CreatePlatformApplication.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub platform_application_arn: String,
 }

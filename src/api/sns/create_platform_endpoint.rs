@@ -8,8 +8,7 @@ use crate::domain::platform::EndpointAttributes;
 use crate::engine::platform;
 
 /// The input of CreatePlatformEndpoint.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub platform_application_arn: Option<String>,
     pub token: Option<String>,
@@ -18,8 +17,7 @@ pub struct Input {
 }
 
 /// The output of CreatePlatformEndpoint.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub endpoint_arn: String,
 }

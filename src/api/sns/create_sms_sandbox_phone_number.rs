@@ -10,8 +10,7 @@ use crate::domain::sms::{LANGUAGES, SANDBOX_NUMBER, is_sandbox_number};
 use crate::engine::sms;
 
 /// The input of CreateSMSSandboxPhoneNumber.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub phone_number: Option<String>,
     pub language_code: Option<String>,

@@ -12,8 +12,7 @@ use crate::domain::topic_attributes::asks_for_fifo;
 use crate::engine::topics;
 
 /// The input of CreateTopic.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -22,8 +21,7 @@ pub struct Input {
 }
 
 /// The output of CreateTopic.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub topic_arn: String,
 }
@@ -41,8 +39,9 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address =
         TopicAddress { account: cx.caller.account.clone(), region: cx.caller.region.clone(), name };
     let topic_arn = address.arn();
-    cx.run(move |tx, _| {
-        topics::create(tx, &address, &attributes, &tags, data_protection_policy.as_deref())
+    cx.run(move |tx, caller| {
+        let data_protection_policy = data_protection_policy.as_deref();
+        topics::create(tx, &caller.access, &address, &attributes, &tags, data_protection_policy)
     })
     .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.

@@ -7,8 +7,7 @@ use crate::api::prelude::*;
 use crate::engine::platform;
 
 /// The input of DeletePlatformApplication.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub platform_application_arn: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! What SNS calls its lists and maps in AWS Query, in XML and in JSON.
+//! The names of lists and maps of SNS in AWS Query, in XML and in JSON.
 //!
 //! Source: the service model of API version 2010-03-31. Lists are `Name.member.N`, maps are
 //! `Name.entry.N.key`, so only message attributes need a row.
 
 use crate::wire::dialect::{Collections, Dialect, Entry, Member};
 
-/// The habits of SNS.
+/// The conventions of SNS.
 pub static SNS: Dialect = Dialect {
     namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
     fault_namespace: "http://webservices.amazon.com/AWSFault/2005-15-09",

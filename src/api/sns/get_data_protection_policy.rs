@@ -7,20 +7,18 @@ use crate::api::prelude::*;
 use crate::engine::topics;
 
 /// The input of GetDataProtectionPolicy.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
 }
 
 /// The output of GetDataProtectionPolicy.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub data_protection_policy: String,
 }
 
-/// Tells the data protection policy of a topic, an empty text if it has none.
+/// Returns the data protection policy of a topic, which is empty if it has none.
 pub async fn get_data_protection_policy(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.topic("ResourceArn", &required(input.resource_arn, "resourceArn")?)?;
     let topic = cx.run(move |tx, caller| topics::find(tx, &caller.access, &address)).await?;

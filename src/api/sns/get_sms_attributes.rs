@@ -22,7 +22,7 @@ pub struct Output {
     pub attributes: IndexMap<String, String>,
 }
 
-/// Tells SMS settings of the caller's account: those that are asked for, or all.
+/// Returns the SMS settings of the caller's account: the requested ones, or all.
 pub async fn get_sms_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let mut attributes = cx.run(move |tx, caller| Ok(tx.sms_attributes(caller.place())?)).await?;
     attributes.entry("MonthlySpendLimit".to_owned()).or_insert_with(|| SPEND_LIMIT.to_owned());

@@ -5,18 +5,16 @@
 use crate::api::prelude::*;
 
 /// The input of GetSMSSandboxAccountStatus.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {}
 
 /// The output of GetSMSSandboxAccountStatus.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub is_in_sandbox: bool,
 }
 
-/// Tells whether the account may send to verified phone numbers only.
+/// Returns whether the account may send to verified phone numbers only.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_sms_sandbox_account_status(
     _cx: &Context,

@@ -2,26 +2,22 @@
 //!
 //! AWS: API_GetSubscriptionAttributes.
 
+use super::shapes::Attributes;
 use super::shapes::required;
 use crate::api::prelude::*;
 use crate::engine::subscriptions;
 
 /// The input of GetSubscriptionAttributes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub subscription_arn: Option<String>,
 }
 
-/// The output of GetSubscriptionAttributes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Output {
-    pub attributes: IndexMap<String, String>,
-}
-
-/// Tells the attributes of a subscription.
-pub async fn get_subscription_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
+/// Returns the attributes of a subscription.
+pub async fn get_subscription_attributes(
+    cx: &Context,
+    input: Input,
+) -> Result<Attributes, Refusal> {
     let arn = cx.subscription(&required(input.subscription_arn, "subscriptionArn")?)?;
     let arn = arn.ok_or_else(|| Refusal::not_found("Subscription"))?;
     let attributes = cx
@@ -30,5 +26,5 @@ pub async fn get_subscription_attributes(cx: &Context, input: Input) -> Result<O
             subscriptions::shown(tx, &subscription)
         })
         .await?;
-    Ok(Output { attributes })
+    Ok(Attributes { attributes })
 }

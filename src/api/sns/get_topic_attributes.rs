@@ -2,27 +2,20 @@
 //!
 //! AWS: API_GetTopicAttributes.
 
+use super::shapes::Attributes;
 use super::shapes::required;
 use crate::api::prelude::*;
 use crate::domain::timestamp::iso_8601;
 use crate::engine::topics;
 
 /// The input of GetTopicAttributes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
 }
 
-/// The output of GetTopicAttributes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Output {
-    pub attributes: IndexMap<String, String>,
-}
-
-/// Tells the attributes of a topic.
-pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
+/// Returns the attributes of a topic.
+pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Attributes, Refusal> {
     let address = cx.topic("TopicArn", &required(input.topic_arn, "topicArn")?)?;
     let topic = cx.run(move |tx, caller| topics::find(tx, &caller.access, &address)).await?;
     let mut attributes = topic.attributes.shown(&topic.address);
@@ -36,5 +29,5 @@ pub async fn get_topic_attributes(cx: &Context, input: Input) -> Result<Output, 
     if let Some(since) = topic.archive_since {
         attributes.insert("BeginningArchiveTime".to_owned(), iso_8601(since));
     }
-    Ok(Output { attributes })
+    Ok(Attributes { attributes })
 }

@@ -8,16 +8,14 @@ use crate::domain::limits::SNS_PAGE;
 use crate::engine::platform;
 
 /// The input of ListEndpointsByPlatformApplication.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub platform_application_arn: Option<String>,
     pub next_token: Option<String>,
 }
 
 /// The output of ListEndpointsByPlatformApplication.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub endpoints: Vec<Endpoint>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,8 +23,7 @@ pub struct Output {
 }
 
 /// An element of the list.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Endpoint {
     pub endpoint_arn: String,
     pub attributes: IndexMap<String, String>,

@@ -7,16 +7,14 @@ use crate::api::constraints::Constraints;
 use crate::api::prelude::*;
 
 /// The input of ListOriginationNumbers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub next_token: Option<String>,
     pub max_results: Option<i64>,
 }
 
 /// The output of ListOriginationNumbers.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub phone_numbers: Vec<String>,
     pub next_token: Option<String>,

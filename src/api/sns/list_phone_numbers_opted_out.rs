@@ -25,10 +25,9 @@ pub struct Output {
 /// Lists the phone numbers whose owners want no messages.
 pub async fn list_phone_numbers_opted_out(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
-    let place = (cx.caller.account.clone(), cx.caller.region.clone());
     let phone_numbers = cx
-        .run(move |tx, _| {
-            Ok(tx.opted_out_numbers_after((&place.0, &place.1), &after, SNS_PAGE + 1)?)
+        .run(move |tx, caller| {
+            Ok(tx.opted_out_numbers_after(caller.place(), &after, SNS_PAGE + 1)?)
         })
         .await?;
     let (phone_numbers, next_token) = page(phone_numbers, SNS_PAGE, String::clone);

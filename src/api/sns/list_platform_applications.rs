@@ -7,15 +7,13 @@ use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
 
 /// The input of ListPlatformApplications.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub next_token: Option<String>,
 }
 
 /// The output of ListPlatformApplications.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub platform_applications: Vec<PlatformApplication>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,8 +21,7 @@ pub struct Output {
 }
 
 /// An element of the list.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct PlatformApplication {
     pub platform_application_arn: String,
     pub attributes: IndexMap<String, String>,
@@ -38,11 +35,15 @@ pub async fn list_platform_applications(cx: &Context, input: Input) -> Result<Ou
         Some(after) => after.split_once('/').ok_or_else(bad_next_token)?,
     };
     let after = (after.0.to_owned(), after.1.to_owned());
-    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let applications = cx
-        .run(move |tx, _| {
+        .run(move |tx, caller| {
             let after = (after.0.as_str(), after.1.as_str());
-            Ok(tx.platform_applications_after(&account, &region, after, SNS_PAGE + 1)?)
+            Ok(tx.platform_applications_after(
+                &caller.account,
+                &caller.region,
+                after,
+                SNS_PAGE + 1,
+            )?)
         })
         .await?;
     let (applications, next_token) = page(applications, SNS_PAGE, |last| {

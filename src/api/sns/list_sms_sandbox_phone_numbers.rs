@@ -9,16 +9,14 @@ use crate::domain::limits::SNS_PAGE;
 use crate::store::SandboxNumber;
 
 /// The input of ListSMSSandboxPhoneNumbers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub next_token: Option<String>,
     pub max_results: Option<i64>,
 }
 
 /// The output of ListSMSSandboxPhoneNumbers.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub phone_numbers: Vec<PhoneNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,8 +24,7 @@ pub struct Output {
 }
 
 /// An element of the list.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct PhoneNumber {
     pub phone_number: String,
     pub status: &'static str,
@@ -47,9 +44,8 @@ pub async fn list_sms_sandbox_phone_numbers(cx: &Context, input: Input) -> Resul
     Constraints::default().range("maxResults", input.max_results, 1..=SNS_PAGE).check()?;
     let most = input.max_results.unwrap_or(SNS_PAGE);
     let after = read_next_token(input.next_token.as_deref())?.unwrap_or_default();
-    let place = (cx.caller.account.clone(), cx.caller.region.clone());
     let numbers = cx
-        .run(move |tx, _| Ok(tx.sandbox_numbers_after((&place.0, &place.1), &after, most + 1)?))
+        .run(move |tx, caller| Ok(tx.sandbox_numbers_after(caller.place(), &after, most + 1)?))
         .await?;
     let (numbers, next_token) = page(numbers, most, |last| last.phone_number.clone());
     Ok(Output { phone_numbers: numbers.into_iter().map(Into::into).collect(), next_token })

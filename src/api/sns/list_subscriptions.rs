@@ -8,15 +8,13 @@ use crate::domain::limits::SNS_PAGE;
 use crate::store::Subscription;
 
 /// The input of ListSubscriptions.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub next_token: Option<String>,
 }
 
 /// The output of ListSubscriptions and ListSubscriptionsByTopic.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub subscriptions: Vec<SubscriptionElement>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,10 +32,9 @@ impl Output {
 /// Lists the subscriptions of the caller's account and region.
 pub async fn list_subscriptions(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let after = read_number_token(input.next_token.as_deref())?;
-    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let subscriptions = cx
-        .run(move |tx, _| {
-            Ok(tx.subscriptions_of_account(&account, &region, after, SNS_PAGE + 1)?)
+        .run(move |tx, caller| {
+            Ok(tx.subscriptions_of_account(&caller.account, &caller.region, after, SNS_PAGE + 1)?)
         })
         .await?;
     Ok(Output::new(subscriptions))

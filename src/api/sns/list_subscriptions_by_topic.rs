@@ -8,8 +8,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::SNS_PAGE;
 
 /// The input of ListSubscriptionsByTopic.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub next_token: Option<String>,

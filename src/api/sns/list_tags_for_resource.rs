@@ -8,15 +8,13 @@ use crate::api::constraints::Constraints;
 use crate::api::prelude::*;
 
 /// The input of ListTagsForResource.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
 }
 
 /// The output of ListTagsForResource.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub tags: Vec<Tag>,
 }

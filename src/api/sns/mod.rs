@@ -1,6 +1,6 @@
 //! The operations of SNS, one file each, a batch form beside its single form.
 //!
-//! Deviations from AWS are told where they are made.
+//! Deviations from AWS are documented where they occur.
 
 pub mod add_permission;
 pub mod check_if_phone_number_is_opted_out;

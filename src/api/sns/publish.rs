@@ -18,7 +18,6 @@ use crate::engine::publish::{
     Draft, Outcome, Receipt, Request, Signed, publish as publish_to_topic,
 };
 use crate::engine::{platform, sms};
-use crate::store::Txn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,16 +38,14 @@ pub struct Input {
 }
 
 /// The input of PublishBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub topic_arn: Option<String>,
     pub publish_batch_request_entries: Option<Vec<Input>>,
 }
 
 /// What became of a message: the output of Publish, and with its Id an entry of a batch.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -106,7 +103,7 @@ pub async fn publish(cx: &Context, mut input: Input) -> Result<Output, Refusal> 
 // Rule (PublishBatch): a malformed attribute, an empty message or a bad subject of one entry refuses the request.
 // Source: inferred, the service model has ParameterValueInvalid among the errors of the request and other mistakes are
 //   recorded to refuse it
-// Test: tests/scenarios/publishing.txt#Batches
+// Test: tests/scenarios/publishing.txt#Batches: errors of one entry that reject the whole batch
 pub async fn publish_batch(cx: &Context, input: BatchInput) -> Result<BatchOutput, Refusal> {
     let constraints = Constraints::default()
         .present("topicArn", input.topic_arn.is_some())
@@ -191,7 +188,7 @@ impl Target {
 /// Checks the texts of a message for many; a single receiver needs no default.
 // Rule (Publish, PublishBatch): a MessageStructure other than `json` means nothing, and the message is taken as it is.
 // Source: reported, aws/aws-sdk-php#1885
-// Test: tests/scenarios/publishing.txt#A structure has a text for each protocol
+// Test: tests/scenarios/publishing.txt#A structured message has a text per protocol
 // Rule (Publish, PublishBatch): with MessageStructure `json` the message is a JSON object whose `default` is a string.
 // Source: recorded
 // Test: tests/recorded/sns.jsonl#sns-publish-structure-json-missing-default-key, tests/recorded/sns.jsonl#sns-publish-structure-json-invalid-json, tests/recorded/sns.jsonl#sns-publish-structure-json-key-is-not-string

@@ -7,8 +7,7 @@ use super::shapes::require;
 use crate::api::prelude::*;
 
 /// The input of PutDataProtectionPolicy.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub data_protection_policy: Option<String>,

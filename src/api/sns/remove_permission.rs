@@ -4,12 +4,11 @@
 
 use super::shapes::require;
 use crate::api::prelude::*;
-use crate::domain::topic_policy;
+use crate::domain::policy::topic as of_topic;
 use crate::engine::topics;
 
 /// The input of RemovePermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub label: Option<String>,
@@ -22,7 +21,7 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     let label = input.label.unwrap_or_default();
     cx.run(move |tx, caller| {
         topics::change_policy(tx, &caller.access, &topic, |policy| {
-            topic_policy::remove_permission(policy, &label)
+            of_topic::remove_permission(policy, &label)
         })
     })
     .await

@@ -7,8 +7,7 @@ use crate::api::prelude::*;
 use crate::engine::subscriptions;
 
 /// The input of SetSubscriptionAttributes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub subscription_arn: Option<String>,
     pub attribute_name: Option<String>,

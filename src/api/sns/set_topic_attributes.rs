@@ -7,8 +7,7 @@ use crate::api::prelude::*;
 use crate::engine::topics;
 
 /// The input of SetTopicAttributes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub attribute_name: Option<String>,

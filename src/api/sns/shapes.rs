@@ -3,6 +3,7 @@
 use crate::api::constraints::Constraints;
 use crate::api::prelude::*;
 use crate::domain::Kind;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{RESOURCE_ARN_LENGTH, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS};
 use crate::domain::platform::{ApplicationAddress, EndpointAddress};
 use crate::domain::sns_endpoint::without_password;
@@ -11,7 +12,7 @@ use crate::store::{Subscription, SubscriptionState};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Refuses members that must be there and are not, all in one sentence. Names as in the model, but
+/// Refuses missing members that are required, all in one sentence. Names as in the model, but
 /// with a lower-case first letter.
 ///
 /// Refused with ValidationError.
@@ -21,7 +22,7 @@ pub fn require<const N: usize>(members: [(&str, bool); N]) -> Result<(), Refusal
         .check()
 }
 
-/// A member that must be there.
+/// Returns a required member.
 pub fn required<T>(member: Option<T>, name: &str) -> Result<T, Refusal> {
     require([(name, member.is_some())])?;
     member.ok_or_else(|| Refusal::new(Kind::ValidationError, name.to_owned()))
@@ -66,14 +67,20 @@ impl Context {
     }
 
     fn region_of<'a>(&'a self, arn: &'a str) -> &'a str {
-        match arn.split(':').nth(3) {
-            Some(region) if !self.caller.is_signed() => region,
+        match Arn::parse(arn) {
+            Some(arn) if !self.caller.is_signed() => arn.region,
             _ => &self.caller.region,
         }
     }
 }
 
-/// A map of attributes that must be there. An empty map is sent as nothing at all.
+/// The output of the operations that read attributes.
+#[apply(output)]
+pub struct Attributes {
+    pub attributes: IndexMap<String, String>,
+}
+
+/// Refuses a missing map of attributes. Clients send an empty map as a missing one.
 pub fn check_attributes(attributes: &IndexMap<String, String>) -> Result<(), Refusal> {
     require([("attributes", !attributes.is_empty())])
 }
@@ -137,8 +144,7 @@ pub fn check_number_of_tags(count: usize) -> Result<(), Refusal> {
 }
 
 /// An element of ListSubscriptions and ListSubscriptionsByTopic.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct SubscriptionElement {
     pub subscription_arn: String,
     pub owner: String,
@@ -171,7 +177,7 @@ fn next_token(last: impl std::fmt::Display) -> String {
     STANDARD.encode(last.to_string())
 }
 
-/// Reads a NextToken; the empty one begins anew.
+/// Reads a NextToken. An empty one stands for the first page.
 ///
 /// Refused with InvalidParameter.
 pub fn read_next_token(token: Option<&str>) -> Result<Option<String>, Refusal> {
@@ -180,7 +186,7 @@ pub fn read_next_token(token: Option<&str>) -> Result<Option<String>, Refusal> {
     text.map(Some).ok_or_else(bad_next_token)
 }
 
-/// Reads a NextToken that stands for a number; 0 begins anew.
+/// Reads a NextToken that contains a number. 0 stands for the first page.
 pub fn read_number_token(token: Option<&str>) -> Result<i64, Refusal> {
     match read_next_token(token)? {
         None => Ok(0),
@@ -188,7 +194,7 @@ pub fn read_number_token(token: Option<&str>) -> Result<i64, Refusal> {
     }
 }
 
-/// What is said of a NextToken that was never given.
+/// Returns the refusal of a NextToken that no page has returned.
 pub fn bad_next_token() -> Refusal {
     Refusal::invalid_parameter_because("NextToken", "invalid token")
 }

@@ -9,8 +9,7 @@ use crate::engine::subscriptions::{self, Request};
 use crate::store::SubscriptionState;
 
 /// The input of Subscribe.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub topic_arn: Option<String>,
     pub protocol: Option<String>,
@@ -20,8 +19,7 @@ pub struct Input {
 }
 
 /// The output of Subscribe.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub subscription_arn: String,
 }

@@ -9,11 +9,9 @@ use crate::domain::Kind;
 use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
 use crate::engine::topics;
-use crate::store::Txn;
 
 /// The input of TagResource.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub tags: Option<Vec<Tag>>,

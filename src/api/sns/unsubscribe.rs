@@ -6,8 +6,7 @@ use crate::api::prelude::*;
 use crate::engine::subscriptions;
 
 /// The input of Unsubscribe.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub subscription_arn: Option<String>,
 }

@@ -9,8 +9,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::TAG_KEY_LENGTH;
 
 /// The input of UntagResource.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub resource_arn: Option<String>,
     pub tag_keys: Option<Vec<String>>,

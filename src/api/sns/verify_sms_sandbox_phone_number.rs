@@ -9,8 +9,7 @@ use crate::api::prelude::*;
 use crate::engine::sms;
 
 /// The input of VerifySMSSandboxPhoneNumber.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub phone_number: Option<String>,
     pub one_time_password: Option<String>,

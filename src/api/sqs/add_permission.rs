@@ -4,13 +4,11 @@
 
 use crate::api::prelude::*;
 use crate::api::required;
-use crate::domain::policy::{self, Policy};
-use crate::store::{Queue, Txn};
+use crate::domain::policy::{Policy, queue as of_queue};
 use std::sync::Arc;
 
 /// The input of AddPermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,
@@ -29,7 +27,7 @@ pub async fn add_permission(cx: &Context, input: Input) -> Result<(), Refusal> {
     cx.on_queue(address, move |tx, queue| {
         let arn = queue.address.arn();
         change_policy(tx, queue, |policy| {
-            policy::add_permission(policy, &arn, &label, &accounts, &actions).map(Some)
+            of_queue::add_permission(policy, &arn, &label, &accounts, &actions).map(Some)
         })
     })
     .await

@@ -8,15 +8,13 @@ use crate::api::required;
 use crate::engine::move_tasks::cancel;
 
 /// The input of CancelMessageMoveTask.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub task_handle: Option<String>,
 }
 
 /// The output of CancelMessageMoveTask.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub approximate_number_of_messages_moved: i64,
 }

@@ -8,11 +8,9 @@ use crate::api::prelude::*;
 use crate::api::required;
 use crate::domain::limits::VISIBILITY_TIMEOUT;
 use crate::engine::visibility;
-use crate::store::{Queue, Txn};
 
 /// The input of ChangeMessageVisibility, and but for the QueueUrl an entry of a batch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Change {
     pub queue_url: Option<String>,
     pub id: Option<String>,
@@ -21,8 +19,7 @@ pub struct Change {
 }
 
 /// The input of ChangeMessageVisibilityBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<Change>>,
@@ -76,6 +73,6 @@ fn change(tx: &mut Txn<'_>, queue: &Queue, change: &Change, timeout: i64) -> Res
         let reason = "Must be between 0 and 43200, if provided.";
         return Err(Refusal::invalid_value(timeout, "VisibilityTimeout", reason));
     }
-    let receipt = receipt_for(queue, handle)?;
+    let receipt = receipt_for(tx, queue, handle)?;
     visibility::change_visibility(tx, queue, receipt, handle, timeout)
 }

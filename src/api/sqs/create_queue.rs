@@ -10,8 +10,7 @@ use crate::domain::tags;
 use crate::engine::queues;
 
 /// The input of CreateQueue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_name: Option<String>,
     pub attributes: Option<IndexMap<String, String>>,
@@ -22,8 +21,7 @@ pub struct Input {
 }
 
 /// The output of CreateQueue.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub queue_url: String,
 }
@@ -52,6 +50,9 @@ pub async fn create_queue(cx: &Context, input: Input) -> Result<Output, Refusal>
     let address = cx.queue_named(name);
     let url = cx.queue_url(&address);
     let cool_down = cx.cool_downs.recreate;
-    cx.run(move |tx, _| queues::create(tx, &address, &attributes, &tags, cool_down)).await?;
+    cx.run(move |tx, caller| {
+        queues::create(tx, &caller.access, &address, &attributes, &tags, cool_down)
+    })
+    .await?;
     Ok(Output { queue_url: url })
 }

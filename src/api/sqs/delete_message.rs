@@ -7,11 +7,9 @@ use crate::api::batch::{self, Form, SuccessfulEntry};
 use crate::api::prelude::*;
 use crate::api::required;
 use crate::engine::delete;
-use crate::store::{Queue, Txn};
 
 /// The input of DeleteMessage, and but for the QueueUrl an entry of a batch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Deletion {
     pub queue_url: Option<String>,
     pub id: Option<String>,
@@ -19,8 +17,7 @@ pub struct Deletion {
 }
 
 /// The input of DeleteMessageBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<Deletion>>,
@@ -56,6 +53,6 @@ pub async fn delete_message_batch(
 
 fn delete(tx: &mut Txn<'_>, queue: &Queue, deletion: &Deletion) -> Result<(), Refusal> {
     let handle = deletion.receipt_handle.as_deref().unwrap_or_default();
-    let receipt = receipt_for(queue, handle)?;
+    let receipt = receipt_for(tx, queue, handle)?;
     delete::delete(tx, queue, receipt, handle)
 }

@@ -6,8 +6,7 @@ use crate::api::prelude::*;
 use crate::engine::queues;
 
 /// The input of DeleteQueue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
 }

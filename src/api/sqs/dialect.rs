@@ -1,4 +1,4 @@
-//! What SQS calls its lists and maps in AWS Query, in XML and in JSON.
+//! The names of lists and maps of SQS in AWS Query, in XML and in JSON.
 //!
 //! Source: the service model of API version 2012-11-05 from when it described AWS Query
 //! (`locationName` of its shapes), for all 23 operations. Members that are no list or map have
@@ -9,7 +9,7 @@ use crate::wire::dialect::{Collections, Dialect, Entry, Member};
 const ATTRIBUTE: Entry = Entry { key: "Name", value: "Value" };
 const TAG: Entry = Entry { key: "Key", value: "Value" };
 
-/// The habits of SQS.
+/// The conventions of SQS.
 pub static SQS: Dialect = Dialect {
     namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
     fault_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",

@@ -7,16 +7,14 @@ use crate::engine::queues;
 use std::sync::Arc;
 
 /// The input of GetQueueAttributes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub attribute_names: Option<Vec<String>>,
 }
 
 /// The output of GetQueueAttributes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub attributes: IndexMap<&'static str, String>,

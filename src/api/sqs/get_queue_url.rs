@@ -7,8 +7,7 @@ use crate::api::required;
 use crate::engine::queues;
 
 /// The input of GetQueueUrl.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_name: Option<String>,
     #[serde(rename = "QueueOwnerAWSAccountId")]
@@ -16,13 +15,12 @@ pub struct Input {
 }
 
 /// The output of GetQueueUrl.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub queue_url: String,
 }
 
-/// Tells the URL of a queue.
+/// Returns the URL of a queue.
 pub async fn get_queue_url(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let mut address = cx.queue_named(required(input.queue_name.as_deref(), "QueueName")?);
     if let Some(owner) = input.queue_owner_aws_account_id.filter(|owner| !owner.is_empty()) {

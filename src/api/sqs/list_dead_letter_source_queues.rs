@@ -9,8 +9,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::LIST_RESULTS;
 
 /// The input of ListDeadLetterSourceQueues.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub next_token: Option<String>,
@@ -18,8 +17,7 @@ pub struct Input {
 }
 
 /// The output of ListDeadLetterSourceQueues.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(rename = "queueUrls")]
     pub queue_urls: Vec<String>,
@@ -30,7 +28,7 @@ pub struct Output {
 /// Lists the queues whose redrive policy names this one.
 pub async fn list_dead_letter_source_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue(input.queue_url.as_deref())?;
-    let asked = max_results(input.max_results, LIST_RESULTS)?;
+    let asked = max_results(input.max_results, &LIST_RESULTS)?;
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let sources = cx

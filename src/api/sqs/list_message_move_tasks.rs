@@ -12,24 +12,21 @@ use crate::engine::queues;
 use crate::store::{MoveTask, MoveTaskStatus};
 
 /// The input of ListMessageMoveTasks.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub source_arn: Option<String>,
     pub max_results: Option<i64>,
 }
 
 /// The output of ListMessageMoveTasks.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<Entry>,
 }
 
 /// A task. Only one that is running shows its handle.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_handle: Option<String>,
@@ -50,7 +47,7 @@ pub struct Entry {
 /// Lists the tasks of a source, newest first.
 pub async fn list_message_move_tasks(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let source = owned(cx, required(input.source_arn.as_deref(), "SourceArn")?, "SourceArn")?;
-    let limit = max_results(input.max_results, MOVE_TASK_RESULTS)?.unwrap_or(1);
+    let limit = max_results(input.max_results, &MOVE_TASK_RESULTS)?.unwrap_or(1);
     let tasks = cx
         .run(move |tx, caller| {
             queues::look(tx, &caller.access, &source)?.ok_or_else(|| not_found("SourceArn"))?;

@@ -5,15 +5,13 @@
 use crate::api::prelude::*;
 
 /// The input of ListQueueTags.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
 }
 
 /// The output of ListQueueTags.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub tags: IndexMap<String, String>,

@@ -8,8 +8,7 @@ use crate::api::prelude::*;
 use crate::domain::limits::LIST_RESULTS;
 
 /// The input of ListQueues.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_name_prefix: Option<String>,
     pub next_token: Option<String>,
@@ -17,8 +16,7 @@ pub struct Input {
 }
 
 /// The output of ListQueues.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queue_urls: Vec<String>,
@@ -28,13 +26,14 @@ pub struct Output {
 
 /// Lists the caller's queues. There is a token for more only if MaxResults was given.
 pub async fn list_queues(cx: &Context, input: Input) -> Result<Output, Refusal> {
-    let asked = max_results(input.max_results, LIST_RESULTS)?;
+    let asked = max_results(input.max_results, &LIST_RESULTS)?;
     let limit = asked.unwrap_or(*LIST_RESULTS.end());
     let after = page_after(input.next_token.as_deref())?;
     let prefix = input.queue_name_prefix.unwrap_or_default();
-    let (account, region) = (cx.caller.account.clone(), cx.caller.region.clone());
     let names = cx
-        .run(move |tx, _| Ok(tx.queue_names(&account, &region, &prefix, &after, limit + 1)?))
+        .run(move |tx, caller| {
+            Ok(tx.queue_names(&caller.account, &caller.region, &prefix, &after, limit + 1)?)
+        })
         .await?;
     let (names, next_token) = page(names, limit, |last| next_token(last));
     let next_token = next_token.filter(|_| asked.is_some());

@@ -1,6 +1,6 @@
 //! The operations of SQS, one file each, a batch form beside its single form.
 //!
-//! Deviations from AWS are told where they are made.
+//! Deviations from AWS are documented where they occur.
 
 pub mod add_permission;
 pub mod cancel_message_move_task;

@@ -7,8 +7,7 @@ use crate::api::prelude::*;
 use crate::engine::queues;
 
 /// The input of PurgeQueue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
 }

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_ReceiveMessage.
 
-use super::shapes::MessageAttributeValue;
+use super::shapes::{MessageAttributeValue, in_range};
 use crate::api::prelude::*;
 use crate::domain::limits::{Limits, RECEIVED_MESSAGES, UNLIMITED_RECEIVE, VISIBILITY_TIMEOUT};
 use crate::domain::message_attributes::{self, NameFilter, md5, md5_of_body, md5_of_encoded};
@@ -14,8 +14,7 @@ use crate::wire::longest_encoded;
 use std::collections::BTreeMap;
 
 /// The input of ReceiveMessage.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub attribute_names: Option<Vec<String>>,
@@ -28,16 +27,14 @@ pub struct Input {
 }
 
 /// The output of ReceiveMessage.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
 }
 
-/// A received message. Maps that nobody asked for, or that would be empty, are left out.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+/// A received message. Empty maps, and maps that were not requested, are left out.
+#[apply(output)]
 pub struct Message {
     pub message_id: String,
     pub receipt_handle: String,
@@ -107,34 +104,24 @@ fn most_messages(cx: &Context, given: Option<i64>) -> Option<i64> {
 }
 
 fn check(input: &Input, limits: Limits, limited: bool) -> Result<(), Refusal> {
-    if let Some(max) = input.max_number_of_messages
-        && limited
-        && !RECEIVED_MESSAGES.contains(&max)
-    {
+    if limited {
         let reason = "Must be between 1 and 10, if provided.";
-        return Err(Refusal::invalid_value(max, "MaxNumberOfMessages", reason));
+        in_range(input.max_number_of_messages, &RECEIVED_MESSAGES, "MaxNumberOfMessages", reason)?;
     }
-    if let Some(seconds) = input.wait_time_seconds
-        && !limits.wait_time_seconds().contains(&seconds)
-    {
-        let reason = "Must be >= 0 and <= 20, if provided.";
-        return Err(Refusal::invalid_value(seconds, "WaitTimeSeconds", reason));
-    }
-    if let Some(seconds) = input.visibility_timeout
-        && !VISIBILITY_TIMEOUT.contains(&seconds)
-    {
-        let reason = "Must be >= 0 and <= 43200, if provided.";
-        return Err(Refusal::invalid_value(seconds, "VisibilityTimeout", reason));
-    }
+    let (waits, hides) = (input.wait_time_seconds, input.visibility_timeout);
+    let reason = "Must be >= 0 and <= 20, if provided.";
+    in_range(waits, &limits.wait_time_seconds(), "WaitTimeSeconds", reason)?;
+    let reason = "Must be >= 0 and <= 43200, if provided.";
+    in_range(hides, &VISIBILITY_TIMEOUT, "VisibilityTimeout", reason)?;
     match &input.receive_request_attempt_id {
         Some(id) => fifo::check_receive_request_attempt_id(id),
         None => Ok(()),
     }
 }
 
-/// Bytes that a message takes of an answer at most, in whichever protocol.
+/// Returns an upper bound of the bytes of a message in an answer of any protocol.
 pub fn weigh(content: &Content) -> usize {
-    // Names of elements, and what has a length that can be told: ids, sums, times, the group.
+    // Names of elements, and members of bounded length: ids, digests, times, the group.
     const REST: usize = 2 * 1024;
     // Names of elements around ten attributes.
     const AROUND_ATTRIBUTES: usize = 1_280;
@@ -218,7 +205,7 @@ fn shape(delivery: Delivery, asked: &SystemAttributes, filter: &NameFilter) -> M
         };
     Message {
         message_id: delivery.message.id.to_string(),
-        receipt_handle: delivery.receipt.handle(),
+        receipt_handle: delivery.handle,
         md5_of_body: md5_of_body(&delivery.content.body),
         body: delivery.content.body,
         attributes,
@@ -248,7 +235,7 @@ mod tests {
     use super::*;
     use crate::api::sqs::dialect::SQS;
     use crate::domain::message_attributes::{AttributeValue, MessageAttribute, encode};
-    use crate::domain::receipt::Receipt;
+    use crate::domain::receipt::{HANDLE_LENGTH, Receipt};
     use crate::runtime::clock::ManualClock;
     use crate::store::Place;
     use crate::wire::{json, xml};
@@ -275,6 +262,7 @@ mod tests {
             |(body, attributes, trace_header, deduplication_id, group)| Delivery {
                 former_turn: 0,
                 receipt: Receipt { queue: i64::MAX, sequence: i64::MAX, receive: i64::MAX },
+                handle: "A".repeat(HANDLE_LENGTH),
                 message: crate::store::Message {
                     sequence: i64::MAX,
                     place: Place::InFlight,

@@ -5,11 +5,10 @@
 use super::add_permission::change_policy;
 use crate::api::prelude::*;
 use crate::api::required;
-use crate::domain::policy;
+use crate::domain::policy::queue as of_queue;
 
 /// The input of RemovePermission.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub label: Option<String>,
@@ -21,7 +20,7 @@ pub async fn remove_permission(cx: &Context, input: Input) -> Result<(), Refusal
     required(input.label.as_deref(), "Label")?;
     let label = input.label.unwrap_or_default();
     cx.on_queue(address, move |tx, queue| {
-        change_policy(tx, queue, |policy| policy::remove_permission(policy, &label))
+        change_policy(tx, queue, |policy| of_queue::remove_permission(policy, &label))
     })
     .await
 }

@@ -2,7 +2,7 @@
 //!
 //! AWS: API_SendMessage, API_SendMessageBatch.
 
-use super::shapes::MessageAttributeValue;
+use super::shapes::{MessageAttributeValue, in_range};
 use crate::api::batch::{self, Form};
 use crate::api::prelude::*;
 use crate::api::required;
@@ -14,12 +14,11 @@ use crate::domain::message_attributes::{
 use crate::domain::queue_attributes::QueueAttributes;
 use crate::domain::{Kind, fifo, message_body};
 use crate::engine::send::{Outgoing, Sent, send};
-use crate::store::{Content, Queue, Txn};
+use crate::store::Content;
 use std::collections::BTreeMap;
 
 /// A message to send: the input of SendMessage, and but for the QueueUrl an entry of a batch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Message {
     pub queue_url: Option<String>,
     pub id: Option<String>,
@@ -32,14 +31,13 @@ pub struct Message {
 }
 
 /// The input of SendMessageBatch.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct BatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<Message>>,
 }
 
-/// What became of a message: the output of SendMessage, and with its Id an entry of a batch.
+/// A message that was sent: the output of SendMessage, and with its Id an entry of a batch.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Output {
@@ -82,12 +80,12 @@ pub async fn send_message(cx: &Context, input: Message) -> Result<Output, Refusa
 
 // Rule (SendMessageBatch): an entry that has a bad attribute fails by itself.
 // Source: inferred, an entry that is too long does
-// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails separately
 //
 // Rule (SendMessageBatch): an entry that is too long fails by itself; on a FIFO queue one entry without a
 //   group or a deduplication id refuses the request.
 // Source: recorded
-// Test: tests/scenarios/batches.txt#Each entry succeeds or fails by itself, tests/scenarios/batches.txt#A FIFO batch goes in order
+// Test: tests/scenarios/batches.txt#Each entry succeeds or fails separately, tests/scenarios/batches.txt#A FIFO batch keeps its order
 //
 /// Sends up to ten messages; each succeeds or fails by itself, unless a required member is missing: one entry
 /// without its Id, body, or the ids that a FIFO queue requires refuses all of them.
@@ -166,15 +164,8 @@ impl Prepared {
     fn new(cx: &Context, message: Message) -> Result<Self, Refusal> {
         message_body::check(message.message_body.as_deref())?;
         let body = message.message_body.unwrap_or_default();
-        if let Some(seconds) = message.delay_seconds
-            && !DELAY_SECONDS.contains(&seconds)
-        {
-            return Err(Refusal::invalid_value(
-                seconds,
-                "DelaySeconds",
-                "DelaySeconds must be >= 0 and <= 900.",
-            ));
-        }
+        let reason = "DelaySeconds must be >= 0 and <= 900.";
+        in_range(message.delay_seconds, &DELAY_SECONDS, "DelaySeconds", reason)?;
         if let Some(group) = &message.message_group_id {
             fifo::check_message_group_id(group)?;
         }
@@ -218,7 +209,7 @@ impl Prepared {
         })
     }
 
-    /// What a FIFO queue must be told of a message.
+    /// Checks the ids that a message to a FIFO queue needs.
     fn check_ids(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         if !queue.fifo {
             return Ok(());
@@ -236,7 +227,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// What the queue has no use for, because it is of the other type.
+    /// Refuses parameters that only the other type of queue takes.
     fn check_type(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         match (&self.explicit_deduplication_id, self.outgoing.delay_seconds) {
             (Some(id), _) if !queue.fifo => {
@@ -254,7 +245,7 @@ impl Prepared {
         message_body::check_size(self.size, maximum, in_batch)
     }
 
-    /// What concerns one entry of a batch alone.
+    /// Checks what concerns one entry of a batch alone.
     fn check_in_batch(&self, queue: &QueueAttributes) -> Result<(), Refusal> {
         self.check_type(queue).map_err(|_| fifo::not_for_this_type_in_batch())?;
         self.check_size(queue, true)

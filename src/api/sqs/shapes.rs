@@ -4,10 +4,10 @@ use crate::api::prelude::*;
 use crate::domain::Kind;
 use crate::domain::message_attributes::{AttributeValue, Given, MessageAttribute};
 use crate::domain::receipt::Receipt;
-use crate::store::Queue;
 use crate::wire::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::ops::RangeInclusive;
 
 /// MessageAttributeValue, and MessageSystemAttributeValue, which has the same members.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -51,21 +51,14 @@ impl From<MessageAttribute> for MessageAttributeValue {
     }
 }
 
-/// Reads a receipt handle that was issued for this queue.
-pub fn receipt_for(queue: &Queue, handle: &str) -> Result<Receipt, Refusal> {
-    let receipt = Receipt::parse(handle).ok_or_else(|| {
-        Refusal::new(
-            Kind::ReceiptHandleIsInvalid,
-            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
-        )
-    })?;
-    if receipt.queue != queue.id {
-        return Err(Refusal::new(
-            Kind::ReceiptHandleIsInvalid,
-            format!("The receipt handle \"{handle}\" is not valid for this queue."),
-        ));
-    }
-    Ok(receipt)
+/// Reads a receipt handle that was issued for this queue. Refused with ReceiptHandleIsInvalid.
+pub fn receipt_for(tx: &mut Txn<'_>, queue: &Queue, handle: &str) -> Result<Receipt, Refusal> {
+    let reason = match tx.receipt_key()?.and_then(|key| key.open(handle)) {
+        Some(receipt) if receipt.queue == queue.id => return Ok(receipt),
+        Some(_) => format!("The receipt handle \"{handle}\" is not valid for this queue."),
+        None => format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
+    };
+    Err(Refusal::new(Kind::ReceiptHandleIsInvalid, reason))
 }
 
 /// The page after a NextToken: the name after which it begins.
@@ -85,17 +78,24 @@ pub fn next_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)
 }
 
-/// MaxResults, which must be within the limits of lists.
+/// Returns a number, which must be in a range if it is given.
+pub fn in_range(
+    given: Option<i64>,
+    range: &RangeInclusive<i64>,
+    parameter: &str,
+    reason: &str,
+) -> Result<Option<i64>, Refusal> {
+    match given.filter(|number| !range.contains(number)) {
+        Some(number) => Err(Refusal::invalid_value(number, parameter, reason)),
+        None => Ok(given),
+    }
+}
+
+/// Returns MaxResults, which must be within the limits of lists.
 pub fn max_results(
     given: Option<i64>,
-    limits: std::ops::RangeInclusive<i64>,
+    limits: &RangeInclusive<i64>,
 ) -> Result<Option<i64>, Refusal> {
-    match given {
-        Some(number) if !limits.contains(&number) => Err(Refusal::invalid_value(
-            number,
-            "MaxResults",
-            &format!("Must be between {} and {}, if provided.", limits.start(), limits.end()),
-        )),
-        given => Ok(given),
-    }
+    let reason = format!("Must be between {} and {}, if provided.", limits.start(), limits.end());
+    in_range(given, limits, "MaxResults", &reason)
 }

@@ -2,6 +2,7 @@
 //!
 //! AWS: API_StartMessageMoveTask.
 
+use super::shapes::in_range;
 use crate::api::prelude::*;
 use crate::api::required;
 use crate::domain::address::QueueAddress;
@@ -14,8 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
 /// The input of StartMessageMoveTask.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub source_arn: Option<String>,
     pub destination_arn: Option<String>,
@@ -23,8 +23,7 @@ pub struct Input {
 }
 
 /// The output of StartMessageMoveTask.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub task_handle: String,
 }
@@ -32,12 +31,12 @@ pub struct Output {
 /// Begins to move the messages of a dead-letter queue.
 pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let source_arn = required(input.source_arn.as_deref(), "SourceArn")?;
-    if let Some(rate) = input.max_number_of_messages_per_second
-        && !MOVE_TASK_RATE.contains(&rate)
-    {
-        let reason = "Must be between 1 and 500, if provided.";
-        return Err(Refusal::invalid_value(rate, "MaxNumberOfMessagesPerSecond", reason));
-    }
+    let max_per_second = in_range(
+        input.max_number_of_messages_per_second,
+        &MOVE_TASK_RATE,
+        "MaxNumberOfMessagesPerSecond",
+        "Must be between 1 and 500, if provided.",
+    )?;
     let asked = Start {
         access: cx.caller.access.clone(),
         source: owned(cx, source_arn, "SourceArn")?,
@@ -45,7 +44,7 @@ pub async fn start_message_move_task(cx: &Context, input: Input) -> Result<Outpu
             None => None,
             Some(arn) => Some(owned(cx, arn, "DestinationArn")?),
         },
-        max_per_second: input.max_number_of_messages_per_second,
+        max_per_second,
     };
     let task = cx.run(move |tx, _| start(tx, &asked)).await?;
     Ok(Output { task_handle: TaskHandle::of(&task).encode() })

@@ -6,8 +6,7 @@ use crate::api::prelude::*;
 use crate::domain::tags;
 
 /// The input of TagQueue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub queue_url: Option<String>,
     pub tags: Option<IndexMap<String, String>>,

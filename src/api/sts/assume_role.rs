@@ -10,6 +10,7 @@ use crate::api::prelude::*;
 use crate::auth::Principal;
 use crate::domain::Kind;
 use crate::domain::address::is_account;
+use crate::domain::arn::Arn;
 use crate::domain::limits::{
     ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS,
 };
@@ -26,8 +27,7 @@ const CONTEXTS: usize = 5;
 const ARN_LENGTH: RangeInclusive<usize> = 20..=2_048;
 
 /// The input of AssumeRole.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub role_arn: Option<String>,
     pub role_session_name: Option<String>,
@@ -44,8 +44,7 @@ pub struct Input {
 }
 
 /// ProvidedContext
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct ProvidedContext {
     pub provider_arn: Option<String>,
     pub context_assertion: Option<String>,
@@ -58,16 +57,14 @@ pub struct PolicyDescriptor {
 }
 
 /// A tag of a session.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Tag {
     pub key: Option<String>,
     pub value: Option<String>,
 }
 
 /// The output of AssumeRole.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub credentials: Credentials,
     pub assumed_role_user: AssumedRoleUser,
@@ -79,14 +76,13 @@ pub struct Output {
 }
 
 /// Who the caller now is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct AssumedRoleUser {
     pub assumed_role_id: String,
     pub arn: String,
 }
 
-// Rule (AssumeRole): a caller whom no trust policy allows to assume a role is refused with AccessDenied, status 403.
+// Rule (AssumeRole): a caller that no trust policy allows to assume a role is refused with AccessDenied, status 403.
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html
 // Test: tests/isolation.rs::a_role_is_assumed_by_its_own_account
 //
@@ -175,8 +171,9 @@ fn check_lists(constraints: Constraints, input: &Input) -> Constraints {
 
 /// Account and name of the role that an ARN names; the path before the name is no part of it.
 fn role(arn: &str) -> Option<(&str, &str)> {
-    let parts: Vec<_> = arn.splitn(6, ':').collect();
-    let ["arn", _, "iam", "", account, resource] = parts[..] else { return None };
+    let Arn { service: "iam", region: "", account, resource, .. } = Arn::parse(arn)? else {
+        return None;
+    };
     let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
     let fits = is_account(account) && (1..=64).contains(&name.len()) && has_only(name, "+=,.@-");
     fits.then_some((account, name))

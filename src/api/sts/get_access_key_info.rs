@@ -7,20 +7,18 @@ use crate::api::prelude::*;
 use crate::auth::credentials::ACCESS_KEY_ID_LENGTH;
 
 /// The input of GetAccessKeyInfo.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub access_key_id: Option<String>,
 }
 
 /// The output of GetAccessKeyInfo.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub account: String,
 }
 
-/// Tells the account that calls with an access key id would be made for.
+/// Returns the account to which an access key id belongs.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_access_key_info(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let id = input.access_key_id.as_deref();

@@ -9,15 +9,15 @@ use crate::api::prelude::*;
 pub struct Input {}
 
 /// The output of GetCallerIdentity.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub user_id: String,
     pub account: String,
     pub arn: String,
 }
 
-/// Tells who calls. Whoever need not sign, and does not, is the owner of the default account.
+/// Returns the caller's identity. A caller that does not sign, where signatures are optional, is the owner of
+/// the default account.
 #[expect(clippy::unused_async, reason = "every operation is")]
 pub async fn get_caller_identity(cx: &Context, _input: Input) -> Result<Output, Refusal> {
     Ok(Output {

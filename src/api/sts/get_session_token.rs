@@ -13,8 +13,7 @@ use crate::domain::limits::{SESSION_S, SHORT_SESSION_S};
 const DEFAULT_S: i64 = 43_200;
 
 /// The input of GetSessionToken.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(input)]
 pub struct Input {
     pub duration_seconds: Option<i64>,
     pub serial_number: Option<String>,
@@ -22,8 +21,7 @@ pub struct Input {
 }
 
 /// The output of GetSessionToken.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[apply(output)]
 pub struct Output {
     pub credentials: Credentials,
 }

@@ -1,9 +1,8 @@
-//! The operations of STS, as far as clients of queues and topics use them: who am I, and keys for
-//! a while.
+//! The operations of STS that clients of queues and topics use: caller identity and temporary keys.
 //!
-//! There are no users and no roles to look up. Any role may be assumed by anybody who is let in,
-//! and nothing is allowed or forbidden to it; policies and tags of a session are read and then
-//! forgotten.
+//! There are no users and no roles. Where accounts are isolated, a caller can assume any role of its own
+//! account; elsewhere, any role. The role changes no permissions; policies and tags of a session are
+//! validated and not stored.
 
 pub mod assume_role;
 pub mod dialect;

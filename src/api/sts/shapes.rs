@@ -4,7 +4,7 @@ use crate::api::prelude::*;
 use crate::auth::{Credential, Principal, Secret};
 use crate::domain::timestamp::iso_8601_seconds;
 
-/// A temporary key, as it is handed out: once, to whoever asked for it.
+/// A temporary key as it is returned, once, to the caller that requested it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Credentials {
@@ -39,7 +39,7 @@ pub(super) fn issue(
     principal: Principal,
     duration_s: i64,
 ) -> Result<Credentials, Refusal> {
-    // What is told is told in whole seconds, and must be true.
+    // Expiration is reported in whole seconds: round down, so that it is never overstated.
     let expires_at_ms = (cx.received_at_ms / 1_000 + duration_s) * 1_000;
     let key = cx
         .credentials

@@ -1,11 +1,10 @@
 //! `elasticmq.conf`.
 
-use serde_json::Value;
+use serde_json::Map;
 
 use indexmap::IndexMap;
 
 use super::{DeclaredQueue, Imported, Object};
-use crate::domain::address::is_account;
 
 const QUEUE_KEYS: [&str; 9] = [
     "defaultVisibilityTimeout",
@@ -19,7 +18,7 @@ const QUEUE_KEYS: [&str; 9] = [
     "tags",
 ];
 
-/// What a template may hold. It makes a queue whose name tells whether it is FIFO.
+/// The keys of a template. The name of a queue made from it decides whether it is FIFO.
 const TEMPLATE_KEYS: [&str; 5] = [
     "defaultVisibilityTimeout",
     "delay",
@@ -28,71 +27,58 @@ const TEMPLATE_KEYS: [&str; 5] = [
     "contentBasedDeduplication",
 ];
 
+/// The keys of the file. Some of them configure only ElasticMQ's own machinery.
+const KEYS: [&str; 11] = [
+    "node-address",
+    "generate-node-address",
+    "rest-sqs",
+    "rest-stats",
+    "queues",
+    "auto-create-queues",
+    "queues-storage",
+    "messages-storage",
+    "aws",
+    "akka",
+    "pekko",
+];
+
+const STORAGES: [(&str, &[&str]); 2] = [
+    ("queues-storage", &["enabled", "path"]),
+    (
+        "messages-storage",
+        &["enabled", "driver-class", "uri", "username", "password", "prune-data-on-init"],
+    ),
+];
+
 /// Reads the whole file.
-pub(super) fn read(root: &Value) -> Imported {
+pub(super) fn read(root: &Object<'_>) -> Imported {
     let mut imported = Imported::default();
-    let mut told = Vec::new();
-    let root = Object::of("", root, &mut told);
-    root.knows(
-        &[
-            "node-address",
-            "generate-node-address",
-            "rest-sqs",
-            "rest-stats",
-            "queues",
-            "auto-create-queues",
-            "queues-storage",
-            "messages-storage",
-            "aws",
-            "akka",
-            "pekko",
-        ],
-        &mut told,
-    );
-    addresses(&root, &mut imported, &mut told);
-    for (storage, keys) in [
-        ("queues-storage", &["enabled", "path"][..]),
-        (
-            "messages-storage",
-            &["enabled", "driver-class", "uri", "username", "password", "prune-data-on-init"],
-        ),
-    ] {
-        let object = Object::of(storage, root.get(storage), &mut told);
-        object.knows(keys, &mut told);
-        if object.truth("enabled") {
+    let root = Object { at: String::new(), ..*root }.knowing(&KEYS);
+    addresses(&root, &mut imported);
+    for (storage, keys) in STORAGES {
+        if root.object(storage, keys).truth("enabled") {
             imported.options.ephemeral = Some(false);
         }
     }
-    let auto = Object::of("auto-create-queues", root.get("auto-create-queues"), &mut told);
-    auto.knows(&["enabled", "template"], &mut told);
+    let auto = root.object("auto-create-queues", &["enabled", "template"]);
     if auto.truth("enabled") {
         imported.options.auto_create_queues = Some(true);
-        let template = auto.get("template");
-        let template = Object::of("auto-create-queues.template", template, &mut told);
-        template.knows(&TEMPLATE_KEYS, &mut told);
-        imported.queue_template = attributes(&template, &mut told);
+        let template = auto.object("template", &TEMPLATE_KEYS);
+        imported.queue_template = attributes(&template);
         if template.truth("contentBasedDeduplication") {
             let name = "ContentBasedDeduplication".to_owned();
             imported.queue_template.insert(name, "true".to_owned());
         }
     }
-    let aws = Object::of("aws", root.get("aws"), &mut told);
-    aws.knows(&["region", "accountId"], &mut told);
+    let aws = root.object("aws", &["region", "accountId"]);
     imported.options.region = aws.text("region");
-    match aws.text("accountId") {
-        Some(account) if !is_account(&account) => {
-            told.push(format!("aws.accountId `{account}` is ignored: it is not 12 digits"));
-        }
-        account => imported.options.account = account,
-    }
-    read_queues(&root, &mut imported, &mut told);
-    imported.warnings = told;
+    imported.options.account = aws.account("accountId", "aws.accountId");
+    read_queues(&root, &mut imported);
     imported
 }
 
-fn addresses(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String>) {
-    let rest = Object::of("rest-sqs", root.get("rest-sqs"), told);
-    rest.knows(&["enabled", "bind-port", "bind-hostname", "sqs-limits"], told);
+fn addresses(root: &Object<'_>, imported: &mut Imported) {
+    let rest = root.object("rest-sqs", &["enabled", "bind-port", "bind-hostname", "sqs-limits"]);
     let port = rest.text("bind-port").unwrap_or_else(|| "9324".to_owned());
     let host = rest.text("bind-hostname").unwrap_or_else(|| "0.0.0.0".to_owned());
     if rest.members.is_some() {
@@ -101,8 +87,7 @@ fn addresses(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String>)
     if rest.text("sqs-limits").as_deref() == Some("relaxed") {
         imported.options.relaxed_limits = Some(true);
     }
-    let node = Object::of("node-address", root.get("node-address"), told);
-    node.knows(&["protocol", "host", "port", "context-path"], told);
+    let node = root.object("node-address", &["protocol", "host", "port", "context-path"]);
     let path = node.text("context-path").unwrap_or_default();
     let path = path.trim_matches('/');
     match node.text("host") {
@@ -114,20 +99,20 @@ fn addresses(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String>)
         }
         _ if !path.is_empty() => {
             let reason = "is written into queue URLs only where node-address.host is a name";
-            told.push(format!("node-address.context-path {reason}"));
+            node.warn(format!("node-address.context-path {reason}"));
         }
         _ => {}
     }
 }
 
-fn read_queues(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String>) {
-    for (name, value) in root.get("queues").as_object().into_iter().flatten() {
-        let given = Object::of(format!("queues.{name}"), value, told);
-        given.knows(&QUEUE_KEYS, told);
+fn read_queues(root: &Object<'_>, imported: &mut Imported) {
+    let queues = Object::of("queues".to_owned(), root.get("queues"), root.warnings);
+    for name in queues.members.into_iter().flat_map(Map::keys) {
+        let given = queues.object(name, &QUEUE_KEYS);
         let fifo = given.truth("fifo") || name.strip_suffix(".fifo").is_some();
         let suffix = if fifo && name.strip_suffix(".fifo").is_none() { ".fifo" } else { "" };
         let mut declared = DeclaredQueue::named(&format!("{name}{suffix}"));
-        declared.attributes = attributes(&given, told);
+        declared.attributes = attributes(&given);
         if fifo {
             declared.attributes.insert("FifoQueue".to_owned(), "true".to_owned());
             if given.truth("contentBasedDeduplication") {
@@ -141,21 +126,19 @@ fn read_queues(root: &Object<'_>, imported: &mut Imported, told: &mut Vec<String
         declared.copy_to = given.text("copyTo").map(full);
         declared.move_to = given.text("moveTo").map(full);
         declared.tags = given.texts("tags");
-        let at = format!("queues.{name}.deadLettersQueue");
-        let dead = Object::of(at, given.get("deadLettersQueue"), told);
-        dead.knows(&["name", "maxReceiveCount"], told);
+        let dead = given.object("deadLettersQueue", &["name", "maxReceiveCount"]);
         let count = dead.text("maxReceiveCount").and_then(|count| count.parse().ok());
         // The name of a FIFO queue may be written without its end here, too.
         declared.dead_letter_queue = dead.text("name").map(full).zip(count);
         if dead.members.is_some() && declared.dead_letter_queue.is_none() {
-            told.push(format!("{} needs a name and a maxReceiveCount; it is ignored", dead.at));
+            dead.warn(format!("{} needs a name and a maxReceiveCount; it is ignored", dead.at));
         }
         imported.queues.push(declared);
     }
 }
 
 /// The attributes that are durations.
-fn attributes(given: &Object<'_>, told: &mut Vec<String>) -> IndexMap<String, String> {
+fn attributes(given: &Object<'_>) -> IndexMap<String, String> {
     let mut attributes = IndexMap::new();
     for (key, attribute) in [
         ("defaultVisibilityTimeout", "VisibilityTimeout"),
@@ -167,7 +150,7 @@ fn attributes(given: &Object<'_>, told: &mut Vec<String>) -> IndexMap<String, St
             Some(seconds) => {
                 attributes.insert(attribute.to_owned(), seconds.to_string());
             }
-            None => told.push(format!("{}: {key}: `{text}` is no duration", given.at)),
+            None => given.warn(format!("{}: {key}: `{text}` is no duration", given.at)),
         }
     }
     attributes

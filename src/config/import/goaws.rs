@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 use super::{Imported, Object, take_redrive_policy, text, topic};
 use crate::config::file::Fault;
 use crate::config::{DeclaredQueue, DeclaredSubscription, Target};
-use crate::domain::address::is_account;
 
 /// Sequences and mappings within each other that are read.
 const DEPTH: usize = 32;
@@ -28,7 +27,7 @@ const ENVIRONMENT_KEYS: [&str; 15] = [
     "RandomLatency",
     "LogMessages",
 ];
-const QUEUE_KEYS: [&str; 6] = [
+static QUEUE_KEYS: [&str; 6] = [
     "Name",
     "VisibilityTimeout",
     "ReceiveMessageWaitTimeSeconds",
@@ -65,43 +64,31 @@ fn json(yaml: &Yaml<'_>, depth: usize) -> Value {
 }
 
 /// Reads the environment `Local`, or the first where there is none of this name.
-pub(super) fn read(root: &Value) -> Imported {
+pub(super) fn read(root: &Object<'_>) -> Imported {
     let mut imported = Imported::default();
-    let mut told = Vec::new();
-    let environments = root.as_object().into_iter().flatten();
-    let chosen = environments.clone().find(|(name, _)| *name == "Local");
-    let Some((name, value)) = chosen.or_else(|| environments.clone().next()) else {
+    let mut environments = root.members.into_iter().flat_map(Map::keys);
+    let first = environments.next();
+    let Some(name) = environments.find(|name| *name == "Local").or(first) else {
         return imported;
     };
-    let local = Object::of(name.clone(), value, &mut told);
-    local.knows(&ENVIRONMENT_KEYS, &mut told);
+    let local = root.object(name, &ENVIRONMENT_KEYS);
     addresses(&local, &mut imported);
     imported.options.region = local.text("Region");
     if local.truth("LogToFile") {
-        told.push(format!("{name}: LogToFile is ignored: the log goes to standard error"));
+        local.warn(format!("{name}: LogToFile is ignored: the log goes to standard error"));
     }
     for key in ["AccountId", "AccountID"] {
-        match local.text(key) {
-            Some(account) if !is_account(&account) => {
-                told.push(format!("{name}: {key} `{account}` is ignored: it is not 12 digits"));
-            }
-            account => imported.options.account = account.or(imported.options.account),
-        }
+        let account = local.account(key, &format!("{name}: {key}"));
+        imported.options.account = account.or(imported.options.account);
     }
-    let at = format!("{name}.RandomLatency");
-    let latency = Object::of(at, local.get("RandomLatency"), &mut told);
-    latency.knows(&["Min", "Max"], &mut told);
+    let latency = local.object("RandomLatency", &["Min", "Max"]);
     if let Some(most) = latency.text("Max") {
         let least = latency.text("Min").unwrap_or_else(|| "0".to_owned());
         imported.options.latency = Some(format!("{least}-{most}"));
     }
-    let at = format!("{name}.QueueAttributeDefaults");
-    let defaults = Object::of(at, local.get("QueueAttributeDefaults"), &mut told);
-    defaults.knows(&QUEUE_KEYS[1..5], &mut told);
-    for value in local.array("Queues") {
-        let given = Object::of(format!("{name}.Queues"), value, &mut told);
-        given.knows(&QUEUE_KEYS, &mut told);
-        let Some(name) = given.name("Name", &mut told) else { continue };
+    let defaults = local.object("QueueAttributeDefaults", &QUEUE_KEYS[1..5]);
+    for given in local.objects("Queues", &QUEUE_KEYS) {
+        let Some(name) = given.name("Name") else { continue };
         let mut declared = named(&name, &defaults);
         for key in &QUEUE_KEYS[1..] {
             if let Some(value) = given.text(key) {
@@ -111,17 +98,15 @@ pub(super) fn read(root: &Value) -> Imported {
         take_redrive_policy(&mut declared);
         imported.queues.push(declared);
     }
-    for value in local.array("Topics") {
-        let given = Object::of(format!("{name}.Topics"), value, &mut told);
-        given.knows(&["Name", "Subscriptions"], &mut told);
-        let Some(name) = given.name("Name", &mut told) else { continue };
+    for given in local.objects("Topics", &["Name", "Subscriptions"]) {
+        let Some(name) = given.name("Name") else { continue };
         let mut declared = topic(&name);
         for value in given.array("Subscriptions") {
-            let given = Object::of(format!("the subscriptions of {name}"), value, &mut told);
-            given.knows(&SUBSCRIPTION_KEYS, &mut told);
+            let at = format!("the subscriptions of {name}");
+            let given = Object::of(at, value, local.warnings).knowing(&SUBSCRIPTION_KEYS);
             match subscription(&given, &defaults, &mut imported) {
                 Some(subscription) => declared.subscriptions.push(subscription),
-                None => told.push(format!(
+                None => given.warn(format!(
                     "one of {} has no QueueName, nor Protocol and EndPoint, and is ignored",
                     given.at
                 )),
@@ -129,7 +114,6 @@ pub(super) fn read(root: &Value) -> Imported {
         }
         imported.topics.push(declared);
     }
-    imported.warnings = told;
     imported
 }
 
@@ -160,7 +144,7 @@ fn named(name: &str, defaults: &Object<'_>) -> DeclaredQueue {
     declared
 }
 
-/// A queue that a subscription names and nobody else is made.
+/// Reads a subscription. A queue that only the subscription names is declared, too.
 fn subscription(
     given: &Object<'_>,
     defaults: &Object<'_>,

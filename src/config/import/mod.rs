@@ -1,14 +1,14 @@
 //! Files of other servers, read as settings and declarations of Squab: `elasticmq.conf`,
 //! `goaws.yaml`, and the JSON with which fauxqs begins.
 //!
-//! What such a file asks for and Squab has not is told, and so is a key that nobody knows: nothing
-//! is passed over in silence.
+//! A setting that Squab does not support and an unknown key get a warning: nothing is ignored silently.
 
 mod elasticmq;
 mod fauxqs;
 mod goaws;
 mod hocon;
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -18,6 +18,7 @@ use super::file::{Fault, Source};
 use super::queues::dead_letter_queues_first;
 use super::suggestion::did_you_mean;
 use super::{DeclaredQueue, DeclaredTopic, Options};
+use crate::domain::address::is_account;
 
 /// What such a file says.
 #[derive(Debug, Default)]
@@ -34,26 +35,27 @@ pub(super) struct Imported {
 /// A variable of the environment by its name, for files that refer to them.
 type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 
-/// Reads a file; the end of its name tells whose it is.
+/// Reads a file; the end of its name says whose it is.
 pub(super) fn parse(path: &Path, text: &str, variable: Variable<'_>) -> Result<Imported, Fault> {
     let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
-    let mut imported = match suffix {
-        "conf" | "hocon" => elasticmq::read(&hocon::parse(text, variable)?),
-        "yaml" | "yml" => goaws::read(&goaws::parse(text)?),
-        "json" => fauxqs::read(&fauxqs::parse(text)?),
+    let (value, read): (_, fn(&Object<'_>) -> Imported) = match suffix {
+        "conf" | "hocon" => (hocon::parse(text, variable)?, elasticmq::read),
+        "yaml" | "yml" => (goaws::parse(text)?, goaws::read),
+        "json" => (fauxqs::parse(text)?, fauxqs::read),
         _ => {
             let message = "the name must end with .conf (ElasticMQ), .yaml (goaws) or .json \
                            (fauxqs)";
             return Err(Fault { line: 1, message: message.to_owned() });
         }
     };
+    let warnings = RefCell::default();
+    let mut imported = read(&Object::of(String::new(), &value, &warnings));
     let queues = std::mem::take(&mut imported.queues);
     let declared = queues.into_iter().map(|queue| (queue.name.clone(), (0, queue)));
     imported.queues = dead_letter_queues_first(Source(text), declared.collect())?;
     let name = path.display();
-    for warning in &mut imported.warnings {
-        *warning = format!("{name}: {warning}");
-    }
+    let warnings = warnings.into_inner().into_iter();
+    imported.warnings = warnings.map(|warning| format!("{name}: {warning}")).collect();
     Ok(imported)
 }
 
@@ -73,21 +75,57 @@ fn topic(name: &str) -> DeclaredTopic {
     }
 }
 
-/// What an object may hold, and where it stands.
+/// An object of a file, and where it stands.
 struct Object<'v> {
+    /// Keys with dots between them; empty for the file itself.
     at: String,
     members: Option<&'v Map<String, Value>>,
+    /// The warnings about the file.
+    warnings: &'v RefCell<Vec<String>>,
 }
 
 impl<'v> Object<'v> {
-    /// An object; anything else counts as an empty one, and is told.
-    fn of(at: impl Into<String>, value: &'v Value, warnings: &mut Vec<String>) -> Self {
-        let at = at.into();
-        let members = value.as_object();
-        if members.is_none() && !value.is_null() {
-            warnings.push(format!("`{at}` is not an object and is ignored"));
+    /// Returns a value as an object. Anything else counts as an empty one, with a warning.
+    fn of(at: String, value: &'v Value, warnings: &'v RefCell<Vec<String>>) -> Self {
+        let object = Self { at, members: value.as_object(), warnings };
+        if object.members.is_none() && !value.is_null() {
+            object.warn(format!("`{}` is not an object and is ignored", object.at));
         }
-        Self { at, members }
+        object
+    }
+
+    /// Returns the object of a key. Its own keys that are not known get a warning.
+    fn object(&self, key: &str, known: &[&str]) -> Self {
+        Self::of(self.at_key(key), self.get(key), self.warnings).knowing(known)
+    }
+
+    /// Returns the objects of a list, which stand at the path of the list. Their keys that are not known get a
+    /// warning.
+    fn objects(&self, key: &str, known: &'static [&'static str]) -> impl Iterator<Item = Self> {
+        let (at, warnings) = (self.at_key(key), self.warnings);
+        let objects = self.array(key).iter();
+        objects.map(move |value| Self::of(at.clone(), value, warnings).knowing(known))
+    }
+
+    fn at_key(&self, key: &str) -> String {
+        if self.at.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at) }
+    }
+
+    fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Returns the object, after warnings about keys that are not known.
+    fn knowing(self, known: &[&str]) -> Self {
+        for key in self.members.into_iter().flat_map(Map::keys) {
+            if !known.contains(&key.as_str()) {
+                let hint = did_you_mean(key, known.iter().copied());
+                let at =
+                    if self.at.is_empty() { String::new() } else { format!(" of {}", self.at) };
+                self.warn(format!("unknown key `{key}`{at} is ignored{hint}"));
+            }
+        }
+        self
     }
 
     /// The value of a key; null when it is not there.
@@ -118,25 +156,23 @@ impl<'v> Object<'v> {
         members.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()
     }
 
-    /// A name, without which nothing can be made; tells when it is missing.
-    fn name(&self, key: &str, warnings: &mut Vec<String>) -> Option<String> {
+    /// Returns a name, without which nothing can be made; if it is missing, there is a warning.
+    fn name(&self, key: &str) -> Option<String> {
         let name = self.text(key);
         if name.is_none() {
-            warnings.push(format!("an entry of {} has no {key} and is ignored", self.at));
+            self.warn(format!("an entry of {} has no {key} and is ignored", self.at));
         }
         name
     }
 
-    /// Tells keys that nobody knows.
-    fn knows(&self, known: &[&str], warnings: &mut Vec<String>) {
-        for key in self.members.into_iter().flat_map(Map::keys) {
-            if !known.contains(&key.as_str()) {
-                let hint = did_you_mean(key, known.iter().copied());
-                let at =
-                    if self.at.is_empty() { String::new() } else { format!(" of {}", self.at) };
-                warnings.push(format!("unknown key `{key}`{at} is ignored{hint}"));
-            }
+    /// Returns an account. One that is not 12 digits gets a warning, in which it is called `what`.
+    fn account(&self, key: &str, what: &str) -> Option<String> {
+        let account = self.text(key)?;
+        if is_account(&account) {
+            return Some(account);
         }
+        self.warn(format!("{what} `{account}` is ignored: it is not 12 digits"));
+        None
     }
 }
 

@@ -9,11 +9,9 @@
 #[cfg(test)]
 mod tests;
 
+use super::json_object::JsonObject;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-use super::json_text;
-use serde::Serialize;
-use serde_json::{Map, Value};
 
 /// Longest time that the retries of an HTTP policy may take together.
 const LONGEST_HTTP_RETRIES: Duration = Duration::from_hours(1);
@@ -56,10 +54,13 @@ pub struct TopicDeliveryPolicy {
 impl TopicDeliveryPolicy {
     /// Reads the attribute: `{"http":{…}}`. Refused with the text that follows "DeliveryPolicy: ".
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut document = Members::read(text)?;
-        let http = document.object("http")?;
-        document.end()?;
-        let Some(mut http) = http else { return Ok(Self::default()) };
+        let mut document = JsonObject::parse(text)?;
+        let policy = document.section("http", Self::read)?.unwrap_or_default();
+        end(&document)?;
+        Ok(policy)
+    }
+
+    fn read(mut http: JsonObject) -> Result<Self, String> {
         let policy = Self {
             healthy: http.section("defaultHealthyRetryPolicy", RetryPolicy::read)?,
             sickly: http.section("defaultSicklyRetryPolicy", RetryPolicy::read)?,
@@ -67,7 +68,7 @@ impl TopicDeliveryPolicy {
             throttle: http.section("defaultThrottlePolicy", ThrottlePolicy::read)?,
             request: http.section("defaultRequestPolicy", RequestPolicy::read)?,
         };
-        http.end()?;
+        end(&http)?;
         match policy.request.as_ref().and_then(|request| request.header_content_type.as_deref()) {
             Some(content_type) if !is_for_envelopes(content_type) => {
                 Err("http.defaultRequestPolicy.headerContentType is not supported".to_owned())
@@ -109,7 +110,7 @@ pub struct SubscriptionDeliveryPolicy {
 impl SubscriptionDeliveryPolicy {
     /// Reads the attribute. Refused with the text that follows "DeliveryPolicy: ".
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut document = Members::read(text)?;
+        let mut document = JsonObject::parse(text)?;
         let policy = Self {
             healthy: document.section("healthyRetryPolicy", RetryPolicy::read)?,
             sickly: document.section("sicklyRetryPolicy", RetryPolicy::read)?,
@@ -117,7 +118,7 @@ impl SubscriptionDeliveryPolicy {
             request: document.section("requestPolicy", RequestPolicy::read)?,
             guaranteed: document.flag("guaranteed")?,
         };
-        document.end()?;
+        end(&document)?;
         Ok(policy)
     }
 
@@ -321,24 +322,22 @@ impl RetryPolicy {
     // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): minDelayTarget is at least one second.
     // Source: reported, awsdocs/amazon-sns-developer-guide#5
     // Test: tests/recorded/sns-topics.jsonl#sns-delivery-policy-without-delay
-    fn read(mut members: Members) -> Result<Self, String> {
-        let path = members.path.clone();
-        let required = |name: &str, value: Option<u32>| {
-            value.ok_or_else(|| format!("{path}.{name} must be specified"))
+    fn read(mut members: JsonObject) -> Result<Self, String> {
+        let path = members.path().to_owned();
+        let mut required = |name: &str, min, max| {
+            let number = members.number(name, min, max)?;
+            number.ok_or_else(|| format!("{path}.{name} must be specified"))
         };
-        let min_delay = members.number("minDelayTarget", 1, MAX_DELAY)?;
-        let max_delay = members.number("maxDelayTarget", 1, MAX_DELAY)?;
-        let retries = members.number("numRetries", 0, MAX_RETRIES)?;
         let policy = Self {
-            min_delay_target: required("minDelayTarget", min_delay)?,
-            max_delay_target: required("maxDelayTarget", max_delay)?,
-            num_retries: required("numRetries", retries)?,
+            min_delay_target: required("minDelayTarget", 1, MAX_DELAY)?,
+            max_delay_target: required("maxDelayTarget", 1, MAX_DELAY)?,
+            num_retries: required("numRetries", 0, MAX_RETRIES)?,
             num_max_delay_retries: members.number("numMaxDelayRetries", 0, MAX_RETRIES)?,
             num_no_delay_retries: members.number("numNoDelayRetries", 0, MAX_RETRIES)?,
             num_min_delay_retries: members.number("numMinDelayRetries", 0, MAX_RETRIES)?,
-            backoff_function: members.backoff_function()?,
+            backoff_function: backoff_function(&mut members)?,
         };
-        members.end()?;
+        end(&members)?;
         let phases = [
             policy.num_no_delay_retries,
             policy.num_min_delay_retries,
@@ -391,7 +390,7 @@ impl RetryPolicy {
 }
 
 /// `backoffFunction`: how fast the delay grows in the backoff phase.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum BackoffFunction {
     #[default]
@@ -410,9 +409,9 @@ struct ThrottlePolicy {
 }
 
 impl ThrottlePolicy {
-    fn read(mut members: Members) -> Result<Self, String> {
+    fn read(mut members: JsonObject) -> Result<Self, String> {
         let max_receives_per_second = members.number("maxReceivesPerSecond", 1, u32::MAX)?;
-        members.end()?;
+        end(&members)?;
         Ok(Self { max_receives_per_second })
     }
 }
@@ -426,13 +425,12 @@ struct RequestPolicy {
 }
 
 impl RequestPolicy {
-    fn read(mut members: Members) -> Result<Self, String> {
+    fn read(mut members: JsonObject) -> Result<Self, String> {
         let header_content_type = members.text("headerContentType")?;
-        let path = members.path.clone();
-        members.end()?;
+        end(&members)?;
         match header_content_type {
             Some(text) if !is_supported(&text) => {
-                Err(format!("{path}.headerContentType is not supported"))
+                Err(format!("{} is not supported", members.path_of("headerContentType")))
             }
             header_content_type => Ok(Self { header_content_type }),
         }
@@ -464,104 +462,20 @@ fn media_type(content_type: &str) -> String {
     content_type[..end].trim().to_ascii_lowercase()
 }
 
-/// The members of a JSON object that are still to be read, and where the object stands.
-struct Members {
-    path: String,
-    unread: Map<String, Value>,
+fn backoff_function(members: &mut JsonObject) -> Result<Option<BackoffFunction>, String> {
+    let Some(name) = members.text("backoffFunction")? else { return Ok(None) };
+    let path = members.path_of("backoffFunction");
+    serde_json::from_value(name.into())
+        .map(Some)
+        .map_err(|_| format!("{path} must be one of: linear, arithmetic, geometric, exponential"))
 }
 
-impl Members {
-    fn read(text: &str) -> Result<Self, String> {
-        match json_text::parse(text) {
-            Ok(Value::Object(unread)) => Ok(Self { path: String::new(), unread }),
-            Ok(_) => Err("failed to parse JSON".to_owned()),
-            Err(malformed) => Err(malformed.to_string()),
-        }
+/// Refuses a member that has not been read.
+fn end(members: &JsonObject) -> Result<(), String> {
+    match members.unknown() {
+        None => Ok(()),
+        Some(name) => Err(format!("Unexpected JSON member: {name}")),
     }
-
-    /// Takes a member. One that is null is as good as absent.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.unread.shift_remove(name).filter(|value| !value.is_null())
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
-    }
-
-    fn object(&mut self, name: &str) -> Result<Option<Self>, String> {
-        let path = self.path_of(name);
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Object(unread)) => Ok(Some(Self { path, unread })),
-            Some(_) => Err(format!("{path} must be a JSON object")),
-        }
-    }
-
-    fn section<T>(
-        &mut self,
-        name: &str,
-        read: fn(Self) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
-        self.object(name)?.map(read).transpose()
-    }
-
-    fn number(&mut self, name: &str, min: u32, max: u32) -> Result<Option<u32>, String> {
-        let path = self.path_of(name);
-        let Some(value) = self.take(name) else { return Ok(None) };
-        // What is beyond 64 bits is a float to the parser, and as such no integer.
-        let Some(number) = value.as_i64() else {
-            return Err(format!("{path} must be an integer"));
-        };
-        match u32::try_from(number.max(-1)) {
-            Ok(number) if number >= min && number <= max => Ok(Some(number)),
-            Ok(number) if number >= min => Err(at_most(&path, max)),
-            Err(_) if number > 0 => Err(at_most(&path, max)),
-            _ => Err(format!("{path} must be greater than or equal to {min}")),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        let path = self.path_of(name);
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("{path} must be a string")),
-        }
-    }
-
-    /// A boolean that is false when absent.
-    fn flag(&mut self, name: &str) -> Result<bool, String> {
-        let path = self.path_of(name);
-        match self.take(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(flag),
-            Some(_) => Err(format!("{path} must be a boolean")),
-        }
-    }
-
-    fn backoff_function(&mut self) -> Result<Option<BackoffFunction>, String> {
-        let path = self.path_of("backoffFunction");
-        let Some(name) = self.text("backoffFunction")? else { return Ok(None) };
-        match name.as_str() {
-            "linear" => Ok(Some(BackoffFunction::Linear)),
-            "arithmetic" => Ok(Some(BackoffFunction::Arithmetic)),
-            "geometric" => Ok(Some(BackoffFunction::Geometric)),
-            "exponential" => Ok(Some(BackoffFunction::Exponential)),
-            _ => Err(format!("{path} must be one of: linear, arithmetic, geometric, exponential")),
-        }
-    }
-
-    /// Refuses what nobody has read.
-    fn end(self) -> Result<(), String> {
-        match self.unread.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(format!("Unexpected JSON member: {name}")),
-        }
-    }
-}
-
-fn at_most(path: &str, max: u32) -> String {
-    format!("{path} must be less than or equal to {max}")
 }
 
 /// Numbers, flags and text always become JSON.

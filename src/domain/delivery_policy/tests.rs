@@ -1,7 +1,7 @@
 //! Delivery policies of topics and subscriptions: what is accepted, what is shown, and the back-off.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -220,7 +220,7 @@ fn refusals_name_the_member() {
         );
     }
     for (text, reason) in [
-        ("[]", "failed to parse JSON"),
+        ("[]", "invalid JSON. The policy must be an object."),
         (r#"{"http":[]}"#, "http must be a JSON object"),
         (r#"{"https":{}}"#, "Unexpected JSON member: https"),
         (r#"{"http":{"throttlePolicy":{}}}"#, "Unexpected JSON member: throttlePolicy"),

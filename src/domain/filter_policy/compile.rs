@@ -80,8 +80,12 @@ fn add(rule: Rule, pattern: &mut Pattern, each: &[Alternatives]) {
         Rule::Value(conditions) => {
             let (present, absent) =
                 each.split_at(usize::from(!conditions.present.is_empty()).min(each.len()));
-            present.iter().for_each(|it| pattern.require(*it, &conditions.present));
-            absent.iter().for_each(|it| pattern.require_absence(*it));
+            for alternatives in present {
+                pattern.require(*alternatives, &conditions.present);
+            }
+            for alternatives in absent {
+                pattern.require_absence(*alternatives);
+            }
         }
         Rule::Property(path, rule) => {
             let pattern = path.into_iter().fold(pattern, Pattern::property);

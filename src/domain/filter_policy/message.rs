@@ -52,7 +52,7 @@ const MAX_DEPTH: usize = FILTER_POLICY_COMPLEXITY;
 
 impl Node {
     /// Returns the tree of a body, if that is a JSON object.
-    pub fn of_body(body: &str) -> Option<Self> {
+    fn of_body(body: &str) -> Option<Self> {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return None };
         let mut node = Self::default();
         node.add_members(members, 0);
@@ -60,7 +60,7 @@ impl Node {
     }
 
     /// Returns the tree of attributes, without those of type Binary.
-    pub fn of_attributes(attributes: &MessageAttributes) -> Self {
+    fn of_attributes(attributes: &MessageAttributes) -> Self {
         let mut node =
             Self { properties: HashMap::with_capacity(attributes.len()), ..Self::default() };
         for (name, attribute) in attributes {

@@ -27,9 +27,7 @@ mod tests;
 
 use super::json_text;
 use super::limits::FILTER_POLICY_BYTES;
-use super::message_attributes::MessageAttributes;
 pub use message::Candidate;
-use message::Node;
 use pattern::Pattern;
 use serde_json::Value;
 
@@ -66,28 +64,20 @@ impl FilterPolicy {
         if matches!(&policy, Value::Object(members) if members.is_empty()) {
             return Ok(None);
         }
-        match parse::rule(&policy, scope).and_then(|rule| compile::pattern(rule)) {
+        match parse::rule(&policy, scope).and_then(compile::pattern) {
             Ok(pattern) => Ok(Some(Self { scope, pattern })),
             Err(fault) => Err(fault.sentence(&policy)),
         }
     }
 
     /// Returns whether the message may be delivered, by the policy's own scope.
+    // A message without any property is not, not even by `{"exists": false}` (page "Key matching").
     pub fn matches(&self, candidate: &Candidate<'_>) -> bool {
-        match self.scope {
-            Scope::MessageAttributes => self.allows(candidate.attributes()),
-            Scope::MessageBody => candidate.body().is_some_and(|body| self.allows(body)),
-        }
-    }
-
-    /// Returns whether a message with these attributes may be delivered.
-    pub fn matches_attributes(&self, attributes: &MessageAttributes) -> bool {
-        self.allows(&Node::of_attributes(attributes))
-    }
-
-    /// Returns whether a message with this body may be delivered. One that is not a JSON object may not.
-    pub fn matches_body(&self, body: &str) -> bool {
-        Node::of_body(body).is_some_and(|body| self.allows(&body))
+        let message = match self.scope {
+            Scope::MessageAttributes => Some(candidate.attributes()),
+            Scope::MessageBody => candidate.body(),
+        };
+        message.is_some_and(|it| !it.properties.is_empty() && self.pattern.matches(it))
     }
 
     /// Returns what an evaluation costs for each value of a long message, where 1 is a policy of equalities.
@@ -98,10 +88,5 @@ impl FilterPolicy {
     /// Returns what of a message the policy is compared with.
     pub fn scope(&self) -> Scope {
         self.scope
-    }
-
-    /// Without any property nothing matches, `{"exists": false}` included (page "Key matching").
-    fn allows(&self, message: &Node) -> bool {
-        !message.properties.is_empty() && self.pattern.matches(message)
     }
 }

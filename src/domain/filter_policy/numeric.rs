@@ -5,7 +5,7 @@
 use std::ops::Bound;
 
 use super::conditions::{Condition, Number};
-use super::refusal::{Fault, Place, token};
+use super::refusal::{Fault, token};
 use serde_json::Value;
 
 /// What the engine says of anything behind a bound that stands alone, or behind the whole array.
@@ -39,7 +39,7 @@ pub fn range(json: &Value) -> Result<Condition, Fault<'_>> {
         ">" | ">=" => {}
         other => {
             let sentence = format!("Unrecognized numeric range operator: {other}");
-            return Err(Fault::At(sentence, terms.place(1)));
+            return Err(terms.fault(1, sentence));
         }
     }
     let lower = terms.number(1, first)?;
@@ -77,13 +77,13 @@ impl<'p> Terms<'p> {
             Some(other) => token(other),
             None => "]".to_owned(),
         };
-        Err(Fault::At(format!("{complaint}: {found}"), self.place(index)))
+        Err(self.fault(index, format!("{complaint}: {found}")))
     }
 
     fn number(&self, index: usize, operator: &str) -> Result<Number, Fault<'p>> {
         match self.terms.get(index) {
             Some(Value::Number(number)) => Ok(number.clone().into()),
-            _ => Err(Fault::At(format!("Value of {operator} must be numeric"), self.place(index))),
+            _ => Err(self.fault(index, format!("Value of {operator} must be numeric"))),
         }
     }
 
@@ -96,8 +96,11 @@ impl<'p> Terms<'p> {
         self.terms.get(index).map_or(Ok(()), |term| Err(Fault::at(complaint, term)))
     }
 
-    /// Returns where the parser stands at this index: behind the array when there is no such term.
-    fn place(&self, index: usize) -> Place<'p> {
-        self.terms.get(index).map_or(Place::behind(self.array), Place::at)
+    /// Returns a refusal at this index, or behind the array when there is no such term.
+    fn fault(&self, index: usize, sentence: String) -> Fault<'p> {
+        match self.terms.get(index) {
+            Some(term) => Fault::At(sentence, term),
+            None => Fault::Behind(sentence, self.array),
+        }
     }
 }

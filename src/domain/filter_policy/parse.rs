@@ -19,7 +19,7 @@
 use super::Scope;
 use super::conditions::{Condition, Leaf, Number, lower_case, read_network};
 use super::numeric;
-use super::refusal::{Fault, Place};
+use super::refusal::Fault;
 use crate::domain::limits::FILTER_POLICY_COMPLEXITY;
 use serde_json::Value;
 
@@ -238,7 +238,7 @@ fn anything_but_these<'p>(array: &'p Value, values: &'p [Value]) -> Result<Condi
             Some(leaf) => excluded.push(leaf),
             None => {
                 let sentence = "Inside anything but list, start|null|boolean is not supported.";
-                return Err(Fault::Twice(sentence, Place::at(value)));
+                return Err(Fault::Twice(sentence, value));
             }
         }
     }

@@ -10,32 +10,16 @@ use serde_json::Value;
 
 use crate::domain::json_text;
 
-/// A place where the engine's parser can stop.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'p> {
-    value: &'p Value,
-    is_behind: bool,
-}
-
-impl<'p> Place<'p> {
-    /// Returns the place where the parser stands when it has read the token that begins the value: the opening bracket or
-    /// quote, or a whole number or literal.
-    pub fn at(value: &'p Value) -> Self {
-        Self { value, is_behind: false }
-    }
-
-    pub fn behind(value: &'p Value) -> Self {
-        Self { value, is_behind: true }
-    }
-}
-
 /// Why a policy is refused.
 #[derive(Debug)]
 pub enum Fault<'p> {
-    /// A sentence of the engine and its parser's place.
-    At(String, Place<'p>),
-    /// The same with the place twice: the engine caught its own refusal and added the place again.
-    Twice(&'static str, Place<'p>),
+    /// A sentence of the engine whose parser had read the token that begins this value: the opening bracket or quote, or a
+    /// whole number or literal.
+    At(String, &'p Value),
+    /// A sentence of the engine whose parser had read this value to its end.
+    Behind(String, &'p Value),
+    /// The same as `At` with the place twice: the engine caught its own refusal and added the place again.
+    Twice(&'static str, &'p Value),
     /// A sentence about the policy as a whole.
     Whole(String),
     /// A sentence that goes without the words "FilterPolicy: ".
@@ -44,11 +28,11 @@ pub enum Fault<'p> {
 
 impl<'p> Fault<'p> {
     pub fn at(sentence: impl Into<String>, value: &'p Value) -> Self {
-        Self::At(sentence.into(), Place::at(value))
+        Self::At(sentence.into(), value)
     }
 
     pub fn behind(sentence: impl Into<String>, value: &'p Value) -> Self {
-        Self::At(sentence.into(), Place::behind(value))
+        Self::Behind(sentence.into(), value)
     }
 
     pub fn too_complex() -> Self {
@@ -60,8 +44,11 @@ impl<'p> Fault<'p> {
         let reason = match self {
             Self::Scope(sentence) => return sentence.to_owned(),
             Self::Whole(sentence) => sentence,
-            Self::At(sentence, place) => sentence + &shown(policy, place),
-            Self::Twice(sentence, place) => format!("{sentence}{0}{0}", shown(policy, place)),
+            Self::At(sentence, value) => sentence + &place(policy, value, false),
+            Self::Behind(sentence, value) => sentence + &place(policy, value, true),
+            Self::Twice(sentence, value) => {
+                format!("{sentence}{0}{0}", place(policy, value, false))
+            }
         };
         format!("FilterPolicy: {reason}")
     }
@@ -71,17 +58,18 @@ impl<'p> Fault<'p> {
 //   space, and counts the column in that text.
 // Source: recorded
 // Test: tests/recorded/sns-filters.jsonl#sns-filter-nested-array-is-quoted-compactly, tests/scenarios/filters.txt#Refusals quote the policy without its white space
-fn shown(policy: &Value, place: Place<'_>) -> String {
-    let mut writer = Writer { text: String::new(), place, column: 1 };
+fn place(policy: &Value, value: &Value, is_behind: bool) -> String {
+    let mut writer = Writer { text: String::new(), value, is_behind, column: 1 };
     writer.write(policy);
     let Writer { text, column, .. } = writer;
     format!("\n at [Source: (String){}; line: 1, column: {column}]", source(&text))
 }
 
-/// Writes a policy without white space, and notes the column of a place in UTF-16 units, as Java counts.
+/// Writes a policy without white space, and notes the column at or behind a value in UTF-16 units, as Java counts.
 struct Writer<'p> {
     text: String,
-    place: Place<'p>,
+    value: &'p Value,
+    is_behind: bool,
     column: usize,
 }
 
@@ -108,9 +96,9 @@ impl Writer<'_> {
             Value::String(text) => self.text.push_str(&json_text::quoted(text)),
             scalar => self.text.push_str(&token(scalar)),
         }
-        if ptr::eq(json, self.place.value) {
+        if ptr::eq(json, self.value) {
             let is_long = matches!(json, Value::Object(_) | Value::Array(_) | Value::String(_));
-            let end = if is_long && !self.place.is_behind { start + 1 } else { self.text.len() };
+            let end = if is_long && !self.is_behind { start + 1 } else { self.text.len() };
             let before = self.text.get(..end).unwrap_or_default();
             self.column = before.encode_utf16().count() + 1;
         }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::{Candidate, FilterPolicy, MessageAttributes, Scope};
-use crate::domain::message_attributes::{AttributeValue, MessageAttribute};
+use super::{Candidate, FilterPolicy, Scope};
+use crate::domain::message_attributes::{AttributeValue, MessageAttribute, MessageAttributes};
 
 mod naive;
 
@@ -17,6 +17,16 @@ use Scope::{MessageAttributes as InAttributes, MessageBody as InBody};
 fn policy(policy: &str, scope: Scope) -> FilterPolicy {
     let parsed = FilterPolicy::parse(policy, scope);
     parsed.unwrap_or_else(|error| panic!("{policy}: {error}")).expect("not the empty policy")
+}
+
+impl FilterPolicy {
+    fn matches_attributes(&self, attributes: &MessageAttributes) -> bool {
+        self.matches(&Candidate::new("", attributes))
+    }
+
+    fn matches_body(&self, body: &str) -> bool {
+        self.matches(&Candidate::new(body, &MessageAttributes::new()))
+    }
 }
 
 /// Why a policy is refused: the text after "FilterPolicy: ".

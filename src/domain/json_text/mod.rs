@@ -10,7 +10,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
@@ -30,15 +30,6 @@ struct Place {
     column: usize,
 }
 
-/// Returns the members of a policy that must be an object. The error is a reason.
-pub fn object(text: &str) -> Result<Map<String, Value>, String> {
-    match parse(text) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err("invalid JSON. The policy must be an object.".to_owned()),
-        Err(malformed) => Err(malformed.to_string()),
-    }
-}
-
 /// Returns the first JSON value of the text. What follows it is ignored. Of a repeated name the last value counts, at the
 /// place of the first.
 // Rule (Subscribe, SetSubscriptionAttributes, SetTopicAttributes): an attribute that must be JSON and is not is
@@ -55,6 +46,12 @@ pub fn object(text: &str) -> Result<Map<String, Value>, String> {
 // Test: src/domain/json_text/tests.rs::what_follows_the_value_is_ignored, tests/scenarios/subscriptions.txt#What follows the JSON of an attribute
 pub fn parse(text: &str) -> Result<Value, Malformed> {
     reader::Reader::new(text).document()
+}
+
+/// Returns whether an object of the text names a member twice, or the text is not JSON.
+pub fn repeats_a_name(text: &str) -> bool {
+    let mut reader = reader::Reader::new(text);
+    reader.document().is_err() || reader.repeats_a_name()
 }
 
 impl fmt::Display for Malformed {

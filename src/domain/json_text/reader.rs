@@ -19,81 +19,61 @@ pub struct Reader<'a> {
     text: &'a str,
     /// The byte that is read next.
     at: usize,
+    /// Whether an object has had two members of one name.
+    repeats_a_name: bool,
 }
 
 /// An object or array whose end has not been read.
 struct Open {
     /// The byte of its bracket.
     start: usize,
-    content: Content,
-}
-
-enum Content {
-    Array(Vec<Value>),
-    /// With the name of the member that is being read.
-    Object(Map<String, Value>, String),
-}
-
-/// What has begun with a character.
-enum Begun {
-    Whole(Value),
-    Container(Content),
-}
-
-/// A string, or the name of a member.
-#[derive(Clone, Copy)]
-enum Quoted {
-    Value,
-    Name,
+    container: Value,
+    /// The name of the member that is being read.
+    name: String,
 }
 
 impl Open {
     fn kind(&self) -> &'static str {
-        match self.content {
-            Content::Array(_) => "Array",
-            Content::Object(..) => "Object",
-        }
+        if self.container.is_array() { "Array" } else { "Object" }
     }
 
     fn end(&self) -> char {
-        match self.content {
-            Content::Array(_) => ']',
-            Content::Object(..) => '}',
-        }
+        if self.container.is_array() { ']' } else { '}' }
     }
 
     fn is_empty(&self) -> bool {
-        match &self.content {
-            Content::Array(elements) => elements.is_empty(),
-            Content::Object(members, _) => members.is_empty(),
+        match &self.container {
+            Value::Object(members) => members.is_empty(),
+            other => other.as_array().is_none_or(Vec::is_empty),
         }
     }
 
-    fn add(&mut self, value: Value) {
-        match &mut self.content {
-            Content::Array(elements) => elements.push(value),
-            Content::Object(members, name) => drop(members.insert(std::mem::take(name), value)),
+    /// Adds a value. Returns whether it replaces one of the same name.
+    fn add(&mut self, value: Value) -> bool {
+        match &mut self.container {
+            Value::Array(elements) => elements.push(value),
+            Value::Object(members) => {
+                return members.insert(std::mem::take(&mut self.name), value).is_some();
+            }
+            _ => {}
         }
-    }
-}
-
-impl From<Content> for Value {
-    fn from(content: Content) -> Self {
-        match content {
-            Content::Array(elements) => Self::Array(elements),
-            Content::Object(members, _) => Self::Object(members),
-        }
+        false
     }
 }
 
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, repeats_a_name: false }
+    }
+
+    /// Returns whether an object of what was read names a member twice.
+    pub fn repeats_a_name(&self) -> bool {
+        self.repeats_a_name
     }
 
     /// Reads the first value of the text. The containers around the current value are kept in a list, so that no text
     /// can exhaust the stack.
-    pub fn document(mut self) -> Result<Value, Malformed> {
+    pub fn document(&mut self) -> Result<Value, Malformed> {
         let mut open: Vec<Open> = Vec::new();
         loop {
             let Some(mut first) = self.next_token()? else { return Err(self.end_of_input(&open)) };
@@ -106,17 +86,19 @@ impl<'a> Reader<'a> {
                         return Err(self.unexpected(first, "expected a value"));
                     }
                 }
-                match self.begin(first, open.is_empty())? {
-                    Begun::Whole(value) => value,
-                    Begun::Container(_) if open.len() == DEEPEST => return Err(too_deep()),
-                    Begun::Container(content) => {
-                        open.push(Open { start: self.at - 1, content });
-                        continue;
+                let value = self.begin(first, open.is_empty())?;
+                if value.is_array() || value.is_object() {
+                    if open.len() == DEEPEST {
+                        return Err(too_deep());
                     }
+                    let (start, name) = (self.at - 1, String::new());
+                    open.push(Open { start, container: value, name });
+                    continue;
                 }
+                value
             };
             match open.last_mut() {
-                Some(container) => container.add(value),
+                Some(container) => self.repeats_a_name |= container.add(value),
                 None => return Ok(value),
             }
         }
@@ -132,7 +114,7 @@ impl<'a> Reader<'a> {
             Err(self.fault(message, place))
         };
         match open.pop_if(|innermost| innermost.end() == end) {
-            Some(closed) => Ok(closed.content.into()),
+            Some(closed) => Ok(closed.container),
             None => match open.last() {
                 Some(innermost) => refuse(format!(
                     "{} starting at {}",
@@ -155,11 +137,13 @@ impl<'a> Reader<'a> {
             }
             first = self.next_between(kind)?;
         }
-        let Content::Object(_, name) = &mut innermost.content else { return Ok(first) };
+        if innermost.container.is_array() {
+            return Ok(first);
+        }
         if first != '"' {
             return Err(self.unexpected(first, "was expecting double-quote to start field name"));
         }
-        *name = self.string(Quoted::Name)?;
+        innermost.name = self.string(true)?;
         let colon = self.next_between(kind)?;
         if colon != ':' {
             let expected = "was expecting a colon to separate field name and value";
@@ -168,18 +152,18 @@ impl<'a> Reader<'a> {
         self.next_between(kind)
     }
 
-    /// Reads a value that has this first character, as far as it needs no end.
-    fn begin(&mut self, first: char, is_root: bool) -> Result<Begun, Malformed> {
-        Ok(Begun::Whole(match first {
-            '{' => return Ok(Begun::Container(Content::Object(Map::new(), String::new()))),
-            '[' => return Ok(Begun::Container(Content::Array(Vec::new()))),
-            '"' => Value::String(self.string(Quoted::Value)?),
-            't' => self.literal("true", Value::Bool(true))?,
-            'f' => self.literal("false", Value::Bool(false))?,
-            'n' => self.literal("null", Value::Null)?,
-            '-' | '0'..='9' => self.number(first == '-', is_root)?,
-            other => return Err(self.odd_value(other)),
-        }))
+    /// Reads a value that has this first character. Of an array or object it reads the bracket only.
+    fn begin(&mut self, first: char, is_root: bool) -> Result<Value, Malformed> {
+        match first {
+            '{' => Ok(Value::Object(Map::new())),
+            '[' => Ok(Value::Array(Vec::new())),
+            '"' => Ok(Value::String(self.string(false)?)),
+            't' => self.literal("true", Value::Bool(true)),
+            'f' => self.literal("false", Value::Bool(false)),
+            'n' => self.literal("null", Value::Null),
+            '-' | '0'..='9' => self.number(first == '-', is_root),
+            other => Err(self.odd_value(other)),
+        }
     }
 
     fn literal(&mut self, token: &str, value: Value) -> Result<Value, Malformed> {
@@ -203,7 +187,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a token that begins so. Its place is behind the token.
+    /// Returns the refusal of a token that begins so. Its place is behind the token.
     fn unrecognized_token(&mut self, beginning: &str) -> Malformed {
         let mut token = beginning.to_owned();
         let mut length = token.len();
@@ -219,7 +203,7 @@ impl<'a> Reader<'a> {
         self.fault(format!("Unrecognized token '{token}': was expecting {VALUES}"), self.at)
     }
 
-    /// The refusal of a value that cannot begin so.
+    /// Returns the refusal of a value that cannot begin so.
     fn odd_value(&mut self, first: char) -> Malformed {
         match first {
             'N' => self.not_a_number("NaN", 1),
@@ -235,7 +219,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a token that some other parsers take for a number.
+    /// Returns the refusal of a token that some other parsers take for a number.
     fn not_a_number(&mut self, token: &str, from: usize) -> Malformed {
         if let Err(unrecognized) = self.match_token(token, from) {
             return unrecognized;
@@ -247,7 +231,7 @@ impl<'a> Reader<'a> {
         self.fault(message, self.at)
     }
 
-    /// The refusal of a character behind a sign, which has been read.
+    /// Returns the refusal of a character behind a sign, which has been read.
     fn bad_start_of_number(&mut self, mut character: char, sign: char) -> Malformed {
         if character == 'I' {
             let Some(next) = self.next() else { return self.fault(NUMBER_ENDS, self.at) };
@@ -338,12 +322,13 @@ impl<'a> Reader<'a> {
         digits
     }
 
-    /// Reads a string whose first quote has been read.
-    fn string(&mut self, quoted: Quoted) -> Result<String, Malformed> {
+    /// Reads a value, or the name of a member, whose first quote has been read.
+    fn string(&mut self, is_name: bool) -> Result<String, Malformed> {
         let mut string = String::new();
-        let end = match quoted {
-            Quoted::Value => ": was expecting closing quote for a string value",
-            Quoted::Name => " in field name",
+        let (what, end) = if is_name {
+            ("name", " in field name")
+        } else {
+            ("string value", ": was expecting closing quote for a string value")
         };
         loop {
             match self.next() {
@@ -351,10 +336,6 @@ impl<'a> Reader<'a> {
                 Some('"') => break,
                 Some('\\') => string.push(self.escape()?),
                 Some(control @ '\0'..='\x1f') => {
-                    let what = match quoted {
-                        Quoted::Value => "string value",
-                        Quoted::Name => "name",
-                    };
                     let message = format!(
                         "Illegal unquoted character ({}): has to be escaped using backslash to be \
                          included in {what}",
@@ -365,7 +346,6 @@ impl<'a> Reader<'a> {
                 Some(other) => string.push(other),
             }
         }
-        let is_name = matches!(quoted, Quoted::Name);
         if is_name && string.len() > LONGEST_NAME {
             let length = string.encode_utf16().count();
             if length > LONGEST_NAME {
@@ -447,7 +427,7 @@ impl<'a> Reader<'a> {
         is_next
     }
 
-    /// The next character behind white space.
+    /// Returns the next character behind white space.
     fn next_token(&mut self) -> Result<Option<char>, Malformed> {
         while let Some(next) = self.next() {
             match next {
@@ -471,13 +451,13 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// The next character behind white space, within a container of this kind.
+    /// Returns the next character behind white space, within a container of this kind.
     fn next_between(&mut self, kind: &str) -> Result<char, Malformed> {
         self.next_token()?
             .ok_or_else(|| self.fault(format!("{ENDS} within/between {kind} entries"), self.at))
     }
 
-    /// The refusal of a text that ends where a container could.
+    /// Returns the refusal of a text that ends where a container could.
     fn end_of_input(&self, open: &[Open]) -> Malformed {
         match open.last() {
             Some(innermost) => {
@@ -494,7 +474,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The refusal of a character that has just been read.
+    /// Returns the refusal of a character that has just been read.
     fn unexpected(&self, character: char, expected: &str) -> Malformed {
         let message = format!("Unexpected character ({}): {expected}", described(character));
         self.fault(message, self.at - character.len_utf8())
@@ -510,7 +490,7 @@ impl<'a> Reader<'a> {
         Malformed { message: message.into(), place: Some(self.place(byte)) }
     }
 
-    /// The place of a byte. Lines end with `\n`, `\r` or both.
+    /// Returns the place of a byte. Lines end with `\n`, `\r` or both.
     fn place(&self, byte: usize) -> Place {
         let before = &self.text[..byte];
         let bytes = before.as_bytes();
@@ -532,7 +512,7 @@ fn too_deep() -> Malformed {
     too_large("Document nesting depth", DEEPEST + 1, DEEPEST, "getMaxNestingDepth")
 }
 
-/// The refusal of something that is larger than Jackson permits. It has no place.
+/// Returns the refusal of something that is larger than Jackson permits. It has no place.
 fn too_large(what: &str, size: usize, most: usize, setting: &str) -> Malformed {
     let message = format!(
         "{what} ({size}) exceeds the maximum allowed ({most}, from `StreamReadConstraints.{setting}()`)"
@@ -570,13 +550,13 @@ fn described(character: char) -> String {
     }
 }
 
-/// Whether an identifier of Java can begin with the character, which must be of one UTF-16 unit.
+/// Returns whether an identifier of Java can begin with the character, which must be of one UTF-16 unit.
 fn begins_identifier(character: char) -> bool {
     let is_letter = character.is_alphabetic() || CURRENCIES_AND_CONNECTORS.contains(character);
     is_letter && character <= '\u{ffff}'
 }
 
-/// Whether an identifier of Java can contain the character.
+/// Returns whether an identifier of Java can contain the character.
 fn is_of_identifier(character: char) -> bool {
     let is_ignorable = matches!(character, '\0'..='\x08' | '\x0e'..='\x1b' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
     let is_digit = character.is_numeric() && character.is_alphanumeric();

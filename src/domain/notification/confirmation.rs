@@ -1,4 +1,4 @@
-//! What an endpoint gets when it is subscribed, and when it was unsubscribed by a link.
+//! The messages that an endpoint gets when it is subscribed, and when it was unsubscribed by a link.
 
 use uuid::Uuid;
 
@@ -6,17 +6,17 @@ use super::printed::Printed;
 use super::signature::{Signature, string_to_sign};
 use crate::domain::timestamp::iso_8601;
 
-/// Why an endpoint is asked to visit a link.
+/// Why an endpoint should visit a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmationKind {
-    /// `SubscriptionConfirmation`: the subscription begins with the visit.
+    /// `SubscriptionConfirmation`: visiting the link starts the subscription.
     Subscription,
-    /// `UnsubscribeConfirmation`: the subscription has ended, and a visit restores it.
+    /// `UnsubscribeConfirmation`: the subscription has ended, and visiting the link restores it.
     Unsubscribe,
 }
 
 impl ConfirmationKind {
-    /// `Type`, and the `x-amz-sns-message-type`.
+    /// Returns the `Type`, which is also the `x-amz-sns-message-type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Subscription => "SubscriptionConfirmation",
@@ -25,27 +25,27 @@ impl ConfirmationKind {
     }
 }
 
-/// A message that asks an endpoint to visit a link.
+/// A message with a link that the endpoint should visit.
 #[derive(Debug, Clone, Copy)]
 pub struct Confirmation<'a> {
-    /// What it is about.
+    /// The reason of the message.
     pub kind: ConfirmationKind,
-    /// An id of its own.
+    /// MessageId of this message.
     pub message_id: Uuid,
-    /// What the link carries, and ConfirmSubscription takes.
+    /// The token in the link, which ConfirmSubscription accepts.
     pub token: &'a str,
     /// The topic.
     pub topic_arn: &'a str,
-    /// The subscription, which only the end of one tells.
+    /// The subscription, mentioned only in an UnsubscribeConfirmation.
     pub subscription_arn: &'a str,
     /// The link.
     pub subscribe_url: &'a str,
-    /// When it was made, Unix milliseconds.
+    /// When it was created, in Unix milliseconds.
     pub sent_at: i64,
 }
 
 impl Confirmation<'_> {
-    /// `Message`: two sentences for whoever reads it.
+    /// Returns `Message`: two sentences for human readers.
     pub fn message(&self) -> String {
         match self.kind {
             ConfirmationKind::Subscription => format!(
@@ -61,7 +61,7 @@ impl Confirmation<'_> {
         }
     }
 
-    /// What its signature signs.
+    /// Returns the string to sign.
     pub fn string_to_sign(&self) -> String {
         string_to_sign(&[
             ("Message", &self.message()),
@@ -74,7 +74,7 @@ impl Confirmation<'_> {
         ])
     }
 
-    /// The JSON that HTTP endpoints and email-json get.
+    /// Returns the JSON for HTTP endpoints and email-json.
     pub fn envelope(&self, signature: &Signature) -> String {
         let mut json = Printed::with_capacity(3_000);
         json.text("Type", self.kind.as_str());

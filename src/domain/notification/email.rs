@@ -1,19 +1,19 @@
-//! Mail for people. What is on AWS's pages is the subjects; the sentences are Squab's own.
+//! Emails for human readers. The subjects are AWS's; the texts are Squab's own.
 
 use super::{Confirmation, Notification};
 
-/// The subject of a notification that was published without one.
+/// The subject of a notification published without one.
 pub const NOTIFICATION_SUBJECT: &str = "AWS Notification Message";
 /// The subject of a confirmation.
 pub const CONFIRMATION_SUBJECT: &str = "AWS Notification - Subscription Confirmation";
 
 impl Notification<'_> {
-    /// The subject of the mail.
+    /// Returns the subject of the email.
     pub fn email_subject(&self) -> &str {
         self.subject.unwrap_or(NOTIFICATION_SUBJECT)
     }
 
-    /// The plain text of the mail: the message, and how to get no more of them.
+    /// Returns the plain text of the email: the message, and how to unsubscribe.
     pub fn email_text(&self, unsubscribe_url: &str) -> String {
         format!(
             "{}\n\n--\nTo receive no more notifications from this topic, visit this link:\n\
@@ -24,7 +24,7 @@ impl Notification<'_> {
 }
 
 impl Confirmation<'_> {
-    /// The plain text of the mail, with its link. Its subject is [`CONFIRMATION_SUBJECT`].
+    /// Returns the plain text of the email, with its link. Its subject is [`CONFIRMATION_SUBJECT`].
     pub fn email_text(&self) -> String {
         format!("{}\n\nSubscribeURL:\n{}\n", self.message(), self.subscribe_url)
     }

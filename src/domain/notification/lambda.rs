@@ -1,7 +1,7 @@
-//! The event that a function gets.
+//! The event with which a function is invoked.
 //!
-//! AWS page: "Invoking Lambda functions with Amazon SNS notifications". Its members are spelled
-//! `…Url`, unlike those of the envelope, and are always there.
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html>. Its members are spelled `…Url`,
+//! unlike those of the envelope, and are always present.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use super::{Notification, Signature};
 use crate::domain::timestamp::iso_8601;
 
 impl Notification<'_> {
-    /// The JSON of the event, on one line.
+    /// Returns the JSON of the event on one line.
     pub fn lambda_event(&self, signature: &Signature, unsubscribe_url: &str) -> String {
         let attributes: Map<String, Value> = self
             .attributes

@@ -1,13 +1,13 @@
-//! What is signed, and how the signature is shown.
+//! The string to sign, and the members with the signature.
 //!
-//! AWS page: "Verifying the signatures of Amazon SNS messages". The string to sign has a line for
-//! the name and a line for the value of each member, in byte order of names; every line ends with
-//! a line feed, the last one too. Values are as a reader of the JSON sees them.
+//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>. The string to
+//! sign has a line with the name and a line with the value of each member, in byte order of the names. Every
+//! line, including the last, ends with a line feed. Values are those of the parsed JSON.
 
 /// A topic's SignatureVersion: the digest that is signed, with RSA and PKCS#1 v1.5 padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SignatureVersion {
-    /// `1`: SHA-1. What a topic has that says nothing else.
+    /// `1`: SHA-1, the default of a topic.
     #[default]
     V1,
     /// `2`: SHA-256
@@ -15,7 +15,7 @@ pub enum SignatureVersion {
 }
 
 impl SignatureVersion {
-    /// Reads the attribute; nothing but `1` and `2`.
+    /// Parses the attribute: `1` or `2`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "1" => Some(Self::V1),
@@ -24,7 +24,7 @@ impl SignatureVersion {
         }
     }
 
-    /// The attribute's text.
+    /// Returns the attribute's text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "1",
@@ -33,7 +33,7 @@ impl SignatureVersion {
     }
 }
 
-/// A signature, with what a reader needs to verify it.
+/// A signature, with the data needed to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// `SignatureVersion`
@@ -44,7 +44,7 @@ pub struct Signature {
     pub cert_url: String,
 }
 
-/// The string to sign of these members, which are in byte order of their names.
+/// Returns the string to sign for members in byte order of their names.
 pub(super) fn string_to_sign(members: &[(&str, &str)]) -> String {
     let length = members.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let mut text = String::with_capacity(length);

@@ -1,11 +1,13 @@
 //! What an access policy says of a request.
 //!
-//! A policy is read once and asked often. What is not understood yet (conditions, policy variables,
-//! malformed parts) counts against the request: it keeps an Allow from applying, and a Deny from being
-//! avoided.
+//! A policy is read once and evaluated often. What is not understood yet (most conditions, policy variables,
+//! malformed parts) counts against the request: an Allow does not apply then, and a Deny does.
 
+use super::condition::Conditions;
+use super::document::Document;
 use super::one_or_many;
 use crate::domain::address::is_account;
+use crate::domain::arn::Arn;
 use serde_json::{Map, Value};
 
 /// What a policy says of a request.
@@ -19,7 +21,7 @@ pub enum Decision {
     None,
 }
 
-/// The caller that a policy is asked about. What is empty matches no principal but `*`.
+/// The caller of a request. What is empty matches no principal but `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Requester<'a> {
     /// Its account, 12 digits.
@@ -28,6 +30,8 @@ pub struct Requester<'a> {
     pub arn: &'a str,
     /// The AWS service that calls, such as `sns.amazonaws.com`.
     pub service: &'a str,
+    /// The ARN of the resource for which a service calls.
+    pub source_arn: &'a str,
 }
 
 /// An access policy, as it was given and as it is evaluated.
@@ -38,14 +42,19 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a policy whose form has been checked. A text that is no policy has no statements.
+    /// Reads a policy whose form has been checked. A text that cannot be read denies everything: it may be a policy
+    /// that an earlier version accepted.
     pub fn read(text: impl Into<String>) -> Self {
         let text = text.into();
-        let document: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-        let has_variables = document.get("Version").and_then(Value::as_str) == Some("2012-10-17");
-        let statements = document.get("Statement").map_or(&[][..], one_or_many);
-        let statements = statements.iter().map(|one| Statement::read(one, has_variables));
-        Self { statements: statements.collect(), text }
+        let statements = match Document::read(&text) {
+            None => vec![Statement::read(&Value::Null, false)],
+            Some(document) => {
+                let has_variables = document.version() == Some("2012-10-17");
+                let statements = document.statements.iter();
+                statements.map(|one| Statement::read(one, has_variables)).collect()
+            }
+        };
+        Self { text, statements }
     }
 
     /// Returns the document as it was given.
@@ -67,10 +76,6 @@ impl Eq for Policy {}
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 // Test: src/domain/policy/decision.rs::a_deny_overrides_an_allow
 //
-// Rule (every operation): an Allow with conditions does not apply, a Deny with conditions does.
-// Source: inferred, conditions are not evaluated yet
-// Test: src/domain/policy/decision.rs::what_is_not_evaluated_counts_against_the_request
-//
 /// Returns what a policy says of an action, such as `sqs:SendMessage`, on the resource of this ARN.
 pub fn decide(policy: &Policy, who: &Requester<'_>, action: &str, resource: &str) -> Decision {
     let action = action.to_ascii_lowercase();
@@ -89,7 +94,7 @@ pub fn decide(policy: &Policy, who: &Requester<'_>, action: &str, resource: &str
 
 /// Whether a part of a statement applies to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Match {
+pub(super) enum Match {
     No,
     /// That cannot be said.
     Unknown,
@@ -118,7 +123,7 @@ struct Statement {
     principals: Element<Principal>,
     actions: Element<Pattern>,
     resources: Element<Pattern>,
-    has_conditions: bool,
+    conditions: Conditions,
 }
 
 /// The members that a statement may have.
@@ -140,9 +145,12 @@ impl Statement {
         let actions = |value: &Value| patterns(value, false, str::to_ascii_lowercase);
         let resources = |value: &Value| patterns(value, has_variables, str::to_owned);
         let is_known = |name: &String| STATEMENT.contains(&name.as_str());
-        let members = statement.as_object();
+        // A member that is unknown may be a condition that is misspelt.
+        let is_clear = statement.as_object().is_some_and(|members| members.keys().all(is_known));
+        let no_condition = Value::Object(Map::new());
+        let condition = statement.get("Condition").unwrap_or(&no_condition);
         Self {
-            // What is neither cannot be set; it allows nothing.
+            // A statement that does neither cannot be set.
             denies: statement["Effect"] != "Allow",
             principals: Element::read(statement, "Principal", "NotPrincipal", principals)
                 .unwrap_or_else(Element::unknown),
@@ -151,18 +159,17 @@ impl Statement {
             // The policy of a resource concerns that resource.
             resources: Element::read(statement, "Resource", "NotResource", resources)
                 .unwrap_or_else(Element::everything),
-            // A member that is unknown may be a condition that is spelt wrong.
-            has_conditions: members.is_none_or(|members| !members.keys().all(is_known))
-                || statement.get("Condition").is_some_and(|condition| {
-                    condition.as_object().is_none_or(|operators| !operators.is_empty())
-                }),
+            conditions: Conditions::read(
+                if is_clear { condition } else { &Value::Null },
+                has_variables,
+            ),
         }
     }
 
     /// The action in lower case, as patterns of actions are kept.
     fn applies(&self, who: &Requester<'_>, action: &str, resource: &str) -> Match {
-        let conditions = if self.has_conditions { Match::Unknown } else { Match::Yes };
-        conditions
+        self.conditions
+            .applies(who)
             .min(self.principals.applies(|principal| principal.matches(who)))
             .min(self.actions.applies(|pattern| pattern.matches(action)))
             .min(self.resources.applies(|pattern| pattern.matches(resource)))
@@ -244,11 +251,10 @@ impl Principal {
         if is_account(text) {
             return Some(Self::Account(text.to_owned()));
         }
-        let parts: Vec<_> = text.splitn(6, ':').collect();
-        let ["arn", _, service @ ("iam" | "sts"), "", account, name] = parts[..] else {
+        let Arn { service, region: "", account, resource: name, .. } = Arn::parse(text)? else {
             return None;
         };
-        if !is_account(account) {
+        if !matches!(service, "iam" | "sts") || !is_account(account) {
             return None;
         }
         Some(match (service, name.strip_prefix("role/")) {
@@ -300,7 +306,7 @@ fn principals(value: &Value) -> Vec<Option<Principal>> {
 
 /// A text with wildcards: `*` for any characters, `?` for any one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern(Vec<Token>);
+pub(super) struct Pattern(Vec<Token>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
@@ -316,7 +322,7 @@ impl Pattern {
     // Test: src/domain/policy/decision.rs::resources_and_their_wildcards
     //
     /// Reads a pattern; `None` if it has a variable whose value is not known.
-    fn read(text: &str, has_variables: bool) -> Option<Self> {
+    pub fn read(text: &str, has_variables: bool) -> Option<Self> {
         let (mut tokens, mut rest) = (Vec::new(), text);
         while let Some(first) = rest.chars().next() {
             if has_variables && let Some(variable) = rest.strip_prefix("${") {
@@ -336,7 +342,12 @@ impl Pattern {
         Some(Self(tokens))
     }
 
-    fn matches(&self, text: &str) -> bool {
+    /// Returns a pattern that only this text matches.
+    pub fn exactly(text: &str) -> Self {
+        Self(text.chars().map(Token::Character).collect())
+    }
+
+    pub fn matches(&self, text: &str) -> bool {
         let (mut tokens, mut text) = (&self.0[..], text.chars());
         // Where to go on if what follows the last `*` does not fit: one character later.
         let mut last_many = None;
@@ -385,13 +396,17 @@ mod tests {
         account: "222222222222",
         arn: "arn:aws:iam::222222222222:user/bob",
         service: "",
+        source_arn: "",
     };
     const SESSION: Requester<'_> = Requester {
         account: "222222222222",
         arn: "arn:aws:sts::222222222222:assumed-role/worker/s1",
         service: "",
+        source_arn: "",
     };
-    const SNS: Requester<'_> = Requester { account: "", arn: "", service: "sns.amazonaws.com" };
+    const TOPIC: &str = "arn:aws:sns:us-east-1:111111111111:t";
+    const SNS: Requester<'_> =
+        Requester { account: "", arn: "", service: "sns.amazonaws.com", source_arn: TOPIC };
 
     fn policy(statements: Value) -> Policy {
         Policy::read(json!({"Version": "2012-10-17", "Statement": statements}).to_string())
@@ -548,9 +563,16 @@ mod tests {
 
     #[test]
     fn what_is_not_evaluated_counts_against_the_request() {
-        let is_from = json!({"ArnEquals": {"aws:SourceArn": "x"}});
+        let is_from = json!({"StringEquals": {"aws:PrincipalAccount": "x"}});
         for changed in [
             json!({"Condition": is_from}),
+            json!({"Condition": {"ArnEquals": {"aws:SourceArn": "x"}}}),
+            json!({"Condition": {"ArnEquals": {"aws:SourceArn": []}}}),
+            json!({"Condition": {"ArnEquals": {"aws:SourceArn": 7}}}),
+            json!({"Condition": {"ArnEquals": 7}}),
+            json!({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:t"}}}),
+            json!({"Condition": {"StringLike": {"aws:SourceAccount": "${aws:username}"}}}),
+            json!({"Condition": {"ForAnyValue:StringEquals": {"aws:SourceAccount": "x"}}}),
             json!({"Condition": "x"}),
             json!({"Condition": null}),
             json!({"condition": is_from}),
@@ -571,6 +593,43 @@ mod tests {
         // A part that clearly does not apply makes all others unimportant.
         let elsewhere = json!({"Effect": "Deny", "Condition": is_from, "Action": "sqs:PurgeQueue"});
         assert_eq!(of(elsewhere, &BOB), Decision::None);
+    }
+
+    #[test]
+    fn conditions_about_the_topic() {
+        let other = "arn:aws:sns:us-east-1:111111111111:u";
+        for (operator, key, value, from_topic, from_caller) in [
+            ("ArnEquals", "aws:SourceArn", json!(TOPIC), true, false),
+            ("ArnEquals", "AWS:sourcearn", json!([other, TOPIC]), true, false),
+            ("ArnEquals", "aws:SourceArn", json!("arn:aws:sns:*:111111111111:?"), true, false),
+            ("ArnNotEquals", "aws:SourceArn", json!(TOPIC), false, true),
+            ("ArnNotLike", "aws:SourceArn", json!([other, TOPIC]), false, true),
+            ("ArnNotLike", "aws:SourceArn", json!(other), true, true),
+            ("ArnEqualsIfExists", "aws:SourceArn", json!(other), false, true),
+            ("StringEquals", "aws:SourceArn", json!(TOPIC), true, false),
+            ("StringEquals", "aws:SourceArn", json!("arn:aws:sns:*"), false, false),
+            ("StringLike", "aws:SourceArn", json!("arn:aws:sns:*"), true, false),
+            ("StringNotEquals", "aws:SourceAccount", json!("111111111111"), false, true),
+            ("StringEquals", "aws:SourceAccount", json!("111111111111"), true, false),
+        ] {
+            let mut changed = json!({"Condition": {operator: {key: value}}});
+            for (effect, decision) in [("Allow", Decision::Allow), ("Deny", Decision::Deny)] {
+                changed["Effect"] = json!(effect);
+                let found = [&SNS, &BOB].map(|who| of(changed.clone(), who) == decision);
+                assert_eq!(found, [from_topic, from_caller], "{changed}");
+            }
+        }
+        // One condition that is not met is enough.
+        let both =
+            json!({"ArnEquals": {"aws:SourceArn": other}, "Bool": {"aws:SecureTransport": true}});
+        assert_eq!(of(json!({"Effect": "Deny", "Condition": both}), &SNS), Decision::None);
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_read_denies_everything() {
+        for text in ["x", "[]", r#"{"Statement":[],"Statement":[]}"#] {
+            assert_eq!(decide(&Policy::read(text), &BOB, SEND, QUEUE), Decision::Deny, "{text}");
+        }
     }
 
     proptest! {

@@ -14,10 +14,11 @@
 
 use super::CONNECTION_BYTES;
 use crate::runtime::memory::{Charge, Memory, Stage, Tally};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -187,7 +188,7 @@ impl Connections {
     }
 
     /// Ends the connections that have waited for longest of those that hold memory, until so many
-    /// bytes will be free, and some more for who comes next.
+    /// bytes will be free, and a sixteenth of the budget more.
     fn reclaim(&self, bytes: usize) {
         let now = self.now();
         let mut open = self.open();
@@ -213,7 +214,7 @@ impl Connections {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn now(&self) -> u64 {
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_never_asked_goes_first_then_who_has_waited_for_longest() {
+    async fn connections_without_a_request_go_first_then_the_longest_waiting() {
         let connections = connections(5);
         let [busy, body, long, silent, short] = [(); 5].map(|()| connections.enter(None));
         let works = [busy.work(), body.work()];
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn memory_is_taken_from_who_has_waited_for_longest() {
+    async fn memory_is_reclaimed_from_the_longest_waiting_connection() {
         let memory = Memory::new(64 * MIB);
         let connections = Connections::new(10, Duration::from_secs(100), Arc::clone(&memory));
         let slots = [(); 4].map(|()| connections.enter(None));
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_too_slow_is_timed_out() {
+    async fn slow_clients_are_timed_out() {
         let connections = connections(4);
         let [idle, reading, working] = [(); 3].map(|()| connections.enter(None));
         let work = working.work();

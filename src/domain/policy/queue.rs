@@ -1,44 +1,43 @@
 //! The access policy of a queue as a document: what may be set, AddPermission, RemovePermission.
-//!
-//! Statements that Squab did not write are kept as they are and in their order. What a policy means for
-//! a request: see [`decide`].
 
-mod decision;
-
-pub use decision::{Decision, Policy, Requester, decide};
-
-use serde_json::{Map, Value, json};
-
-use super::address::{is_account, is_name_byte};
-use super::limits::{
+use super::document::Document;
+use super::one_or_many;
+use crate::domain::address::{is_account, is_name_byte};
+use crate::domain::limits::{
     PERMISSION_ACTIONS, PERMISSION_LABEL_LENGTH, POLICY_BYTES, POLICY_CONDITIONS,
     POLICY_PRINCIPALS, POLICY_STATEMENTS,
 };
-use super::{Kind, Refusal};
+use crate::domain::{Kind, Refusal};
+use serde_json::{Map, Value};
 
 // Rule (CreateQueue, SetQueueAttributes): a Policy is a JSON document of 8,192 bytes with 20
 //   statements, 50 principals and 10 conditions at most; anything else is InvalidAttributeValue.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
-// Test: src/domain/policy.rs::a_policy_must_be_a_document_within_limits
+// Test: src/domain/policy/queue.rs::a_policy_must_be_a_document_within_limits
 //
 /// Checks a Policy that is to be set: a JSON document with statements that allow or deny, within
 /// the limits of a policy. Refused with InvalidAttributeValue; with OverLimit or
 /// InvalidParameterValue for the actions of a statement.
 pub fn check(text: &str) -> Result<(), Refusal> {
-    let document = Some(text).filter(|text| text.len() <= POLICY_BYTES);
-    let document = document.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-    match document.as_ref().and_then(|document| document.get("Statement")) {
-        Some(statements) if are_statements(statements) => {
-            one_or_many(statements).iter().try_for_each(check_actions)
-        }
-        _ => Err(Refusal::new(
-            Kind::InvalidAttributeValue,
-            "Invalid value for the parameter Policy.",
-        )),
+    let document = read(text)?;
+    if text.len() > POLICY_BYTES
+        || !document.has_statements()
+        || !are_statements(&document.statements)
+    {
+        return Err(invalid());
     }
+    document.statements.iter().try_for_each(check_actions)
 }
 
-/// A statement has few actions, and none for a batch: whoever may send may send a batch.
+fn read(text: &str) -> Result<Document, Refusal> {
+    Document::read(text).ok_or_else(invalid)
+}
+
+fn invalid() -> Refusal {
+    Refusal::new(Kind::InvalidAttributeValue, "Invalid value for the parameter Policy.")
+}
+
+/// Checks that a statement has few actions, and none for a batch, which the single form stands for.
 fn check_actions(statement: &Value) -> Result<(), Refusal> {
     let actions = one_or_many(&statement["Action"]);
     if actions.len() > PERMISSION_ACTIONS {
@@ -85,8 +84,7 @@ fn unknown_action(action: &str) -> Refusal {
     Refusal::invalid_value(action, "ActionName", reason)
 }
 
-fn are_statements(statements: &Value) -> bool {
-    let statements = one_or_many(statements);
+fn are_statements(statements: &[Value]) -> bool {
     let has_effect =
         |one: &Value| matches!(one["Effect"].as_str(), Some("Allow" | "Deny")) && one.is_object();
     statements.len() <= POLICY_STATEMENTS
@@ -111,19 +109,10 @@ fn conditions_of(statements: &[Value]) -> usize {
     operators.map(Map::len).sum()
 }
 
-/// The elements of an array, or the one element that stands for an array of one.
-fn one_or_many(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(values) => values,
-        Value::Null => &[],
-        one => std::slice::from_ref(one),
-    }
-}
-
 // Rule (sqs.AddPermission): the first permission makes a policy of Version 2008-10-17 with the Id
 //   QUEUE-ARN/SQSDefaultPolicy; several accounts or actions become arrays.
 // Source: recorded, for the Version; the rest is inferred
-// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy.rs::the_first_permission_makes_the_default_policy
+// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy/queue.rs::the_first_permission_makes_the_default_policy
 //
 // Rule (sqs.AddPermission): a label that a statement has already is InvalidParameterValue, "Value l for
 //   parameter Label is invalid. Reason: Already exists."
@@ -142,39 +131,14 @@ pub fn add_permission(
     actions: &[String],
 ) -> Result<String, Refusal> {
     check_permission(label, account_ids, actions)?;
-    let mut document = match policy {
-        Some(policy) => read(policy)?,
-        None => Map::from_iter([
-            ("Version".to_owned(), json!("2008-10-17")),
-            ("Id".to_owned(), json!(format!("{queue_arn}/SQSDefaultPolicy"))),
-        ]),
-    };
-    let mut statements = take_statements(&mut document);
-    if statements.iter().any(|statement| has_label(statement, label)) {
+    let mut document = policy.map_or_else(|| Ok(Document::of_queue(queue_arn)), read)?;
+    if document.has_label(label) {
         return Err(Refusal::invalid_value(label, "Label", "Already exists."));
     }
-    let accounts = account_ids.iter().map(|account| json!(format!("arn:aws:iam::{account}:root")));
-    let actions = actions.iter().map(|action| json!(format!("SQS:{action}")));
-    statements.push(json!({
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": { "AWS": one_or_array(accounts) },
-        "Action": one_or_array(actions),
-        "Resource": queue_arn,
-    }));
-    let count = statements.len();
-    if count > POLICY_STATEMENTS {
-        return Err(over_limit(format!(
-            "{count} Statements were found, maximum allowed is {POLICY_STATEMENTS}."
-        )));
-    }
-    let count = principals_of(&statements);
-    if count > POLICY_PRINCIPALS {
-        return Err(over_limit(format!(
-            "{count} Principals were found, maximum allowed is {POLICY_PRINCIPALS}."
-        )));
-    }
-    let text = with_statements(document, statements);
+    document.allow(label, account_ids, "SQS", actions, queue_arn);
+    check_count("Statements", document.statements.len(), POLICY_STATEMENTS)?;
+    check_count("Principals", principals_of(&document.statements), POLICY_PRINCIPALS)?;
+    let text = document.text();
     if text.len() > POLICY_BYTES {
         return Err(over_limit(format!("A policy cannot be longer than {POLICY_BYTES} bytes.")));
     }
@@ -192,37 +156,34 @@ pub fn add_permission(
 /// API_RemovePermission.
 pub fn remove_permission(policy: Option<&str>, label: &str) -> Result<Option<String>, Refusal> {
     let mut document = policy.map(read).transpose()?.unwrap_or_default();
-    let mut statements = take_statements(&mut document);
-    let before = statements.len();
-    statements.retain(|statement| !has_label(statement, label));
-    if statements.len() == before {
+    if !document.remove(label) {
         return Err(Refusal::invalid_value(label, "Label", "can't find label."));
     }
-    Ok((!statements.is_empty()).then(|| with_statements(document, statements)))
+    Ok((!document.statements.is_empty()).then(|| document.text()))
 }
 
 // Rule (sqs.AddPermission): a permission names at most seven actions; more are OverLimit.
 // Source: documented, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
-// Test: src/domain/policy.rs::refusals_of_permissions
+// Test: src/domain/policy/queue.rs::refusals_of_permissions
 //
 // Rule (sqs.AddPermission): an empty label is MissingParameter, "The request must contain the parameter Label."
 // Source: reported, cloud-custodian/cloud-custodian#10098
-// Test: src/domain/policy.rs::refusals_of_permissions
+// Test: src/domain/policy/queue.rs::refusals_of_permissions
 //
 // Rule (sqs.AddPermission): an account that does not exist is InvalidParameterValue, "Value [x] for parameter
 //   PrincipalId is invalid. Reason: Unable to verify principal."
 // Source: reported, aws/aws-sdk#414
-// Test: src/domain/policy.rs::refusals_of_permissions
+// Test: src/domain/policy/queue.rs::refusals_of_permissions
 //
 // Rule (sqs.AddPermission): an unknown action and the batch form of an action, for which the single form stands, are
 //   InvalidParameterValue, "Value SQS:x for parameter ActionName is invalid. Reason: Please refer to the appropriate
 //   WSDL for a list of valid actions."
 // Source: reported, cloudtools/awacs#34
-// Test: src/domain/policy.rs::refusals_of_permissions
+// Test: src/domain/policy/queue.rs::refusals_of_permissions
 //
 // Rule (sqs.AddPermission): actions that only the owner of a queue can call are refused.
 // Source: inferred, AWS documents that no permission of another account has an effect on them
-// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy.rs::refusals_of_permissions
+// Test: tests/scenarios/permissions.txt#Permissions are statements, src/domain/policy/queue.rs::refusals_of_permissions
 //
 fn check_permission(
     label: &str,
@@ -245,12 +206,7 @@ fn check_permission(
     if actions.is_empty() {
         return Err(Refusal::missing("Actions"));
     }
-    if actions.len() > PERMISSION_ACTIONS {
-        return Err(over_limit(format!(
-            "{} Actions were found, maximum allowed is {PERMISSION_ACTIONS}.",
-            actions.len()
-        )));
-    }
+    check_count("Actions", actions.len(), PERMISSION_ACTIONS)?;
     for action in actions {
         let reason = match action.as_str() {
             "*" => continue,
@@ -280,33 +236,11 @@ fn check_permission(
     }
 }
 
-/// Reads a policy that was checked before it was stored.
-fn read(policy: &str) -> Result<Map<String, Value>, Refusal> {
-    serde_json::from_str(policy)
-        .map_err(|cause| Refusal::internal(format!("stored policy is not JSON: {cause}")))
-}
-
-pub(super) fn take_statements(document: &mut Map<String, Value>) -> Vec<Value> {
-    match document.get_mut("Statement").map(Value::take) {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(statements)) => statements,
-        Some(one) => vec![one],
+fn check_count(what: &str, count: usize, most: usize) -> Result<(), Refusal> {
+    if count <= most {
+        return Ok(());
     }
-}
-
-/// Puts the statements where they were, or at the end.
-pub(super) fn with_statements(mut document: Map<String, Value>, statements: Vec<Value>) -> String {
-    document.insert("Statement".to_owned(), Value::Array(statements));
-    Value::Object(document).to_string()
-}
-
-pub(super) fn has_label(statement: &Value, label: &str) -> bool {
-    statement["Sid"].as_str() == Some(label)
-}
-
-pub(super) fn one_or_array(values: impl Iterator<Item = Value>) -> Value {
-    let mut values: Vec<_> = values.collect();
-    if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) }
+    Err(over_limit(format!("{count} {what} were found, maximum allowed is {most}.")))
 }
 
 fn over_limit(message: String) -> Refusal {
@@ -315,9 +249,9 @@ fn over_limit(message: String) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     const ARN: &str = "arn:aws:sqs:eu-west-1:000000000000:q";
 

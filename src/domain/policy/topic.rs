@@ -1,12 +1,13 @@
 //! The access policy of a topic as a document: the one that every topic begins with, what may be
 //! set, AddPermission, RemovePermission. What a policy means for a request: see
-//! [`decide`](super::policy::decide).
+//! [`decide`](super::decide).
 
-use super::Refusal;
-use super::address::is_account;
-use super::policy::{has_label, one_or_array, take_statements, with_statements};
-use super::topic_address::TopicAddress;
-use serde_json::{Map, Value, json};
+use super::document::Document;
+use super::one_or_many;
+use crate::domain::Refusal;
+use crate::domain::address::is_account;
+use crate::domain::topic_address::TopicAddress;
+use serde_json::{Value, json};
 
 /// The actions that everybody of the account may take on a topic for which no policy was set.
 const ACTIONS: [&str; 8] = [
@@ -60,7 +61,7 @@ pub fn default_text(address: &TopicAddress) -> String {
 /// Refused with InvalidParameter.
 // Rule (CreateTopic, SetTopicAttributes): a policy that cannot be read is "Policy Error: null".
 // Source: reported, aws/serverless-application-model#1591
-// Test: src/domain/topic_policy.rs::what_is_no_policy_is_refused
+// Test: src/domain/policy/topic.rs::what_is_no_policy_is_refused
 // Rule (CreateTopic, SetTopicAttributes): a policy with an action that is none of a topic's is refused.
 // Source: reported, hashicorp/terraform#12740
 // Test: tests/scenarios/topics.txt#Permissions become statements of the policy
@@ -68,37 +69,34 @@ pub fn check(text: &str) -> Result<(), Refusal> {
     if text.is_empty() {
         return Ok(());
     }
-    let refuse = || Refusal::invalid_parameter("Policy Error: null");
-    let document: Map<String, Value> = serde_json::from_str(text).map_err(|_| refuse())?;
-    let statements = document.get("Statement").map_or(&[][..], one_or_many);
-    let is_statement = |one: &Value| {
-        let has =
-            |name: &str, opposite: &str| [name, opposite].iter().any(|it| !one[*it].is_null());
-        matches!(one["Effect"].as_str(), Some("Allow" | "Deny"))
-            && has("Principal", "NotPrincipal")
-            && has("Action", "NotAction")
-    };
+    let statements = read(text)?.statements;
     if statements.is_empty() || !statements.iter().all(is_statement) {
-        return Err(refuse());
+        return Err(unreadable());
     }
     let actions = statements.iter().flat_map(|statement| {
         ["Action", "NotAction"].into_iter().flat_map(|name| one_or_many(&statement[name]))
     });
-    let mut named = actions.filter(|action| !action.is_null());
-    let in_scope = named.all(|action| action.as_str().is_some_and(is_in_scope));
-    if in_scope { Ok(()) } else { Err(out_of_scope()) }
+    let in_scope = |action: &Value| action.as_str().is_some_and(is_in_scope);
+    if actions.into_iter().all(in_scope) { Ok(()) } else { Err(out_of_scope()) }
 }
 
-/// The elements of an array, or the one value that stands in its place.
-fn one_or_many(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(values) => values,
-        one => std::slice::from_ref(one),
-    }
+fn read(text: &str) -> Result<Document, Refusal> {
+    Document::read(text).ok_or_else(unreadable)
 }
 
-/// Whether a policy of a topic may name this action. Upper and lower case are the same; what a
-/// wildcard stands for is not looked at.
+fn unreadable() -> Refusal {
+    Refusal::invalid_parameter("Policy Error: null")
+}
+
+fn is_statement(value: &Value) -> bool {
+    let has = |name: &str, opposite: &str| !value[name].is_null() || !value[opposite].is_null();
+    matches!(value["Effect"].as_str(), Some("Allow" | "Deny"))
+        && has("Principal", "NotPrincipal")
+        && has("Action", "NotAction")
+}
+
+/// Returns whether a policy of a topic may name this action, in upper or lower case. An action with a wildcard is
+/// accepted whatever it stands for.
 fn is_in_scope(action: &str) -> bool {
     let name = match action.split_once(':') {
         Some((service, name)) if service.eq_ignore_ascii_case("sns") => name,
@@ -126,8 +124,7 @@ pub fn add_permission(
     actions: &[String],
 ) -> Result<String, Refusal> {
     let mut document = read(policy)?;
-    let mut statements = take_statements(&mut document);
-    if statements.iter().any(|statement| has_label(statement, label)) {
+    if document.has_label(label) {
         return Err(Refusal::invalid_parameter("Statement already exists"));
     }
     let is_known = |action: &str| action == "*" || is_shareable(action);
@@ -137,30 +134,15 @@ pub fn add_permission(
     if account_ids.iter().any(|account| !is_account(account)) {
         return Err(Refusal::invalid_parameter("AWSAccountId"));
     }
-    let accounts = account_ids.iter().map(|account| json!(format!("arn:aws:iam::{account}:root")));
-    let actions = actions.iter().map(|action| json!(format!("SNS:{action}")));
-    statements.push(json!({
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": { "AWS": one_or_array(accounts) },
-        "Action": one_or_array(actions),
-        "Resource": topic_arn,
-    }));
-    Ok(with_statements(document, statements))
+    document.allow(label, account_ids, "SNS", actions, topic_arn);
+    Ok(document.text())
 }
 
-/// The policy without the statement of this label; a label that is not there changes nothing.
+/// Returns the policy without the statement of this label. A label that it does not have changes nothing.
 pub fn remove_permission(policy: &str, label: &str) -> Result<String, Refusal> {
     let mut document = read(policy)?;
-    let mut statements = take_statements(&mut document);
-    statements.retain(|statement| !has_label(statement, label));
-    Ok(with_statements(document, statements))
-}
-
-/// Reads a policy that was checked before it was stored.
-fn read(policy: &str) -> Result<Map<String, Value>, Refusal> {
-    serde_json::from_str(policy)
-        .map_err(|cause| Refusal::internal(format!("stored policy is not JSON: {cause}")))
+    document.remove(label);
+    Ok(document.text())
 }
 
 #[cfg(test)]
