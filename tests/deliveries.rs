@@ -8,9 +8,9 @@ use crate::process::runs_alone;
 use axum::body::Body;
 use serde_json::{Value, json};
 use squab::domain::endpoint_rules::EndpointRules;
-use squab::runtime::carrier::{Letter, World};
-use squab::runtime::http_sender::Post;
-use squab::runtime::mail_sender::MailSender;
+use squab::runtime::transport::http::Post;
+use squab::runtime::transport::mail::MailSender;
+use squab::runtime::transport::{NetworkTransport, OutboundMessage};
 use squab::store::{AccountLimits, Location, Usage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ const URL: &str = "http://endpoint.example/in";
 /// The post that this letter is.
 fn post(sent: &Sent) -> &Post {
     match &sent.letter {
-        Letter::Post(post) => post,
+        OutboundMessage::Post(post) => post,
         other => panic!("not a post: {other:?}"),
     }
 }
@@ -282,7 +282,8 @@ async fn the_throttle_of_a_topic_is_for_http_alone() {
     }
     house.work().await;
     let sent = house.office.take();
-    let to_function = sent.iter().filter(|one| matches!(one.letter, Letter::Invoke { .. }));
+    let to_function =
+        sent.iter().filter(|one| matches!(one.letter, OutboundMessage::Invoke { .. }));
     assert_eq!((to_function.count(), sent.len()), (3, 4));
 }
 
@@ -614,7 +615,7 @@ async fn captured_messages_of_an_account_are_bounded_in_bytes() {
 #[tokio::test]
 async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
     let relay = MailSender::new("smtp://127.0.0.1:1", "a@example.com").unwrap();
-    let world = World::new(Some(relay), BTreeMap::new(), EndpointRules::default());
+    let world = NetworkTransport::new(Some(relay), BTreeMap::new(), EndpointRules::default());
     let house = House::with(Arc::new(world.for_callers_with_keys()));
     house.topic().await;
     for protocol in ["email", "email-json"] {
@@ -638,7 +639,7 @@ async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
 async fn a_denied_endpoint_is_refused_or_a_dead_letter() {
     let deny = vec!["metadata".parse().unwrap(), "loopback".parse().unwrap()];
     let rules = EndpointRules { allow: Vec::new(), deny };
-    let house = House::with(Arc::new(World::new(None, BTreeMap::new(), rules)));
+    let house = House::with(Arc::new(NetworkTransport::new(None, BTreeMap::new(), rules)));
     house.topic().await;
     for endpoint in [
         "http://169.254.169.254/latest/",
@@ -699,7 +700,9 @@ async fn a_function_gets_an_event_and_is_tried_again_at_once() {
     let sent = house.office.take();
     assert_eq!(sent.len(), 3);
     for one in &sent {
-        let Letter::Invoke { function_arn, event } = &one.letter else { panic!("{one:?}") };
+        let OutboundMessage::Invoke { function_arn, event } = &one.letter else {
+            panic!("{one:?}")
+        };
         assert_eq!(function_arn, function);
         let event: Value = serde_json::from_slice(event).unwrap();
         let [record] = &event["Records"].as_array().unwrap()[..] else { panic!("{event}") };
@@ -725,7 +728,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
         .await;
     house.work().await;
     let sent = house.office.take();
-    let [Sent { letter: Letter::Mail { to, subject, text }, .. }] = &sent[..] else {
+    let [Sent { letter: OutboundMessage::Mail { to, subject, text }, .. }] = &sent[..] else {
         panic!("one mail: {sent:?}")
     };
     assert_eq!(
@@ -739,7 +742,7 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
     house.watch(15).await;
     let sent = house.office.take();
     assert_eq!(sent.len(), 2, "tried again after 10 seconds: {sent:?}");
-    let Letter::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
+    let OutboundMessage::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
     assert_eq!(subject, "Greetings");
     assert!(text.starts_with("hello\n"), "{text}");
     assert_eq!(
@@ -750,7 +753,11 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
 
 #[tokio::test]
 async fn without_a_relay_mail_is_kept_and_that_is_all() {
-    let house = House::with(Arc::new(World::new(None, BTreeMap::new(), EndpointRules::default())));
+    let house = House::with(Arc::new(NetworkTransport::new(
+        None,
+        BTreeMap::new(),
+        EndpointRules::default(),
+    )));
     house.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {

@@ -141,6 +141,7 @@ fn a_first_start_on_a_full_disk_ends_with_1_and_a_sentence() {
     let output = disk.insert(&mut squab(&arguments)).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("squab: the database is unavailable: "), "{said}");
+    let sentence = format!("squab: {data}/squab.db: the database is unavailable: ");
+    assert!(said.starts_with(&sentence), "{said}");
     assert!(said.contains("disk is full"), "{said}");
 }

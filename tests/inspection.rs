@@ -456,7 +456,7 @@ async fn strictly_nobody_looks_without_a_key_but_at_the_certificate() {
     }
     let delete = Request::delete("/_aws/sns/sms-messages").body(Body::empty()).unwrap();
     assert_eq!(house.inspect_strictly(delete).await.status, 403);
-    let name = house.service.runtime.notary().key().await.unwrap().certificate_file_name();
+    let name = house.service.runtime.sns_signer().key().await.unwrap().certificate_file_name();
     for path in [format!("/{name}"), format!("/_aws/sns/{name}")] {
         let answer = house.inspect_strictly(get(&path)).await;
         assert_eq!(answer.status, 200, "{path}");

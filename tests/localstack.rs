@@ -179,7 +179,8 @@ fn with_its_variable_the_configuration_is_shown_and_changed() {
     let url = connection.ok("CreateQueue", &queue)["QueueUrl"].clone();
     assert_eq!(url, "http://localhost/000000000000/q");
     assert_eq!(set(&mut connection, "SQS_ENDPOINT_STRATEGY", json!("path")), 200);
-    let url = "http://localhost.localstack.cloud:4566/queue/us-east-1/000000000000/q";
+    let port = server.address.rsplit(':').next().unwrap();
+    let url = format!("http://localhost.localstack.cloud:{port}/queue/us-east-1/000000000000/q");
     assert_eq!(connection.ok("GetQueueUrl", &queue)["QueueUrl"], url);
     assert_eq!(set(&mut connection, "SQS_ENDPOINT_STRATEGY", json!("round")), 400);
     assert_eq!(connection.json("/_localstack/config")["SQS_ENDPOINT_STRATEGY"], "path");

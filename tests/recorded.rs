@@ -24,7 +24,7 @@ use squab::api::CoolDowns;
 use squab::auth::credentials::Credential;
 use squab::auth::{Credentials, Principal};
 use squab::domain::address::has_fifo_suffix;
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use squab::server::gateway::GatewaySettings;
 use squab::wire::Protocol;
 use std::collections::{HashMap, HashSet};
@@ -230,10 +230,10 @@ impl Conversation {
             ),
         ];
         // AWS's answers were given to a user.
-        let credential = Credential::new("000000000000", "secret").unwrap();
+        let mut credential = Credential::new("000000000000", "secret").unwrap();
+        credential.principal = Principal::User("somebody".to_owned());
         let mut credentials = Credentials::default();
-        credentials
-            .insert(Credential { principal: Principal::User("somebody".to_owned()), ..credential });
+        credentials.insert(credential);
         let service = Service::new(GatewaySettings { cool_downs, credentials, ..settings() });
         Self {
             service: if of_sns { service.with_key().await } else { service },
@@ -884,8 +884,8 @@ fn may_be(placeholder: &str, value: &str) -> bool {
 
 /// Returns what an endpoint got, in the recorded form. The HTTP client adds two headers that are always
 /// the same.
-fn event(letter: &Letter) -> Value {
-    let Letter::Post(post) = letter else { panic!("not sent over HTTP: {letter:?}") };
+fn event(letter: &OutboundMessage) -> Value {
+    let OutboundMessage::Post(post) = letter else { panic!("not sent over HTTP: {letter:?}") };
     let mut headers = json!({
         "accept-encoding": "gzip,deflate",
         "content-type": post.content_type,

@@ -339,10 +339,8 @@ fn a_file_of_a_newer_schema_is_refused_and_left_alone() {
     by_hand.close().unwrap();
     let before = std::fs::read(&file).unwrap();
     let sentence = refusal_to_open(data.path());
-    assert!(
-        sentence.starts_with("the database has schema version 99, this program "),
-        "{sentence}"
-    );
+    let start = format!("{}: the database has schema version 99, this program ", file.display());
+    assert!(sentence.starts_with(&start), "{sentence}");
     assert!(sentence.contains("written by a newer squab"), "{sentence}");
     assert!(std::fs::read(&file).unwrap() == before);
 }
@@ -578,7 +576,8 @@ fn a_file_that_is_no_database_is_refused() {
     std::fs::write(data.path().join("squab.db"), "not a database, but long enough ".repeat(100))
         .unwrap();
     let sentence = refusal_to_open(data.path());
-    assert!(sentence.contains("not a database"), "{sentence}");
+    let file = data.path().join("squab.db").display().to_string();
+    assert!(sentence.starts_with(&file) && sentence.contains("not a database"), "{sentence}");
 }
 
 /// A service on a data directory, at a time.
@@ -750,6 +749,44 @@ async fn a_full_disk_refuses_sends_loses_nothing_and_recovers() {
         }
     }
     assert!(found == kept, "{} found, {} kept", found.len(), kept.len());
+}
+
+/// A replay needs room, which a purge has made only when its messages are removed.
+#[tokio::test]
+async fn what_was_purged_is_removed_although_other_background_work_finds_no_room() {
+    let data = tempfile::tempdir().unwrap();
+    let database = Watched::new(&directory(data.path()));
+    let is_full = Arc::clone(&database.is_full);
+    let service = Service::on(Box::new(database), settings(), START_MS);
+    create(&service, "purged", json!({})).await;
+    create(&service, "replayed.fifo", json!({"FifoQueue": "true"})).await;
+    let topic = "arn:aws:sns:us-east-1:000000000000:t.fifo";
+    let archive = json!({"MessageRetentionPeriod": "30"}).to_string();
+    let attributes = json!({
+        "FifoTopic": "true", "ContentBasedDeduplication": "true", "ArchivePolicy": archive,
+    });
+    service.sns_ok("CreateTopic", json!({"Name": "t.fifo", "Attributes": attributes})).await;
+    let body = |number: usize| format!("{number} {}", "x".repeat(20_000));
+    for number in 0..50 {
+        let publish = json!({"TopicArn": topic, "Message": body(number), "MessageGroupId": "g"});
+        service.sns_ok("Publish", publish).await;
+        assert_eq!(send(&service, "purged", &body(number)).await.status, 200);
+    }
+    let replay = json!({"PointType": "Timestamp", "StartingPoint": "2000-01-01T00:00:00.000Z"});
+    let subscribe = json!({
+        "TopicArn": topic,
+        "Protocol": "sqs",
+        "Endpoint": "arn:aws:sqs:us-east-1:000000000000:replayed.fifo",
+        "Attributes": {"ReplayPolicy": replay.to_string()},
+    });
+    service.sns_ok("Subscribe", subscribe).await;
+    service.ok("PurgeQueue", on("purged", json!({}))).await;
+    is_full.store(true, Ordering::SeqCst);
+    let free = async || service.runtime.run(|tx| Ok(tx.free_space()?.free)).await.unwrap();
+    assert!(free().await < 500_000);
+    let refused = service.runtime.do_background_work().await.unwrap_err();
+    assert!(refused.internal.is_some_and(|cause| cause.contains("disk is full")));
+    assert!(free().await > 900_000);
 }
 
 // Receivers that go away

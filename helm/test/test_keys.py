@@ -103,3 +103,14 @@ def test_without_signatures_there_is_no_key():
 def test_keys_beside_a_secret_of_ones_own_are_refused():
     with pytest.raises(Refused, match=r"auth\.existingSecret holds all keys"):
         template("--set=auth.existingSecret=squab", "--set=auth.accessKeyId=AKIA")
+
+
+def test_metrics_name_queues_where_alerts_and_scrapes_need_the_names():
+    for flags, opened in [
+        ([], None),
+        (["--set", "metrics.serviceMonitor.enabled=true"], True),
+        (["--set", "metrics.prometheusRule.enabled=true"], True),
+        (["--set", "metrics.serviceMonitor.enabled=true,config.open_metrics=false"], False),
+    ]:
+        config = tomllib.loads(template(*flags).config())
+        assert config.get("open_metrics") is opened, flags

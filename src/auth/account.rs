@@ -1,42 +1,47 @@
-//! The account of an access key ID that is not configured.
+//! The account of an access key ID for which no account is configured.
+
+use data_encoding::BASE32_NOPAD;
 
 use crate::domain::address::is_account;
 
 /// The account of callers whose access key ID names none.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
 
-/// Returns the 12-digit account of an access key ID, or [`DEFAULT_ACCOUNT`] if it names none.
+/// The first bit of the base32 text in an access key ID, before the 40 bits of the account.
+const MARK: u64 = 1 << 40;
+
+/// Returns the 12-digit account of an access key ID, [`DEFAULT_ACCOUNT`] if it names none.
 pub fn account_of(access_key_id: &str) -> String {
     account_named(access_key_id).unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
 }
 
 /// Returns the 12-digit account that an access key ID names.
 ///
-/// An ID of 12 digits is the account itself. IDs that start with `LKIA` or `LSIA` encode it as AWS's own
-/// IDs do: in the base32 text after the prefix, the first bit is set and the next 40 bits are the account.
-/// No other ID names an account. AWS's `AKIA` and `ASIA` IDs do not, so that real keys used by mistake do
-/// not scatter queues over accounts.
+/// An ID of 12 digits is itself the account. IDs that begin with `LKIA` or `LSIA` carry it as AWS's own IDs do: in
+/// the base32 text after the prefix, the first bit is set and the next 40 bits are the account. No other ID names
+/// one, not even AWS's `AKIA` and `ASIA` IDs, so that real keys used by mistake do not scatter queues over accounts.
 pub fn account_named(access_key_id: &str) -> Option<String> {
+    named(access_key_id, &["LKIA", "LSIA"])
+}
+
+/// Like [`account_named`], but also reads the accounts in AWS's own `AKIA` and `ASIA` IDs.
+pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
+    named(access_key_id, &["LKIA", "LSIA", "AKIA", "ASIA"])
+}
+
+fn named(access_key_id: &str, prefixes: &[&str]) -> Option<String> {
     if is_account(access_key_id) {
         return Some(access_key_id.to_owned());
     }
-    let encoded = access_key_id.strip_prefix("LKIA").or_else(|| access_key_id.strip_prefix("LSIA"));
-    encoded.and_then(decode)
+    decode(prefixes.iter().find_map(|prefix| access_key_id.strip_prefix(prefix))?)
 }
 
-/// Returns the same as [`account_named`], and also decodes the accounts of AWS's own `AKIA` and `ASIA`
-/// IDs.
-pub fn account_named_with_parity(access_key_id: &str) -> Option<String> {
-    let encoded = access_key_id.strip_prefix("AKIA").or_else(|| access_key_id.strip_prefix("ASIA"));
-    encoded.and_then(decode).or_else(|| account_named(access_key_id))
-}
-
-/// The accounts assigned to callers whose access key is unknown.
+/// The accounts of callers whose access key is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accounts {
     /// The account of access key IDs that name none, 12 digits.
     pub default: String,
-    /// Whether the accounts of AWS's own `AKIA` and `ASIA` IDs are decoded.
+    /// Whether the accounts in AWS's own `AKIA` and `ASIA` IDs are read.
     pub parity: bool,
 }
 
@@ -54,34 +59,23 @@ impl Accounts {
     }
 }
 
-/// Returns the nine characters after the prefix of an access key ID of this account, which [`account_of`]
+/// Returns the nine characters after the prefix of an access key ID of this account: those that [`account_of`]
 /// decodes. Their last four bits are zero.
 pub(super) fn encode(account: &str) -> String {
-    let bits = 1 << 44 | account.parse::<u64>().unwrap_or_default() << 4;
-    (0..9).rev().map(|place| char::from(BASE32[(bits >> (place * 5)) as usize % 32])).collect()
+    let bits = (MARK | account.parse::<u64>().unwrap_or_default()) << 7;
+    let mut text = BASE32_NOPAD.encode(&bits.to_be_bytes()[2..]);
+    text.truncate(9);
+    text
 }
 
-/// The digits of base32.
-pub(super) const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-/// Returns the account in the base32 part of an access key ID: the first 9 of 16 characters.
+/// Returns the account in the base32 half of an access key ID: 16 characters, of which the first 9 matter.
 fn decode(encoded: &str) -> Option<String> {
-    if encoded.len() < 16 || !encoded.is_ascii() {
-        return None;
-    }
-    let mut bits = 0_u64;
-    for byte in encoded.bytes().take(9) {
-        let five = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'2'..=b'7' => byte - b'2' + 26,
-            _ => return None,
-        };
-        bits = bits << 5 | u64::from(five);
-    }
-    // 45 bits: the mark, the account, and four unrelated bits
-    let marked = bits >> 44 == 1;
-    let account = bits >> 4 & ((1 << 40) - 1);
-    (marked && account <= 999_999_999_999).then(|| format!("{account:012}"))
+    let nine = encoded.get(..9).filter(|_| encoded.len() >= 16)?;
+    // With a tenth digit these are six bytes: the mark, the account, and seven bits of something else.
+    let bytes = BASE32_NOPAD.decode(format!("{nine}A").as_bytes()).ok()?;
+    let marked = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 7;
+    let account = marked ^ MARK;
+    (account <= 999_999_999_999).then(|| format!("{account:012}"))
 }
 
 #[cfg(test)]

@@ -3,29 +3,24 @@
 use std::fmt;
 use std::time::UNIX_EPOCH;
 
-use time::{Date, Duration, Month, OffsetDateTime, Time};
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime, PrimitiveDateTime};
+
+const BASIC: StaticFormatDescription =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+const DAY: StaticFormatDescription = format_description!("[year][month][day]");
 
 /// A second in the years 0 to 9999, in ISO 8601's basic format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AmzDate(OffsetDateTime);
 
 impl AmzDate {
-    /// Parses `yyyymmddThhmmssZ` and nothing else, so that formatting the result yields the same text.
+    /// Reads `yyyymmddThhmmssZ` and nothing else, so that formatting the result returns the same text.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes: &[u8; 16] = text.as_bytes().try_into().ok()?;
-        if bytes[8] != b'T' || bytes[15] != b'Z' {
-            return None;
-        }
-        let number = |from: usize, to: usize| {
-            bytes[from..to].iter().try_fold(0_u16, |sum, byte| {
-                byte.is_ascii_digit().then(|| sum * 10 + u16::from(byte - b'0'))
-            })
-        };
-        let two = |from: usize| number(from, from + 2).map(|n| n as u8);
-        let month = Month::try_from(two(4)?).ok()?;
-        let date = Date::from_calendar_date(i32::from(number(0, 4)?), month, two(6)?).ok()?;
-        let time = Time::from_hms(two(9)?, two(11)?, two(13)?).ok()?;
-        Some(Self(OffsetDateTime::new_utc(date, time)))
+        // The length excludes years with a sign.
+        let date = PrimitiveDateTime::parse(text, BASIC).ok().filter(|_| text.len() == 16)?;
+        Some(Self(date.assume_utc()))
     }
 
     /// Parses an HTTP `Date` header (RFC 9110, section 5.6.7).
@@ -35,7 +30,7 @@ impl AmzDate {
         OffsetDateTime::from_unix_timestamp(seconds).ok().map(Self)
     }
 
-    /// Returns the second of a Unix time in milliseconds. Times outside the years 0 to 9999 become 1970.
+    /// Returns the second of a Unix time in milliseconds; times outside the years 0 to 9999 become 1970.
     pub fn from_unix_ms(ms: i64) -> Self {
         OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000))
             .ok()
@@ -56,14 +51,13 @@ impl AmzDate {
 
     /// Returns the day as `yyyymmdd`, which a credential scope must repeat.
     pub fn day(self) -> String {
-        format!("{:04}{:02}{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
+        self.0.format(DAY).unwrap_or_default()
     }
 }
 
 impl fmt::Display for AmzDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hour, minute, second) = self.0.time().as_hms();
-        write!(f, "{}T{hour:02}{minute:02}{second:02}Z", self.day())
+        f.write_str(&self.0.format(BASIC).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -1,8 +1,7 @@
-//! The claims of a signed request: the key, the time, the scope and the signature.
+//! The claim of a signed request: which key signed it, when, for which service, with which signature.
 //!
-//! This file parses the `Authorization` header, `presigned` the query. Nothing is verified here.
-//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>,
-//! step 5.
+//! This file reads the `Authorization` header, `presigned` the query. Nothing is verified here.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, step 5
 
 use std::borrow::Cow;
 
@@ -18,13 +17,13 @@ pub const X_AMZ_DATE: &str = "x-amz-date";
 /// The header with the session token of temporary credentials.
 pub const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
 
-/// Maximum characters of the request that an error quotes.
+/// Characters of a request that an error message repeats at most.
 const EXCERPT_CHARS: usize = 1_024;
 
 /// The parts of a signature, from a header or a query.
 #[derive(Clone, Copy)]
 pub struct Claim<'a> {
-    /// The credential as a whole, `access key id/day/region/service/terminator`.
+    /// The credential as a whole, `access key ID/day/region/service/terminator`.
     pub credential: &'a str,
     /// The credential in its parts.
     pub scope: Scope<'a>,
@@ -43,7 +42,7 @@ pub struct Claim<'a> {
 /// The five parts of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
-    /// The access key ID.
+    /// The key.
     pub access_key_id: &'a str,
     /// The day as `yyyymmdd`.
     pub day: &'a str,
@@ -58,12 +57,8 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Splits a credential at its slashes.
     pub fn parse(credential: &'a str) -> Result<Self, Refusal> {
-        let mut parts = credential.split('/');
-        let mut next = || parts.next();
-        let five = (next(), next(), next(), next(), next(), next());
-        let (Some(access_key_id), Some(day), Some(region), Some(service), Some(terminator), None) =
-            five
-        else {
+        let parts: Vec<_> = credential.splitn(6, '/').collect();
+        let [access_key_id, day, region, service, terminator] = parts[..] else {
             return Err(incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. \
                  keyid/date/region/service/term, got '{}'.",
@@ -84,8 +79,8 @@ impl<'a> Scope<'a> {
 // Source: reported, brendanhay/amazonka#316
 // Test: src/auth/authorization.rs::missing_parts_are_told_one_by_one
 
-/// Parses an `Authorization` header. Errors are reported in AWS's order: a part that is not `key=value`,
-/// missing parts, the algorithm, the credential, the date.
+/// Reads an `Authorization` header. Errors come in AWS's order: a part that is not `key=value`, missing parts, the
+/// algorithm, the credential, the date.
 pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
     if let Some(part) = parts(authorization).find(|part| !part.contains('=')) {
         return Err(incomplete(format!(
@@ -94,39 +89,34 @@ pub fn parse<'a>(authorization: &'a str, headers: &'a HeaderMap) -> Result<Claim
             excerpt(authorization)
         )));
     }
-    let credential = parameter(authorization, "Credential");
-    let signature = parameter(authorization, "Signature");
-    let signed_headers = parameter(authorization, "SignedHeaders");
     let date = headers.get(X_AMZ_DATE).or_else(|| headers.get(header::DATE));
-    let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
-        (credential, signature, signed_headers, date)
+    let required = [
+        ("'Credential' parameter", parameter(authorization, "Credential")),
+        ("'Signature' parameter", parameter(authorization, "Signature")),
+        ("'SignedHeaders' parameter", parameter(authorization, "SignedHeaders")),
+        (
+            "existence of either a 'X-Amz-Date' or a 'Date' header",
+            date.map(|date| date.to_str().unwrap_or_default()),
+        ),
+    ];
+    let [Some(credential), Some(signature), Some(signed_headers), Some(date)] =
+        required.map(|(_, value)| value)
     else {
-        let required = [
-            (credential.is_some(), "'Credential' parameter"),
-            (signature.is_some(), "'Signature' parameter"),
-            (signed_headers.is_some(), "'SignedHeaders' parameter"),
-            (date.is_some(), "existence of either a 'X-Amz-Date' or a 'Date' header"),
-        ];
-        let mut message = String::new();
-        for (_, what) in required.iter().filter(|(is_there, _)| !is_there) {
-            message.push_str("Authorization header requires ");
-            message.push_str(what);
-            message.push_str(". ");
-        }
-        message.push_str("Authorization=");
-        message.push_str(&excerpt(authorization));
-        return Err(incomplete(message));
+        let missing = required.iter().filter(|(_, value)| value.is_none());
+        let sentence = |(what, _): &(&str, _)| format!("Authorization header requires {what}. ");
+        let sentences: String = missing.map(sentence).collect();
+        return Err(incomplete(format!("{sentences}Authorization={}", excerpt(authorization))));
     };
     check_algorithm(split_algorithm(authorization).0)?;
     let scope = Scope::parse(credential)?;
-    let date = date.to_str().unwrap_or_default();
     let time =
         AmzDate::parse(date).or_else(|| AmzDate::parse_http(date)).ok_or_else(|| no_date(date))?;
     let session_token = headers.get(X_AMZ_SECURITY_TOKEN).map(header::HeaderValue::as_bytes);
     Ok(Claim { credential, scope, signed_headers, signature, time, expires_s: None, session_token })
 }
 
-/// Returns the first non-empty value of a parameter of an `Authorization` header.
+/// Returns the value of a parameter of an `Authorization` header. The first of a name counts, and an empty one counts
+/// as missing.
 pub fn parameter<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
     parts(authorization)
         .filter_map(|part| part.split_once('='))
@@ -156,7 +146,7 @@ pub(super) fn check_algorithm(algorithm: &str) -> Result<(), Refusal> {
     )))
 }
 
-/// Returns the error for an invalid date.
+/// Returns the error for an unreadable date.
 pub(super) fn no_date(text: &str) -> Refusal {
     incomplete(format!(
         "Date must be in ISO-8601 'basic format'. Got '{}'. \
@@ -165,13 +155,13 @@ pub(super) fn no_date(text: &str) -> Refusal {
     ))
 }
 
-/// Returns the error for an incomplete signature.
+/// Returns an IncompleteSignature error.
 pub(super) fn incomplete(message: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(Kind::IncompleteSignature, message)
 }
 
-/// Returns a part of the request for an error: truncated, and without characters that could forge a log line
-/// or are invalid in XML.
+/// Returns a piece of the request for an error message: bounded, and without characters that could forge a line of a
+/// log or are not allowed in XML.
 pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= EXCERPT_CHARS && !text.contains(char::is_control) {
         return Cow::Borrowed(text);

@@ -1,8 +1,8 @@
-//! The canonical request: the text on which client and server must agree to the byte.
+//! The canonical request: the text that client and server must agree on to the byte.
 //!
-//! It is built from the request as received, never from data that was decoded and encoded again elsewhere.
-//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>,
-//! step 1, with the path encoded twice, as all services except S3 do.
+//! It is built from the request as it came over the wire, not from anything that was decoded and encoded again.
+//! The path is encoded twice, as by every service but S3.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, step 1
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -12,15 +12,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::presigned;
 
-/// The placeholder for the hash of an unsigned body.
+/// Replaces the hash of a body that is not signed.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// All characters except RFC 3986's unreserved ones.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The parts of a canonical request.
+/// A request as it came over the wire.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct Request<'a> {
     /// The method, as sent.
     pub method: &'a str,
     /// The path of the request line, as sent.
@@ -29,37 +29,42 @@ pub struct Parts<'a> {
     pub query: &'a str,
     /// All headers.
     pub headers: &'a HeaderMap,
-    /// The names in `SignedHeaders`, as sent: separated by semicolons.
-    pub signed_headers: &'a str,
-    /// The hash of the body in lower-case hexadecimal, or [`UNSIGNED_PAYLOAD`].
-    pub payload_hash: &'a str,
-    /// Whether the signature is in the query, where it cannot sign itself.
-    pub presigned: bool,
+    /// The whole body.
+    pub body: &'a [u8],
+    /// The service that is called, as a credential scope names it: `sqs`, `sns`, `sts`.
+    pub service: &'a str,
 }
 
-/// Returns the canonical request as bytes, because header values need not be UTF-8. Returns `None` if a
-/// signed header is missing.
-pub fn canonical_request(parts: &Parts<'_>) -> Option<Vec<u8>> {
-    let mut text = Vec::with_capacity(512 + parts.query.len());
+/// Returns the canonical request as bytes, since header values need not be UTF-8. `None` if a signed header is
+/// missing. `signed_headers` are the names as sent, separated by semicolons; `payload_hash` is the hash of the body in
+/// lower-case hexadecimal, or [`UNSIGNED_PAYLOAD`]; `presigned` means that the signature is in the query, where it
+/// cannot sign itself.
+pub fn canonical_request(
+    request: &Request<'_>,
+    signed_headers: &str,
+    payload_hash: &str,
+    presigned: bool,
+) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(512 + request.query.len());
     let mut line = |bytes: &[u8]| {
         text.extend_from_slice(bytes);
         text.push(b'\n');
     };
-    line(parts.method.as_bytes());
-    line(canonical_path(parts.path).as_bytes());
-    line(canonical_query(parts.query, parts.presigned).as_bytes());
-    let names = signed_header_names(parts.signed_headers);
+    line(request.method.as_bytes());
+    line(canonical_path(request.path).as_bytes());
+    line(canonical_query(request.query, presigned).as_bytes());
+    let names = signed_header_names(signed_headers);
     for name in &names {
-        line(&canonical_header(parts.headers, name)?);
+        line(&canonical_header(request.headers, name)?);
     }
     line(b"");
     line(names.join(";").as_bytes());
-    text.extend_from_slice(parts.payload_hash.as_bytes());
+    text.extend_from_slice(payload_hash.as_bytes());
     Some(text)
 }
 
-/// Returns the names of signed headers in lower case, sorted and without duplicates: a name repeated many
-/// times must not multiply a long value.
+/// Returns the names of signed headers in lower case, sorted, each once: repeating a name must not multiply a long
+/// value.
 pub fn signed_header_names(signed_headers: &str) -> Vec<String> {
     let mut names: Vec<String> =
         signed_headers.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -68,13 +73,13 @@ pub fn signed_header_names(signed_headers: &str) -> Vec<String> {
     names
 }
 
-/// Returns whether a header name is in a semicolon-separated list of signed headers.
+/// Returns whether a name is in a list of signed headers, as sent: separated by semicolons.
 pub fn signs_header(signed_headers: &str, name: &str) -> bool {
     signed_headers.split(';').any(|signed| signed.trim().eq_ignore_ascii_case(name))
 }
 
-/// Returns the query in signed order. The canonical query is the same for every order of the parameters, so
-/// the received order of repeated names is meaningless.
+/// Returns the query in the order that is signed. The canonical query is the same for every order of parameters, so
+/// the order in which the values of a repeated name were sent means nothing.
 pub fn in_signed_order(query: &str) -> Cow<'_, str> {
     if repeated_parameters(query).is_empty() {
         Cow::Borrowed(query)
@@ -83,42 +88,32 @@ pub fn in_signed_order(query: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the decoded names of parameters that a query repeats with different values.
+/// Returns the decoded names of parameters that a query has more than once, with different values.
 pub fn repeated_parameters(query: &str) -> Vec<String> {
     if !query.contains('&') {
         return Vec::new();
     }
-    let mut parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = query
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
-        .map(|(name, value)| (presigned::decode(name), presigned::decode(value)))
-        .collect();
+    let decode = |(name, value)| (presigned::decode(name), presigned::decode(value));
+    let mut parameters: Vec<_> = presigned::parameters(query).map(decode).collect();
     parameters.sort_unstable();
-    let differ = |pair: &&[(Cow<'_, str>, Cow<'_, str>)]| matches!(pair, [one, other] if one.0 == other.0 && one.1 != other.1);
-    parameters.windows(2).filter(differ).map(|pair| pair[0].0.clone().into_owned()).collect()
+    let pairs = parameters.iter().zip(parameters.iter().skip(1));
+    let differ = pairs.filter(|(one, other)| one.0 == other.0 && one.1 != other.1);
+    differ.map(|(one, _)| one.0.clone().into_owned()).collect()
 }
 
-/// Returns the path without `.`, `..` and empty segments, not decoded. Two paths with the same signature have
-/// the same plain path.
+/// Returns the path as it is signed: without `.`, `..` and empty segments, not decoded. Two paths with the same
+/// signature have the same plain path.
 pub fn plain_path(path: &str) -> Cow<'_, str> {
-    let is_plain = |path: &str| {
-        path.starts_with('/')
-            && path[1..].split('/').rev().enumerate().all(|(from_end, segment)| match segment {
-                "" => from_end == 0,
-                "." | ".." => false,
-                _ => true,
-            })
-    };
-    if is_plain(path) { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, Cow::Borrowed)) }
+    let is_plain = path.starts_with('/') && !path.contains("//") && !path.contains("/.");
+    if is_plain { Cow::Borrowed(path) } else { Cow::Owned(normalized(path, Cow::Borrowed)) }
 }
 
-/// Returns the path without `.`, `..` and empty segments, encoded once more.
+/// Returns the path without `.`, `..` and empty segments, encoded once more than it was sent.
 fn canonical_path(path: &str) -> String {
     normalized(path, |segment| percent_encode(segment.as_bytes(), ENCODED).into())
 }
 
-/// Returns the path without `.`, `..` and empty segments; `write` writes each remaining segment.
+/// Returns the path without `.`, `..` and empty segments, each of the others as `write` returns it.
 fn normalized<'p>(path: &'p str, write: impl Fn(&'p str) -> Cow<'p, str>) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -142,12 +137,9 @@ fn normalized<'p>(path: &'p str, write: impl Fn(&'p str) -> Cow<'p, str>) -> Str
     canonical
 }
 
-/// Returns the parameters, decoded, encoded canonically, and sorted by name, then value.
+/// Returns the parameters decoded, encoded in the canonical way, and sorted by name, then value.
 fn canonical_query(query: &str, presigned: bool) -> String {
-    let mut parameters: Vec<(String, String)> = query
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+    let mut parameters: Vec<(String, String)> = presigned::parameters(query)
         .filter(|(name, _)| !(presigned && *name == presigned::SIGNATURE))
         .map(|(name, value)| (encode_again(name), encode_again(value)))
         .collect();
@@ -160,14 +152,14 @@ fn canonical_query(query: &str, presigned: bool) -> String {
     canonical
 }
 
-/// Returns a part of a query in canonical encoding. A plus sign means a space, as in forms.
+/// Returns a part of a query in the canonical encoding. A plus sign means a space, as in forms.
 fn encode_again(part: &str) -> String {
     let spaced = part.replace('+', "%20");
     let decoded: Vec<u8> = percent_decode_str(&spaced).collect();
     percent_encode(&decoded, ENCODED).to_string()
 }
 
-/// Appends `name:value`, with the values of repeated headers joined in the order received.
+/// Returns `name:value`, with the values of repeated headers joined in the order received.
 fn canonical_header(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     let mut values = headers.get_all(name).iter();
     let mut line = Vec::with_capacity(64);
@@ -205,16 +197,10 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let parts = Parts {
-            method: "GET",
-            path: "/",
-            query,
-            headers: &map,
-            signed_headers,
-            payload_hash: UNSIGNED_PAYLOAD,
-            presigned: false,
-        };
-        canonical_request(&parts).map(|text| String::from_utf8(text).unwrap())
+        let request =
+            Request { method: "GET", path: "/", query, headers: &map, body: b"", service: "sqs" };
+        let canonical = canonical_request(&request, signed_headers, UNSIGNED_PAYLOAD, false);
+        canonical.map(|text| String::from_utf8(text).unwrap())
     }
 
     #[test]
@@ -222,17 +208,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("example.amazonaws.com"));
         headers.insert("x-amz-date", HeaderValue::from_static("20150830T123600Z"));
-        let parts = Parts {
-            method: "GET",
-            path: "/",
-            query: "",
-            headers: &headers,
-            signed_headers: "host;x-amz-date",
-            payload_hash: &sha256_hex(b""),
-            presigned: false,
-        };
+        let (query, body) = ("", &b""[..]);
+        let request =
+            Request { method: "GET", path: "/", query, headers: &headers, body, service: "iam" };
+        let canonical =
+            canonical_request(&request, "host;x-amz-date", &sha256_hex(b""), false).unwrap();
         assert_eq!(
-            sha256_hex(&canonical_request(&parts).unwrap()),
+            sha256_hex(&canonical),
             "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63",
         );
     }

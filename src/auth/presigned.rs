@@ -1,7 +1,7 @@
-//! Signatures in the query of a URL: `X-Amz-Algorithm`, `X-Amz-Credential` and their companions.
+//! Signatures in the query of a URL: `X-Amz-Algorithm`, `X-Amz-Credential` and so on.
 //!
-//! Names are matched as sent, because all clients write them alike; values are decoded.
-//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+//! Names must match as sent, which is how every client writes them; values are decoded.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html>
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -25,19 +25,23 @@ const CONTENT_SHA256: &str = "X-Amz-Content-Sha256";
 /// Maximum of X-Amz-Expires in seconds: a week.
 pub const EXPIRES_S: RangeInclusive<i64> = 1..=604_800;
 
+/// The parameters that must be there, in the order in which AWS names missing ones. AWS does not require
+/// X-Amz-Expires: without it the signature holds as long as one in a header.
+const REQUIRED: [&str; 5] = [ALGORITHM, CREDENTIAL, SIGNATURE, SIGNED_HEADERS, DATE];
+
 /// Returns whether the query claims to be signed.
 pub fn is_presigned(query: &str) -> bool {
-    // One search identifies the common query without any such name
+    // One search decides for queries without any such name.
     query.contains("X-Amz-")
         && [ALGORITHM, CREDENTIAL, SIGNATURE].iter().any(|name| raw(query, name).is_some())
 }
 
-/// Returns the credential in the query, still encoded.
-pub fn raw_credential(query: &str) -> Option<&str> {
-    query.contains("X-Amz-").then(|| raw(query, CREDENTIAL)).flatten()
+/// Returns the decoded X-Amz-Credential of a query.
+pub fn credential(query: &str) -> Option<Cow<'_, str>> {
+    query.contains("X-Amz-").then(|| raw(query, CREDENTIAL)).flatten().map(decode)
 }
 
-/// Returns a part of a query, decoded; invalid UTF-8 is replaced.
+/// Returns the decoded value of a part of a query; what is not UTF-8 is replaced.
 pub fn decode(value: &str) -> Cow<'_, str> {
     if value.contains('+') {
         let spaced = value.replace('+', " ");
@@ -46,45 +50,39 @@ pub fn decode(value: &str) -> Cow<'_, str> {
     percent_decode_str(value).decode_utf8_lossy()
 }
 
+/// Returns the names and values of a query, as sent.
+pub fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+}
+
 /// The parameters of a presigned query, decoded.
 pub struct Parameters<'a> {
-    algorithm: Option<Cow<'a, str>>,
-    credential: Option<Cow<'a, str>>,
-    date: Option<Cow<'a, str>>,
+    required: [Option<Cow<'a, str>>; 5],
     expires: Option<Cow<'a, str>>,
-    signed_headers: Option<Cow<'a, str>>,
-    signature: Option<Cow<'a, str>>,
     security_token: Option<Cow<'a, str>>,
-    /// The hash of the body, or its placeholder, if the URL contains it.
+    /// The hash of the body, or its replacement, if the URL states it.
     pub content_sha256: Option<Cow<'a, str>>,
 }
 
 impl<'a> Parameters<'a> {
-    /// Parses a query. Of repeated parameters the first one counts; empty ones are ignored.
+    /// Finds the parameters in a query. The first of a name counts, and an empty one counts as missing.
     pub fn parse(query: &'a str) -> Self {
         let find = |name| raw(query, name).filter(|value| !value.is_empty()).map(decode);
         Self {
-            algorithm: find(ALGORITHM),
-            credential: find(CREDENTIAL),
-            date: find(DATE),
+            required: REQUIRED.map(find),
             expires: find(EXPIRES),
-            signed_headers: find(SIGNED_HEADERS),
-            signature: find(SIGNATURE),
             security_token: find(SECURITY_TOKEN),
             content_sha256: find(CONTENT_SHA256),
         }
     }
 
-    /// Returns the claims. Errors are reported in the order of the header form: missing parts, algorithm,
+    /// Returns what the parameters claim. Errors come in the order of the header form: missing parts, algorithm,
     /// credential, date, expiry.
     pub fn claim(&self) -> Result<Claim<'_>, Refusal> {
-        let (Some(algorithm), Some(credential), Some(signature), Some(signed_headers), Some(date)) = (
-            self.algorithm.as_deref(),
-            self.credential.as_deref(),
-            self.signature.as_deref(),
-            self.signed_headers.as_deref(),
-            self.date.as_deref(),
-        ) else {
+        let [Some(algorithm), Some(credential), Some(signature), Some(signed_headers), Some(date)] =
+            self.required.each_ref().map(Option::as_deref)
+        else {
             return Err(self.missing());
         };
         check_algorithm(algorithm)?;
@@ -95,25 +93,11 @@ impl<'a> Parameters<'a> {
         Ok(Claim { credential, scope, signed_headers, signature, time, expires_s, session_token })
     }
 
-    /// Returns an error with a sentence for each missing parameter. AWS does not require X-Amz-Expires:
-    /// without it the signature is valid as long as one in a header.
     fn missing(&self) -> Refusal {
-        let mut message = String::new();
-        for (name, value) in [
-            (ALGORITHM, &self.algorithm),
-            (CREDENTIAL, &self.credential),
-            (SIGNATURE, &self.signature),
-            (SIGNED_HEADERS, &self.signed_headers),
-            (DATE, &self.date),
-        ] {
-            if value.is_none() {
-                message.push_str("AWS query-string parameters must include '");
-                message.push_str(name);
-                message.push_str("'. ");
-            }
-        }
-        message.push_str("Re-examine the query-string parameters.");
-        incomplete(message)
+        let missing = REQUIRED.iter().zip(&self.required).filter(|(_, value)| value.is_none());
+        let sentence = |(name, _)| format!("AWS query-string parameters must include '{name}'. ");
+        let sentences: String = missing.map(sentence).collect();
+        incomplete(sentences + "Re-examine the query-string parameters.")
     }
 }
 
@@ -132,11 +116,7 @@ fn expires_s(text: &str) -> Result<i64, Refusal> {
 
 /// Returns the value of the first parameter with exactly this name, as sent.
 fn raw<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query
-        .split('&')
-        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value)
+    parameters(query).find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

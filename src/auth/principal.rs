@@ -1,13 +1,15 @@
-//! The principal that makes a call, and its IAM identifiers.
+//! Principals: who of an account makes a call, with their ARNs and unique ids.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>
 
-use super::account::BASE32;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// The principal of a call within its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// No principal: the request is unsigned.
+    /// An unsigned request has no principal.
     Anonymous,
     /// The account itself, as its root user.
     Account,
@@ -23,7 +25,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// Returns the ARN of the principal in this account; anonymous callers have none.
+    /// Returns the ARN of this principal in an account; anonymous callers have none.
     pub fn arn(&self, account: &str) -> Option<String> {
         match self {
             Self::Anonymous => None,
@@ -35,8 +37,8 @@ impl Principal {
         }
     }
 
-    /// Returns the unique ID of the principal in this account, `aws:userid`: the account itself, or an ID
-    /// derived from the name.
+    /// Returns the unique id (`aws:userid`) of this principal in an account: that of the account itself, or one that
+    /// depends only on the account and the name.
     pub fn id(&self, account: &str) -> String {
         match self {
             Self::Anonymous | Self::Account => account.to_owned(),
@@ -48,14 +50,11 @@ impl Principal {
     }
 }
 
-/// Returns an ID in IAM's format: 21 letters and digits, the first four of which are the type.
+/// Returns an id of IAM's form: 21 letters and digits, of which the first four show the kind.
 fn unique_id(kind: &str, account: &str, name: &str) -> String {
     let digest = Sha256::digest(format!("{kind}/{account}/{name}"));
-    digest.iter().take(17).fold(kind.to_owned(), |mut id, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{}", char::from(BASE32[usize::from(byte % 32)]));
-        id
-    })
+    let digits = digest.iter().take(17).map(|byte| char::from(BASE32[usize::from(byte % 32)]));
+    kind.chars().chain(digits).collect()
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! A cache of derived signing keys, so that a call of a busy client costs one HMAC instead of five.
+//! A cache of derived signing keys: a call of a busy client costs one HMAC instead of five.
 //!
-//! Only the keys of requests with a valid signature are cached, so callers without a secret cannot fill the
-//! cache. It never contains more than [`CAPACITY`] keys.
+//! It holds at most [`CAPACITY`] keys, and only those of requests with a right signature, so it cannot be filled
+//! without a secret.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 
-/// Cached keys. There is one per access key ID, day, region and service, so this is far more than a
+/// Keys in the cache. There is one per access key ID, day, region and service, so this is far more than a
 /// deployment uses in a day.
 pub const CAPACITY: usize = 256;
 
-/// An HMAC-SHA256 signing key, which is never shown.
+/// An HMAC-SHA256 signing key. It has no text form.
 #[derive(Clone, Copy)]
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// Derives the key of a credential scope; `None` before 1970.
+    /// Returns the key of a credential scope; `None` before 1970.
     pub fn derive(secret: &str, unix_s: i64, region: &str, service: &str) -> Option<Self> {
         let since_epoch = std::time::Duration::from_secs(u64::try_from(unix_s).ok()?);
         let day = std::time::UNIX_EPOCH.checked_add(since_epoch)?;
@@ -30,7 +30,7 @@ impl SigningKey {
     }
 }
 
-/// The keys by credential: `access key id/day/region/service/aws4_request`.
+/// The keys by credential: `access key ID/day/region/service/aws4_request`.
 #[derive(Default)]
 pub struct SigningKeys(Mutex<HashMap<String, SigningKey>>);
 
@@ -40,8 +40,7 @@ impl SigningKeys {
         self.0.lock().get(credential).copied()
     }
 
-    /// Caches the key of a credential with a valid signature. A full cache is cleared, because it contains
-    /// mostly keys of past days.
+    /// Caches the key of a credential. A full cache is emptied first: most of its keys are of past days.
     pub fn keep(&self, credential: &str, key: SigningKey) {
         let mut keys = self.0.lock();
         if keys.len() >= CAPACITY {
@@ -50,7 +49,7 @@ impl SigningKeys {
         keys.insert(credential.to_owned(), key);
     }
 
-    /// Clears the cache, because a secret has changed.
+    /// Empties the cache, because a secret has changed.
     pub fn clear(&self) {
         self.0.lock().clear();
     }

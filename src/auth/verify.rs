@@ -1,19 +1,21 @@
-//! From a request to its caller, with or without proof.
+//! Finds the caller of a request, in four steps:
 //!
-//! A request is verified in three steps. [`recognize`] finds the key, and checks that the signature is
-//! complete and its date right. [`Recognized::check_head`] checks whatever else needs no body: the
-//! scope, the signed headers, and the signature itself if the head states the hash of the body.
-//! [`Recognized::prove`] checks the rest once the body is there. So a body is read only if it can
-//! still decide something. The steps together keep AWS's order of errors. Everything else that is
-//! wrong with a call is reported only to callers who have passed all of them.
+//! 1. [`Presented::find`] finds the signature in the head of the request.
+//! 2. [`recognize`] finds the key, and checks that the signature is complete and its date right.
+//! 3. [`Recognized::check_head`] checks what else needs no body: the scope, the signed headers, and the signature
+//!    itself if the head states the hash of the body. So a body is read only if it can still decide something.
+//! 4. [`Recognized::prove`] checks the rest once the body is there.
 //!
-//! A verified request means what its signed parts say, and nothing else. Unsigned parts that could
-//! change what it does fail the request or are ignored; [`Recognized::covers`] is how the rest of the
-//! server asks. Other `x-amz-*` headers that are sent but not signed do not fail a request: only S3 is
-//! known to reject them, and other services have been seen to accept an unsigned session token.
+//! The order of errors is AWS's. Everything else that is wrong with a call is reported only to callers who have
+//! passed all steps.
+//!
+//! Only signed parts decide what a verified request does. Unsigned parts that could change it fail the request or
+//! are ignored: see [`Recognized::covers`]. Other unsigned `x-amz-*` headers do not fail a request: only S3 is known
+//! to reject them, and other services accept an unsigned session token.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
 use hyper::http::{HeaderMap, HeaderValue, header};
@@ -25,7 +27,7 @@ use super::account::{DEFAULT_ACCOUNT, account_of};
 use super::amz_date::AmzDate;
 use super::authorization::{self, ALGORITHM, Claim, excerpt};
 use super::canonical_request::{
-    Parts, UNSIGNED_PAYLOAD, canonical_request, repeated_parameters, signs_header,
+    Request, UNSIGNED_PAYLOAD, canonical_request, repeated_parameters, signs_header,
 };
 use super::credentials::{ACCESS_KEY_ID_LENGTH, Credential, Credentials};
 use super::presigned;
@@ -35,7 +37,7 @@ use crate::domain::digest::sha256_hex;
 use crate::domain::{Kind, Refusal};
 
 /// How long a signature holds, and how far a client's clock may be ahead, in seconds.
-/// IAM User Guide, "Signature Version 4 request elements".
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 pub const CLOCK_SKEW_S: i64 = 900;
 /// Longest region that is taken from a credential scope, in bytes.
 pub const REGION_BYTES: usize = 64;
@@ -58,24 +60,7 @@ pub enum Mode {
     Strict,
 }
 
-/// A request as it came over the wire.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The method, as sent.
-    pub method: &'a str,
-    /// The path of the request line, as sent.
-    pub path: &'a str,
-    /// The query of the request line without its question mark, as sent.
-    pub query: &'a str,
-    /// All headers.
-    pub headers: &'a HeaderMap,
-    /// The whole body.
-    pub body: &'a [u8],
-    /// The service that is called, as a credential scope names it: `sqs`, `sns`, `sts`.
-    pub service: &'a str,
-}
-
-/// Who makes a call.
+/// The caller of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account, 12 digits.
@@ -89,40 +74,26 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The ARN of the caller; anonymous callers have none.
+    /// Returns the ARN of the caller; anonymous callers have none.
     pub fn arn(&self) -> Option<String> {
         self.principal.arn(&self.account)
     }
 
-    fn anonymous() -> Self {
+    fn new(account: &str, region: &str, access_key_id: &str, principal: Principal) -> Self {
         Self {
-            account: DEFAULT_ACCOUNT.to_owned(),
-            region: None,
-            access_key_id: None,
-            principal: Principal::Anonymous,
+            account: account.to_owned(),
+            region: usable_region(region),
+            access_key_id: Some(access_key_id.to_owned()).filter(|id| !id.is_empty()),
+            principal,
         }
     }
 
-    fn unknown(access_key_id: &str, region: &str) -> Self {
-        Self {
-            account: account_of(access_key_id),
-            region: usable_region(region),
-            access_key_id: Some(access_key_id.to_owned()),
-            principal: Principal::Account,
-        }
-    }
-
-    fn known(credential: &Credential, region: &str) -> Self {
-        Self {
-            account: credential.account.clone(),
-            region: usable_region(region),
-            access_key_id: Some(credential.access_key_id.clone()),
-            principal: credential.principal.clone(),
-        }
+    fn known(key: &Credential, region: &str) -> Self {
+        Self::new(&key.account, region, &key.access_key_id, key.principal.clone())
     }
 }
 
-/// Returns who makes a call. Time is `now_ms` in Unix milliseconds.
+/// Returns the caller of a request, in one go. Time is `now_ms` in Unix milliseconds.
 ///
 /// # Errors
 ///
@@ -137,58 +108,55 @@ pub fn identify(
     recognize(mode, credentials, &presented, now_ms)?.prove(credentials, request, now_ms)
 }
 
-/// The signature that the head of a request presents, decoded, and not believed.
+/// The signature in the head of a request, decoded but not verified.
 pub struct Presented<'r> {
     headers: &'r HeaderMap,
     query: &'r str,
-    signature: Signature<'r>,
-}
-
-enum Signature<'r> {
-    None,
     /// The value of the `Authorization` header.
-    Header(Cow<'r, str>),
+    authorization: Option<Cow<'r, str>>,
     /// The parameters of a presigned URL.
-    Query(Box<presigned::Parameters<'r>>),
-    Both,
+    presigned: Option<Box<presigned::Parameters<'r>>>,
 }
 
 impl<'r> Presented<'r> {
+    // Rule (every operation): two Authorization headers are read as one list, as HTTP has it, whose second
+    //   algorithm is no `key=value`: IncompleteSignature.
+    // Source: inferred, RFC 9110 section 5.3 and AWS's words for a part without an equal-sign
+    // Test: src/auth/verify/tests.rs::two_authorization_headers_are_an_incomplete_signature
+    //
     /// Finds the signature in the headers or in the query of a URL.
     pub fn find(headers: &'r HeaderMap, query: &'r str) -> Self {
-        let is_presigned = presigned::is_presigned(query);
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let signature = match (values.next(), values.next()) {
-            (Some(_), _) if is_presigned => Signature::Both,
-            (Some(value), None) => Signature::Header(text_of(value)),
-            (Some(_), Some(_)) => Signature::Header(all_values(headers).into()),
-            (None, _) if is_presigned => {
-                Signature::Query(Box::new(presigned::Parameters::parse(query)))
-            }
-            (None, _) => Signature::None,
-        };
-        Self { headers, query, signature }
+        let values = headers.get_all(header::AUTHORIZATION).iter();
+        // What is text, as nearly every header, is checked faster than by the other function.
+        let values = values.map(|value| match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(value.as_bytes()),
+        });
+        let authorization = values.reduce(|list, value| Cow::Owned(format!("{list}, {value}")));
+        let presigned =
+            presigned::is_presigned(query).then(|| Box::new(presigned::Parameters::parse(query)));
+        Self { headers, query, authorization, presigned }
     }
 
-    /// Whether the request is without any signature.
+    /// Returns whether the request has no signature at all.
     pub fn is_nothing(&self) -> bool {
-        matches!(self.signature, Signature::None)
+        self.authorization.is_none() && self.presigned.is_none()
     }
 
-    /// The access key id that is named, known or not.
+    /// Returns the access key ID that the request names, known or not.
     pub fn access_key_id(&self) -> Option<String> {
-        Named::find(self.headers, self.query).map(|named| named.access_key_id.into_owned())
+        NamedScope::find(self.headers, self.query).map(|named| named.access_key_id().to_owned())
     }
 
     fn claim(&self) -> Result<Claim<'_>, Refusal> {
-        match &self.signature {
-            Signature::Header(authorization) => authorization::parse(authorization, self.headers),
-            Signature::Query(parameters) => parameters.claim(),
-            Signature::Both => Err(mismatch(
+        match (&self.authorization, &self.presigned) {
+            (Some(authorization), None) => authorization::parse(authorization, self.headers),
+            (None, Some(parameters)) => parameters.claim(),
+            (Some(_), Some(_)) => Err(mismatch(
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
                  header.",
             )),
-            Signature::None => Err(Refusal::new(
+            (None, None) => Err(Refusal::new(
                 Kind::MissingAuthenticationToken,
                 "Request is missing Authentication Token",
             )),
@@ -196,58 +164,35 @@ impl<'r> Presented<'r> {
     }
 
     fn is_presigned(&self) -> bool {
-        matches!(self.signature, Signature::Query(_))
+        self.presigned.is_some()
     }
 
-    /// The hash of the body that the request states.
+    /// Returns the hash of the body that the request states.
     fn stated_hash(&self) -> Option<&[u8]> {
         let in_header = self.headers.get(X_AMZ_CONTENT_SHA256).map(HeaderValue::as_bytes);
-        let in_query = || match &self.signature {
-            Signature::Query(parameters) => parameters.content_sha256.as_deref(),
-            _ => None,
-        };
-        in_header.or_else(|| in_query().map(str::as_bytes))
+        let in_query = || self.presigned.as_ref()?.content_sha256.as_deref().map(str::as_bytes);
+        in_header.or_else(in_query)
     }
 }
 
-// Rule (every operation): two Authorization headers are read as one list, as HTTP has it, whose second
-//   algorithm is no `key=value`: IncompleteSignature.
-// Source: inferred, RFC 9110 section 5.3 and AWS's words for a part without an equal-sign
-// Test: src/auth/verify/tests.rs::two_authorization_headers_are_an_incomplete_signature
-//
-/// Returns all `Authorization` headers as one list.
-fn all_values(headers: &HeaderMap) -> String {
-    let values = headers.get_all(header::AUTHORIZATION).iter();
-    let values: Vec<_> = values.map(text_of).collect();
-    values.join(", ")
-}
-
-/// Returns a header as text; what is not UTF-8 is replaced.
-fn text_of(value: &HeaderValue) -> Cow<'_, str> {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(value.as_bytes()),
-    }
-}
-
-/// Who makes a call, as far as its head says.
+/// The caller by the head of a request.
 pub enum Recognized<'p> {
-    /// A caller whose signature is not verified.
+    /// A caller with an unknown key or none, whose signature is not verified.
     Believed(Caller),
-    /// The same; the key is configured, so a wrong signature is worth a line in the log.
-    Unverified(Caller),
-    /// A caller with a known key, who has yet to prove it.
+    /// A caller with a known key whose signature is not verified, only logged if it is wrong.
+    Unverified(Caller, Arc<Credential>),
+    /// A caller with a known key whose signature is still to be verified.
     Claimed(Box<Claimed<'p>>),
 }
 
-/// What a caller with a known key claims.
+/// The claim of a caller with a known key.
 pub struct Claimed<'p> {
     presented: &'p Presented<'p>,
     claim: Claim<'p>,
     credential: Arc<Credential>,
-    /// Whether the head has been checked, but for the service.
+    /// Whether the head has been checked, except for the service.
     is_head_checked: bool,
-    /// Whether the signature matches, given the hash of the body that the head states.
+    /// Whether the signature matches the hash of the body that the head states.
     is_signature_right: bool,
 }
 
@@ -270,16 +215,18 @@ pub fn recognize<'p>(
     now_ms: i64,
 ) -> Result<Recognized<'p>, Refusal> {
     let has_two = presented.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
-    if mode != Mode::Strict && (mode == Mode::Off || !has_two) {
-        let Some(named) = Named::find(presented.headers, presented.query) else {
-            return Ok(Recognized::Believed(Caller::anonymous()));
+    if mode == Mode::Off || mode == Mode::KnownKeys && !has_two {
+        let Some(named) = NamedScope::find(presented.headers, presented.query) else {
+            return Ok(Recognized::anonymous());
         };
-        let Some(credential) = credentials.get(&named.access_key_id) else {
-            let caller = Caller::unknown(&named.access_key_id, &named.region);
+        let Some(credential) = credentials.get(named.access_key_id()) else {
+            let (id, region) = (named.access_key_id(), named.region());
+            let caller = Caller::new(&account_of(id), region, id, Principal::Account);
             return Ok(Recognized::Believed(caller));
         };
         if mode == Mode::Off {
-            return Ok(Recognized::Unverified(Caller::known(&credential, &named.region)));
+            let caller = Caller::known(&credential, named.region());
+            return Ok(Recognized::Unverified(caller, credential));
         }
     }
     let claim = presented.claim()?;
@@ -292,35 +239,31 @@ pub fn recognize<'p>(
 }
 
 impl Recognized<'_> {
-    /// The caller of a request without a signature, who is not asked for one.
+    /// Returns the caller of a request that needs no signature and has none.
     pub fn anonymous() -> Self {
-        Self::Believed(Caller::anonymous())
+        Self::Believed(Caller::new(DEFAULT_ACCOUNT, "", "", Principal::Anonymous))
     }
 
-    /// The caller, if it has nothing to prove because its key is not known.
+    /// Returns the caller if it is believed because its key is unknown.
     pub fn believed(&self) -> Option<&Caller> {
-        match self {
-            Self::Believed(caller) => Some(caller),
-            Self::Unverified(_) | Self::Claimed(_) => None,
-        }
+        if let Self::Believed(caller) = self { Some(caller) } else { None }
     }
 
-    /// Whether the signature is verified.
+    /// Returns whether the signature is verified.
     pub fn is_verified(&self) -> bool {
         matches!(self, Self::Claimed(_))
     }
 
-    /// Whether a header may select what the request does: one that is signed, and any header of a
-    /// request whose signature is not verified.
+    /// Returns whether a header may select what the request does: if it is signed, or if the signature is not verified.
     pub fn covers(&self, header: &str) -> bool {
         match self {
-            Self::Believed(_) | Self::Unverified(_) => true,
+            Self::Believed(_) | Self::Unverified(..) => true,
             Self::Claimed(claimed) => signs_header(claimed.claim.signed_headers, header),
         }
     }
 
-    /// Checks everything that needs no body. `head` is the request that was recognized, whatever its
-    /// body and its service; `service` is the one that the head selects, if it does.
+    /// Checks everything that needs no body. `head` is the request that was recognized; its body and service are
+    /// ignored. `service` is the one that the head selects, if it does.
     ///
     /// # Errors
     ///
@@ -331,16 +274,12 @@ impl Recognized<'_> {
         head: &Request<'_>,
         service: Option<&str>,
     ) -> Result<(), Refusal> {
-        match self {
-            Self::Believed(_) | Self::Unverified(_) => Ok(()),
-            Self::Claimed(claimed) => {
-                claimed.check_parts(head, service)?;
-                claimed.check_stated_hash(credentials, head)
-            }
-        }
+        let Self::Claimed(claimed) = self else { return Ok(()) };
+        claimed.check_parts(head, service)?;
+        claimed.check_stated_hash(credentials, head)
     }
 
-    /// Returns the caller, once the body is there. `request` has the head that was recognized.
+    /// Returns the caller once the body is there. `request` must have the head that was recognized.
     ///
     /// # Errors
     ///
@@ -353,10 +292,8 @@ impl Recognized<'_> {
     ) -> Result<Caller, Refusal> {
         match self {
             Self::Believed(caller) => Ok(caller),
-            Self::Unverified(caller) => {
-                if let Some(id) = &caller.access_key_id {
-                    report_wrong_signature(credentials, request, id, now_ms);
-                }
+            Self::Unverified(caller, key) => {
+                report_wrong_signature(credentials, request, &key, now_ms);
                 Ok(caller)
             }
             Self::Claimed(claimed) => claimed.check(credentials, request),
@@ -364,85 +301,70 @@ impl Recognized<'_> {
     }
 }
 
-/// Logs the first signature of a configured key that would be refused if signatures were verified:
-/// once for each key, so that a busy client does not flood the log.
-fn report_wrong_signature(credentials: &Credentials, request: &Request<'_>, id: &str, now_ms: i64) {
-    if credentials.is_reported(id) {
+/// Logs a signature that would be refused if signatures were verified: only the first of each key, so that a busy
+/// client does not flood the log.
+fn report_wrong_signature(
+    credentials: &Credentials,
+    request: &Request<'_>,
+    key: &Credential,
+    now_ms: i64,
+) {
+    if key.reported.load(Ordering::Relaxed) {
         return;
     }
     if let Err(refusal) = identify(Mode::Strict, credentials, request, now_ms)
-        && credentials.report(id)
+        && !key.reported.swap(true, Ordering::Relaxed)
     {
-        // These refusals repeat the header, which is for the client only.
+        // The message of this kind repeats the header, which should not be in a log.
         let reason = match refusal.kind {
             Kind::IncompleteSignature => "The signature is incomplete.",
             _ => &refusal.message,
         };
-        tracing::warn!(access_key_id = id, reason, "wrong signature of a configured key");
+        let access_key_id = &key.access_key_id;
+        tracing::warn!(access_key_id, reason, "wrong signature of a configured key");
     }
 }
 
-/// The service that a request is signed for, as far as it names one.
-pub fn scope_service(headers: &header::HeaderMap, query: &str) -> Option<String> {
-    let named = Named::find(headers, query)?;
-    (!named.service.is_empty()).then(|| named.service.into_owned())
+/// Returns the service that a request is signed for, if it names one.
+pub fn scope_service(headers: &HeaderMap, query: &str) -> Option<String> {
+    let named = NamedScope::find(headers, query)?;
+    Some(named.part(3).to_owned()).filter(|service| !service.is_empty())
 }
 
-/// The key, region and service that a request names, read as leniently as possible.
-struct Named<'a> {
-    access_key_id: Cow<'a, str>,
-    region: Cow<'a, str>,
-    service: Cow<'a, str>,
-}
+/// The credential that a request names, read as leniently as possible:
+/// `access key ID/day/region/service/aws4_request`.
+struct NamedScope<'a>(Cow<'a, str>);
 
-impl<'a> Named<'a> {
-    /// From the `Authorization` header, or else from a presigned query.
-    fn find(headers: &'a header::HeaderMap, query: &'a str) -> Option<Self> {
+impl<'a> NamedScope<'a> {
+    /// Reads the `Authorization` header, or else a presigned query.
+    fn find(headers: &'a HeaderMap, query: &'a str) -> Option<Self> {
         let in_header = || {
             let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-            let credential = authorization::parameter(authorization, "Credential")?;
-            Self::new(credential.split('/').map(Cow::Borrowed))
+            authorization::parameter(authorization, "Credential").map(Cow::Borrowed)
         };
-        let in_query = || {
-            let credential = presigned::raw_credential(query)?;
-            Self::new(split_encoded(credential).map(presigned::decode))
-        };
-        in_header().or_else(in_query)
+        let named = Self(in_header().or_else(|| presigned::credential(query))?);
+        ACCESS_KEY_ID_LENGTH.contains(&named.access_key_id().len()).then_some(named)
     }
 
-    fn new(mut parts: impl Iterator<Item = Cow<'a, str>>) -> Option<Self> {
-        let access_key_id = parts.next()?;
-        let region = parts.nth(1).unwrap_or_default();
-        let service = parts.next().unwrap_or_default();
-        ACCESS_KEY_ID_LENGTH.contains(&access_key_id.len()).then_some(Self {
-            access_key_id,
-            region,
-            service,
-        })
+    fn access_key_id(&self) -> &str {
+        self.part(0)
+    }
+
+    fn region(&self) -> &str {
+        self.part(2)
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.0.split('/').nth(index).unwrap_or_default()
     }
 }
 
-/// Splits at slashes, encoded or not, without decoding the whole first.
-fn split_encoded(credential: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(credential);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let slash = text.char_indices().find_map(|(at, c)| match c {
-            '/' => Some((at, at + 1)),
-            '%' if matches!(text.get(at..at + 3), Some("%2F" | "%2f")) => Some((at, at + 3)),
-            _ => None,
-        });
-        rest = slash.map(|(_, after)| &text[after..]);
-        Some(slash.map_or(text, |(at, _)| &text[..at]))
-    })
-}
-
-/// The region as a caller's region: none when it is empty or could not be part of an ARN.
+/// Returns the region of a caller: none if it is empty or could not be part of an ARN.
 fn usable_region(region: &str) -> Option<String> {
     (!region.is_empty() && is_region(region)).then(|| region.to_owned())
 }
 
-/// Whether any region could be called so. Names that AWS does not have are welcome, and so is none.
+/// Returns whether a region could have this name. Names that AWS does not have are accepted, and so is the empty one.
 fn is_region(region: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     region.len() <= REGION_BYTES && region.bytes().all(usual)
@@ -463,7 +385,7 @@ fn is_region(region: &str) -> bool {
 // Test: src/auth/verify/tests.rs::unknown_keys_are_refused_before_anything_else_is_checked
 //
 impl Claimed<'_> {
-    /// Checks all that needs the whole request.
+    /// Checks what needs the whole request.
     fn check(
         mut self,
         credentials: &Credentials,
@@ -474,14 +396,14 @@ impl Claimed<'_> {
         if stated == Some(UNSIGNED_PAYLOAD.as_bytes()) {
             self.check_unsigned_body(request)?;
             self.check_stated_hash(credentials, request)?;
-            return Ok(Caller::known(&self.credential, self.claim.scope.region));
-        }
-        let actual = sha256_hex(request.body);
-        if stated.is_some_and(|stated| stated != actual.as_bytes()) {
-            return Err(different_signature());
-        }
-        if !self.is_signature_right {
-            self.check_signature(credentials, request, &actual)?;
+        } else {
+            let actual = sha256_hex(request.body);
+            if stated.is_some_and(|stated| stated != actual.as_bytes()) {
+                return Err(different_signature());
+            }
+            if !self.is_signature_right {
+                self.check_signature(credentials, request, &actual)?;
+            }
         }
         Ok(Caller::known(&self.credential, self.claim.scope.region))
     }
@@ -517,17 +439,31 @@ impl Claimed<'_> {
         request: &Request<'_>,
         payload_hash: &str,
     ) -> Result<(), Refusal> {
-        let canonical = canonical_request(&Parts {
-            method: request.method,
-            path: request.path,
-            query: request.query,
-            headers: request.headers,
-            signed_headers: self.claim.signed_headers,
-            payload_hash,
-            presigned: self.presented.is_presigned(),
-        })
-        .ok_or_else(different_signature)?;
-        check_signature(credentials, &self.credential, &self.claim, &canonical)
+        let claim = &self.claim;
+        let (names, presigned) = (claim.signed_headers, self.presented.is_presigned());
+        let canonical = canonical_request(request, names, payload_hash, presigned);
+        let canonical = canonical.ok_or_else(different_signature)?;
+        let (scope, time) = (&claim.scope, claim.time);
+        let cached = credentials.signing_keys.get(claim.credential);
+        let secret = self.credential.secret_access_key.expose();
+        let key = cached
+            .or_else(|| SigningKey::derive(secret, time.unix_s(), scope.region, scope.service))
+            .ok_or_else(different_signature)?;
+        let string_to_sign = format!(
+            "{ALGORITHM}\n{time}\n{}/{}/{}/{TERMINATOR}\n{}",
+            scope.day,
+            scope.region,
+            scope.service,
+            sha256_hex(&canonical)
+        );
+        let right = key.sign(&string_to_sign);
+        if !bool::from(right.as_bytes().ct_eq(claim.signature.as_bytes())) {
+            return Err(different_signature());
+        }
+        if cached.is_none() {
+            credentials.signing_keys.keep(claim.credential, key);
+        }
+        Ok(())
     }
 
     // Rule (every operation): a body that is not signed must be empty, unless the signed headers say
@@ -547,12 +483,10 @@ impl Claimed<'_> {
             && signs_header(signed, X_AMZ_CONTENT_SHA256)
             && signs_header(signed, X_AMZ_TARGET)
             && !is_form;
-        if request.body.is_empty() || is_stated {
-            return Ok(());
-        }
-        Err(mismatch(
-            "The body of this request must be signed or empty: it could select another operation.",
-        ))
+        require(
+            request.body.is_empty() || is_stated,
+            || "The body of this request must be signed or empty: it could select another operation.",
+        )
     }
 }
 
@@ -569,20 +503,19 @@ impl Claimed<'_> {
 /// Rejects unsigned parts of a request that could select what it does.
 fn check_unsigned_parts(claim: &Claim<'_>, request: &Request<'_>) -> Result<(), Refusal> {
     let has_target = request.headers.contains_key(X_AMZ_TARGET);
-    if has_target && !signs_header(claim.signed_headers, X_AMZ_TARGET) {
-        return Err(mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization."));
-    }
-    let of_signature = |name: &String| name.starts_with("X-Amz-");
-    match repeated_parameters(request.query).iter().find(|name| of_signature(name)) {
-        None => Ok(()),
-        Some(name) => Err(mismatch(format!(
-            "The query has more than one value of '{}', and their order is not signed.",
-            excerpt(name)
-        ))),
-    }
+    require(
+        !has_target || signs_header(claim.signed_headers, X_AMZ_TARGET),
+        || "'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.",
+    )?;
+    let repeated = repeated_parameters(request.query);
+    let repeated = repeated.iter().find(|name| name.starts_with("X-Amz-"));
+    require(repeated.is_none(), || {
+        let name = excerpt(repeated.map_or("", String::as_str));
+        format!("The query has more than one value of '{name}', and their order is not signed.")
+    })
 }
 
-/// Temporary credentials need their token, and others must not come with one.
+/// Requires the session token of temporary credentials, and none for others.
 fn check_session_token(
     credential: &Credential,
     claim: &Claim<'_>,
@@ -607,104 +540,70 @@ fn check_session_token(
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 // Test: src/auth/verify/tests.rs::the_vectors_hold_for_fifteen_minutes
 //
-/// A signature holds for 15 minutes, or for as long as a presigned one says, and a client's clock
-/// may be 15 minutes ahead.
 fn check_time(claim: &Claim<'_>, now: AmzDate) -> Result<(), Refusal> {
     let time = claim.time;
     let lifetime_s = claim.expires_s.unwrap_or(CLOCK_SKEW_S);
     let earliest = now.plus_seconds(-lifetime_s);
-    if time < earliest {
+    require(time >= earliest, || {
         let span = match lifetime_s % 60 {
             0 => format!("{} min.", lifetime_s / 60),
             _ => format!("{lifetime_s} sec."),
         };
-        return Err(mismatch(format!(
-            "Signature expired: {time} is now earlier than {earliest} ({now} - {span})"
-        )));
-    }
+        format!("Signature expired: {time} is now earlier than {earliest} ({now} - {span})")
+    })?;
     let latest = now.plus_seconds(CLOCK_SKEW_S);
-    if time > latest {
-        return Err(mismatch(format!(
-            "Signature not yet current: {time} is still later than {latest} ({now} + {} min.)",
-            CLOCK_SKEW_S / 60
-        )));
-    }
-    Ok(())
+    require(time <= latest, || {
+        let minutes = CLOCK_SKEW_S / 60;
+        format!(
+            "Signature not yet current: {time} is still later than {latest} ({now} + {minutes} min.)"
+        )
+    })
 }
 
-/// The services that a scope may be for, where the head does not say which one is called.
+/// The services that a scope may be for if the head does not say which one is called.
 const SERVICES: [&str; 3] = ["sqs", "sns", "sts"];
 
-/// The scope must be for the service that is called.
+/// Requires a scope of the service that is called.
 fn check_service(claim: &Claim<'_>, called: Option<&str>) -> Result<(), Refusal> {
-    let scope = claim.scope.service;
-    if called.is_some_and(|service| service == scope)
-        || called.is_none() && SERVICES.contains(&scope)
-    {
-        return Ok(());
-    }
-    let service = called.unwrap_or(SERVICES[0]);
-    Err(mismatch(format!("Credential should be scoped to correct service: '{service}'.")))
+    let fits = called.as_ref().map_or(&SERVICES[..], std::slice::from_ref);
+    require(fits.contains(&claim.scope.service), || {
+        format!("Credential should be scoped to correct service: '{}'.", fits[0])
+    })
 }
 
-/// The scope must be of the day of the request, and the host must be signed.
+/// Requires a scope of the day of the request, and a signed host.
 fn check_scope(claim: &Claim<'_>) -> Result<(), Refusal> {
     let (scope, time) = (&claim.scope, claim.time);
     let day = time.day();
-    if scope.day != day {
-        return Err(mismatch(format!(
+    require(scope.day == day, || {
+        format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
              HTTP: '{}' != '{day}', from '{time}'.",
             excerpt(scope.day)
-        )));
-    }
-    if !is_region(scope.region) {
-        return Err(mismatch(format!(
-            "Credential should be scoped to a valid region, not '{}'.",
-            excerpt(scope.region)
-        )));
-    }
-    if scope.terminator != TERMINATOR {
-        return Err(mismatch(format!(
-            "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{}'.",
-            excerpt(scope.terminator)
-        )));
-    }
-    if !signs_header(claim.signed_headers, "host") {
-        return Err(mismatch(
-            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
-        ));
-    }
-    Ok(())
+        )
+    })?;
+    require(is_region(scope.region), || {
+        let region = excerpt(scope.region);
+        format!("Credential should be scoped to a valid region, not '{region}'.")
+    })?;
+    require(scope.terminator == TERMINATOR, || {
+        let given = excerpt(scope.terminator);
+        format!(
+            "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{given}'."
+        )
+    })?;
+    require(
+        signs_header(claim.signed_headers, "host"),
+        || "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+    )
 }
 
-fn check_signature(
-    credentials: &Credentials,
-    credential: &Credential,
-    claim: &Claim<'_>,
-    canonical: &[u8],
+/// Refuses with SignatureDoesNotMatch unless a condition holds.
+fn require<M: Into<Cow<'static, str>>>(
+    holds: bool,
+    message: impl FnOnce() -> M,
 ) -> Result<(), Refusal> {
-    let (scope, time) = (&claim.scope, claim.time);
-    let kept = credentials.signing_keys.get(claim.credential);
-    let secret = credential.secret_access_key.expose();
-    let key = kept
-        .or_else(|| SigningKey::derive(secret, time.unix_s(), scope.region, scope.service))
-        .ok_or_else(different_signature)?;
-    let string_to_sign = format!(
-        "{ALGORITHM}\n{time}\n{}/{}/{}/{TERMINATOR}\n{}",
-        scope.day,
-        scope.region,
-        scope.service,
-        sha256_hex(canonical)
-    );
-    let right = key.sign(&string_to_sign);
-    if !bool::from(right.as_bytes().ct_eq(claim.signature.as_bytes())) {
-        return Err(different_signature());
-    }
-    if kept.is_none() {
-        credentials.signing_keys.keep(claim.credential, key);
-    }
-    Ok(())
+    if holds { Ok(()) } else { Err(mismatch(message())) }
 }
 
 fn mismatch(message: impl Into<Cow<'static, str>>) -> Refusal {

@@ -3,6 +3,7 @@
 //! An unknown key is an error: a setting that is silently ignored costs its user an afternoon.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,10 +48,33 @@ impl Fault {
 pub(super) struct Source<'a>(pub &'a str);
 
 impl Source<'_> {
+    /// Returns the line of this byte, counted from 1.
+    pub fn line(self, at: usize) -> usize {
+        let before = self.0.get(..at).unwrap_or(self.0);
+        1 + before.matches('\n').count()
+    }
+
     /// A fault of what stands at this byte.
     pub fn fault(self, at: usize, message: impl Into<String>) -> Fault {
-        let before = self.0.get(..at).unwrap_or(self.0);
-        Fault { line: 1 + before.matches('\n').count(), message: message.into() }
+        Fault { line: self.line(at), message: message.into() }
+    }
+}
+
+/// Where a queue or a topic is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, counted from 1; `None` where the format does not tell.
+    pub line: Option<usize>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.path.display()),
+            None => write!(f, "{}", self.path.display()),
+        }
     }
 }
 
@@ -92,6 +116,11 @@ impl<'t, 'i> Entry<'t, 'i> {
     /// Returns the byte at which the key stands.
     pub fn at(&self) -> usize {
         self.at
+    }
+
+    /// Returns the line of the key, which declares something.
+    pub fn origin(&self) -> Origin {
+        Origin { line: Some(self.source.line(self.at)), ..Origin::default() }
     }
 
     /// Returns a fault of the key.

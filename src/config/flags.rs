@@ -115,6 +115,8 @@ options! {
     listen: list "ADDRESS:PORT";
     /// Listen where other machines can call unsigned; implied by --compat [default: false]
     allow_anonymous: switch;
+    /// Name queues in /metrics to callers who do not sign [default: true without keys, else false]
+    open_metrics: switch;
     /// Directory that holds the state; made when it is missing [default: ./data]
     data: PathBuf "DIR";
     /// Keep the state in memory only; wins over --data and --durability [default: false]
@@ -155,7 +157,7 @@ options! {
     sns_cert_url_host: String "HOST";
     /// URL of a function for lambda subscriptions, by its ARN, its name, or * for all; repeatable
     lambda_url: list "FUNCTION=URL";
-    /// Connect to these endpoints only: network, host, loopback, private, public; repeatable [default: all]
+    /// Connect to these only: network, host, loopback, private, metadata, public; repeatable [default: all]
     allow_endpoints: list "WHERE";
     /// Never connect to these endpoints, metadata among them; repeatable [default: metadata, with keys]
     deny_endpoints: list "WHERE";
@@ -171,7 +173,7 @@ options! {
     compat: Compat "SERVER";
     /// How queue URLs are written; all forms are read [default: dynamic]
     sqs_endpoint_strategy: EndpointStrategy "FORM";
-    /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:4566]
+    /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:PORT]
     external_host: String "HOST:PORT";
     /// Give a receiver as many messages as it asks for, not ten at most [default: false]
     unlimited_receives: switch;

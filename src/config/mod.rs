@@ -38,6 +38,7 @@ pub use choices::{Compat, EndpointStrategy, LogFormat};
 pub use document::Document;
 use environment::Environment;
 use file::File;
+pub use file::Origin;
 use flags::{CommandLine, Options, Subcommand};
 pub use queues::DeclaredQueue;
 pub use resolve::LONGEST_LATENCY_MS;
@@ -135,7 +136,9 @@ pub fn load(
         None => File::default(),
         Some(path) => {
             let text = read_file(&path)?;
-            file::parse(&text).map_err(|fault| fault.of(path))?
+            let mut file = file::parse(&text).map_err(|fault| fault.of(path.clone()))?;
+            name_origin(&path, &mut file.queues, &mut file.topics);
+            file
         }
     };
     let File { options, mut queues, mut topics } = file;
@@ -153,7 +156,8 @@ pub fn load(
         let text = read_file(&path)?;
         let variable = |name: &str| variable(&variables, name);
         let mut imported =
-            import::parse(&path, &text, &variable).map_err(|fault| fault.of(path))?;
+            import::parse(&path, &text, &variable).map_err(|fault| fault.of(path.clone()))?;
+        name_origin(&path, &mut imported.queues, &mut imported.topics);
         environment.warnings.append(&mut imported.warnings);
         options = options.over(imported.options);
         // What the own file says of a queue or topic is all that is said of it.
@@ -171,6 +175,14 @@ pub fn load(
         attributes.extend(template);
     }
     Ok(Invocation { action, settings, warnings: environment.warnings })
+}
+
+/// Notes which file declares these.
+fn name_origin(path: &Path, queues: &mut [DeclaredQueue], topics: &mut [DeclaredTopic]) {
+    let origins = queues.iter_mut().map(|queue| &mut queue.origin);
+    for origin in origins.chain(topics.iter_mut().map(|topic| &mut topic.origin)) {
+        path.clone_into(&mut origin.path);
+    }
 }
 
 /// Neither environment nor file matters to what is printed.

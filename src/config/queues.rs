@@ -16,7 +16,7 @@
 use indexmap::IndexMap;
 
 use super::declaration::{Attributes, Resource, SHARED_KEYS};
-use super::file::{Entry, Fault, Source};
+use super::file::{Entry, Fault, Origin, Source};
 use crate::domain::limits::MAX_RECEIVE_COUNT;
 use crate::domain::queue_attributes::AttributeName;
 
@@ -25,6 +25,8 @@ use crate::domain::queue_attributes::AttributeName;
 pub struct DeclaredQueue {
     /// The name, with `.fifo` for a FIFO queue.
     pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
     /// 12 digits; the default account when `None`.
     pub account: Option<String>,
     /// The region of the settings when `None`.
@@ -64,6 +66,7 @@ impl DeclaredQueue {
     pub(super) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            origin: Origin::default(),
             account: None,
             region: None,
             attributes: IndexMap::new(),
@@ -96,6 +99,7 @@ fn parse_queue(declared: &Entry<'_, '_>) -> Result<DeclaredQueue, Fault> {
             _ => resource.read(&entry)?,
         }
     }
+    queue.origin = declared.origin();
     queue.account = resource.account.take();
     queue.region = resource.region.take();
     queue.tags = std::mem::take(&mut resource.tags);
@@ -194,6 +198,7 @@ mod tests {
         );
         let expected = DeclaredQueue {
             name: "orders".to_owned(),
+            origin: Origin { line: Some(1), ..Origin::default() },
             account: Some("123456789012".to_owned()),
             region: Some("eu-west-1".to_owned()),
             attributes: map(&[

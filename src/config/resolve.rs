@@ -13,9 +13,10 @@ use super::ConfigError;
 use super::choices::Compat;
 use super::flags::Options;
 use super::settings::{AccessKey, MailRelay, Settings, Storage};
+use super::suggestion::did_you_mean;
 use crate::auth::account::DEFAULT_ACCOUNT;
 use crate::domain::address::is_account;
-use crate::domain::endpoint_rules::{EndpointRules, Rule};
+use crate::domain::endpoint_rules::{EndpointRules, KINDS, Rule};
 use crate::domain::host::Authority;
 use crate::domain::sns_endpoint::without_secrets;
 use crate::store::AccountLimits;
@@ -46,13 +47,17 @@ pub(super) fn resolve(
             durability: options.durability.unwrap_or_default(),
         }
     };
+    let listen = addresses(options.listen, compat)?;
+    let auth = options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off });
     Ok(Settings {
-        listen: addresses(options.listen, compat)?,
+        external_host: external_host(options.external_host, &listen)?,
+        listen,
         allow_anonymous: options.allow_anonymous.unwrap_or(compat.is_some()),
         storage,
         disk_reserve: options.disk_reserve,
         secure_delete: options.secure_delete.unwrap_or(false),
-        auth: options.auth.unwrap_or(if has_keys { AuthMode::Strict } else { AuthMode::Off }),
+        auth,
+        open_metrics: options.open_metrics.unwrap_or(auth == AuthMode::Off),
         credentials_file: options.credentials,
         access_key,
         region: options.region.unwrap_or_else(|| default_region(compat).to_owned()),
@@ -89,7 +94,6 @@ pub(super) fn resolve(
         }),
         compat,
         sqs_endpoint_strategy: options.sqs_endpoint_strategy.unwrap_or_default(),
-        external_host: external_host(options.external_host)?,
         unlimited_receives: options.unlimited_receives.unwrap_or(false) || relaxed_limits,
         relaxed_limits,
         auto_create_queues: options.auto_create_queues.unwrap_or(false).then(IndexMap::new),
@@ -230,7 +234,10 @@ fn endpoint_rules(
         let given = given.unwrap_or_default();
         let texts = given.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         let rules = texts.map(|text| {
-            text.parse::<Rule>().map_err(|message| ConfigError::Value { setting, message })
+            text.parse::<Rule>().map_err(|message| {
+                let hint = did_you_mean(text, KINDS.map(|(word, _)| word));
+                ConfigError::Value { setting, message: format!("{message}{hint}") }
+            })
         });
         rules.collect::<Result<Vec<_>, _>>()
     };
@@ -268,8 +275,14 @@ fn public_url(given: String) -> Result<String, ConfigError> {
     base_url("public_url", &given)
 }
 
-fn external_host(given: Option<String>) -> Result<String, ConfigError> {
-    let host = given.unwrap_or_else(|| "localhost.localstack.cloud:4566".to_owned());
+// Rule (CreateQueue, GetQueueUrl, ListQueues): where queue URLs do not follow the request, they have the
+//   port of the first address that is listened on, unless the host is given with a port.
+// Source: documented, https://docs.localstack.cloud/aws/capabilities/config/configuration/
+// Test: src/config/tests.rs::the_default_host_of_queue_urls_has_the_port_that_is_listened_on
+fn external_host(given: Option<String>, listen: &[String]) -> Result<String, ConfigError> {
+    let port = || listen.first().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port);
+    let host =
+        given.unwrap_or_else(|| format!("localhost.localstack.cloud:{}", port().unwrap_or("4566")));
     match host.parse::<hyper::http::uri::Authority>() {
         Ok(_) => Ok(host),
         Err(_) => Err(refused(

@@ -77,6 +77,9 @@ pub struct Settings {
     /// Default [`AuthMode::Strict`] with a credentials file or a key in the environment, else
     /// [`AuthMode::Off`].
     pub auth: AuthMode,
+    /// Whether `/metrics` names queues to callers who do not sign; default only with
+    /// [`AuthMode::Off`].
+    pub open_metrics: bool,
     /// File with access keys; default none.
     pub credentials_file: Option<PathBuf>,
     /// The key of `SQUAB_ACCESS_KEY_ID` and `SQUAB_SECRET_ACCESS_KEY`; default none.
@@ -128,7 +131,7 @@ pub struct Settings {
     /// Default [`EndpointStrategy::Dynamic`].
     pub sqs_endpoint_strategy: EndpointStrategy,
     /// `HOST` or `HOST:PORT` in queue URLs of the other strategies; default
-    /// `localhost.localstack.cloud:4566`.
+    /// `localhost.localstack.cloud` with the port of the first address in `listen`.
     pub external_host: String,
     /// Whether a receive may ask for more than ten messages; default false.
     pub unlimited_receives: bool,
@@ -163,4 +166,18 @@ pub struct Settings {
     pub queues: Vec<DeclaredQueue>,
     /// Topics that are to exist at start, made after the queues; default none.
     pub topics: Vec<DeclaredTopic>,
+}
+
+impl Settings {
+    /// Returns these settings with the port that the system has chosen, if the first port to listen on
+    /// is 0.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        for address in self.listen.first_mut().into_iter().chain([&mut self.external_host]) {
+            if let Some(host) = address.strip_suffix(":0") {
+                *address = format!("{host}:{port}");
+            }
+        }
+        self
+    }
 }

@@ -122,6 +122,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_DENY_ENDPOINTS", "*.Bad.example"),
             ("SQUAB_MAX_CAPTURED_BYTES", "8"),
             ("SQUAB_MAX_OUTBOX_BYTES", "9"),
+            ("SQUAB_OPEN_METRICS", "true"),
         ],
     );
     let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
@@ -132,6 +133,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         disk_reserve: None,
         secure_delete: false,
         auth: AuthMode::KnownKeys,
+        open_metrics: true,
         credentials_file: Some("/c".into()),
         access_key: None,
         region: "r".to_owned(),
@@ -187,9 +189,48 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n\
          one_region = true\nallow_anonymous = true\nallowed_hosts = ['Queues', '*.example']\n\
          allow_endpoints = ['public', '10.1.0.0/16']\ndeny_endpoints = '*.bad.example'\n\
-         max_captured_bytes = 8\nmax_outbox_bytes = 9\n",
+         max_captured_bytes = 8\nmax_outbox_bytes = 9\nopen_metrics = true\n",
     );
     assert_eq!(settings(&["--config", file.path().to_str().unwrap()], &[]), expected);
+}
+
+#[test]
+fn the_default_host_of_queue_urls_has_the_port_that_is_listened_on() {
+    let host = |arguments: &[&str]| settings(arguments, &[]).external_host;
+    assert_eq!(host(&[]), "localhost.localstack.cloud:4566");
+    assert_eq!(
+        host(&["--listen", "127.0.0.1:7000,127.0.0.1:8000"]),
+        "localhost.localstack.cloud:7000"
+    );
+    assert_eq!(host(&["--compat", "elasticmq"]), "localhost.localstack.cloud:9324");
+    let listen = [("SQUAB_COMPAT", "localstack"), ("GATEWAY_LISTEN", ":7000")];
+    assert_eq!(settings(&[], &listen).external_host, "localhost.localstack.cloud:7000");
+    let chosen = settings(&["--listen", "127.0.0.1:0"], &[]).with_port(7_001);
+    assert_eq!(chosen.external_host, "localhost.localstack.cloud:7001");
+    assert_eq!(chosen.listen, ["127.0.0.1:7001"]);
+}
+
+#[test]
+fn metrics_name_queues_to_everyone_only_without_verification_or_where_that_is_said() {
+    let open = |arguments: &[&str]| settings(arguments, &[]).open_metrics;
+    assert!(open(&[]));
+    assert!(!open(&["--auth", "strict"]));
+    assert!(!open(&["--auth", "known-keys", "--credentials", "c"]));
+    assert!(open(&["--auth", "strict", "--open-metrics"]));
+    assert!(!open(&["--open-metrics=false"]));
+}
+
+#[test]
+fn a_misspelt_word_in_rules_for_endpoints_is_refused() {
+    for (flag, word, meant) in [
+        ("--deny-endpoints", "privat", "private"),
+        ("--deny-endpoints", "10.0.0.0/8,metadta", "metadata"),
+        ("--allow-endpoints", "Publick", "public"),
+    ] {
+        let refused = refusal(&[flag, word], &[]);
+        assert!(refused.ends_with(&format!("did you mean `{meant}`?")), "{refused}");
+    }
+    assert!(refusal(&["--deny-endpoints", "hooks"], &[]).contains("final dot, `hooks.`"));
 }
 
 #[test]

@@ -20,7 +20,7 @@
 use indexmap::IndexMap;
 
 use super::declaration::{Attributes, Resource, SHARED_KEYS};
-use super::file::{Entry, Fault};
+use super::file::{Entry, Fault, Origin};
 use crate::domain::{subscription_attributes, topic_attributes};
 
 /// A topic that is to exist at start.
@@ -28,6 +28,8 @@ use crate::domain::{subscription_attributes, topic_attributes};
 pub struct DeclaredTopic {
     /// The name, with `.fifo` for a FIFO topic.
     pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
     /// 12 digits; the default account when `None`.
     pub account: Option<String>,
     /// The region of the settings when `None`.
@@ -96,6 +98,7 @@ fn parse_topic(declared: &Entry<'_, '_>) -> Result<DeclaredTopic, Fault> {
     }
     Ok(DeclaredTopic {
         name: name.clone(),
+        origin: declared.origin(),
         account: resource.account.take(),
         region: resource.region.take(),
         tags: std::mem::take(&mut resource.tags),
@@ -182,6 +185,7 @@ mod tests {
         let policy = r#"{"kind":["order",{"prefix":"x"}],"n":[{"numeric":[">",1]}]}"#;
         let expected = DeclaredTopic {
             name: "events".to_owned(),
+            origin: Origin { line: Some(1), ..Origin::default() },
             account: None,
             region: None,
             attributes: map(&[("DisplayName", "Events"), ("HTTPSuccessFeedbackSampleRate", "5")]),

@@ -38,7 +38,7 @@ impl Outcome {
     // Test: src/domain/delivery_outcome.rs::only_the_clients_own_errors_are_final, tests/scenarios/endpoints.txt#What will never succeed is not tried again
     // Rule (deliveries): a redirect is not followed, and is retried.
     // Source: inferred
-    // Test: src/runtime/http_sender.rs::the_status_decides_and_redirects_are_not_followed
+    // Test: src/runtime/transport/http.rs::the_status_decides_and_redirects_are_not_followed
     pub fn of_http_status(status: u16) -> Self {
         let reason = format!("the endpoint answered with HTTP status {status}");
         match status {

@@ -1,27 +1,17 @@
 //! Digests in lower-case hexadecimal, AWS's format.
 
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// Returns the MD5 digest as 32 lower-case hexadecimal digits.
+/// Returns the MD5 of `bytes` in 32 lower-case hexadecimal digits.
 pub fn md5_hex(bytes: &[u8]) -> String {
-    hex(&Md5::digest(bytes))
+    HEXLOWER.encode(&Md5::digest(bytes))
 }
 
-/// Returns the SHA-256 digest as 64 lower-case hexadecimal digits.
+/// Returns the SHA-256 of `bytes` in 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(DIGITS[usize::from(byte >> 4)]);
-        text.push(DIGITS[usize::from(byte & 15)]);
-    }
-    text
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -37,18 +37,25 @@ pub enum Kind {
     Public,
 }
 
+/// The words for kinds of addresses.
+pub const KINDS: [(&str, Kind); 4] = [
+    ("loopback", Kind::Loopback),
+    ("private", Kind::Private),
+    ("metadata", Kind::Metadata),
+    ("public", Kind::Public),
+];
+
 impl FromStr for Rule {
     type Err = String;
 
-    /// Reads `10.0.0.0/8`, `fd00::/8`, an address, `hooks.example.com`, `*.example.com`, `loopback`,
-    /// `private`, `metadata` or `public`. The error is a message for the operator.
+    /// Reads `10.0.0.0/8`, `fd00::/8`, an address, `hooks.example.com`, `*.example.com`, or a word of
+    /// [`KINDS`]. The error is a message for the operator.
+    ///
+    /// A host of one label ends in a dot, `hooks.`, because a word without a dot is more likely a word
+    /// of [`KINDS`] that is misspelt, and would deny nothing. `localhost` needs none.
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "loopback" => return Ok(Self::Kind(Kind::Loopback)),
-            "private" => return Ok(Self::Kind(Kind::Private)),
-            "metadata" => return Ok(Self::Kind(Kind::Metadata)),
-            "public" => return Ok(Self::Kind(Kind::Public)),
-            _ => {}
+        if let Some((_, kind)) = KINDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)) {
+            return Ok(Self::Kind(*kind));
         }
         if let Ok(network) = text.parse::<IpNet>() {
             return Ok(Self::Network(network));
@@ -59,8 +66,22 @@ impl FromStr for Rule {
         let domain = text.strip_prefix("*.");
         let name = domain.unwrap_or(text);
         match Authority::parse(name) {
-            Some(host) if host.host() == name && !host.is_ip() => {
-                let name = name.to_ascii_lowercase();
+            // What follows the name is a port.
+            Some(host) if !host.is_ip() && !name.contains(':') => {
+                let label = host.host().rsplit('.').next().unwrap_or_default();
+                if label.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(format!(
+                        "`{text}` is neither a host, because it ends in a number, nor an address"
+                    ));
+                }
+                let is_word = domain.is_none() && !name.contains('.') && name != "localhost";
+                if is_word {
+                    return Err(format!(
+                        "`{text}` is none of loopback, private, metadata and public; a host of one \
+                         label is written with a final dot, `{text}.`"
+                    ));
+                }
+                let name = host.host().to_ascii_lowercase();
                 Ok(if domain.is_some() { Self::Below(name) } else { Self::Host(name) })
             }
             _ => Err(format!(
@@ -284,7 +305,7 @@ mod tests {
         let metadata = "169.254.169.254";
         assert!(!allowed(&EndpointRules::default().for_callers(), "x", metadata));
         assert!(!allowed(&rules(&[], &["private"]).for_callers(), "x", metadata));
-        assert!(!allowed(&rules(&["x"], &[]).for_callers(), "x", metadata));
+        assert!(!allowed(&rules(&["x."], &[]).for_callers(), "x", metadata));
         assert!(allowed(&rules(&["metadata"], &[]).for_callers(), "x", metadata));
     }
 
@@ -304,8 +325,42 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        for text in ["", "10.0.0.0/33", "a b", "http://x", "*", "*.", "a/8", "[::1]", "host:80"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "a b",
+            "http://x",
+            "*",
+            "*.",
+            "a/8",
+            "[::1]",
+            "host:80",
+            "a.example:80",
+            "privat",
+            "metadta",
+            "hooks",
+            "10.0.0",
+            "127.1",
+            "2130706433",
+            "10.0.0.300",
+            ".",
+            "*.10",
+        ] {
             assert!(text.parse::<Rule>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_of_one_label_has_a_final_dot_and_words_have_any_case() {
+        for (text, rule) in [
+            ("hooks.", Rule::Host("hooks".to_owned())),
+            ("Hooks.Example.", Rule::Host("hooks.example".to_owned())),
+            ("localhost", Rule::Host("localhost".to_owned())),
+            ("*.internal", Rule::Below("internal".to_owned())),
+            ("PRIVATE", Rule::Kind(Kind::Private)),
+        ] {
+            assert_eq!(text.parse(), Ok(rule), "{text}");
+        }
+        assert!(!allowed(&rules(&[], &["hooks."]), "hooks", "8.8.8.8"));
     }
 }

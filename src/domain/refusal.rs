@@ -145,13 +145,15 @@ impl Refusal {
         Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
     }
 
+    /// A failure for a reason of the server's own. The caller gets the message, the log the cause.
+    pub fn caused_by(kind: Kind, message: &'static str, cause: impl fmt::Display) -> Self {
+        Self { internal: Some(cause.to_string()), ..Self::new(kind, message) }
+    }
+
     /// An internal failure. The caller gets a general message, the log the cause.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        Self {
-            kind: Kind::InternalFailure,
-            message: Cow::Borrowed("We encountered an internal error. Please try again."),
-            internal: Some(cause.to_string()),
-        }
+        let message = "We encountered an internal error. Please try again.";
+        Self::caused_by(Kind::InternalFailure, message, cause)
     }
 }
 

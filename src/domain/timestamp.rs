@@ -1,29 +1,27 @@
 //! Timestamps of SNS and STS: ISO 8601 in UTC, with milliseconds or seconds.
 
 use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 
-/// Returns a Unix time in milliseconds as `2012-04-25T21:49:25.719Z`. Times outside the years 0 to 9999
-/// become 1970.
+/// Returns `2012-04-25T21:49:25.719Z` for a Unix time in milliseconds; times outside the years 0 to 9999 become
+/// 1970.
 pub fn iso_8601(unix_ms: i64) -> String {
-    let (seconds, millisecond) = parts(unix_ms);
-    format!("{seconds}.{millisecond:03}Z")
+    format(
+        unix_ms,
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"),
+    )
 }
 
 /// Returns the same without the milliseconds: `2012-04-25T21:49:25Z`.
 pub fn iso_8601_seconds(unix_ms: i64) -> String {
-    format!("{}Z", parts(unix_ms).0)
+    format(unix_ms, format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
 }
 
-fn parts(unix_ms: i64) -> (String, u16) {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000)
-        .ok()
-        .filter(|time| time.year() >= 0)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second, millisecond) = time.to_hms_milli();
-    let month = u8::from(month);
-    let seconds = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-    (seconds, millisecond)
+fn format(unix_ms: i64, form: StaticFormatDescription) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
+    let time = time.ok().filter(|time| time.year() >= 0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(form).unwrap_or_default()
 }
 
 #[cfg(test)]

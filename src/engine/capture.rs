@@ -5,6 +5,7 @@ use super::{platform, sms};
 use crate::domain::Refusal;
 use crate::domain::message_attributes::{AttributeValue, MessageAttributes};
 use crate::domain::sns_endpoint::Protocol;
+use crate::domain::sns_message::Published;
 use crate::store::Txn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,22 @@ pub struct Captured<'c> {
     pub structured: bool,
     /// MessageAttributes
     pub attributes: &'c MessageAttributes,
+}
+
+impl<'c> Captured<'c> {
+    /// Returns a message that was published to `target` directly, with this text for its protocol.
+    pub fn direct(id: Uuid, target: &'c str, text: &'c str, published: &'c Published) -> Self {
+        Self {
+            message_id: id,
+            topic_arn: None,
+            subscription_arn: None,
+            target,
+            subject: published.subject.as_deref(),
+            message: text,
+            structured: published.structured,
+            attributes: &published.attributes,
+        }
+    }
 }
 
 /// Stores a message for an account and region. The inner error says why AWS would not have delivered

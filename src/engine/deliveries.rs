@@ -1,6 +1,6 @@
 //! The outbox: due deliveries and their results.
 //!
-//! The courier claims the outbox of a subscription, loads the due deliveries, attempts them outside any
+//! The outbox worker claims the outbox of a subscription, loads the due deliveries, attempts them outside any
 //! transaction, and records each outcome. A claim is exclusive. Claims end with the process, deliveries do
 //! not.
 
@@ -39,12 +39,12 @@ pub struct Outbox {
     /// The percentage of successes to log.
     pub success_sample_rate: u8,
     /// The due deliveries, earliest first.
-    pub parcels: Vec<Parcel>,
+    pub due_deliveries: Vec<DueDelivery>,
 }
 
 /// A delivery with its message.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct DueDelivery {
     /// The row of the outbox.
     pub delivery: Delivery,
     /// The message of a notification.
@@ -154,7 +154,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         policy.max_receives_per_second = None;
     }
     let limit = policy.max_receives_per_second.map_or(limit, |rate| limit.min(rate.into()));
-    let (mut parcels, mut bytes) = (Vec::new(), 0);
+    let (mut due_deliveries, mut bytes) = (Vec::new(), 0);
     for delivery in tx.due_deliveries(subscription, limit)? {
         if bytes >= PAGE_BYTES {
             break;
@@ -165,12 +165,12 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         };
         if is_wanted(&found, &delivery.payload, publication.as_ref()) {
             bytes += publication.as_ref().map_or(0, |publication| publication.published.size());
-            parcels.push(Parcel { delivery, publication });
+            due_deliveries.push(DueDelivery { delivery, publication });
         } else {
             tx.remove_delivery(&delivery)?;
         }
     }
-    if parcels.is_empty() {
+    if due_deliveries.is_empty() {
         tx.settle_outbox(subscription, None)?;
         return Ok(None);
     }
@@ -180,7 +180,7 @@ pub fn load(tx: &mut Txn<'_>, subscription: i64, limit: i64) -> Result<Option<Ou
         policy,
         success_sample_rate: feedback.map_or(0, |name| topic.success_sample_rate(name)),
         subscription: found,
-        parcels,
+        due_deliveries,
     }))
 }
 
@@ -216,21 +216,21 @@ fn is_wanted(
 pub fn finish(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     outcome: &Outcome,
     body: &str,
     mail_is_private: bool,
 ) -> Result<(), Refusal> {
-    let delivery = &parcel.delivery;
+    let delivery = &due.delivery;
     let attempts = delivery.attempts + 1;
-    let is_shown = parcel.publication.is_some() || !mail_is_private;
+    let is_shown = due.publication.is_some() || !mail_is_private;
     if outbox.subscription.protocol.is_mail() && is_shown && attempts == 1 {
-        keep_mail(tx, outbox, parcel, body)?;
+        keep_mail(tx, outbox, due, body)?;
     }
     match outcome {
         Outcome::Delivered { .. } => {
             tx.remove_delivery(delivery)?;
-            delivered(tx, outbox, parcel, attempts);
+            delivered(tx, outbox, due, attempts);
             Ok(())
         }
         Outcome::Retry { reason, .. } => match outbox.policy.retries.delay_before(attempts + 1) {
@@ -238,9 +238,9 @@ pub fn finish(
                 let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
                 Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
             }
-            None => fail(tx, outbox, parcel, reason, body),
+            None => fail(tx, outbox, due, reason, body),
         },
-        Outcome::Permanent { reason, .. } => fail(tx, outbox, parcel, reason, body),
+        Outcome::Permanent { reason, .. } => fail(tx, outbox, due, reason, body),
     }
 }
 
@@ -270,12 +270,12 @@ pub fn ask_in_queue(
     })
 }
 
-fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) {
+fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, due: &DueDelivery, attempts: u32) {
     let subscription = &outbox.subscription;
     let protocol = subscription.protocol;
     tx.effect(Effect::Delivered { protocol, success: true, count: 1 });
     // Confirmations are not logged, because they are not messages of the topic.
-    let message_id = parcel.publication.as_ref().map(|publication| publication.message_id);
+    let message_id = due.publication.as_ref().map(|publication| publication.message_id);
     if message_id.is_some_and(|id| is_sampled(id, outbox.success_sample_rate)) {
         tx.effect(Effect::DeliveryStatus(Box::new(DeliveryStatus {
             subscription_arn: subscription.arn(),
@@ -293,11 +293,11 @@ fn delivered(tx: &mut Txn<'_>, outbox: &Outbox, parcel: &Parcel, attempts: u32) 
 fn keep_mail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     text: &str,
 ) -> Result<(), Refusal> {
     let subscription = &outbox.subscription;
-    let message_id = match (&parcel.delivery.payload, &parcel.publication) {
+    let message_id = match (&due.delivery.payload, &due.publication) {
         (
             Payload::SubscriptionConfirmation(confirmation)
             | Payload::UnsubscribeConfirmation(confirmation),
@@ -307,7 +307,7 @@ fn keep_mail(
             publication.as_ref().map(|publication| publication.message_id).unwrap_or_default()
         }
     };
-    let published = parcel.publication.as_ref().map(|publication| &publication.published);
+    let published = due.publication.as_ref().map(|publication| &publication.published);
     let captured = Captured {
         message_id,
         topic_arn: Some(&subscription.topic_arn),
@@ -328,14 +328,14 @@ fn keep_mail(
 fn fail(
     tx: &mut Txn<'_>,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     reason: &str,
     body: &str,
 ) -> Result<(), Refusal> {
-    tx.remove_delivery(&parcel.delivery)?;
+    tx.remove_delivery(&due.delivery)?;
     let subscription = &outbox.subscription;
     // A confirmation does not become a dead letter, because the endpoint is not subscribed.
-    let publication = parcel.publication.as_ref();
+    let publication = due.publication.as_ref();
     // A queue limits the number of attributes; the body matters more than the attributes.
     let beside = publication
         .filter(|_| subscription.attributes.is_raw())
@@ -356,7 +356,7 @@ fn fail(
         body: body.to_owned(),
         attributes: beside.cloned().unwrap_or_default(),
         reason,
-        attempts: parcel.delivery.attempts + 1,
+        attempts: due.delivery.attempts + 1,
     };
     give_up(tx, &destination, undelivered)
 }

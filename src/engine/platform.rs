@@ -160,48 +160,23 @@ pub fn delete_endpoint(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<()
     }
 }
 
-/// Why an endpoint gets no messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Obstacle {
-    Unknown,
-    EndpointDisabled,
-    ApplicationDisabled,
-}
-
-impl Obstacle {
-    const fn reason(self) -> &'static str {
-        match self {
-            Self::Unknown => "No endpoint found for the target arn specified",
-            Self::EndpointDisabled => "Endpoint is disabled",
-            Self::ApplicationDisabled => "Platform application is disabled",
-        }
-    }
-
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::Unknown => Refusal::invalid_parameter_because("TargetArn", self.reason()),
-            Self::EndpointDisabled => Refusal::new(Kind::EndpointDisabled, self.reason()),
-            Self::ApplicationDisabled => {
-                Refusal::new(Kind::PlatformApplicationDisabled, self.reason())
-            }
-        }
-    }
-}
+const NO_ENDPOINT: &str = "No endpoint found for the target arn specified";
+const ENDPOINT_DISABLED: &str = "Endpoint is disabled";
+const APPLICATION_DISABLED: &str = "Platform application is disabled";
 
 /// Returns the error for a target that is not an endpoint.
 pub fn no_endpoint() -> Refusal {
-    Obstacle::Unknown.refusal()
+    Refusal::invalid_parameter_because("TargetArn", NO_ENDPOINT)
 }
 
-fn obstacle(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<Option<Obstacle>, Refusal> {
+/// Returns why an endpoint gets no messages, if so.
+fn obstacle(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<Option<&'static str>, Refusal> {
     Ok(match existing(tx, address)? {
-        None => Some(Obstacle::Unknown),
+        None => Some(NO_ENDPOINT),
         Some((application, _)) if !application.attributes.is_enabled() => {
-            Some(Obstacle::ApplicationDisabled)
+            Some(APPLICATION_DISABLED)
         }
-        Some((_, endpoint)) if !endpoint.attributes.is_enabled() => {
-            Some(Obstacle::EndpointDisabled)
-        }
+        Some((_, endpoint)) if !endpoint.attributes.is_enabled() => Some(ENDPOINT_DISABLED),
         Some(_) => None,
     })
 }
@@ -210,9 +185,9 @@ fn obstacle(tx: &mut Txn<'_>, address: &EndpointAddress) -> Result<Option<Obstac
 pub fn why_not(tx: &mut Txn<'_>, endpoint_arn: &str) -> Result<Option<String>, Refusal> {
     let obstacle = match EndpointAddress::read(endpoint_arn) {
         Some(address) => obstacle(tx, &address)?,
-        None => Some(Obstacle::Unknown),
+        None => Some(NO_ENDPOINT),
     };
-    Ok(obstacle.map(|obstacle| format!("{}.", obstacle.reason())))
+    Ok(obstacle.map(|reason| format!("{reason}.")))
 }
 
 /// Publishes a message to an endpoint: captures it for inspection.
@@ -223,22 +198,20 @@ pub fn publish(
     address: &EndpointAddress,
     message: &Published,
 ) -> Result<Uuid, Refusal> {
-    if let Some(obstacle) = obstacle(tx, address)? {
-        return Err(obstacle.refusal());
+    match obstacle(tx, address)? {
+        None => {}
+        Some(ENDPOINT_DISABLED) => {
+            return Err(Refusal::new(Kind::EndpointDisabled, ENDPOINT_DISABLED));
+        }
+        Some(APPLICATION_DISABLED) => {
+            return Err(Refusal::new(Kind::PlatformApplicationDisabled, APPLICATION_DISABLED));
+        }
+        Some(_) => return Err(no_endpoint()),
     }
-    let application = &address.application;
-    let message_id = tx.fresh_id();
-    let captured = Captured {
-        message_id,
-        topic_arn: None,
-        subscription_arn: None,
-        target: &address.arn(),
-        subject: message.subject.as_deref(),
-        message: &message.text_for(&application.platform)?,
-        structured: message.structured,
-        attributes: &message.attributes,
-    };
-    let place = (application.account.as_str(), application.region.as_str());
-    keep(tx, place, Protocol::Application, &captured)?;
+    let ApplicationAddress { account, region, platform, .. } = &address.application;
+    let (message_id, arn) = (tx.fresh_id(), address.arn());
+    let text = message.text_for(platform)?;
+    let captured = Captured::direct(message_id, &arn, &text, message);
+    keep(tx, (account, region), Protocol::Application, &captured)?;
     Ok(message_id)
 }

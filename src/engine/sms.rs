@@ -6,11 +6,11 @@
 //! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html>
 
 use super::capture::{Captured, keep};
-use crate::domain::limits::{OPT_IN_AGAIN_MS, SANDBOX_NUMBERS};
+use crate::domain::limits::{OPT_IN_AGAIN_MS, SANDBOX_NUMBERS, SMS_CHARACTERS};
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::sms;
 use crate::domain::sns_endpoint::Protocol;
-use crate::domain::sns_message::Published;
+use crate::domain::sns_message::{Published, check_size};
 use crate::domain::{Kind, Refusal};
 use crate::store::{OptOut, SandboxNumber, Txn};
 use indexmap::IndexMap;
@@ -29,28 +29,13 @@ pub fn publish(
     message: &Published,
 ) -> Result<Uuid, Refusal> {
     let text = message.text_for(Protocol::Sms.name())?;
-    sms_fits(&text)?;
+    check_size(text.chars().count(), SMS_CHARACTERS)?;
     if is_opted_out(tx, place, phone_number)? {
         return Err(sms::opted_out());
     }
     let message_id = tx.fresh_id();
-    let captured = Captured {
-        message_id,
-        topic_arn: None,
-        subscription_arn: None,
-        target: phone_number,
-        subject: message.subject.as_deref(),
-        message: &text,
-        structured: message.structured,
-        attributes: &message.attributes,
-    };
-    keep(tx, place, Protocol::Sms, &captured)?;
+    keep(tx, place, Protocol::Sms, &Captured::direct(message_id, phone_number, &text, message))?;
     Ok(message_id)
-}
-
-fn sms_fits(text: &str) -> Result<(), Refusal> {
-    use crate::domain::limits::SMS_CHARACTERS;
-    crate::domain::sns_message::check_size(text.chars().count(), SMS_CHARACTERS)
 }
 
 /// Returns why a message would not reach the phone number of a subscription, or `None` if it would.

@@ -1,24 +1,19 @@
-//! Counts the results of deliveries for the metrics, and logs failures and, for topics with delivery
-//! status logging, successes.
+//! Outcomes of deliveries: counted for the metrics, and logged for topics with delivery status logging and for
+//! messages that were not delivered.
 
-use crate::domain::sns_endpoint::{Protocol, without_secrets};
+use crate::domain::sns_endpoint::without_secrets;
 use crate::store::{DeliveryStatus, Effect, Observer};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// Numbers of finished deliveries since the start, by protocol and result.
+/// Numbers of deliveries since the start, by protocol and success.
 #[derive(Debug, Default)]
 pub struct DeliveryLog(Mutex<BTreeMap<(&'static str, bool), u64>>);
 
 impl DeliveryLog {
-    /// Returns the current numbers.
+    /// Returns the numbers so far.
     pub fn counts(&self) -> BTreeMap<(&'static str, bool), u64> {
         self.0.lock().clone()
-    }
-
-    fn count(&self, protocol: Protocol, success: bool, count: u64) {
-        let mut counts = self.0.lock();
-        *counts.entry((protocol.name(), success)).or_default() += count;
     }
 }
 
@@ -27,16 +22,17 @@ impl Observer for DeliveryLog {
         for effect in effects {
             match effect {
                 Effect::Delivered { protocol, success, count } => {
-                    self.count(*protocol, *success, *count);
+                    let mut counts = self.0.lock();
+                    *counts.entry((protocol.name(), *success)).or_default() += count;
                 }
-                Effect::DeliveryStatus(status) => tell(status),
+                Effect::DeliveryStatus(status) => log(status),
                 _ => {}
             }
         }
     }
 }
 
-fn tell(status: &DeliveryStatus) {
+fn log(status: &DeliveryStatus) {
     let message_id = status.message_id.map(|id| id.to_string()).unwrap_or_default();
     let DeliveryStatus { subscription_arn, protocol, endpoint, attempts, .. } = status;
     let (protocol, endpoint) = (protocol.name(), &*without_secrets(endpoint));

@@ -7,7 +7,7 @@ use super::Runtime;
 use crate::domain::Refusal;
 use crate::engine::fan_out::{self, FilteredPage, Step};
 use crate::engine::{move_tasks, platform, replay, sweep, topics};
-use crate::store::{DeduplicationKey, Txn};
+use crate::store::{DeduplicationKey, Txn, failure_log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ fn report(runtime: &Runtime, refusal: &Refusal) {
     if runtime.is_stopping() {
         return;
     }
-    tracing::error!(%refusal, cause = refusal.internal, "background work failed");
+    failure_log::report("background work failed", refusal, None);
 }
 
 /// Runs a page of work that can wait. If there is more to do, lets those work first who have been
@@ -140,17 +140,28 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
 }
 
 /// Goes on with fan-outs and replays, advances move tasks and empties what was discarded until
-/// nothing is due. Returns when the next step of a move task is. What is discarded waits for all else.
+/// nothing is due. Returns when the next step of a move task is. What is discarded comes last, but
+/// does not wait for work that fails: on a full disk, emptying it makes the room that the work needs.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     loop {
-        fan_out_pages(runtime).await?;
-        while replay_pages(runtime).await? {}
-        let next_move = runtime.store.run(move_tasks::step).await?;
+        let outcome = advance(runtime).await;
+        let next_move = outcome.as_ref().ok().copied().flatten();
         let moves = next_move.is_some_and(|at| at <= runtime.clock.now_ms());
         if !empty_a_page(runtime).await? && !moves {
-            return Ok(next_move);
+            return outcome;
         }
     }
+}
+
+/// Advances fan-outs, replays and the next move task, and returns when the step of a move task is due
+/// after that. Fan-outs and replays store more than they free, so they wait while the storage takes no
+/// new messages.
+async fn advance(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
+    if runtime.storage.admit(true).is_ok() {
+        fan_out_pages(runtime).await?;
+        while replay_pages(runtime).await? {}
+    }
+    runtime.store.run(move_tasks::step).await
 }
 
 /// Completes the fan-outs of all publications.
@@ -162,7 +173,7 @@ async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
             Step::Idle => return Ok(()),
             Step::Served => {}
             Step::ToFilter(page) => {
-                filtered = Some(runtime.aside.run(move || Arc::new(page.filter())).await?);
+                filtered = Some(runtime.cpu_pool.run(move || Arc::new(page.filter())).await?);
             }
         }
     }

@@ -1,42 +1,34 @@
 //! What lives long: the store's thread, the clock, waiting receivers, the key that signs
 //! notifications, deliveries, and background work.
 
-pub mod aside;
-pub mod carrier;
 pub mod clock;
-mod courier;
+pub mod cpu_pool;
 pub mod delivery_log;
-pub mod guarded_connector;
-mod http_authorization;
-pub mod http_sender;
 mod janitor;
 mod long_poll;
-pub mod lookups;
-pub mod mail_sender;
 pub mod memory;
-pub mod notary;
-pub mod signer;
-pub mod signing_key;
+mod outbox_worker;
+pub mod sns_signing;
 pub mod storage_watch;
-pub mod trust;
+pub mod transport;
 pub mod waiters;
 
 use crate::domain::Refusal;
 use crate::engine::queues::{self, Retiming};
 use crate::engine::topic_snapshot::TopicCache;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
-use aside::Aside;
-use carrier::Carrier;
 use clock::Clock;
+use cpu_pool::CpuPool;
 use delivery_log::DeliveryLog;
 use long_poll::Expectations;
-use notary::Notary;
+use sns_signing::SnsSigner;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use storage_watch::{Place, StorageWatch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use transport::Transport;
 use waiters::Waiters;
 
 /// Time between the panic of a background task and its next beginning.
@@ -60,9 +52,9 @@ pub struct Runtime {
     expectations: Arc<Expectations>,
     deliveries: Arc<DeliveryLog>,
     topics: Arc<TopicCache>,
-    aside: Aside,
-    notary: Arc<Notary>,
-    carrier: Arc<dyn Carrier>,
+    cpu_pool: CpuPool,
+    sns_signer: Arc<SnsSigner>,
+    transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     storage: Arc<StorageWatch>,
     background: Background,
@@ -74,13 +66,13 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: Ids,
-        carrier: Arc<dyn Carrier>,
+        transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
-        let runtime = Self::start_quietly(database, clock, ids, carrier)?;
+        let runtime = Self::start_quietly(database, clock, ids, transport)?;
         runtime.keep_running(janitor::keep_time);
         runtime.keep_running(janitor::keep_house);
         runtime.keep_running(janitor::keep_clean);
-        runtime.keep_running(courier::keep_delivering);
+        runtime.keep_running(outbox_worker::keep_delivering);
         Ok(runtime)
     }
 
@@ -89,7 +81,7 @@ impl Runtime {
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
         ids: Ids,
-        carrier: Arc<dyn Carrier>,
+        transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
         let waiters = Arc::new(Waiters::default());
         let deliveries = Arc::new(DeliveryLog::default());
@@ -105,9 +97,9 @@ impl Runtime {
             Moment { now, shown: times.shown(now) }
         };
         let store = Store::start(database, Box::new(moment), ids, Arc::new(observers))?;
-        let notary = Arc::new(Notary::new(store.clone()));
+        let sns_signer = Arc::new(SnsSigner::new(store.clone()));
         let topics = Arc::default();
-        let aside = Aside::on_half_the_processors();
+        let cpu_pool = CpuPool::on_half_the_processors();
         let background = Background::default();
         let expectations = Arc::default();
         Ok(Self {
@@ -116,9 +108,9 @@ impl Runtime {
             expectations,
             deliveries,
             topics,
-            aside,
-            notary,
-            carrier,
+            cpu_pool,
+            sns_signer,
+            transport,
             clock,
             storage,
             background,
@@ -146,14 +138,14 @@ impl Runtime {
         &self.topics
     }
 
-    /// Where filters are asked that take long.
-    pub fn aside(&self) -> &Aside {
-        &self.aside
+    /// Returns the pool for filters that take long.
+    pub fn cpu_pool(&self) -> &CpuPool {
+        &self.cpu_pool
     }
 
-    /// Who signs notifications.
-    pub fn notary(&self) -> &Arc<Notary> {
-        &self.notary
+    /// Returns the signer of notifications.
+    pub fn sns_signer(&self) -> &Arc<SnsSigner> {
+        &self.sns_signer
     }
 
     /// What became of deliveries.
@@ -164,12 +156,12 @@ impl Runtime {
     /// Refused with a sentence where deliveries to an http or https endpoint are known to be denied,
     /// without resolving its name.
     pub fn check_endpoint(&self, url: &str) -> Result<(), String> {
-        self.carrier.check_endpoint(url)
+        self.transport.check_endpoint(url)
     }
 
     /// Whether only the owner of a mailbox may see what confirms its subscriptions.
     pub fn keeps_mail_private(&self) -> bool {
-        self.carrier.keeps_mail_private()
+        self.transport.keeps_mail_private()
     }
 
     /// The clock that everything here goes by.
@@ -238,7 +230,7 @@ impl Runtime {
         janitor::do_work(self).await?;
         janitor::sweep(self).await?;
         janitor::forget_deduplication(self).await?;
-        courier::deliver_due(self).await
+        outbox_worker::deliver_due(self).await
     }
 
     /// Ends background work, waits for what was submitted, closes the database. Deliveries that are on

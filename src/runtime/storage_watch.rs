@@ -1,106 +1,91 @@
-//! The condition of the storage. New messages are rejected while there is still space to receive and
-//! delete existing ones, and all calls are rejected when the files are missing.
+//! Watches the storage: new messages are refused while there is still room to receive and delete stored ones, and
+//! everything is refused when the files are gone.
 //!
-//! A check once per second updates the condition; calls only read it.
+//! The condition is checked once a second; calls only read it.
 
 use super::Runtime;
 use crate::domain::{Kind, Refusal};
 use crate::store::{FreeSpace, MEMORY_BYTES, OpenFiles};
-use parking_lot::Mutex;
 use std::io;
+use std::mem::discriminant;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Default bytes to keep free: four times the usual size of the write-ahead log, which grows while a
-/// large transaction runs.
+/// Default number of bytes that are kept free: four times the usual size of the write-ahead log, which grows during a
+/// large transaction.
 const RESERVE: u64 = 64 * 1024 * 1024;
-/// On a small volume, this fraction is kept free: one part in so many.
+/// On a small volume, one part in this many is kept free.
 const PART: u64 = 10;
 
-/// Where the rows are, and how much space to keep free.
+/// Where the rows are, and how much room is kept free.
 #[derive(Debug)]
 pub enum Place {
-    /// In memory, in a database of limited size.
+    /// In memory, in a file of limited size.
     Memory,
-    /// In these files; the number of bytes of the volume to keep free, or `None` for the default.
+    /// In these files, with this number of bytes of the volume kept free, by default a number for its size.
     Files(OpenFiles, Option<u64>),
 }
 
-/// Which calls the storage can serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The condition of the storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// All calls.
+    /// Every call is served.
+    #[default]
     Good,
-    /// No new messages and resources; with the reason.
+    /// Calls that store messages or resources are refused, for this reason.
     Full(String),
-    /// No calls; with the reason.
+    /// Every call is refused, for this reason.
     Gone(String),
 }
 
-const GOOD: u8 = 0;
-const FULL: u8 = 1;
-const GONE: u8 = 2;
-
-/// The condition of the storage as of the last check.
+/// The condition of the storage by the last check.
 #[derive(Debug, Default)]
 pub struct StorageWatch {
-    /// [`GOOD`], [`FULL`] or [`GONE`], so that calls need no lock.
-    level: AtomicU8,
-    reason: Mutex<String>,
-    /// Whether a transaction has failed for lack of space since the last check.
+    condition: watch::Sender<Condition>,
+    /// Whether a transaction has failed for lack of room since the last check.
     failed: AtomicBool,
 }
 
 impl StorageWatch {
-    /// Rejects a call that the storage cannot serve. `stores` says whether the call needs more space than
-    /// it frees.
+    /// Refuses a call that the storage cannot serve. `stores` says whether the call needs more room than it frees.
     pub fn admit(&self, stores: bool) -> Result<(), Refusal> {
-        match self.level.load(Ordering::Relaxed) {
-            GOOD => Ok(()),
-            FULL if !stores => Ok(()),
-            FULL => Err(Refusal::new(
+        match &*self.condition.borrow() {
+            Condition::Full(_) if stores => Err(Refusal::new(
                 Kind::ServiceUnavailable,
-                "The service cannot take more at the moment. Try again later.",
+                "The server has no room for more at the moment. Try again later.",
             )),
-            _ => Err(Refusal::internal(self.reason())),
+            Condition::Good | Condition::Full(_) => Ok(()),
+            Condition::Gone(reason) => Err(Refusal::caused_by(
+                Kind::ServiceUnavailable,
+                "The database file of the server was removed or replaced while the server runs. It \
+                 serves nothing until it is restarted.",
+                reason,
+            )),
         }
     }
 
     /// Returns the condition.
     pub fn condition(&self) -> Condition {
-        match self.level.load(Ordering::Relaxed) {
-            GOOD => Condition::Good,
-            FULL => Condition::Full(self.reason()),
-            _ => Condition::Gone(self.reason()),
-        }
+        self.condition.borrow().clone()
     }
 
-    /// Records that a transaction has failed for lack of space: new messages are rejected until the second
-    /// check from now.
+    /// Notes that a transaction has failed for lack of room: nothing more is stored until the check after the next.
     pub(super) fn note_full(&self) {
         self.failed.store(true, Ordering::Relaxed);
-        if self.level.load(Ordering::Relaxed) == GOOD {
-            self.set(&Condition::Full("the database is full".to_owned()));
+        if *self.condition.borrow() == Condition::Good {
+            self.set(Condition::Full("the database is full".to_owned()));
         }
     }
 
-    fn reason(&self) -> String {
-        self.reason.lock().clone()
-    }
-
-    fn set(&self, condition: &Condition) {
-        let (level, reason) = match condition {
-            Condition::Good => (GOOD, ""),
-            Condition::Full(reason) => (FULL, reason.as_str()),
-            Condition::Gone(reason) => (GONE, reason.as_str()),
-        };
-        reason.clone_into(&mut self.reason.lock());
-        let before = self.level.swap(level, Ordering::Relaxed);
-        if before == level {
-            return;
+    /// Sets the condition, and returns whether it was another one.
+    fn set(&self, condition: Condition) -> bool {
+        let before = self.condition.send_replace(condition.clone());
+        if discriminant(&before) == discriminant(&condition) {
+            return false;
         }
         match condition {
             Condition::Good => tracing::info!("messages are accepted again"),
@@ -109,10 +94,11 @@ impl StorageWatch {
             }
             Condition::Gone(reason) => tracing::error!("{reason}"),
         }
+        true
     }
 }
 
-/// Checks the storage at once, and then repeatedly until the server stops.
+/// Checks the storage again and again until the server stops.
 pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
     let mut place = Some(place);
     loop {
@@ -124,67 +110,55 @@ pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
     }
 }
 
-/// Checks the storage once. Returns the place, unless it can no longer be checked.
+/// Checks the storage. Returns the place, unless it can no longer be checked.
 pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Place> {
     let mut place = place?;
     let has_failed = runtime.storage.failed.swap(false, Ordering::Relaxed);
-    // Calls to a file system can block indefinitely.
+    // A file system may block for a long time.
     let (volume, place) =
         tokio::task::spawn_blocking(move || (volume(&mut place), place)).await.ok()?;
     let condition = match volume {
-        Volume::Gone(reason) => Condition::Gone(reason),
-        _ if has_failed => return Some(place),
-        Volume::Unknown => Condition::Good,
-        Volume::Memory => in_memory(runtime).await,
-        Volume::Free { available, reserve } => in_files(runtime, available, reserve).await,
+        Err(reason) => Condition::Gone(reason),
+        Ok(_) if has_failed => return Some(place),
+        Ok(room) => match &place {
+            Place::Memory => in_memory(runtime).await,
+            Place::Files(_, reserve) => in_files(runtime, room, *reserve).await,
+        },
     };
-    if !runtime.is_stopping() {
-        runtime.storage.set(&condition);
+    if !runtime.is_stopping() && runtime.storage.set(condition) {
+        // Background work may have waited for room.
+        runtime.waiters.work.notify_one();
     }
     Some(place)
 }
 
-/// The state of the storage, as far as it is known without the database.
-enum Volume {
-    Memory,
-    Free {
-        available: u64,
-        reserve: u64,
-    },
-    /// The file system does not report it.
-    Unknown,
-    Gone(String),
-}
+/// The free bytes of a volume and its size.
+type Room = (u64, u64);
 
-fn volume(place: &mut Place) -> Volume {
-    let Place::Files(files, reserve) = place else { return Volume::Memory };
+/// Returns the room of the volume, if there is one and the file system reports it. Fails if the files are gone.
+fn volume(place: &mut Place) -> Result<Option<Room>, String> {
+    let Place::Files(files, _) = place else { return Ok(None) };
     if let Some(reason) = files.missing() {
-        return Volume::Gone(reason);
+        return Err(reason);
     }
-    match free_bytes(files.directory()) {
-        Ok((available, size)) => {
-            let reserve = reserve.unwrap_or_else(|| RESERVE.min(size / PART));
-            Volume::Free { available, reserve }
-        }
-        Err(error) => {
-            tracing::debug!(%error, "cannot ask how much of the volume is free");
-            Volume::Unknown
-        }
-    }
+    let room = room(files.directory());
+    Ok(room.inspect_err(|error| tracing::debug!(%error, "cannot read the size of the volume")).ok())
 }
 
 /// Returns the bytes of the volume that this user may still use, and its size.
-fn free_bytes(directory: &Path) -> io::Result<(u64, u64)> {
+fn room(directory: &Path) -> io::Result<Room> {
     let volume = rustix::fs::statvfs(directory)?;
     let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
     Ok((bytes(volume.f_bavail), bytes(volume.f_blocks)))
 }
 
-async fn in_files(runtime: &Runtime, available: u64, reserve: u64) -> Condition {
+async fn in_files(runtime: &Runtime, room: Option<Room>, reserve: Option<u64>) -> Condition {
+    let Some((available, size)) = room else { return Condition::Good };
+    let reserve = reserve.unwrap_or_else(|| RESERVE.min(size / PART));
     if available >= reserve {
         return Condition::Good;
     }
-    // The file does not shrink: space of deleted rows in it is reused before it grows.
+    // The file does not shrink: deleted rows leave room in it, which is used before it grows.
     let inside = free_space(runtime).await.map_or(0, |space| space.free as u64);
     if inside >= reserve {
         return Condition::Good;
@@ -220,12 +194,12 @@ mod tests {
         watch.note_full();
         assert_eq!(admitted(), (false, true));
         assert_eq!(watch.admit(true).unwrap_err().kind, Kind::ServiceUnavailable);
-        watch.set(&Condition::Gone("removed".to_owned()));
+        watch.set(Condition::Gone("removed".to_owned()));
         assert_eq!(admitted(), (false, false));
         assert_eq!(watch.admit(false).unwrap_err().internal.as_deref(), Some("removed"));
         watch.note_full();
         assert_eq!(watch.condition(), Condition::Gone("removed".to_owned()));
-        watch.set(&Condition::Good);
+        watch.set(Condition::Good);
         assert_eq!(admitted(), (true, true));
     }
 }

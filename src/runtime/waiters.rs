@@ -1,28 +1,27 @@
-//! Waiters (long polls that wait for messages), and the times at which messages become ready by
-//! themselves.
+//! Receivers that wait for messages, and the times at which messages become ready by themselves.
 //!
-//! A wake-up is a token. It goes to the queue's oldest waiter without a token; a waiter that leaves
-//! passes its tokens on. So no wake-up is lost, whatever happens between a commit and the receive that
-//! it causes, and nothing polls.
+//! A wake-up is a token. It goes to the receiver of the queue that has waited longest without one, and a receiver
+//! that leaves hands its tokens on. So no wake-up is lost between a commit and the receive that it causes, and
+//! nothing polls.
 
 use crate::store::{Effect, Observer};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// All waiters of the process.
+/// All waiting receivers of the process.
 #[derive(Debug, Default)]
 pub struct Waiters {
     state: Mutex<State>,
-    /// Number of waiters, so that commits cost nothing while there are none.
+    /// Number of waiting receivers, so that commits cost nothing while it is zero.
     waiting: AtomicUsize,
-    /// Notified when the earliest due time becomes earlier.
+    /// Notified when the earliest due time moves forward.
     pub(super) due_changed: Notify,
     /// Notified when there is background work.
     pub(super) work: Notify,
-    /// Notified when there are due deliveries.
+    /// Notified when there is something to deliver.
     pub(super) delivery: Notify,
 }
 
@@ -30,13 +29,15 @@ pub struct Waiters {
 struct State {
     last_ticket: u64,
     queues: HashMap<i64, Waiting>,
+    /// The due time of each queue that has one, and the queue.
+    due: BTreeSet<(i64, i64)>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By ticket; the oldest waiter has the smallest.
+    /// By ticket: the first to come has the smallest.
     receivers: BTreeMap<u64, Receiver>,
-    /// When the next message of the queue becomes ready by itself, in Unix milliseconds.
+    /// When a message of the queue becomes ready, in Unix milliseconds.
     due: Option<i64>,
 }
 
@@ -47,66 +48,74 @@ struct Receiver {
 }
 
 impl Waiters {
-    /// Adds a waiter to a queue.
+    /// Adds a receiver of a queue, behind those that wait already.
     pub fn join(self: &Arc<Self>, queue: i64) -> Ticket {
         let mut state = self.state.lock();
         state.last_ticket += 1;
         let number = state.last_ticket;
-        let bell = Arc::default();
-        let receiver = Receiver { tokens: 0, bell: Arc::clone(&bell) };
+        let receiver = Receiver::default();
+        let bell = Arc::clone(&receiver.bell);
         state.queues.entry(queue).or_default().receivers.insert(number, receiver);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Ticket { waiters: Arc::clone(self), queue, number, bell }
     }
 
-    /// Records that a message of a queue becomes ready at a time, in Unix milliseconds.
+    /// Notes that a message of a queue becomes ready at a time, in Unix milliseconds.
     pub fn due(&self, queue: i64, at: i64) {
         if self.state.lock().note_due(queue, at) {
             self.due_changed.notify_one();
         }
     }
 
-    /// Returns the earliest time at which a message of a queue with waiters becomes ready.
+    /// Returns the earliest time at which a message of a queue with receivers becomes ready.
     pub(super) fn next_due(&self) -> Option<i64> {
-        self.state.lock().queues.values().filter_map(|waiting| waiting.due).min()
+        self.state.lock().due.first().map(|(at, _)| *at)
     }
 
-    /// Removes and returns the queues that are due by a time.
+    /// Forgets the due times up to `now`, and returns their queues.
     pub(super) fn take_due(&self, now: i64) -> Vec<i64> {
         let mut state = self.state.lock();
-        let due =
-            state.queues.iter_mut().filter(|(_, waiting)| waiting.due.is_some_and(|at| at <= now));
-        due.map(|(queue, waiting)| {
-            waiting.due = None;
-            *queue
-        })
-        .collect()
+        let later = state.due.split_off(&(now.saturating_add(1), i64::MIN));
+        let due = std::mem::replace(&mut state.due, later);
+        for (_, queue) in &due {
+            if let Some(waiting) = state.queues.get_mut(queue) {
+                waiting.due = None;
+            }
+        }
+        due.into_iter().map(|(_, queue)| queue).collect()
     }
 
-    /// Wakes all waiters, because the server is stopping.
+    /// Wakes all receivers, because the server is stopping.
     pub(super) fn wake_all(&self) {
-        let mut state = self.state.lock();
-        for waiting in state.queues.values_mut() {
+        for waiting in self.state.lock().queues.values_mut() {
             waiting.wake(usize::MAX);
         }
     }
 }
 
 impl State {
-    /// Returns whether this is earlier than the recorded due time of the queue.
+    /// Returns whether this is earlier than the known due time of the queue.
     fn note_due(&mut self, queue: i64, at: i64) -> bool {
         let Some(waiting) = self.queues.get_mut(&queue) else { return false };
-        let earlier = waiting.due.is_none_or(|due| at < due);
-        if earlier {
-            waiting.due = Some(at);
+        if waiting.due.is_some_and(|due| due <= at) {
+            return false;
         }
-        earlier
+        if let Some(later) = waiting.due.replace(at) {
+            self.due.remove(&(later, queue));
+        }
+        self.due.insert((at, queue))
+    }
+
+    fn wake(&mut self, queue: i64, count: usize) {
+        if let Some(waiting) = self.queues.get_mut(&queue) {
+            waiting.wake(count);
+        }
     }
 }
 
 impl Waiting {
-    /// Gives a token each to waiters without one, oldest first. Remaining tokens go to the oldest waiter:
-    /// its receive may have run too early to find these messages.
+    /// Gives a token to each receiver without one, the longest waiting first. If `count` exceeds their number, the
+    /// first of all gets another: its receive may have come too early to find what this is about.
     fn wake(&mut self, count: usize) {
         let mut left = count;
         for receiver in self.receivers.values_mut().filter(|receiver| receiver.tokens == 0) {
@@ -146,16 +155,8 @@ impl Observer for Waiters {
         let mut state = self.state.lock();
         for effect in effects {
             match *effect {
-                Effect::Ready { queue, count } => {
-                    if let Some(waiting) = state.queues.get_mut(&queue) {
-                        waiting.wake(count);
-                    }
-                }
-                Effect::Gone { queue } => {
-                    if let Some(waiting) = state.queues.get_mut(&queue) {
-                        waiting.wake(usize::MAX);
-                    }
-                }
+                Effect::Ready { queue, count } => state.wake(queue, count),
+                Effect::Gone { queue } => state.wake(queue, usize::MAX),
                 Effect::Due { queue, at } => due_changed |= state.note_due(queue, at),
                 _ => {}
             }
@@ -167,7 +168,7 @@ impl Observer for Waiters {
     }
 }
 
-/// A waiter of one queue. Dropping it removes the waiter and passes its tokens on.
+/// The place of a waiting receiver among those of its queue. Dropping it gives the place up.
 #[derive(Debug)]
 pub struct Ticket {
     waiters: Arc<Waiters>,
@@ -177,29 +178,27 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Completes when the waiter should try to receive.
+    /// Completes when there is a reason to try to receive.
     pub async fn woken(&self) {
         while self.tokens() == 0 {
             self.bell.notified().await;
         }
     }
 
-    /// Consumes the tokens that existed before a receive started. A token that arrived meanwhile stays,
-    /// because that receive may have missed its message.
+    /// Takes back `tokens`, those that were there before a receive began. A token that came during the receive
+    /// stays: the receive may not have seen its cause.
     pub fn spend(&self, tokens: u32) {
-        let mut state = self.waiters.state.lock();
-        let receiver =
-            state.queues.get_mut(&self.queue).and_then(|w| w.receivers.get_mut(&self.number));
-        if let Some(receiver) = receiver {
-            receiver.tokens = receiver.tokens.saturating_sub(tokens);
-        }
+        self.with_receiver(|receiver| receiver.tokens = receiver.tokens.saturating_sub(tokens));
     }
 
-    /// Returns the current number of tokens.
+    /// Returns the number of tokens.
     pub fn tokens(&self) -> u32 {
-        let state = self.waiters.state.lock();
-        let receiver = state.queues.get(&self.queue).and_then(|w| w.receivers.get(&self.number));
-        receiver.map_or(0, |receiver| receiver.tokens)
+        self.with_receiver(|receiver| receiver.tokens).unwrap_or_default()
+    }
+
+    fn with_receiver<T>(&self, act: impl FnOnce(&mut Receiver) -> T) -> Option<T> {
+        let mut state = self.waiters.state.lock();
+        state.queues.get_mut(&self.queue)?.receivers.get_mut(&self.number).map(act)
     }
 }
 
@@ -209,8 +208,10 @@ impl Drop for Ticket {
         if let Some(waiting) = state.queues.get_mut(&self.queue) {
             let tokens = waiting.receivers.remove(&self.number).map_or(0, |gone| gone.tokens);
             waiting.wake(tokens as usize);
-            if waiting.receivers.is_empty() {
-                state.queues.remove(&self.queue);
+            if waiting.receivers.is_empty()
+                && let Some(at) = state.queues.remove(&self.queue).and_then(|gone| gone.due)
+            {
+                state.due.remove(&(at, self.queue));
             }
         }
         self.waiters.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_hands_its_wake_up_on() {
+    fn a_receiver_that_leaves_hands_its_wake_up_on() {
         let waiters = Arc::new(Waiters::default());
         let (first, second) = (waiters.join(1), waiters.join(1));
         ready(&waiters, 1);
@@ -249,7 +250,7 @@ mod tests {
     fn a_wake_up_during_a_receive_is_kept() {
         let waiters = Arc::new(Waiters::default());
         let only = waiters.join(1);
-        ready(&waiters, 1); // while the first receive, which nobody caused, is on its way
+        ready(&waiters, 1); // during the first receive, which had no token
         only.spend(0);
         assert_eq!(only.tokens(), 1);
         ready(&waiters, 1); // before the second
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn due_times_are_kept_for_queues_that_somebody_waits_for() {
+    fn due_times_are_kept_for_queues_with_receivers() {
         let waiters = Arc::new(Waiters::default());
         let _here = waiters.join(1);
         waiters.due(1, 500);
@@ -271,5 +272,12 @@ mod tests {
         assert_eq!(waiters.take_due(299), Vec::<i64>::new());
         assert_eq!(waiters.take_due(300), vec![1]);
         assert_eq!(waiters.next_due(), None);
+        waiters.due(1, 700);
+        assert_eq!(waiters.next_due(), Some(700));
+        let there = waiters.join(2);
+        waiters.due(2, 600);
+        assert_eq!(waiters.next_due(), Some(600));
+        drop(there);
+        assert_eq!(waiters.next_due(), Some(700));
     }
 }

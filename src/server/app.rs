@@ -331,6 +331,8 @@ mod tests {
         assert!(answers.contains("x-amzn-query-error: InternalFailure;Receiver\r\n"));
         assert!(answers.contains("com.amazon.coral.service#InternalFailure"));
         assert!(answers.ends_with("\r\n\r\nfine"), "{answers}");
-        assert!(metrics.render().await.contains("squab_panics_total 1\n"));
+        assert!(
+            metrics.render(&metrics::View::Everything).await.contains("squab_panics_total 1\n")
+        );
     }
 }

@@ -12,16 +12,18 @@ use crate::domain::address::UrlForm;
 use crate::domain::limits::Limits;
 use crate::engine::queues;
 use crate::runtime::Runtime;
-use crate::runtime::carrier::World;
 use crate::runtime::clock::Clock;
-use crate::runtime::mail_sender::MailSender;
 use crate::runtime::memory::Memory;
 use crate::runtime::storage_watch::Place;
+use crate::runtime::transport::NetworkTransport;
+use crate::runtime::transport::mail::MailSender;
 use crate::server::app::{App, Live};
 use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::GatewaySettings;
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
-use crate::store::{self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite};
+use crate::store::{
+    self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite, failure_log,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,16 +96,17 @@ impl Assembly {
         let database = open(location.clone(), durability).await?;
         database.overwrite_deleted(settings.secure_delete)?;
         clock.continue_from(database.newest_time()?);
-        let world = World::new(
+        let transport = NetworkTransport::new(
             mail_sender(settings)?,
             settings.lambda_urls.clone(),
             settings.endpoint_rules.clone(),
         );
         let has_keys = keys > 0;
-        let carrier = Arc::new(if has_keys { world.for_callers_with_keys() } else { world });
+        let transport =
+            Arc::new(if has_keys { transport.for_callers_with_keys() } else { transport });
         let database = Box::new(database);
         let ids = Ids::unpredictable()?;
-        let runtime = Arc::new(Runtime::start(database, clock, ids, carrier)?);
+        let runtime = Arc::new(Runtime::start(database, clock, ids, transport)?);
         let limits = AccountLimits {
             captured: i64::try_from(settings.max_captured_bytes).unwrap_or(i64::MAX),
             outbox: i64::try_from(settings.max_outbox_bytes).unwrap_or(i64::MAX),
@@ -114,7 +117,7 @@ impl Assembly {
         });
         limiting.await.map_err(|refusal| store::Error::Unavailable(refusal.to_string()))?;
         if let Some(url) = &settings.cert_base_url {
-            runtime.notary().set_cert_base_url(url.clone());
+            runtime.sns_signer().set_cert_base_url(url.clone());
         }
         if settings.auth != AuthMode::Off {
             let isolate = |tx: &mut store::Txn<'_>| {
@@ -134,8 +137,8 @@ impl Assembly {
         let metrics =
             Metrics::new(&operations, &query_codes(), move || queue_depths(Arc::clone(&depths_of)));
         let deliveries_of = Arc::clone(&runtime);
-        let metrics =
-            Arc::new(metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of))));
+        let metrics = metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of)));
+        let metrics = Arc::new(metrics.open_to_everyone(settings.open_metrics));
         let Live { cool_downs, conventions } = live(settings);
         let app = App::new(
             Arc::clone(&runtime),
@@ -267,7 +270,7 @@ async fn queue_depths(runtime: Arc<Runtime>) -> Vec<QueueDepth> {
                 depth
             })),
             Err(refusal) => {
-                tracing::error!(cause = refusal.internal, "cannot read the depths of queues");
+                failure_log::report("cannot read the depths of queues", &refusal, None);
                 return depths;
             }
         }
@@ -299,7 +302,7 @@ async fn deliveries(runtime: Arc<Runtime>) -> Deliveries {
         })
         .await;
     let (pending, oldest_age_ms) = pending.unwrap_or_else(|refusal| {
-        tracing::error!(cause = refusal.internal, "cannot look into the outbox");
+        failure_log::report("cannot look into the outbox", &refusal, None);
         Default::default()
     });
     let background_panics = runtime.background_panics();

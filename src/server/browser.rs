@@ -22,6 +22,7 @@ use hyper::header::{
 use hyper::{Method, Uri};
 
 use super::cors::Cors;
+use super::forwarded;
 use super::response::header;
 use crate::api::operations::{OPERATIONS, Reach};
 use crate::config::{Compat, Settings};
@@ -191,17 +192,23 @@ impl BrowserRules {
         }
     }
 
-    /// Whether pages of this origin come from this server: it has the host of the request, which is
-    /// one of this server's, or it is the one of `--public-url`.
+    /// Returns whether pages of this origin come from this server: it has the scheme and the host of
+    /// the request, which is one of this server's, or it is the one of `--public-url`.
+    ///
+    /// The request came by https if a proxy says so. That needs no trust in the proxy, because a page
+    /// of another origin cannot add the header: its browser would ask first, and be refused.
     fn is_own_page(&self, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some((scheme, host)) = origin.split_once("://") else { return false };
         let is_public = || {
             let public = self.public_origin.as_deref();
             public.is_some_and(|public| public.eq_ignore_ascii_case(origin))
         };
-        let is_here =
-            || self.is_own(host) && hosts(uri, headers).all(|here| here.eq_ignore_ascii_case(host));
-        matches!(scheme, "http" | "https") && (is_here() || is_public())
+        let is_here = || {
+            scheme == forwarded::of_proxy(headers).0.unwrap_or("http")
+                && self.is_own(host)
+                && hosts(uri, headers).all(|here| here.eq_ignore_ascii_case(host))
+        };
+        is_here() || is_public()
     }
 
     /// A page that has the host of the request is rejected because of that host's name.
@@ -225,7 +232,9 @@ enum Sender {
 }
 
 fn is_agent_of_browser(headers: &HeaderMap) -> bool {
-    headers.get_all(USER_AGENT).iter().any(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+    let is_one =
+        |agent: &[u8]| agent.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"Mozilla/"));
+    headers.get_all(USER_AGENT).iter().any(|agent| is_one(agent.as_bytes()))
 }
 
 /// The hosts for which a request is meant, with their ports: one, unless its sender plays tricks.
@@ -341,6 +350,9 @@ mod tests {
             (CALL, &["origin: null"]),
             (CALL, &["origin: http://localhost:3000"]),
             (CALL, &["origin: http://127.0.0.1:4566"]),
+            (CALL, &["origin: https://localhost:4566"]),
+            (CALL, &["referer: https://localhost:4566/"]),
+            (CALL, &["origin: http://localhost:4566", "x-forwarded-proto: https"]),
             (CALL, &["origin: http://localhost:4566.evil.example"]),
             (CALL, &["origin: http://user@localhost:4566"]),
             (CALL, &["origin: file://localhost:4566"]),
@@ -407,6 +419,7 @@ mod tests {
                     "sec-fetch-site: same-origin",
                 ],
             ),
+            (CALL, &["origin: https://localhost:4566", "x-forwarded-proto: https"]),
             (CALL, &["host: 192.168.1.5:4566", "origin: http://192.168.1.5:4566", BROWSER]),
             (CALL, &["host: [fe80::1]:4566", "origin: http://[fe80::1]:4566", BROWSER]),
             (SEND, &[BROWSER, "sec-fetch-site: none"]),
@@ -489,6 +502,7 @@ mod tests {
             let host = format!("host: {name}");
             for (line, head) in [
                 (CALL, [host.as_str(), BROWSER]),
+                (CALL, [&host, "user-agent: mozilla/5.0"]),
                 (CALL, [&host, site[0]]),
                 ("GET /health", [&host, BROWSER]),
             ] {

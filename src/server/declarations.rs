@@ -3,7 +3,7 @@
 //! What is declared and missing is made; what is there is changed to what is declared; what is not
 //! mentioned is left alone, attributes, tags and subscriptions included. So a start can be repeated.
 
-use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Settings, Target};
+use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Origin, Settings, Target};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, QueueName};
 use crate::domain::sns_endpoint::{Protocol, without_secrets};
@@ -21,16 +21,20 @@ use indexmap::IndexMap;
 #[derive(Debug, thiserror::Error)]
 pub enum DeclarationError {
     /// A queue.
-    #[error("the declared queue {name}: {reason}")]
+    #[error("{origin}: the declared queue {name}: {reason}")]
     Queue {
+        /// Where it is declared.
+        origin: Origin,
         /// Its name.
         name: String,
         /// What AWS would say.
         reason: String,
     },
     /// A topic, or one of its subscriptions.
-    #[error("the declared topic {name}: {reason}")]
+    #[error("{origin}: the declared topic {name}: {reason}")]
     Topic {
+        /// Where it is declared.
+        origin: Origin,
         /// Its name.
         name: String,
         /// What AWS would say.
@@ -42,18 +46,21 @@ pub enum DeclarationError {
 pub async fn make(runtime: &Runtime, settings: &Settings) -> Result<(), DeclarationError> {
     for queue in &settings.queues {
         make_queue(runtime, settings, queue).await.map_err(|refusal| DeclarationError::Queue {
+            origin: queue.origin.clone(),
             name: queue.name.clone(),
             reason: reason(refusal),
         })?;
     }
     for topic in &settings.topics {
-        make_topic(runtime, settings, topic)
-            .await
-            .map_err(|reason| DeclarationError::Topic { name: topic.name.clone(), reason })?;
+        make_topic(runtime, settings, topic).await.map_err(|reason| DeclarationError::Topic {
+            origin: topic.origin.clone(),
+            name: topic.name.clone(),
+            reason,
+        })?;
     }
     if !settings.topics.is_empty() {
-        // Somebody may soon publish; a key takes a moment to be made.
-        runtime.notary().prepare();
+        // The first publication may come soon, and making a key takes a moment.
+        runtime.sns_signer().prepare();
     }
     Ok(())
 }
@@ -93,7 +100,7 @@ async fn make_queue(
     runtime.retime(rest).await
 }
 
-/// Changes where what is sent goes, if anything is said of that.
+/// Changes which queues get copies of messages or the messages themselves, where the declaration says so.
 fn put_forwards(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -221,7 +228,7 @@ async fn make_subscription(
     put.map_err(|refusal| format!("{of}: {}", reason(refusal)))
 }
 
-/// What links in confirmations begin with: nobody's Host header tells it here.
+/// Returns what links in confirmations begin with: here no request says by which address it came.
 fn base_url(settings: &Settings) -> String {
     settings.public_url.clone().unwrap_or_else(|| {
         let port = settings.listen.first().and_then(|address| address.rsplit_once(':'));

@@ -1,8 +1,10 @@
 //! The address by which a caller reached the server: queue URLs and links in messages begin with it.
 //!
 //! A proxy in front says it in `X-Forwarded-Proto` and `X-Forwarded-Host`, or in `Forwarded`
-//! (RFC 7239). Callers can send these headers too, and any `Host`. What is not exactly a scheme or a
-//! host with an optional port is ignored, so that no request puts anything else into a link.
+//! (RFC 7239). Callers can send these headers too, and any `Host`. Proxies append to these headers or
+//! replace them, so the last value is that of the proxy in front of this server, and those before it
+//! may be the caller's own. A value that is not exactly a scheme or a host with an optional port is
+//! ignored, so that no request puts anything else into a link.
 
 use hyper::Uri;
 use hyper::header::{FORWARDED, HOST, HeaderMap};
@@ -13,10 +15,10 @@ use crate::domain::host::Authority;
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
-/// Returns `scheme://host[:port]`: what the proxy says if it is trusted and says it well-formed, else
-/// http and the host of the request, else `localhost`.
+/// Returns `scheme://host[:port]`: the values of the proxy if it is trusted and they are well-formed,
+/// else http and the host of the request, else `localhost`.
 pub(super) fn base_url(headers: &HeaderMap, uri: &Uri, trust_forwarded: bool) -> String {
-    let (scheme, host) = if trust_forwarded { told_by_proxy(headers) } else { (None, None) };
+    let (scheme, host) = if trust_forwarded { of_proxy(headers) } else { (None, None) };
     let own_host = || {
         let authority = uri.authority().map(hyper::http::uri::Authority::as_str);
         header(headers, HOST.as_str()).or(authority).filter(|host| Authority::parse(host).is_some())
@@ -25,24 +27,28 @@ pub(super) fn base_url(headers: &HeaderMap, uri: &Uri, trust_forwarded: bool) ->
     format!("{}://{host}", scheme.unwrap_or("http"))
 }
 
-/// Returns scheme and host from the headers of a proxy, each only if it is well-formed.
+/// Returns scheme and host from the headers of the nearest proxy, each only if it is well-formed.
 ///
 /// `Forwarded` counts only where neither of the other two is: a proxy that sets those may pass on a
 /// `Forwarded` that its client made up.
-fn told_by_proxy(headers: &HeaderMap) -> (Option<&'static str>, Option<&str>) {
+pub(super) fn of_proxy(headers: &HeaderMap) -> (Option<&'static str>, Option<&str>) {
     let (proto, host) =
         if headers.contains_key(FORWARDED_PROTO) || headers.contains_key(FORWARDED_HOST) {
-            let first = |name| header(headers, name).and_then(|list| list.split(',').next());
-            (first(FORWARDED_PROTO), first(FORWARDED_HOST))
+            (last(headers, FORWARDED_PROTO), last(headers, FORWARDED_HOST))
         } else {
-            let first = header(headers, FORWARDED.as_str()).and_then(|list| list.split(',').next());
+            let pairs = last(headers, FORWARDED.as_str());
             (
-                first.and_then(|pairs| parameter(pairs, "proto")),
-                first.and_then(|pairs| parameter(pairs, "host")),
+                pairs.and_then(|pairs| parameter(pairs, "proto")),
+                pairs.and_then(|pairs| parameter(pairs, "host")),
             )
         };
     let host = host.map(str::trim).filter(|host| Authority::parse(host).is_some());
     (proto.and_then(scheme), host)
+}
+
+/// Returns the last value of a header that is a list, in one line or in several.
+fn last<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
+    headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next()
 }
 
 fn scheme(text: &str) -> Option<&'static str> {
@@ -74,23 +80,29 @@ mod tests {
     const HERE: (&str, &str) = ("host", "here:4566");
 
     #[test]
-    fn a_trusted_proxy_tells_scheme_and_host_in_either_form() {
+    fn a_trusted_proxy_gives_scheme_and_host_in_either_form_and_the_last_value_counts() {
         for (told, expected) in [
             (&[("x-forwarded-proto", "https")][..], "https://here:4566"),
             (
-                &[("x-forwarded-proto", "HTTPS, http"), ("x-forwarded-host", "q.example , p")],
+                &[("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "evil , q.example")],
                 "https://q.example",
             ),
+            (
+                &[("x-forwarded-host", "evil.example"), ("x-forwarded-host", "q.example")],
+                "http://q.example",
+            ),
+            (&[("x-forwarded-host", "evil.example, a b")], "http://here:4566"),
+            (&[("x-forwarded-host", "evil.example,")], "http://here:4566"),
             (&[("x-forwarded-host", "[::1]:80")], "http://[::1]:80"),
             (
-                &[("forwarded", "for=10.0.0.1;Proto=https;host=\"q.example:443\", for=x;host=y")],
+                &[("forwarded", "for=x;host=y, for=10.0.0.1;Proto=https;host=\"q.example:443\"")],
                 "https://q.example:443",
             ),
             (&[("forwarded", "host=q.example")], "http://q.example"),
             (&[("x-forwarded-proto", "https"), ("forwarded", "host=made.up")], "https://here:4566"),
         ] {
             let given: Vec<_> = [HERE].iter().chain(told).copied().collect();
-            assert_eq!(base(true, &given), expected);
+            assert_eq!(base(true, &given), expected, "{told:?}");
             assert_eq!(base(false, &given), "http://here:4566");
         }
     }

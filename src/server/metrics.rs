@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::{Request, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -28,6 +28,7 @@ use tokio::sync::Mutex;
 
 use super::app::App;
 use super::response::{charged_body, refuse_by_head};
+use crate::auth::Role;
 use crate::runtime::memory::{Charge, no_memory};
 
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -93,6 +94,8 @@ pub struct Metrics {
     rejected_signatures: Family<RejectionLabels, Counter>,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
+    /// Whether everyone may see the names of queues.
+    is_open: bool,
     /// Held by the scrape that is being made.
     turn: Mutex<()>,
 }
@@ -210,7 +213,25 @@ impl Metrics {
             rejected_signatures,
             queue_depths: Box::new(move || Box::pin(queue_depths())),
             deliveries: None,
+            is_open: true,
             turn: Mutex::default(),
+        }
+    }
+
+    /// Returns these metrics with the names of queues shown to everyone, or to those who sign.
+    #[must_use]
+    pub fn open_to_everyone(mut self, is_open: bool) -> Self {
+        self.is_open = is_open;
+        self
+    }
+
+    /// Returns what a scrape shows that is answered without a look at its signature, or `None` if the
+    /// caller is to be recognized first.
+    pub(super) fn view_without_signature(&self, headers: &HeaderMap) -> Option<View> {
+        match (self.is_open, headers.contains_key(AUTHORIZATION)) {
+            (true, _) => Some(View::Everything),
+            (false, false) => Some(View::Sums),
+            (false, true) => None,
         }
     }
 
@@ -271,9 +292,9 @@ impl Metrics {
         self.connections.clone()
     }
 
-    /// The text of all metrics.
-    pub async fn render(&self) -> String {
-        let queues = queue_registry((self.queue_depths)().await);
+    /// Returns the text of all metrics, as much as this view shows.
+    pub async fn render(&self, view: &View) -> String {
+        let queues = queue_registry(view.of((self.queue_depths)().await));
         let deliveries = match &self.deliveries {
             None => Registry::default(),
             Some(deliveries) => delivery_registry(deliveries().await),
@@ -290,9 +311,9 @@ impl Metrics {
     }
 
     /// Returns the answer to `GET /metrics`; none if there is no memory for it.
-    async fn respond(&self, charge: Arc<Charge>) -> Option<Response<Body>> {
+    async fn respond(&self, view: &View, charge: Arc<Charge>) -> Option<Response<Body>> {
         let _turn = self.turn.lock().await;
-        let text = self.render().await;
+        let text = self.render(view).await;
         if !charge.reserve_answer(text.len()).await {
             return None;
         }
@@ -301,12 +322,60 @@ impl Metrics {
     }
 }
 
-/// Answers `GET /metrics`.
+/// Answers `GET /metrics`: to a signed request with the queues of the caller's account, and all queues
+/// for an admin.
 pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    match app.metrics.respond(app.charge(&parts)).await {
-        Some(response) => response,
-        None => refuse_by_head(&Request::from_parts(parts, body), &no_memory()),
+    let (parts, _) = request.into_parts();
+    let answer = async {
+        let view = match app.metrics.view_without_signature(&parts.headers) {
+            Some(view) => view,
+            None => {
+                let admitted = app.callers.admit(&app.bodies, &parts, Body::empty(), Role::View);
+                let account = admitted.await?.0.only_account().map(str::to_owned);
+                account.map_or(View::Everything, View::Account)
+            }
+        };
+        app.metrics.respond(&view, app.charge(&parts)).await.ok_or_else(no_memory)
+    };
+    let answer = answer.await;
+    let head = Request::from_parts(parts, Body::empty());
+    answer.unwrap_or_else(|refusal| refuse_by_head(&head, &refusal))
+}
+
+/// Which queues a scrape shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View {
+    /// All.
+    Everything,
+    /// Those of an account.
+    Account(String),
+    /// None by name: the sums over all of them.
+    Sums,
+}
+
+impl View {
+    fn of(&self, mut depths: Vec<QueueDepth>) -> Vec<QueueDepth> {
+        match self {
+            Self::Everything => depths,
+            Self::Account(account) => {
+                depths.retain(|depth| depth.account == *account);
+                depths
+            }
+            Self::Sums => vec![sum(&depths)],
+        }
+    }
+}
+
+/// Prometheus takes an empty label for one that is not there.
+fn sum(depths: &[QueueDepth]) -> QueueDepth {
+    QueueDepth {
+        account: String::new(),
+        region: String::new(),
+        name: String::new(),
+        visible: depths.iter().map(|depth| depth.visible).sum(),
+        in_flight: depths.iter().map(|depth| depth.in_flight).sum(),
+        delayed: depths.iter().map(|depth| depth.delayed).sum(),
+        oldest_age_ms: depths.iter().filter_map(|depth| depth.oldest_age_ms).max(),
     }
 }
 
@@ -385,7 +454,7 @@ mod tests {
     const OPERATIONS: [(&str, &str); 2] = [("sqs", "SendMessage"), ("sqs", "ReceiveMessage")];
 
     async fn lines(metrics: &Metrics, beginning: &str) -> Vec<String> {
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         let mut lines: Vec<String> =
             text.lines().filter(|line| line.starts_with(beginning)).map(str::to_owned).collect();
         lines.sort();
@@ -411,7 +480,7 @@ mod tests {
                 r#"squab_requests_total{service="unknown",operation="unknown",result="other"} 1"#,
             ]
         );
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         for line in [
             r#"squab_request_duration_seconds_count{service="sqs",operation="SendMessage"} 2"#,
             r#"squab_request_duration_seconds_bucket{le="0.0001",service="sqs",operation="SendMessage"} 1"#,
@@ -478,14 +547,14 @@ mod tests {
                 depths
             }
         });
-        let length = metrics.render().await.len();
+        let length = metrics.render(&View::Everything).await.len();
         let memory = Memory::new(9 * length / 2);
         let charge = || Arc::new(memory.charge(Stage::Answering, &Arc::default()));
-        let asked = (0..5).map(|_| metrics.respond(charge()));
+        let asked = (0..5).map(|_| metrics.respond(&View::Everything, charge()));
         let got: Vec<_> = futures_util::future::join_all(asked).await;
         assert_eq!(got.iter().filter(|response| response.is_some()).count(), 3);
         drop(got);
-        assert!(metrics.respond(charge()).await.is_some());
+        assert!(metrics.respond(&View::Everything, charge()).await.is_some());
     }
 
     #[tokio::test]
@@ -517,14 +586,14 @@ mod tests {
         let metrics = Metrics::new(&[], &[], || async { vec![] })
             .with_deliveries(|| async { Deliveries::default() });
         let _open = metrics.connections().inc();
-        let text = metrics.render().await;
+        let text = metrics.render(&View::Everything).await;
         let build = format!("squab_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
         assert!(text.contains(&build), "{text}");
         assert!(text.contains("squab_connections 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
         assert_eq!(text.matches("# EOF").count(), 1);
         let charge = Memory::new(0).charge(Stage::Answering, &Arc::default());
-        let response = metrics.respond(Arc::new(charge)).await.unwrap();
+        let response = metrics.respond(&View::Everything, Arc::new(charge)).await.unwrap();
         assert_eq!(response.headers()[CONTENT_TYPE], CONTENT);
     }
 }

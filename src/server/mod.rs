@@ -91,11 +91,13 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         hooks.run(Stage::Boot, &[]).await;
         hooks.run(Stage::Start, &[]).await;
         let bound = Bound::bind(&settings.listen).await?;
-        let assembly =
-            Assembly::new(&settings, Arc::new(ProcessClock::start()), Memory::of_process()).await?;
-        Ok::<_, StartError>((bound, assembly))
+        let port = bound.addresses().first().map_or(0, SocketAddr::port);
+        let settings = settings.clone().with_port(port);
+        let clock = Arc::new(ProcessClock::start());
+        let assembly = Assembly::new(&settings, clock, Memory::of_process()).await?;
+        Ok::<_, StartError>((bound, assembly, settings))
     };
-    let (bound, assembly) = tokio::select! {
+    let (bound, assembly, settings) = tokio::select! {
         started = started => started?,
         name = signals.next() => {
             info!("{name}: stopped before it began to serve");

@@ -3,6 +3,7 @@
 use crate::api::error::row;
 use crate::api::operations::Service;
 use crate::domain::Refusal;
+use crate::store::failure_log;
 use axum::Json;
 use axum::response::IntoResponse;
 use hyper::header::{ALLOW, HeaderValue};
@@ -43,8 +44,8 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        if let Some(cause) = &refusal.internal {
-            tracing::error!(cause, "a request failed");
+        if refusal.internal.is_some() {
+            failure_log::report("a request failed", &refusal, None);
         }
         let status = StatusCode::from_u16(row(Service::Sns, refusal.kind).status);
         Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), refusal.message)

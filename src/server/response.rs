@@ -7,7 +7,7 @@ use crate::api::error::{message, row, row_named};
 use crate::api::operations::Service;
 use crate::domain::Refusal;
 use crate::runtime::memory::{Charge, FREE};
-use crate::store::Ids;
+use crate::store::{Ids, failure_log};
 use crate::wire::{Encoding, json, query_json, xml};
 use axum::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -92,8 +92,8 @@ pub(super) fn refuse(
 ) -> Response<Body> {
     let encoding = encoding.into();
     let row = row(service, refusal.kind);
-    if let Some(cause) = &refusal.internal {
-        tracing::error!(request_id, cause, "a request failed");
+    if refusal.internal.is_some() {
+        failure_log::report("a request failed", refusal, Some(request_id));
     } else {
         // Not the message: it may repeat what the caller has signed with.
         tracing::debug!(request_id, code = row.query_code, "refused");

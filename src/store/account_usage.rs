@@ -27,6 +27,8 @@ pub struct Usage {
     pub outbox: i64,
 }
 
+fields!(Usage { captured: i64, outbox: i64 });
+
 impl Usage {
     pub(super) fn plus(self, other: Self) -> Self {
         Self { captured: self.captured + other.captured, outbox: self.outbox + other.outbox }
@@ -40,7 +42,7 @@ impl Usage {
             "INSERT INTO account_usage (account, captured, outbox) VALUES (?1, ?2, ?3) \
              ON CONFLICT (account) DO UPDATE SET captured = captured + excluded.captured, \
              outbox = outbox + excluded.outbox",
-            &[account.into(), self.captured.into(), self.outbox.into()],
+            params![account, self.captured, self.outbox],
         )?;
         Ok(())
     }
@@ -71,12 +73,8 @@ impl Txn<'_> {
         {
             return Ok(stored.plus(known.change));
         }
-        let stored = self.one(
-            "SELECT captured, outbox FROM account_usage WHERE account = ?1",
-            &[account.into()],
-            |row| Ok(Usage { captured: row.i64(0)?, outbox: row.i64(1)? }),
-        )?;
-        let stored = stored.unwrap_or_default();
+        let sql = "SELECT captured, outbox FROM account_usage WHERE account = ?1";
+        let stored: Usage = self.one(sql, params![account])?.unwrap_or_default();
         let known = self.ledger.usage.entry(account.to_owned()).or_default();
         known.stored = Some(stored);
         Ok(stored.plus(known.change))

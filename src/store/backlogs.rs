@@ -15,6 +15,8 @@ pub struct Counts {
     pub delayed: i64,
 }
 
+fields!(Counts { ready: i64, in_flight: i64, delayed: i64 });
+
 impl Counts {
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
@@ -31,7 +33,7 @@ impl Counts {
         driver.execute(
             "UPDATE backlogs SET ready = ready + ?2, in_flight = in_flight + ?3, \
              delayed = delayed + ?4 WHERE id = ?1",
-            &[backlog.into(), self.ready.into(), self.in_flight.into(), self.delayed.into()],
+            params![backlog, self.ready, self.in_flight, self.delayed],
         )?;
         Ok(())
     }
@@ -41,35 +43,27 @@ impl Txn<'_> {
     /// Creates an empty backlog and returns its ID.
     pub fn insert_backlog(&mut self) -> Result<i64, Error> {
         let id = self.next_sequence()?;
-        self.execute("INSERT INTO backlogs (id) VALUES (?1)", &[id.into()])?;
+        self.run("INSERT INTO backlogs (id) VALUES (?1)", params![id])?;
         Ok(id)
     }
 
     /// Marks a backlog as discarded: it no longer belongs to a queue.
     pub fn discard_backlog(&mut self, backlog: i64) -> Result<(), Error> {
-        self.execute("UPDATE backlogs SET discarded = 1 WHERE id = ?1", &[backlog.into()])?;
-        Ok(())
+        self.run("UPDATE backlogs SET discarded = 1 WHERE id = ?1", params![backlog])
     }
 
     /// Returns a discarded backlog that is not yet empty.
     pub fn discarded_backlog(&mut self) -> Result<Option<i64>, Error> {
-        self.one("SELECT id FROM backlogs WHERE discarded = 1 ORDER BY id LIMIT 1", &[], |row| {
-            row.i64(0)
-        })
+        self.one("SELECT id FROM backlogs WHERE discarded = 1 ORDER BY id LIMIT 1", &[])
     }
 
     /// Deletes up to `limit` messages or groups of a backlog, and finally the backlog itself.
     /// Returns whether anything is left.
     pub fn empty_backlog(&mut self, backlog: i64, limit: i64) -> Result<bool, Error> {
-        let mut page = Vec::new();
-        self.query(
+        let page = self.all(
             "SELECT sequence, content FROM messages INDEXED BY messages_by_age \
              WHERE backlog = ?1 ORDER BY sequence LIMIT ?2",
-            &[backlog.into(), limit.into()],
-            &mut |row| {
-                page.push((row.i64(0)?, row.i64(1)?));
-                Ok(())
-            },
+            params![backlog, limit],
         )?;
         if !page.is_empty() {
             for (sequence, content) in page {
@@ -81,12 +75,12 @@ impl Txn<'_> {
         let groups = self.execute(
             "DELETE FROM message_groups WHERE id IN \
              (SELECT id FROM message_groups WHERE backlog = ?1 LIMIT ?2)",
-            &[backlog.into(), limit.into()],
+            params![backlog, limit],
         )?;
         if groups > 0 {
             return Ok(true);
         }
-        self.execute("DELETE FROM backlogs WHERE id = ?1", &[backlog.into()])?;
+        self.run("DELETE FROM backlogs WHERE id = ?1", params![backlog])?;
         Ok(false)
     }
 
@@ -97,15 +91,8 @@ impl Txn<'_> {
         {
             return Ok(stored.plus(counters.change));
         }
-        let stored = self
-            .one(
-                "SELECT ready, in_flight, delayed FROM backlogs WHERE id = ?1",
-                &[backlog.into()],
-                |row| {
-                    Ok(Counts { ready: row.i64(0)?, in_flight: row.i64(1)?, delayed: row.i64(2)? })
-                },
-            )?
-            .unwrap_or_default();
+        let sql = "SELECT ready, in_flight, delayed FROM backlogs WHERE id = ?1";
+        let stored: Counts = self.one(sql, params![backlog])?.unwrap_or_default();
         let counters = self.counters_mut(backlog);
         counters.stored = Some(stored);
         Ok(stored.plus(counters.change))

@@ -1,6 +1,5 @@
 //! Captured messages: notifications to phones, devices, mailboxes and streams, stored for inspection.
 
-use super::driver::Row;
 use super::{Error, Txn, Usage};
 
 /// A captured message.
@@ -13,6 +12,8 @@ pub struct CapturedMessage {
     /// The message as it is returned, in JSON.
     pub message: String,
 }
+
+fields!(CapturedMessage { id: i64, target: String, message: String });
 
 /// Bytes that a message counts in addition to its target and its text.
 const ROW_BYTES: i64 = 128;
@@ -32,19 +33,11 @@ impl Txn<'_> {
         self.make_room(account, bytes)?;
         self.count_usage(account, Usage { captured: bytes, ..Usage::default() });
         let id = self.next_sequence()?;
-        self.execute(
+        self.run(
             "INSERT INTO captured_messages (id, account, region, protocol, target, message) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            &[
-                id.into(),
-                account.into(),
-                region.into(),
-                protocol.into(),
-                target.into(),
-                message.into(),
-            ],
-        )?;
-        Ok(())
+            params![id, account, region, protocol, target, message],
+        )
     }
 
     /// Returns the latest messages of a protocol before an ID, latest first, optionally of one target.
@@ -56,31 +49,19 @@ impl Txn<'_> {
         before: i64,
         limit: i64,
     ) -> Result<Vec<CapturedMessage>, Error> {
-        let read = |row: &dyn Row| {
-            Ok(CapturedMessage { id: row.i64(0)?, target: row.string(1)?, message: row.string(2)? })
-        };
         match target {
             Some(target) => self.all(
                 "SELECT id, target, message FROM captured_messages \
                  WHERE account = ?1 AND region = ?2 AND protocol = ?3 AND target = ?4 AND id < ?5 \
                  ORDER BY id DESC LIMIT ?6",
-                &[
-                    account.into(),
-                    region.into(),
-                    protocol.into(),
-                    target.into(),
-                    before.into(),
-                    limit.into(),
-                ],
-                read,
+                params![account, region, protocol, target, before, limit],
             ),
             // Ordered by ID and not by the index of targets.
             None => self.all(
                 "SELECT id, target, message FROM captured_messages \
                  WHERE account = ?1 AND id < ?4 AND +region = ?2 AND +protocol = ?3 \
                  ORDER BY id DESC LIMIT ?5",
-                &[account.into(), region.into(), protocol.into(), before.into(), limit.into()],
-                read,
+                params![account, region, protocol, before, limit],
             ),
         }
     }
@@ -90,11 +71,10 @@ impl Txn<'_> {
         let most = self.account_limits().captured;
         let mut excess = self.usage(account)?.captured + bytes - most;
         while excess > 0 {
-            let oldest = self.all(
-                "SELECT id, octet_length(target) + octet_length(message) FROM captured_messages \
-                 WHERE account = ?1 ORDER BY id LIMIT ?2",
-                &[account.into(), ROOM_PAGE.into()],
-                |row| Ok((row.i64(0)?, row.i64(1)? + ROW_BYTES)),
+            let oldest: Vec<(i64, i64)> = self.all(
+                "SELECT id, octet_length(target) + octet_length(message) + ?3 \
+                 FROM captured_messages WHERE account = ?1 ORDER BY id LIMIT ?2",
+                params![account, ROOM_PAGE, ROW_BYTES],
             )?;
             if oldest.is_empty() {
                 return Ok(());
@@ -103,7 +83,7 @@ impl Txn<'_> {
                 if excess <= 0 {
                     break;
                 }
-                self.execute("DELETE FROM captured_messages WHERE id = ?1", &[id.into()])?;
+                self.run("DELETE FROM captured_messages WHERE id = ?1", params![id])?;
                 self.count_usage(account, Usage { captured: -freed, ..Usage::default() });
                 excess -= freed;
             }
@@ -129,13 +109,12 @@ impl Txn<'_> {
         target: Option<&str>,
         limit: i64,
     ) -> Result<usize, Error> {
-        let removed = self.all(
+        let removed: Vec<_> = self.all(
             "DELETE FROM captured_messages WHERE id IN (SELECT id FROM captured_messages \
              WHERE account = ?1 AND (?2 IS NULL OR region = ?2) AND protocol = ?3 \
              AND (?4 IS NULL OR target = ?4) LIMIT ?5) \
              RETURNING account, octet_length(target) + octet_length(message)",
-            &[account.into(), region.into(), protocol.into(), target.into(), limit.into()],
-            |row| Ok((row.string(0)?, row.i64(1)?)),
+            params![account, region, protocol, target, limit],
         )?;
         self.note_write();
         self.count_forgotten(&removed);

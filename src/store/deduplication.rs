@@ -22,6 +22,9 @@ pub struct DeduplicationKey {
     pub digest: Vec<u8>,
 }
 
+fields!(Duplicate { id: Uuid, sequence: i64 });
+fields!(DeduplicationKey { owner: i64, digest: Vec<u8> });
+
 impl Txn<'_> {
     /// Records a message under a digest until a time, replacing an expired record. If there is a valid
     /// record of another message, that one stays and is returned. `owner` is the backlog of a queue, or a
@@ -33,28 +36,19 @@ impl Txn<'_> {
         message: &Duplicate,
         expires_at: i64,
     ) -> Result<Option<Duplicate>, Error> {
-        let now = self.now();
         let remembered = self.execute(
             "INSERT INTO deduplication (owner, digest, message_id, sequence, expires_at) \
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (owner, digest) DO UPDATE SET \
              message_id = excluded.message_id, sequence = excluded.sequence, \
              expires_at = excluded.expires_at WHERE deduplication.expires_at <= ?6",
-            &[
-                owner.into(),
-                digest.into(),
-                (&message.id).into(),
-                message.sequence.into(),
-                expires_at.into(),
-                now.into(),
-            ],
+            params![owner, digest, &message.id, message.sequence, expires_at, self.now()],
         )?;
         if remembered > 0 {
             return Ok(None);
         }
         self.one(
             "SELECT message_id, sequence FROM deduplication WHERE owner = ?1 AND digest = ?2",
-            &[owner.into(), digest.into()],
-            |row| Ok(Duplicate { id: row.uuid(0)?, sequence: row.i64(1)? }),
+            params![owner, digest],
         )
     }
 
@@ -65,21 +59,16 @@ impl Txn<'_> {
         after: &DeduplicationKey,
         limit: i64,
     ) -> Result<Option<DeduplicationKey>, Error> {
-        let now = self.now();
-        let mut page = self.all(
+        let mut page: Vec<(DeduplicationKey, bool)> = self.all(
             "SELECT owner, digest, expires_at <= ?3 FROM deduplication \
              WHERE (owner, digest) > (?1, ?2) ORDER BY owner, digest LIMIT ?4",
-            &[after.owner.into(), after.digest.as_slice().into(), now.into(), limit.into()],
-            |row| {
-                let digest = row.blob(1)?.unwrap_or_default().to_vec();
-                Ok((DeduplicationKey { owner: row.i64(0)?, digest }, row.i64(2)? != 0))
-            },
+            params![after.owner, after.digest.as_slice(), self.now(), limit],
         )?;
         for (key, is_expired) in &page {
             if *is_expired {
-                self.execute(
+                self.run(
                     "DELETE FROM deduplication WHERE owner = ?1 AND digest = ?2",
-                    &[key.owner.into(), key.digest.as_slice().into()],
+                    params![key.owner, key.digest.as_slice()],
                 )?;
             }
         }

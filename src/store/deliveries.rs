@@ -1,6 +1,7 @@
 //! The outbox: pending deliveries, one row for each message and subscription.
 
-use super::driver::Row;
+use super::driver::Value;
+use super::rows::{Cells, Nullable, Stored};
 use super::{Effect, Error, Txn, Usage};
 use uuid::Uuid;
 
@@ -81,64 +82,79 @@ const fn bytes(kind: i64) -> i64 {
     if kind == NOTIFICATION { DELIVERY_BYTES } else { CONFIRMATION_BYTES }
 }
 
-fn read(row: &dyn Row) -> Result<Delivery, Error> {
-    let confirmation = || {
-        Ok::<_, Error>(Confirmation {
-            message_id: row.uuid(4)?,
-            token: row.string(5)?,
-            base_url: row.string(6)?,
-        })
-    };
-    let payload = match row.i64(2)? {
-        SUBSCRIPTION_CONFIRMATION => Payload::SubscriptionConfirmation(confirmation()?),
-        UNSUBSCRIBE_CONFIRMATION => Payload::UnsubscribeConfirmation(confirmation()?),
-        _ => Payload::Notification(row.i64(3)?),
-    };
-    Ok(Delivery {
-        id: row.i64(0)?,
-        subscription: row.i64(1)?,
-        payload,
-        created_at: row.i64(7)?,
-        attempts: row.u32(8)?,
-        due_at: row.i64(9)?,
-    })
+impl Stored for Payload {
+    fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
+        match cells.read::<(i64, Option<i64>, Option<Confirmation>)>()? {
+            (NOTIFICATION, Some(publication), _) => Ok(Self::Notification(publication)),
+            (SUBSCRIPTION_CONFIRMATION, _, Some(it)) => Ok(Self::SubscriptionConfirmation(it)),
+            (UNSUBSCRIBE_CONFIRMATION, _, Some(it)) => Ok(Self::UnsubscribeConfirmation(it)),
+            _ => Err(Error::Corrupt("a delivery brings nothing".to_owned())),
+        }
+    }
+
+    fn bind<'v>(&'v self, values: &mut Vec<Value<'v>>) {
+        values.push(self.kind().into());
+        match self {
+            Self::Notification(publication) => {
+                values.push((*publication).into());
+                values.extend(std::iter::repeat_n(Value::Null, Confirmation::WIDTH));
+            }
+            Self::SubscriptionConfirmation(it) | Self::UnsubscribeConfirmation(it) => {
+                values.push(Value::Null);
+                it.bind(values);
+            }
+        }
+    }
+}
+
+impl Payload {
+    const fn kind(&self) -> i64 {
+        match self {
+            Self::Notification(_) => NOTIFICATION,
+            Self::SubscriptionConfirmation(_) => SUBSCRIPTION_CONFIRMATION,
+            Self::UnsubscribeConfirmation(_) => UNSUBSCRIBE_CONFIRMATION,
+        }
+    }
+}
+
+fields!(Confirmation { message_id: Uuid, token: String, base_url: String });
+fields!(ReadyOutbox { subscription: i64, destination: String });
+
+row! {
+    ($ select) Delivery in "deliveries" {
+        id,
+        subscription,
+        payload: "kind" "publication" "message_id" "token" "base_url",
+        created_at,
+        attempts,
+        due_at,
+    }
+    extra { account }
 }
 
 impl Txn<'_> {
     /// Adds a delivery that is due at once.
     pub fn insert_delivery(&mut self, to: &Recipient<'_>, payload: &Payload) -> Result<(), Error> {
-        let (kind, publication, confirmation) = match payload {
-            Payload::Notification(publication) => (NOTIFICATION, Some(*publication), None),
-            Payload::SubscriptionConfirmation(it) => (SUBSCRIPTION_CONFIRMATION, None, Some(it)),
-            Payload::UnsubscribeConfirmation(it) => (UNSUBSCRIBE_CONFIRMATION, None, Some(it)),
-        };
         let (id, now) = (self.next_sequence()?, self.now());
-        self.execute(
-            "INSERT INTO deliveries (id, subscription, kind, publication, message_id, token, \
-             base_url, created_at, attempts, due_at, account) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?9)",
-            &[
-                id.into(),
-                to.subscription.into(),
-                kind.into(),
-                publication.into(),
-                confirmation.map(|it| &it.message_id).into(),
-                confirmation.map(|it| &it.token).into(),
-                confirmation.map(|it| &it.base_url).into(),
-                now.into(),
-                to.payer.into(),
-            ],
-        )?;
-        self.execute(
+        let delivery = Delivery {
+            id,
+            subscription: to.subscription,
+            payload: payload.clone(),
+            created_at: now,
+            attempts: 0,
+            due_at: now,
+        };
+        self.insert_with(&delivery, [to.payer.into()])?;
+        self.run(
             "INSERT INTO outboxes (subscription, next_due, account, destination, ready) \
              VALUES (?1, ?2, ?3, ?4, 1) \
              ON CONFLICT (subscription) DO UPDATE SET next_due = \
              max(outboxes.rests_until, min(outboxes.next_due, excluded.next_due)), \
              ready = outboxes.ready OR outboxes.rests_until <= excluded.next_due, \
              account = excluded.account, destination = excluded.destination",
-            &[to.subscription.into(), now.into(), to.account.into(), to.destination.into()],
+            params![to.subscription, now, to.account, to.destination],
         )?;
-        self.count_usage(to.payer, Usage { outbox: bytes(kind), ..Usage::default() });
+        self.count_usage(to.payer, Usage { outbox: bytes(payload.kind()), ..Usage::default() });
         self.effect(Effect::Delivery);
         Ok(())
     }
@@ -153,7 +169,7 @@ impl Txn<'_> {
             "UPDATE outboxes SET ready = 1 WHERE subscription IN (SELECT subscription \
              FROM outboxes WHERE claimed = 0 AND ready = 0 AND next_due <= ?1 \
              ORDER BY next_due LIMIT ?2)",
-            &[now.into(), limit.into()],
+            params![now, limit],
         )?;
         Ok(readied as i64 == limit)
     }
@@ -163,8 +179,7 @@ impl Txn<'_> {
         self.one(
             "SELECT account FROM outboxes WHERE claimed = 0 AND ready = 1 AND account > ?1 \
              ORDER BY account LIMIT 1",
-            &[after.into()],
-            |row| row.string(0),
+            params![after],
         )
     }
 
@@ -179,8 +194,7 @@ impl Txn<'_> {
             "SELECT subscription, destination FROM outboxes \
              WHERE claimed = 0 AND ready = 1 AND account = ?1 AND destination > ?2 \
              ORDER BY destination, next_due LIMIT 1",
-            &[account.into(), after.into()],
-            |row| Ok(ReadyOutbox { subscription: row.i64(0)?, destination: row.string(1)? }),
+            params![account, after],
         )
     }
 
@@ -190,23 +204,17 @@ impl Txn<'_> {
             "SELECT next_due FROM outboxes WHERE claimed = 0 AND ready = 0 \
              ORDER BY next_due LIMIT 1",
             &[],
-            |row| row.i64(0),
         )
     }
 
     /// Claims an outbox; [`Txn::settle_outbox`] releases it.
     pub fn claim_outbox(&mut self, subscription: i64) -> Result<(), Error> {
-        self.execute(
-            "UPDATE outboxes SET claimed = 1 WHERE subscription = ?1",
-            &[subscription.into()],
-        )?;
-        Ok(())
+        self.run("UPDATE outboxes SET claimed = 1 WHERE subscription = ?1", params![subscription])
     }
 
     /// Releases all claims, whose owners ended with the previous process.
     pub fn release_claims(&mut self) -> Result<(), Error> {
-        self.execute("UPDATE outboxes SET claimed = 0 WHERE claimed = 1", &[])?;
-        Ok(())
+        self.run("UPDATE outboxes SET claimed = 0 WHERE claimed = 1", &[])
     }
 
     /// Updates the row of an outbox from its deliveries, and releases the claim. The outbox rests until
@@ -216,20 +224,20 @@ impl Txn<'_> {
         subscription: i64,
         not_before: Option<i64>,
     ) -> Result<(), Error> {
-        let next = self.one(
+        let next: Option<i64> = self.one(
             "SELECT due_at FROM deliveries WHERE subscription = ?1 ORDER BY due_at, id LIMIT 1",
-            &[subscription.into()],
-            |row| row.i64(0),
+            params![subscription],
         )?;
         match next.max(not_before) {
-            None => self
-                .execute("DELETE FROM outboxes WHERE subscription = ?1", &[subscription.into()])?,
-            Some(next) => self.execute(
+            None => {
+                self.run("DELETE FROM outboxes WHERE subscription = ?1", params![subscription])?;
+            }
+            Some(next) => self.run(
                 "UPDATE outboxes SET claimed = 0, ready = 0, next_due = ?2, rests_until = ?3 \
                  WHERE subscription = ?1",
-                &[subscription.into(), next.into(), not_before.unwrap_or(0).into()],
+                params![subscription, next, not_before.unwrap_or(0)],
             )?,
-        };
+        }
         self.effect(Effect::Delivery);
         Ok(())
     }
@@ -240,31 +248,23 @@ impl Txn<'_> {
         subscription: i64,
         limit: i64,
     ) -> Result<Vec<Delivery>, Error> {
-        let now = self.now();
         self.all(
-            "SELECT id, subscription, kind, publication, message_id, token, base_url, created_at, attempts, \
-             due_at FROM deliveries WHERE subscription = ?1 AND due_at <= ?2 \
-             ORDER BY due_at, id LIMIT ?3",
-            &[subscription.into(), now.into(), limit.into()],
-            read,
+            select!("WHERE subscription = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3"),
+            params![subscription, self.now(), limit],
         )
     }
 
     /// Records a failed attempt and when the next one is due.
     pub fn postpone_delivery(&mut self, id: i64, attempts: u32, due_at: i64) -> Result<(), Error> {
-        self.execute(
-            "UPDATE deliveries SET attempts = ?2, due_at = ?3 WHERE id = ?1",
-            &[id.into(), attempts.into(), due_at.into()],
-        )?;
-        Ok(())
+        let sql = "UPDATE deliveries SET attempts = ?2, due_at = ?3 WHERE id = ?1";
+        self.run(sql, params![id, attempts, due_at])
     }
 
     /// Removes a delivery, and its publication if nothing else needs that.
     pub fn remove_delivery(&mut self, delivery: &Delivery) -> Result<(), Error> {
-        let payer = self.one(
+        let payer: Option<(String, i64)> = self.one(
             "DELETE FROM deliveries WHERE id = ?1 RETURNING account, kind",
-            &[delivery.id.into()],
-            |row| Ok((row.string(0)?, row.i64(1)?)),
+            params![delivery.id],
         )?;
         self.note_write();
         if let Some((payer, kind)) = payer.filter(|(payer, _)| payer != NO_ACCOUNT) {
@@ -278,16 +278,11 @@ impl Txn<'_> {
 
     /// Returns the number of deliveries, up to a limit.
     pub fn count_deliveries(&mut self, limit: i64) -> Result<i64, Error> {
-        let count = self.one(
-            "SELECT count(*) FROM (SELECT 1 FROM deliveries LIMIT ?1)",
-            &[limit.into()],
-            |row| row.i64(0),
-        )?;
-        Ok(count.unwrap_or(0))
+        self.number("SELECT count(*) FROM (SELECT 1 FROM deliveries LIMIT ?1)", params![limit])
     }
 
     /// Returns when the oldest delivery was added, in Unix milliseconds.
     pub fn oldest_delivery(&mut self) -> Result<Option<i64>, Error> {
-        self.one("SELECT created_at FROM deliveries ORDER BY id LIMIT 1", &[], |row| row.i64(0))
+        self.one("SELECT created_at FROM deliveries ORDER BY id LIMIT 1", &[])
     }
 }

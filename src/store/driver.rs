@@ -1,18 +1,19 @@
 //! The interface of a database: statements with parameters, rows, one transaction at a time.
 
 use super::Error;
+use std::borrow::Cow;
 
 /// A parameter of a statement.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Value<'a> {
     /// SQL NULL
     Null,
     /// 64-bit integer
     Int(i64),
     /// UTF-8 text
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// Bytes
-    Blob(&'a [u8]),
+    Blob(Cow<'a, [u8]>),
 }
 
 impl From<i64> for Value<'_> {
@@ -35,25 +36,25 @@ impl From<bool> for Value<'_> {
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(value: &'a str) -> Self {
-        Value::Text(value)
+        Value::Text(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a String> for Value<'a> {
     fn from(value: &'a String) -> Self {
-        Value::Text(value)
+        Value::Text(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(value: &'a [u8]) -> Self {
-        Value::Blob(value)
+        Value::Blob(Cow::Borrowed(value))
     }
 }
 
 impl<'a> From<&'a uuid::Uuid> for Value<'a> {
     fn from(value: &'a uuid::Uuid) -> Self {
-        Value::Blob(value.as_bytes())
+        Value::Blob(Cow::Borrowed(value.as_bytes()))
     }
 }
 
@@ -68,45 +69,14 @@ where
 
 /// One row of a result. Columns count from 0.
 pub trait Row {
-    /// An integer; NULL is `None`.
+    /// Returns whether a column is NULL.
+    fn is_null(&self, column: usize) -> Result<bool, Error>;
+    /// Returns an integer; NULL is `None`.
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
-    /// A text; NULL is `None`.
-    fn text(&self, column: usize) -> Result<Option<&str>, Error>;
-    /// Bytes; NULL is `None`.
-    fn blob(&self, column: usize) -> Result<Option<&[u8]>, Error>;
-}
-
-impl dyn Row + '_ {
-    /// Returns an integer; NULL is an error.
-    pub fn i64(&self, column: usize) -> Result<i64, Error> {
-        self.int(column)?.ok_or_else(|| missing(column))
-    }
-
-    /// Returns a small integer; NULL is an error.
-    pub fn u32(&self, column: usize) -> Result<u32, Error> {
-        u32::try_from(self.i64(column)?).map_err(|_| missing(column))
-    }
-
-    /// Returns a text; NULL is an error.
-    pub fn string(&self, column: usize) -> Result<String, Error> {
-        self.text(column)?.map(str::to_owned).ok_or_else(|| missing(column))
-    }
-
     /// Returns a text; NULL is `None`.
-    pub fn optional_string(&self, column: usize) -> Result<Option<String>, Error> {
-        Ok(self.text(column)?.map(str::to_owned))
-    }
-
-    /// Returns a UUID, stored in 16 bytes.
-    pub fn uuid(&self, column: usize) -> Result<uuid::Uuid, Error> {
-        self.blob(column)?
-            .and_then(|bytes| uuid::Uuid::from_slice(bytes).ok())
-            .ok_or_else(|| missing(column))
-    }
-}
-
-fn missing(column: usize) -> Error {
-    Error::Corrupt(format!("column {column} of a row has no usable value"))
+    fn text(&self, column: usize) -> Result<Option<&str>, Error>;
+    /// Returns bytes; NULL is `None`.
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, Error>;
 }
 
 /// A function that is called with each row of a result.

@@ -1,6 +1,7 @@
 //! What can go wrong with rows, and what the engine is given then.
 
 use crate::domain::{Kind, Refusal};
+use std::path::PathBuf;
 
 /// A failure of the database, never of the caller.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,6 +18,19 @@ pub enum Error {
     /// A row does not have the shape that this program gives it.
     #[error("the database holds something unexpected: {0}")]
     Corrupt(String),
+    /// There is no file to check in this directory.
+    #[error(
+        "there is no database in {0}; name the data directory of a server with --data or SQUAB_DATA"
+    )]
+    Missing(String),
+    /// A failure that concerns the whole of a file.
+    #[error("{}: {error}", path.display())]
+    OfFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: Box<Error>,
+    },
     /// Another process has the data directory.
     #[error("{0} is in use by another process; two servers cannot share one data directory")]
     InUse(String),
@@ -37,14 +51,28 @@ pub enum Error {
 }
 
 impl From<Error> for Refusal {
+    /// Returns what callers are answered: what is wrong, without the names and values that are for
+    /// the log.
     fn from(error: Error) -> Self {
-        let cause = error.to_string();
-        let kind = match error {
-            Error::Unavailable(_) | Error::Full(_) | Error::Closed => Kind::ServiceUnavailable,
-            Error::Corrupt(_) | Error::InUse(_) | Error::Foreign(_) | Error::Newer { .. } => {
-                Kind::InternalFailure
+        let (kind, sentence) = match &error {
+            Error::Unavailable(_) => (
+                Kind::ServiceUnavailable,
+                "The server cannot read or write its database at the moment. Try again later.",
+            ),
+            Error::Full(_) => (
+                Kind::ServiceUnavailable,
+                "The server has no room for more at the moment. Try again later.",
+            ),
+            Error::Closed => (Kind::ServiceUnavailable, "The server is shutting down."),
+            Error::Corrupt(_) => {
+                (Kind::InternalFailure, "The server has read something unexpected in its database.")
             }
+            Error::InUse(_)
+            | Error::Foreign(_)
+            | Error::Missing(_)
+            | Error::OfFile { .. }
+            | Error::Newer { .. } => (Kind::InternalFailure, "The server cannot use its database."),
         };
-        Refusal { kind, ..Refusal::internal(cause) }
+        Refusal::caused_by(kind, sentence, error)
     }
 }

@@ -117,8 +117,8 @@ impl OpenFiles {
         &self.directory
     }
 
-    /// Returns what has happened to the files if they are not in the directory any more. What is
-    /// written to them then is lost at the end of the process.
+    /// Returns what has happened to a file, without its directory, if it is not there any more. What is
+    /// written to it then is lost at the end of the process.
     pub fn missing(&mut self) -> Option<String> {
         let database = self.directory.join(FILE);
         if let Some(what) = changed(&database, self.database) {
@@ -141,9 +141,9 @@ fn changed(path: &Path, known: Identity) -> Option<String> {
         // A file system that fails is not one that has lost the file.
         Err(_) => return None,
     };
+    let name = path.file_name()?.display();
     Some(format!(
-        "{} {what} while the server runs; what it writes would be lost: restore the file if need be, \
-         and restart",
-        path.display()
+        "{name} {what} while the server runs; what it writes would be lost: restore the file if need \
+         be, and restart"
     ))
 }

@@ -11,6 +11,8 @@ pub struct FreeSpace {
     pub free: i64,
 }
 
+fields!(FreeSpace { size: i64, free: i64 });
+
 impl Txn<'_> {
     /// Returns the free space in the file. It counts the pages and uses no cache, so it also shows that the
     /// database responds.
@@ -19,7 +21,6 @@ impl Txn<'_> {
             "SELECT page_count * page_size, freelist_count * page_size \
              FROM pragma_page_count, pragma_page_size, pragma_freelist_count",
             &[],
-            |row| Ok(FreeSpace { size: row.i64(0)?, free: row.i64(1)? }),
         )?
         .ok_or_else(|| Error::Corrupt("the database has no size".into()))
     }

@@ -5,15 +5,10 @@
 //! one. So changes are buffered in the ledger and written once: at the end of the transaction, or before a
 //! statement searches groups.
 
-use super::driver::{Driver, Row};
+use super::driver::Driver;
+use super::rows::{Changed, Inserted, changed_values, values};
 use super::{Error, Txn};
 use foldhash::HashMap;
-
-macro_rules! columns {
-    () => {
-        "id, backlog, name, head, size, in_flight, last_sent_at, turn, first_hidden"
-    };
-}
 
 /// A message group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,9 +107,9 @@ impl KnownGroups {
             let Some(known) = self.by_id.get_mut(&id) else { continue };
             known.is_changed = false;
             if known.has_row {
-                update(driver, &known.group)?;
+                driver.execute(MessageGroup::UPDATE, &changed_values(&known.group))?;
             } else if known.group.size > 0 {
-                insert(driver, &known.group)?;
+                driver.execute(MessageGroup::INSERT, &values(&known.group))?;
                 known.has_row = true;
             } else {
                 self.forget(id);
@@ -124,57 +119,9 @@ impl KnownGroups {
     }
 }
 
-fn insert(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
-    driver.execute(
-        concat!(
-            "INSERT INTO message_groups (",
-            columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-        ),
-        &[
-            group.id.into(),
-            group.backlog.into(),
-            (&group.name).into(),
-            group.head.into(),
-            group.size.into(),
-            group.in_flight.into(),
-            group.last_sent_at.into(),
-            group.turn.into(),
-            group.first_hidden.into(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn update(driver: &mut dyn Driver, group: &MessageGroup) -> Result<(), Error> {
-    driver.execute(
-        "UPDATE message_groups SET head = ?2, size = ?3, in_flight = ?4, last_sent_at = ?5, \
-         turn = ?6, first_hidden = ?7 WHERE id = ?1",
-        &[
-            group.id.into(),
-            group.head.into(),
-            group.size.into(),
-            group.in_flight.into(),
-            group.last_sent_at.into(),
-            group.turn.into(),
-            group.first_hidden.into(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn read(row: &dyn Row) -> Result<MessageGroup, Error> {
-    Ok(MessageGroup {
-        id: row.i64(0)?,
-        backlog: row.i64(1)?,
-        name: row.string(2)?,
-        head: row.int(3)?,
-        size: row.i64(4)?,
-        in_flight: row.i64(5)?,
-        last_sent_at: row.i64(6)?,
-        turn: row.i64(7)?,
-        first_hidden: row.int(8)?,
-    })
+row! {
+    ($ select) MessageGroup in "message_groups" { id, backlog, name }
+    changing { head, size, in_flight, last_sent_at, turn, first_hidden }
 }
 
 impl Txn<'_> {
@@ -187,11 +134,8 @@ impl Txn<'_> {
         if let Some(known) = self.ledger.groups.by_name(backlog, name) {
             return Ok(Some(known.clone()));
         }
-        let found = self.one(
-            concat!("SELECT ", columns!(), " FROM message_groups WHERE backlog = ?1 AND name = ?2"),
-            &[backlog.into(), name.into()],
-            read,
-        )?;
+        let found: Option<MessageGroup> =
+            self.one(select!("WHERE backlog = ?1 AND name = ?2"), params![backlog, name])?;
         if let Some(group) = &found {
             self.ledger.groups.learn(group.clone());
         }
@@ -203,12 +147,8 @@ impl Txn<'_> {
         if let Some(known) = self.ledger.groups.by_id.get(&id) {
             return Ok(known.group.clone());
         }
-        let group = self
-            .one(
-                concat!("SELECT ", columns!(), " FROM message_groups WHERE id = ?1"),
-                &[id.into()],
-                read,
-            )?
+        let group: MessageGroup = self
+            .one(select!("WHERE id = ?1"), params![id])?
             .ok_or_else(|| Error::Corrupt(format!("message group {id} is missing")))?;
         self.ledger.groups.learn(group.clone());
         Ok(group)
@@ -217,15 +157,9 @@ impl Txn<'_> {
     /// Returns groups with a head, in the order of their turns.
     pub fn ready_groups(&mut self, backlog: i64, limit: i64) -> Result<Vec<MessageGroup>, Error> {
         self.write_message_groups()?;
-        let ready = self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM message_groups WHERE backlog = ?1 AND head IS NOT NULL \
-                 ORDER BY turn LIMIT ?2"
-            ),
-            &[backlog.into(), limit.into()],
-            read,
+        let ready: Vec<MessageGroup> = self.all(
+            select!("WHERE backlog = ?1 AND head IS NOT NULL ORDER BY turn LIMIT ?2"),
+            params![backlog, limit],
         )?;
         for group in &ready {
             if !self.ledger.groups.by_id.contains_key(&group.id) {
@@ -257,15 +191,14 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Option<i64>, Error> {
         self.write_message_groups()?;
-        let page = self.all(
+        let page: Vec<(i64, bool)> = self.all(
             "SELECT id, size = 0 AND last_sent_at <= ?2 FROM message_groups WHERE id > ?1 \
              ORDER BY id LIMIT ?3",
-            &[after.into(), idle_since.into(), limit.into()],
-            |row| Ok((row.i64(0)?, row.i64(1)? != 0)),
+            params![after, idle_since, limit],
         )?;
         for (id, is_idle) in &page {
             if *is_idle {
-                self.execute("DELETE FROM message_groups WHERE id = ?1", &[(*id).into()])?;
+                self.run("DELETE FROM message_groups WHERE id = ?1", params![*id])?;
                 self.ledger.groups.forget(*id);
             }
         }

@@ -1,6 +1,7 @@
 //! Messages: the part that changes, and the content, which does not.
 
-use super::driver::{Row, Value};
+use super::driver::Value;
+use super::rows::{Cells, Inserted, Nullable, Stored, values};
 use super::{Counts, Error, Queue, Txn};
 use uuid::Uuid;
 
@@ -105,61 +106,47 @@ impl Content {
     fn stands_apart(&self) -> bool {
         self.size() > Self::WITH_MESSAGE
     }
+}
 
-    /// In the order of [`content_columns`].
-    fn values(&self) -> [Value<'_>; 5] {
-        [
-            (&self.body).into(),
-            self.attributes.as_deref().map_or(Value::Null, Value::Blob),
-            (&self.sender_id).into(),
-            self.trace_header.as_ref().into(),
-            self.deduplication_id.as_ref().into(),
-        ]
+impl Stored for Place {
+    fn read(cells: &mut Cells<'_>) -> Result<Self, Error> {
+        cells.read().map(Self::from_number)
+    }
+
+    /// The number on queues that are not FIFO.
+    fn bind<'v>(&'v self, values: &mut Vec<Value<'v>>) {
+        values.push(self.number(false).into());
     }
 }
 
-macro_rules! columns {
-    () => {
-        "sequence, place, rank, message_group, content, message_id, sent_at, receive_count, \
-         received_at, first_received_at, dead_letter_source, received_elsewhere"
-    };
+row! {
+    ($ select) Message in "messages" {
+        sequence,
+        place,
+        rank,
+        group: "message_group",
+        content,
+        id: "message_id",
+        sent_at,
+        receive_count,
+        received_at,
+        first_received_at,
+        dead_letter_source,
+        received_elsewhere,
+    }
+    extra { backlog, body, attributes, sender_id, trace_header, deduplication_id }
 }
 
-macro_rules! content_columns {
-    () => {
-        "body, attributes, sender_id, trace_header, deduplication_id"
-    };
-}
+/// Where the place is among the values of a message.
+const PLACE: usize = 1;
 
-fn read(row: &dyn Row) -> Result<Message, Error> {
-    Ok(Message {
-        sequence: row.i64(0)?,
-        place: Place::from_number(row.i64(1)?),
-        rank: row.i64(2)?,
-        group: row.i64(3)?,
-        content: row.i64(4)?,
-        id: row.uuid(5)?,
-        sent_at: row.i64(6)?,
-        receive_count: row.i64(7)?,
-        received_at: row.i64(8)?,
-        first_received_at: row.i64(9)?,
-        dead_letter_source: row.optional_string(10)?,
-        received_elsewhere: row.i64(11)?,
-    })
-}
-
-/// The first column of the content in a row that has both.
-const CONTENT_COLUMN: usize = 12;
-
-fn read_content(row: &dyn Row, first: usize) -> Result<Content, Error> {
-    Ok(Content {
-        body: row.string(first)?,
-        attributes: row.blob(first + 1)?.map(<[u8]>::to_vec),
-        sender_id: row.string(first + 2)?,
-        trace_header: row.optional_string(first + 3)?,
-        deduplication_id: row.optional_string(first + 4)?,
-    })
-}
+fields!(Content {
+    body: String,
+    attributes: Option<Vec<u8>>,
+    sender_id: String,
+    trace_header: Option<String>,
+    deduplication_id: Option<String>,
+});
 
 impl Txn<'_> {
     /// Adds a message with its content to the backlog of a queue and counts it there.
@@ -171,38 +158,15 @@ impl Txn<'_> {
     ) -> Result<(), Error> {
         let stands_apart = content.stands_apart();
         message.content = if stands_apart { message.sequence } else { 0 };
-        let [body, attributes, sender_id, trace_header, deduplication_id] =
-            if stands_apart { [Value::Null; 5] } else { content.values() };
-        self.execute(
-            concat!(
-                "INSERT INTO messages (backlog, ",
-                columns!(),
-                ", ",
-                content_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-                 ?16, ?17, ?18)"
-            ),
-            &[
-                queue.backlog.into(),
-                message.sequence.into(),
-                message.place.number(queue.attributes.fifo).into(),
-                message.rank.into(),
-                message.group.into(),
-                message.content.into(),
-                (&message.id).into(),
-                message.sent_at.into(),
-                message.receive_count.into(),
-                message.received_at.into(),
-                message.first_received_at.into(),
-                message.dead_letter_source.as_ref().into(),
-                message.received_elsewhere.into(),
-                body,
-                attributes,
-                sender_id,
-                trace_header,
-                deduplication_id,
-            ],
-        )?;
+        let mut values = values(message);
+        values[PLACE] = message.place.number(queue.attributes.fifo).into();
+        values.push(queue.backlog.into());
+        if stands_apart {
+            values.extend(std::iter::repeat_n(Value::Null, Content::WIDTH));
+        } else {
+            content.bind(&mut values);
+        }
+        self.run(Message::INSERT, &values)?;
         if stands_apart {
             self.insert_content(message.content, content)?;
         }
@@ -211,16 +175,13 @@ impl Txn<'_> {
     }
 
     fn insert_content(&mut self, id: i64, content: &Content) -> Result<(), Error> {
-        let [body, attributes, sender_id, trace_header, deduplication_id] = content.values();
-        self.execute(
-            concat!(
-                "INSERT INTO contents (id, ",
-                content_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-            ),
-            &[id.into(), body, attributes, sender_id, trace_header, deduplication_id],
-        )?;
-        Ok(())
+        let mut values = vec![id.into()];
+        content.bind(&mut values);
+        self.run(
+            "INSERT INTO contents (id, body, attributes, sender_id, trace_header, deduplication_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            &values,
+        )
     }
 
     /// Writes the state, rank and receives of a message whose previous state was `from`.
@@ -230,17 +191,17 @@ impl Txn<'_> {
         from: Place,
         message: &Message,
     ) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "UPDATE messages SET place = ?3, rank = ?4, receive_count = ?5, received_at = ?6, \
              first_received_at = ?7 WHERE backlog = ?1 AND sequence = ?2",
-            &[
-                queue.backlog.into(),
-                message.sequence.into(),
-                message.place.number(queue.attributes.fifo).into(),
-                message.rank.into(),
-                message.receive_count.into(),
-                message.received_at.into(),
-                message.first_received_at.into(),
+            params![
+                queue.backlog,
+                message.sequence,
+                message.place.number(queue.attributes.fifo),
+                message.rank,
+                message.receive_count,
+                message.received_at,
+                message.first_received_at,
             ],
         )?;
         self.count(queue.backlog, from.counts(-1));
@@ -261,23 +222,17 @@ impl Txn<'_> {
         sequence: i64,
         content: i64,
     ) -> Result<(), Error> {
-        self.execute(
-            "DELETE FROM messages WHERE backlog = ?1 AND sequence = ?2",
-            &[backlog.into(), sequence.into()],
-        )?;
+        let sql = "DELETE FROM messages WHERE backlog = ?1 AND sequence = ?2";
+        self.run(sql, params![backlog, sequence])?;
         if content != 0 {
-            self.execute("DELETE FROM contents WHERE id = ?1", &[content.into()])?;
+            self.run("DELETE FROM contents WHERE id = ?1", params![content])?;
         }
         Ok(())
     }
 
     /// Returns one message.
     pub fn message(&mut self, backlog: i64, sequence: i64) -> Result<Option<Message>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM messages WHERE backlog = ?1 AND sequence = ?2"),
-            &[backlog.into(), sequence.into()],
-            read,
-        )
+        self.one(select!("WHERE backlog = ?1 AND sequence = ?2"), params![backlog, sequence])
     }
 
     /// Returns the first messages of a line with a rank below `before`, with their contents.
@@ -288,22 +243,13 @@ impl Txn<'_> {
         before: i64,
         limit: i64,
     ) -> Result<Vec<(Message, Content)>, Error> {
-        let line = self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                ", ",
-                content_columns!(),
-                " FROM messages WHERE backlog = ?1 AND place = ?2 AND rank < ?3 \
-                 ORDER BY rank LIMIT ?4"
+        // A content that stands apart leaves its columns here empty.
+        let line: Vec<(Message, Option<Content>)> = self.all(
+            select!(
+                "body, attributes, sender_id, trace_header, deduplication_id",
+                "WHERE backlog = ?1 AND place = ?2 AND rank < ?3 ORDER BY rank LIMIT ?4"
             ),
-            &[backlog.into(), group.into(), before.into(), limit.into()],
-            |row| {
-                let message = read(row)?;
-                let with_it = message.content == 0;
-                let content = with_it.then(|| read_content(row, CONTENT_COLUMN)).transpose()?;
-                Ok((message, content))
-            },
+            params![backlog, group, before, limit],
         )?;
         line.into_iter()
             .map(|(message, content)| {
@@ -319,22 +265,18 @@ impl Txn<'_> {
             return self.content_apart(message.content);
         }
         self.one(
-            concat!(
-                "SELECT ",
-                content_columns!(),
-                " FROM messages WHERE backlog = ?1 AND sequence = ?2"
-            ),
-            &[backlog.into(), message.sequence.into()],
-            |row| read_content(row, 0),
+            "SELECT body, attributes, sender_id, trace_header, deduplication_id FROM messages \
+             WHERE backlog = ?1 AND sequence = ?2",
+            params![backlog, message.sequence],
         )?
         .ok_or_else(|| Error::Corrupt(format!("message {} is missing", message.sequence)))
     }
 
     fn content_apart(&mut self, id: i64) -> Result<Content, Error> {
         self.one(
-            concat!("SELECT ", content_columns!(), " FROM contents WHERE id = ?1"),
-            &[id.into()],
-            |row| read_content(row, 0),
+            "SELECT body, attributes, sender_id, trace_header, deduplication_id FROM contents \
+             WHERE id = ?1",
+            params![id],
         )?
         .ok_or_else(|| Error::Corrupt(format!("message content {id} is missing")))
     }
@@ -343,8 +285,7 @@ impl Txn<'_> {
     pub fn line_head(&mut self, backlog: i64, group: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT rank FROM messages WHERE backlog = ?1 AND place = ?2 ORDER BY rank LIMIT 1",
-            &[backlog.into(), group.into()],
-            |row| row.i64(0),
+            params![backlog, group],
         )
     }
 
@@ -353,40 +294,28 @@ impl Txn<'_> {
         self.one(
             "SELECT sequence FROM messages INDEXED BY messages_hidden \
              WHERE message_group = ?1 AND place < -2 ORDER BY sequence LIMIT 1",
-            &[group.into()],
-            |row| row.i64(0),
+            params![group],
         )
     }
 
     /// Returns due messages of a state that is ordered by time, earliest first.
     pub fn due(&mut self, queue: &Queue, place: Place, limit: i64) -> Result<Vec<Message>, Error> {
-        let now = self.now();
+        let place = place.number(queue.attributes.fifo);
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3 \
-                 ORDER BY rank, sequence LIMIT ?4"
+            select!(
+                "WHERE backlog = ?1 AND place = ?2 AND rank <= ?3 ORDER BY rank, sequence LIMIT ?4"
             ),
-            &[
-                queue.backlog.into(),
-                place.number(queue.attributes.fifo).into(),
-                now.into(),
-                limit.into(),
-            ],
-            read,
+            params![queue.backlog, place, self.now(), limit],
         )
     }
 
     /// Returns the number of due messages of a state that is ordered by time.
     pub fn count_due(&mut self, queue: &Queue, place: Place) -> Result<i64, Error> {
-        let now = self.now();
-        let count = self.one(
+        let place = place.number(queue.attributes.fifo);
+        self.number(
             "SELECT count(*) FROM messages WHERE backlog = ?1 AND place = ?2 AND rank <= ?3",
-            &[queue.backlog.into(), place.number(queue.attributes.fifo).into(), now.into()],
-            |row| row.i64(0),
-        )?;
-        Ok(count.unwrap_or(0))
+            params![queue.backlog, place, self.now()],
+        )
     }
 
     /// Returns when the next message in flight or delayed becomes ready, in Unix milliseconds.
@@ -394,10 +323,7 @@ impl Txn<'_> {
         let fifo = queue.attributes.fifo;
         let in_flight = self.line_head(queue.backlog, Place::InFlight.number(fifo))?;
         let delayed = self.line_head(queue.backlog, Place::Delayed.number(fifo))?;
-        Ok(match (in_flight, delayed) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        })
+        Ok(in_flight.into_iter().chain(delayed).min())
     }
 
     /// Returns the sequence of the message whose delay ends first.
@@ -405,8 +331,7 @@ impl Txn<'_> {
         self.one(
             "SELECT sequence FROM messages WHERE backlog = ?1 AND place = ?2 \
              ORDER BY rank, sequence LIMIT 1",
-            &[queue.backlog.into(), Place::Delayed.number(queue.attributes.fifo).into()],
-            |row| row.i64(0),
+            params![queue.backlog, Place::Delayed.number(queue.attributes.fifo)],
         )
     }
 
@@ -419,15 +344,11 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Message>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM messages INDEXED BY messages_by_age \
-                 WHERE backlog = ?1 AND sequence > ?2 AND sequence <= ?3 \
-                 ORDER BY sequence LIMIT ?4"
+            select!(
+                "INDEXED BY messages_by_age WHERE backlog = ?1 AND sequence > ?2 \
+                 AND sequence <= ?3 ORDER BY sequence LIMIT ?4"
             ),
-            &[backlog.into(), after.into(), up_to.into(), limit.into()],
-            read,
+            params![backlog, after, up_to, limit],
         )
     }
 
@@ -444,15 +365,11 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Message>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM messages INDEXED BY messages_by_age \
-                 WHERE backlog = ?1 AND sequence < ?2 \
+            select!(
+                "INDEXED BY messages_by_age WHERE backlog = ?1 AND sequence < ?2 \
                  ORDER BY sequence DESC LIMIT ?3"
             ),
-            &[backlog.into(), before.into(), limit.into()],
-            read,
+            params![backlog, before, limit],
         )
     }
 }

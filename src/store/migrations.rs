@@ -35,8 +35,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_receipt_key.sql"),
 ];
 
-/// What the file's header says of whose it is: `Squb`. Files of early versions have 0.
+/// What the file's header says of whose it is: `Squb`.
 const APPLICATION_ID: i64 = 0x5371_7562;
+/// The first version whose files have that id. Earlier ones have 0, as have files of most other
+/// programs.
+const FIRST_MARKED: i64 = 10;
 
 /// How often the progress of an upgrade is logged.
 const REPORT: Duration = Duration::from_secs(2);
@@ -85,6 +88,11 @@ pub(super) fn examine(connection: &Connection) -> Result<Condition, Error> {
     if version > latest() {
         return Err(Error::Newer { found: version, known: latest() });
     }
+    if application == 0 && version >= FIRST_MARKED {
+        return Err(Error::Foreign(format!(
+            "its user_version is {version} and its application_id is 0, which no squab writes together"
+        )));
+    }
     let found = schema(connection)?;
     if found.contains("upgrade") {
         let progress = progress(connection)?;
@@ -96,7 +104,7 @@ pub(super) fn examine(connection: &Connection) -> Result<Condition, Error> {
     if version == 0 {
         return Err(Error::Foreign("it has tables, but its user_version is 0".to_owned()));
     }
-    compare(version, &found)?;
+    compare(version, &found, application == APPLICATION_ID)?;
     Ok(Condition::Version(version))
 }
 
@@ -282,8 +290,9 @@ fn schema(connection: &Connection) -> Result<BTreeSet<String>, Error> {
     read().map_err(|error| failure(&error))
 }
 
-/// Refuses a file whose tables are not those of the version that it claims to have.
-fn compare(version: i64, found: &BTreeSet<String>) -> Result<(), Error> {
+/// Refuses a file whose tables are not those of the version that it claims to have. Only a file that
+/// is marked as Squab's may have tables, indexes and columns that its user has added.
+fn compare(version: i64, found: &BTreeSet<String>, is_marked: bool) -> Result<(), Error> {
     let refuse = |what: String| {
         Err(Error::Foreign(format!(
             "its user_version is {version}, but {what}: the version was changed, or it is the file of \
@@ -294,10 +303,13 @@ fn compare(version: i64, found: &BTreeSet<String>) -> Result<(), Error> {
     if let Some(missing) = expected.difference(found).next() {
         return refuse(format!("it has no `{missing}`"));
     }
+    if !is_marked && let Some(surplus) = found.difference(&expected).next() {
+        return refuse(format!("it has `{surplus}`"));
+    }
     if version == latest() {
         return Ok(());
     }
-    // What a user has added does not matter, but what other versions have does.
+    // What other versions have means that the version is wrong.
     for other in 1..=latest() {
         let theirs = schema_of(other)?;
         let surplus = |name: &&String| !expected.contains(*name) && theirs.contains(*name);
@@ -335,6 +347,9 @@ mod tests {
             connection.execute_batch(sql).unwrap();
         }
         connection.pragma_update(None, "user_version", version as i64).unwrap();
+        if version as i64 >= FIRST_MARKED {
+            connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        }
         connection
     }
 
@@ -391,6 +406,7 @@ mod tests {
     #[test]
     fn an_interrupted_upgrade_keeps_the_pages_that_were_moved_and_goes_on() {
         let mut connection = of_version(4);
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         insert(&connection, (1..=12_001).map(|sequence| (sequence % 3, sequence)));
         // The second page cannot be moved.
         connection
@@ -443,5 +459,21 @@ mod tests {
         connection.execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
         let refused = apply(&mut connection).unwrap_err().to_string();
         assert!(refused.contains("user_version is 0"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_without_an_application_id_has_nothing_but_what_an_early_version_made() {
+        for version in 1..=MIGRATIONS.len() {
+            let mut connection = of_version(version);
+            connection.execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
+            let marked = version as i64 >= FIRST_MARKED;
+            assert_eq!(examine(&connection).is_ok(), marked, "{version}");
+            connection.pragma_update(None, "application_id", 0).unwrap();
+            let before = schema(&connection).unwrap();
+            let refused = apply(&mut connection).unwrap_err().to_string();
+            let reason = if marked { "application_id is 0" } else { "it has `songs`" };
+            assert!(refused.contains(reason), "{refused}");
+            assert_eq!(schema(&connection).unwrap(), before);
+        }
     }
 }

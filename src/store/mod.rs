@@ -8,6 +8,9 @@
 //! Invariants: one transaction is open at a time; time within a transaction never runs backwards;
 //! an answer is sent only after the transaction that it speaks of has been committed.
 
+#[macro_use]
+mod rows;
+
 mod account_usage;
 mod backlogs;
 mod captured_messages;
@@ -16,6 +19,7 @@ mod deduplication;
 mod deliveries;
 mod driver;
 mod error;
+pub mod failure_log;
 mod files;
 mod free_space;
 mod ids;

@@ -1,6 +1,5 @@
 //! Message move tasks.
 
-use super::driver::Row;
 use super::{Error, Txn};
 use uuid::Uuid;
 
@@ -16,9 +15,6 @@ pub enum MoveTaskStatus {
 }
 
 impl MoveTaskStatus {
-    const ALL: [Self; 5] =
-        [Self::Running, Self::Cancelling, Self::Cancelled, Self::Completed, Self::Failed];
-
     /// Returns the name in ListMessageMoveTasks.
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,100 +63,43 @@ pub struct MoveTask {
     pub next_at: i64,
 }
 
-macro_rules! columns {
-    () => {
-        "id, source_queue, source_arn, destination_arn, max_per_second, status, moved, to_move, \
-         started_at, failure_reason, boundary, cursor, next_at"
-    };
-}
+numbered!(MoveTaskStatus {
+    Running = 0,
+    Cancelling = 1,
+    Cancelled = 2,
+    Completed = 3,
+    Failed = 4,
+});
 
-fn read(row: &dyn Row) -> Result<MoveTask, Error> {
-    let status = usize::try_from(row.i64(5)?)
-        .ok()
-        .and_then(|number| MoveTaskStatus::ALL.get(number).copied())
-        .ok_or_else(|| Error::Corrupt("a move task has an unknown status".into()))?;
-    Ok(MoveTask {
-        id: row.uuid(0)?,
-        source_queue: row.i64(1)?,
-        source_arn: row.string(2)?,
-        destination_arn: row.optional_string(3)?,
-        max_per_second: row.int(4)?,
-        status,
-        moved: row.i64(6)?,
-        to_move: row.i64(7)?,
-        started_at: row.i64(8)?,
-        failure_reason: row.optional_string(9)?,
-        boundary: row.i64(10)?,
-        cursor: row.i64(11)?,
-        next_at: row.i64(12)?,
-    })
+row! {
+    ($ select) MoveTask in "move_tasks" {
+        id, source_queue, source_arn, destination_arn, max_per_second, to_move, started_at, boundary
+    }
+    changing { status, moved, failure_reason, cursor, next_at }
 }
 
 impl Txn<'_> {
     /// Returns the task of an ID.
     pub fn move_task(&mut self, id: &Uuid) -> Result<Option<MoveTask>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM move_tasks WHERE id = ?1"),
-            &[id.into()],
-            read,
-        )
+        self.one(select!("WHERE id = ?1"), params![id])
     }
 
     /// Returns the tasks of a source, newest first.
     pub fn move_tasks(&mut self, source_arn: &str, limit: i64) -> Result<Vec<MoveTask>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM move_tasks WHERE source_arn = ?1 ORDER BY started_at DESC, boundary DESC \
-                 LIMIT ?2"
-            ),
-            &[source_arn.into(), limit.into()],
-            read,
+            select!("WHERE source_arn = ?1 ORDER BY started_at DESC, boundary DESC LIMIT ?2"),
+            params![source_arn, limit],
         )
     }
 
     /// Returns the active task with the earliest next step.
     pub fn next_move_task(&mut self) -> Result<Option<MoveTask>, Error> {
-        self.one(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM move_tasks WHERE status < 2 ORDER BY next_at LIMIT 1"
-            ),
-            &[],
-            read,
-        )
+        self.one(select!("WHERE status < 2 ORDER BY next_at LIMIT 1"), &[])
     }
 
     /// Writes a new or changed task.
     pub fn put_move_task(&mut self, task: &MoveTask) -> Result<(), Error> {
-        self.execute(
-            concat!(
-                "INSERT INTO move_tasks (",
-                columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-                 ON CONFLICT (id) DO UPDATE SET status = excluded.status, \
-                 moved = excluded.moved, failure_reason = excluded.failure_reason, \
-                 cursor = excluded.cursor, next_at = excluded.next_at"
-            ),
-            &[
-                (&task.id).into(),
-                task.source_queue.into(),
-                (&task.source_arn).into(),
-                task.destination_arn.as_ref().into(),
-                task.max_per_second.into(),
-                (task.status as i64).into(),
-                task.moved.into(),
-                task.to_move.into(),
-                task.started_at.into(),
-                task.failure_reason.as_ref().into(),
-                task.boundary.into(),
-                task.cursor.into(),
-                task.next_at.into(),
-            ],
-        )?;
-        Ok(())
+        if self.update(task)? { Ok(()) } else { self.insert(task) }
     }
 
     /// Deletes ended tasks that started before a time. Returns their number.
@@ -168,7 +107,7 @@ impl Txn<'_> {
         self.execute(
             "DELETE FROM move_tasks WHERE id IN (SELECT id FROM move_tasks \
              WHERE started_at < ?1 AND status >= 2 LIMIT ?2)",
-            &[before.into(), limit.into()],
+            params![before, limit],
         )
     }
 }

@@ -1,10 +1,8 @@
 //! Published messages, for as long as a delivery, a fan-out or an archive needs them.
 
 use super::deliveries::{DELIVERY_BYTES, NO_ACCOUNT};
-use super::driver::Row;
 use super::{Error, Txn, Usage};
-use crate::domain::message_attributes::{MessageAttributes, decode, encode};
-use crate::domain::notification::{Signature, SignatureVersion};
+use crate::domain::notification::Signature;
 use crate::domain::sns_message::Published;
 use uuid::Uuid;
 
@@ -48,43 +46,19 @@ pub fn outbox_bytes(published: &Published) -> i64 {
     published.size() as i64 + ROW_BYTES
 }
 
-macro_rules! columns {
-    () => {
-        "id, topic, message_id, published_at, subject, message, structured, attributes, \
-         message_group, deduplication_id, trace_header, base_url, signature, version, cert_url, \
-         archived"
-    };
-}
-
-fn read(row: &dyn Row) -> Result<Publication, Error> {
-    let attributes = row.blob(7)?.map_or_else(|| Some(MessageAttributes::new()), decode);
-    let signature = match row.optional_string(12)? {
-        None => None,
-        Some(base64) => Some(Signature {
-            version: row.text(13)?.and_then(SignatureVersion::parse).unwrap_or_default(),
-            base64,
-            cert_url: row.string(14)?,
-        }),
-    };
-    Ok(Publication {
-        id: row.i64(0)?,
-        topic: row.i64(1)?,
-        message_id: row.uuid(2)?,
-        published_at: row.i64(3)?,
-        published: Published {
-            subject: row.optional_string(4)?,
-            message: row.string(5)?,
-            structured: row.i64(6)? != 0,
-            attributes: attributes
-                .ok_or_else(|| Error::Corrupt("attributes of a publication".to_owned()))?,
-            group: row.optional_string(8)?,
-            deduplication_id: row.optional_string(9)?,
-        },
-        trace_header: row.optional_string(10)?,
-        base_url: row.string(11)?,
-        signature,
-        archived: row.i64(15)? != 0,
-    })
+row! {
+    ($ select) Publication in "publications" {
+        id,
+        topic,
+        message_id,
+        published_at,
+        published: "subject" "message" "structured" "attributes" "message_group" "deduplication_id",
+        trace_header,
+        base_url,
+        signature: "signature" "version" "cert_url",
+        archived,
+    }
+    extra { cursor, account, bytes, reserved }
 }
 
 impl Txn<'_> {
@@ -103,79 +77,32 @@ impl Txn<'_> {
             (outbox_bytes(&publication.published), reserved)
         };
         self.count_usage(payer.account, Usage { outbox: bytes + reserved, ..Usage::default() });
-        let published = &publication.published;
-        let signature = publication.signature.as_ref();
-        let attributes = (!published.attributes.is_empty()).then(|| encode(&published.attributes));
-        self.execute(
-            "INSERT INTO publications (id, topic, message_id, published_at, subject, message, \
-             structured, attributes, message_group, deduplication_id, trace_header, base_url, \
-             signature, version, cert_url, archived, cursor, account, bytes, reserved) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20)",
-            &[
-                publication.id.into(),
-                publication.topic.into(),
-                (&publication.message_id).into(),
-                publication.published_at.into(),
-                published.subject.as_ref().into(),
-                (&published.message).into(),
-                published.structured.into(),
-                attributes.as_deref().into(),
-                published.group.as_ref().into(),
-                published.deduplication_id.as_ref().into(),
-                publication.trace_header.as_ref().into(),
-                (&publication.base_url).into(),
-                signature.map(|signature| &signature.base64).into(),
-                signature.map(|signature| signature.version.as_str()).into(),
-                signature.map(|signature| &signature.cert_url).into(),
-                publication.archived.into(),
-                cursor.into(),
-                payer.account.into(),
-                bytes.into(),
-                reserved.into(),
-            ],
-        )?;
-        Ok(())
+        let extra = [cursor.into(), payer.account.into(), bytes.into(), reserved.into()];
+        self.insert_with(publication, extra)
     }
 
     /// Returns the publication of this ID.
     pub fn publication(&mut self, id: i64) -> Result<Option<Publication>, Error> {
-        self.one(
-            concat!("SELECT ", columns!(), " FROM publications WHERE id = ?1"),
-            &[id.into()],
-            read,
-        )
+        self.one(select!("WHERE id = ?1"), params![id])
     }
 
     /// Returns the oldest publication with an incomplete fan-out, and its cursor.
     pub fn unfinished_publication(&mut self) -> Result<Option<(Publication, i64)>, Error> {
-        self.one(
-            concat!(
-                "SELECT ",
-                columns!(),
-                ", cursor FROM publications WHERE cursor IS NOT NULL ORDER BY id LIMIT 1"
-            ),
-            &[],
-            |row| Ok((read(row)?, row.i64(16)?)),
-        )
+        self.one(select!("cursor", "WHERE cursor IS NOT NULL ORDER BY id LIMIT 1"), &[])
     }
 
     /// Records the cursor of a fan-out.
     pub fn set_publication_cursor(&mut self, id: i64, cursor: Option<i64>) -> Result<(), Error> {
-        self.execute(
-            "UPDATE publications SET cursor = ?2 WHERE id = ?1",
-            &[id.into(), cursor.into()],
-        )?;
+        self.run("UPDATE publications SET cursor = ?2 WHERE id = ?1", params![id, cursor])?;
         if cursor.is_some() {
             return Ok(());
         }
-        let reserved = self.one(
+        let reserved: Option<(String, i64)> = self.one(
             "SELECT account, reserved FROM publications WHERE id = ?1 AND reserved > 0",
-            &[id.into()],
-            |row| Ok((row.string(0)?, row.i64(1)?)),
+            params![id],
         )?;
         if let Some((account, reserved)) = reserved {
-            self.execute("UPDATE publications SET reserved = 0 WHERE id = ?1", &[id.into()])?;
+            self.run("UPDATE publications SET reserved = 0 WHERE id = ?1", params![id])?;
             self.count_usage(&account, Usage { outbox: -reserved, ..Usage::default() });
         }
         Ok(())
@@ -183,12 +110,11 @@ impl Txn<'_> {
 
     /// Removes a publication that is no longer needed.
     pub fn drop_publication_if_done(&mut self, id: i64) -> Result<(), Error> {
-        let counted = self.one(
+        let counted: Option<(String, i64)> = self.one(
             "DELETE FROM publications WHERE id = ?1 AND archived = 0 AND cursor IS NULL \
              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE publication = ?1) \
              RETURNING account, bytes + reserved",
-            &[id.into()],
-            |row| Ok((row.string(0)?, row.i64(1)?)),
+            params![id],
         )?;
         self.note_write();
         if let Some((account, bytes)) = counted.filter(|(account, _)| account != NO_ACCOUNT) {
@@ -205,14 +131,8 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Publication>, Error> {
         self.all(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM publications WHERE topic = ?1 AND archived = 1 AND id > ?2 \
-                 ORDER BY id LIMIT ?3"
-            ),
-            &[topic.into(), after.into(), limit.into()],
-            read,
+            select!("WHERE topic = ?1 AND archived = 1 AND id > ?2 ORDER BY id LIMIT ?3"),
+            params![topic, after, limit],
         )
     }
 
@@ -221,8 +141,7 @@ impl Txn<'_> {
         self.all(
             "SELECT id, published_at FROM publications WHERE topic = ?1 AND archived = 1 \
              ORDER BY id LIMIT ?2",
-            &[topic.into(), limit.into()],
-            |row| Ok((row.i64(0)?, row.i64(1)?)),
+            params![topic, limit],
         )
     }
 
@@ -231,14 +150,13 @@ impl Txn<'_> {
     pub fn next_archived_topic(&mut self, after: i64) -> Result<Option<i64>, Error> {
         self.one(
             "SELECT topic FROM publications WHERE archived = 1 AND topic > ?1 ORDER BY topic LIMIT 1",
-            &[after.into()],
-            |row| row.i64(0),
+            params![after],
         )
     }
 
     /// Removes a publication from the archive.
     pub fn unarchive(&mut self, id: i64) -> Result<(), Error> {
-        self.execute("UPDATE publications SET archived = 0 WHERE id = ?1", &[id.into()])?;
+        self.run("UPDATE publications SET archived = 0 WHERE id = ?1", params![id])?;
         self.drop_publication_if_done(id)
     }
 }

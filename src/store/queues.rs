@@ -1,11 +1,8 @@
 //! Queues, their attributes and tags.
 
-use super::driver::{Row, Value};
 use super::{Error, Txn};
 use crate::domain::address::QueueAddress;
-use crate::domain::policy::Policy;
-use crate::domain::queue_attributes::{DeduplicationScope, FifoThroughputLimit, QueueAttributes};
-use crate::domain::redrive::{RedriveAllowPolicy, RedrivePolicy};
+use crate::domain::queue_attributes::{DeduplicationScope, QueueAttributes};
 use std::sync::Arc;
 
 /// A queue.
@@ -40,103 +37,27 @@ pub struct Forwards {
     pub move_to: Option<String>,
 }
 
-macro_rules! columns {
-    () => {
-        "id, account, region, name, backlog, created_at, modified_at, purged_at, fifo, \
-         visibility_timeout, delay_seconds, maximum_message_size, message_retention_period, \
-         receive_wait_seconds, content_based_deduplication, deduplication_scope, \
-         fifo_throughput_limit, sqs_managed_sse, kms_master_key_id, kms_reuse_period_seconds, \
-         policy, redrive_policy, dead_letter_target_arn, max_receive_count, redrive_allow_policy, \
-         copy_to, move_to, created_deduplication_scope"
-    };
-}
-
-fn read(row: &dyn Row) -> Result<Queue, Error> {
-    let redrive_policy = match row.optional_string(21)? {
-        None => None,
-        Some(text) => Some(RedrivePolicy {
-            text,
-            dead_letter_target_arn: row.string(22)?,
-            max_receive_count: row.u32(23)?,
-        }),
-    };
-    let redrive_allow_policy = match row.text(24)? {
-        None => None,
-        Some(text) => Some(
-            RedriveAllowPolicy::parse(text).map_err(|error| Error::Corrupt(error.to_string()))?,
-        ),
-    };
-    Ok(Queue {
-        id: row.i64(0)?,
-        address: QueueAddress {
-            account: row.string(1)?,
-            region: row.string(2)?,
-            name: row.string(3)?,
-        },
-        backlog: row.i64(4)?,
-        created_at: row.i64(5)?,
-        modified_at: row.i64(6)?,
-        purged_at: row.int(7)?,
-        attributes: QueueAttributes {
-            fifo: row.i64(8)? != 0,
-            visibility_timeout: row.u32(9)?,
-            delay_seconds: row.u32(10)?,
-            maximum_message_size: row.u32(11)?,
-            message_retention_period: row.u32(12)?,
-            receive_message_wait_time_seconds: row.u32(13)?,
-            content_based_deduplication: row.i64(14)? != 0,
-            deduplication_scope: scope(row.i64(15)?),
-            fifo_throughput_limit: match row.i64(16)? {
-                0 => FifoThroughputLimit::PerQueue,
-                _ => FifoThroughputLimit::PerMessageGroupId,
-            },
-            sqs_managed_sse_enabled: row.i64(17)? != 0,
-            kms_master_key_id: row.optional_string(18)?,
-            kms_data_key_reuse_period_seconds: match row.int(19)? {
-                None => None,
-                Some(_) => Some(row.u32(19)?),
-            },
-            policy: row.optional_string(20)?.map(|text| Arc::new(Policy::read(text))),
-            redrive_policy,
-            redrive_allow_policy,
-        },
-        deduplication_scope: scope(row.i64(27)?),
-        forwards: Forwards { copy_to: row.optional_string(25)?, move_to: row.optional_string(26)? },
-    })
-}
-
-const fn scope(number: i64) -> DeduplicationScope {
-    match number {
-        0 => DeduplicationScope::Queue,
-        _ => DeduplicationScope::MessageGroup,
+row! {
+    ($ select) Queue in "queues" {
+        id,
+        address: "account" "region" "name",
+        created_at,
+        deduplication_scope: "created_deduplication_scope",
+    }
+    changing {
+        backlog,
+        modified_at,
+        purged_at,
+        attributes: "fifo" "visibility_timeout" "delay_seconds" "maximum_message_size"
+            "message_retention_period" "receive_wait_seconds" "content_based_deduplication"
+            "deduplication_scope" "fifo_throughput_limit" "sqs_managed_sse" "kms_master_key_id"
+            "kms_reuse_period_seconds" "policy" "redrive_policy" "dead_letter_target_arn"
+            "max_receive_count" "redrive_allow_policy",
+        forwards: "copy_to" "move_to",
     }
 }
 
-/// The values of the columns that can change, in the order of the table.
-fn settable(queue: &Queue) -> [Value<'_>; 18] {
-    let attributes = &queue.attributes;
-    let redrive = attributes.redrive_policy.as_ref();
-    [
-        attributes.visibility_timeout.into(),
-        attributes.delay_seconds.into(),
-        attributes.maximum_message_size.into(),
-        attributes.message_retention_period.into(),
-        attributes.receive_message_wait_time_seconds.into(),
-        attributes.content_based_deduplication.into(),
-        (attributes.deduplication_scope == DeduplicationScope::MessageGroup).into(),
-        (attributes.fifo_throughput_limit == FifoThroughputLimit::PerMessageGroupId).into(),
-        attributes.sqs_managed_sse_enabled.into(),
-        attributes.kms_master_key_id.as_ref().into(),
-        attributes.kms_data_key_reuse_period_seconds.into(),
-        attributes.policy.as_ref().map(|policy| policy.text()).into(),
-        redrive.map(|policy| &policy.text).into(),
-        redrive.map(|policy| &policy.dead_letter_target_arn).into(),
-        redrive.map(|policy| policy.max_receive_count).into(),
-        attributes.redrive_allow_policy.as_ref().map(|policy| &policy.text).into(),
-        queue.forwards.copy_to.as_ref().into(),
-        queue.forwards.move_to.as_ref().into(),
-    ]
-}
+fields!(Forwards { copy_to: Option<String>, move_to: Option<String> });
 
 impl Txn<'_> {
     /// Returns the queue of this name.
@@ -145,13 +66,8 @@ impl Txn<'_> {
             return Ok(Some(Arc::clone(known)));
         }
         let found = self.one(
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM queues WHERE account = ?1 AND region = ?2 AND name = ?3"
-            ),
-            &[(&address.account).into(), (&address.region).into(), (&address.name).into()],
-            read,
+            select!("WHERE account = ?1 AND region = ?2 AND name = ?3"),
+            params![&address.account, &address.region, &address.name],
         )?;
         Ok(found.map(|queue| {
             let queue = Arc::new(queue);
@@ -162,67 +78,25 @@ impl Txn<'_> {
 
     /// Returns the queue of this ID.
     pub fn queue_by_id(&mut self, id: i64) -> Result<Option<Queue>, Error> {
-        self.one(concat!("SELECT ", columns!(), " FROM queues WHERE id = ?1"), &[id.into()], read)
+        self.one(select!("WHERE id = ?1"), params![id])
     }
 
     /// Adds a queue.
     pub fn insert_queue(&mut self, queue: &Queue) -> Result<(), Error> {
-        let mut values = vec![
-            queue.id.into(),
-            (&queue.address.account).into(),
-            (&queue.address.region).into(),
-            (&queue.address.name).into(),
-            queue.backlog.into(),
-            queue.created_at.into(),
-            queue.modified_at.into(),
-            queue.purged_at.into(),
-            queue.attributes.fifo.into(),
-        ];
-        values.extend(settable(queue));
-        values.push((queue.deduplication_scope == DeduplicationScope::MessageGroup).into());
-        self.execute(
-            concat!(
-                "INSERT INTO queues (",
-                columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
-            ),
-            &values,
-        )?;
-        Ok(())
+        self.insert(queue)
     }
 
     /// Writes what can change of a queue: attributes, times, backlog.
     pub fn update_queue(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
-        let mut values = vec![
-            queue.id.into(),
-            queue.backlog.into(),
-            queue.modified_at.into(),
-            queue.purged_at.into(),
-        ];
-        values.extend(settable(queue));
-        self.execute(
-            "UPDATE queues SET backlog = ?2, modified_at = ?3, purged_at = ?4, \
-             visibility_timeout = ?5, delay_seconds = ?6, maximum_message_size = ?7, \
-             message_retention_period = ?8, receive_wait_seconds = ?9, \
-             content_based_deduplication = ?10, deduplication_scope = ?11, \
-             fifo_throughput_limit = ?12, sqs_managed_sse = ?13, kms_master_key_id = ?14, \
-             kms_reuse_period_seconds = ?15, policy = ?16, redrive_policy = ?17, \
-             dead_letter_target_arn = ?18, max_receive_count = ?19, redrive_allow_policy = ?20, \
-             copy_to = ?21, move_to = ?22 \
-             WHERE id = ?1",
-            &values,
-        )?;
-        Ok(())
+        self.update(queue).map(drop)
     }
 
     /// Removes a queue and its tags, but not its backlog.
     pub fn delete_queue_row(&mut self, queue: &Queue) -> Result<(), Error> {
         self.ledger.queues.remove(&queue.address);
-        self.execute("DELETE FROM queue_tags WHERE queue = ?1", &[queue.id.into()])?;
-        self.execute("DELETE FROM queues WHERE id = ?1", &[queue.id.into()])?;
-        Ok(())
+        self.run("DELETE FROM queue_tags WHERE queue = ?1", params![queue.id])?;
+        self.run("DELETE FROM queues WHERE id = ?1", params![queue.id])
     }
 
     /// Returns the names of queues in an account and region that start with `prefix` and sort after `after`.
@@ -239,15 +113,7 @@ impl Txn<'_> {
         self.all(
             "SELECT name FROM queues WHERE account = ?1 AND region = ?2 AND name >= ?3 \
              AND name < ?4 AND name > ?5 ORDER BY name LIMIT ?6",
-            &[
-                account.into(),
-                region.into(),
-                prefix.into(),
-                (&end).into(),
-                after.into(),
-                limit.into(),
-            ],
-            |row| row.string(0),
+            params![account, region, prefix, &end, after, limit],
         )
     }
 
@@ -261,24 +127,13 @@ impl Txn<'_> {
         self.all(
             "SELECT account, region, name FROM queues \
              WHERE dead_letter_target_arn = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
-            &[target_arn.into(), after.into(), limit.into()],
-            |row| {
-                Ok(QueueAddress {
-                    account: row.string(0)?,
-                    region: row.string(1)?,
-                    name: row.string(2)?,
-                })
-            },
+            params![target_arn, after, limit],
         )
     }
 
     /// Returns the queues of all accounts after an ID, ordered by ID.
     pub fn queues_after(&mut self, after: i64, limit: i64) -> Result<Vec<Queue>, Error> {
-        self.all(
-            concat!("SELECT ", columns!(), " FROM queues WHERE id > ?1 ORDER BY id LIMIT ?2"),
-            &[after.into(), limit.into()],
-            read,
-        )
+        self.all(select!("WHERE id > ?1 ORDER BY id LIMIT ?2"), params![after, limit])
     }
 
     /// Returns the queues up to an ID, of one account or of all.
@@ -289,66 +144,41 @@ impl Txn<'_> {
         limit: i64,
     ) -> Result<Vec<Queue>, Error> {
         match account {
-            None => self.all(
-                concat!("SELECT ", columns!(), " FROM queues WHERE id <= ?1 ORDER BY id LIMIT ?2"),
-                &[until.into(), limit.into()],
-                read,
-            ),
+            None => self.all(select!("WHERE id <= ?1 ORDER BY id LIMIT ?2"), params![until, limit]),
             Some(account) => self.all(
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM queues WHERE account = ?3 AND id <= ?1 LIMIT ?2"
-                ),
-                &[until.into(), limit.into(), account.into()],
-                read,
+                select!("WHERE account = ?3 AND id <= ?1 LIMIT ?2"),
+                params![until, limit, account],
             ),
         }
     }
 
     /// Sets a tag.
     pub fn set_tag(&mut self, queue: i64, key: &str, value: &str) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "INSERT INTO queue_tags (queue, key, value) VALUES (?1, ?2, ?3) \
              ON CONFLICT (queue, key) DO UPDATE SET value = excluded.value",
-            &[queue.into(), key.into(), value.into()],
-        )?;
-        Ok(())
+            params![queue, key, value],
+        )
     }
 
     /// Removes a tag.
     pub fn delete_tag(&mut self, queue: i64, key: &str) -> Result<(), Error> {
-        self.execute(
-            "DELETE FROM queue_tags WHERE queue = ?1 AND key = ?2",
-            &[queue.into(), key.into()],
-        )?;
-        Ok(())
+        self.run("DELETE FROM queue_tags WHERE queue = ?1 AND key = ?2", params![queue, key])
     }
 
     /// Returns all tags of a queue, ordered by key.
     pub fn tags(&mut self, queue: i64) -> Result<Vec<(String, String)>, Error> {
-        self.all(
-            "SELECT key, value FROM queue_tags WHERE queue = ?1 ORDER BY key",
-            &[queue.into()],
-            |row| Ok((row.string(0)?, row.string(1)?)),
-        )
+        self.all("SELECT key, value FROM queue_tags WHERE queue = ?1 ORDER BY key", params![queue])
     }
 
     /// Records when the queue of a name was deleted.
     pub fn remember_deleted_queue(&mut self, address: &QueueAddress) -> Result<(), Error> {
-        let now = self.now();
-        self.execute(
+        self.run(
             "INSERT INTO deleted_queues (account, region, name, deleted_at) \
              VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (account, region, name) DO UPDATE SET deleted_at = excluded.deleted_at",
-            &[
-                (&address.account).into(),
-                (&address.region).into(),
-                (&address.name).into(),
-                now.into(),
-            ],
-        )?;
-        Ok(())
+            params![&address.account, &address.region, &address.name, self.now()],
+        )
     }
 
     /// Returns when the queue of a name was deleted, in Unix milliseconds, if that is recorded.
@@ -356,24 +186,16 @@ impl Txn<'_> {
         self.one(
             "SELECT deleted_at FROM deleted_queues \
              WHERE account = ?1 AND region = ?2 AND name = ?3",
-            &[(&address.account).into(), (&address.region).into(), (&address.name).into()],
-            |row| row.i64(0),
+            params![&address.account, &address.region, &address.name],
         )
     }
 
     /// Forgets up to `limit` deletions before a time. Returns their number.
     pub fn forget_deleted_queues(&mut self, before: i64, limit: i64) -> Result<usize, Error> {
-        let page = self.all(
-            "SELECT account, region, name FROM deleted_queues WHERE deleted_at < ?1 LIMIT ?2",
-            &[before.into(), limit.into()],
-            |row| Ok((row.string(0)?, row.string(1)?, row.string(2)?)),
-        )?;
-        for (account, region, name) in &page {
-            self.execute(
-                "DELETE FROM deleted_queues WHERE account = ?1 AND region = ?2 AND name = ?3",
-                &[account.into(), region.into(), name.into()],
-            )?;
-        }
-        Ok(page.len())
+        self.execute(
+            "DELETE FROM deleted_queues WHERE (account, region, name) IN \
+             (SELECT account, region, name FROM deleted_queues WHERE deleted_at < ?1 LIMIT ?2)",
+            params![before, limit],
+        )
     }
 }

@@ -8,10 +8,7 @@ impl Txn<'_> {
     /// Returns the key, if a message has ever been received.
     pub fn receipt_key(&mut self) -> Result<Option<ReceiptKey>, Error> {
         if self.ledger.receipt_key.is_none() {
-            let stored = self.one("SELECT secret FROM receipt_key WHERE id = 1", &[], |row| {
-                let secret = row.blob(0)?.and_then(|secret| secret.try_into().ok());
-                secret.ok_or_else(|| Error::Corrupt("the receipt key has not 32 bytes".into()))
-            })?;
+            let stored = self.one("SELECT secret FROM receipt_key WHERE id = 1", &[])?;
             self.ledger.receipt_key = stored.as_ref().map(ReceiptKey::new);
         }
         Ok(self.ledger.receipt_key.clone())
@@ -26,9 +23,9 @@ impl Txn<'_> {
             let ids = [self.fresh_id(), self.fresh_id()];
             let secret: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
             // Another process may have made one meanwhile.
-            self.execute(
+            self.run(
                 "INSERT INTO receipt_key (id, secret) VALUES (1, ?1) ON CONFLICT DO NOTHING",
-                &[secret.as_slice().into()],
+                params![secret.as_slice()],
             )?;
         }
     }

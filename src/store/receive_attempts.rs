@@ -10,12 +10,10 @@ impl Txn<'_> {
         backlog: i64,
         attempt: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let now = self.now();
         self.one(
             "SELECT messages FROM receive_attempts \
              WHERE backlog = ?1 AND attempt = ?2 AND expires_at > ?3",
-            &[backlog.into(), attempt.into(), now.into()],
-            |row| Ok(row.blob(0)?.unwrap_or_default().to_vec()),
+            params![backlog, attempt, self.now()],
         )
     }
 
@@ -27,13 +25,12 @@ impl Txn<'_> {
         messages: &[u8],
         expires_at: i64,
     ) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "INSERT INTO receive_attempts (backlog, attempt, messages, expires_at) \
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT (backlog, attempt) DO UPDATE SET \
              messages = excluded.messages, expires_at = excluded.expires_at",
-            &[backlog.into(), attempt.into(), messages.into(), expires_at.into()],
-        )?;
-        Ok(())
+            params![backlog, attempt, messages, expires_at],
+        )
     }
 
     /// Records that this receive of a message can no longer be repeated, until the time at which its attempt
@@ -45,10 +42,9 @@ impl Txn<'_> {
         receive: i64,
         expires_at: i64,
     ) -> Result<(), Error> {
-        let any = self.one(
+        let any: Option<i64> = self.one(
             "SELECT 1 FROM receive_attempts WHERE backlog = ?1 AND attempt >= '!' LIMIT 1",
-            &[backlog.into()],
-            |_| Ok(()),
+            params![backlog],
         )?;
         if any.is_some() {
             let key = changed_receive(sequence, receive);
@@ -69,29 +65,17 @@ impl Txn<'_> {
 
     /// Forgets one attempt.
     pub fn forget_receive_attempt(&mut self, backlog: i64, attempt: &str) -> Result<(), Error> {
-        self.execute(
-            "DELETE FROM receive_attempts WHERE backlog = ?1 AND attempt = ?2",
-            &[backlog.into(), attempt.into()],
-        )?;
-        Ok(())
+        let sql = "DELETE FROM receive_attempts WHERE backlog = ?1 AND attempt = ?2";
+        self.run(sql, params![backlog, attempt])
     }
 
     /// Deletes up to `limit` expired attempts. Returns their number.
     pub fn forget_receive_attempts(&mut self, limit: i64) -> Result<usize, Error> {
-        let now = self.now();
-        let page = self.all(
-            "SELECT backlog, attempt FROM receive_attempts WHERE expires_at <= ?1 \
-             ORDER BY expires_at LIMIT ?2",
-            &[now.into(), limit.into()],
-            |row| Ok((row.i64(0)?, row.string(1)?)),
-        )?;
-        for (backlog, attempt) in &page {
-            self.execute(
-                "DELETE FROM receive_attempts WHERE backlog = ?1 AND attempt = ?2",
-                &[(*backlog).into(), attempt.into()],
-            )?;
-        }
-        Ok(page.len())
+        self.execute(
+            "DELETE FROM receive_attempts WHERE (backlog, attempt) IN (SELECT backlog, attempt \
+             FROM receive_attempts WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            params![self.now(), limit],
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each statement exists twice, so that each is served by an index: the one for an account uses indexes
 //! that start with the account.
 
-use super::driver::{Row, Value};
+use super::driver::Value;
 use super::{Error, Txn};
 
 impl Txn<'_> {
@@ -11,14 +11,12 @@ impl Txn<'_> {
     /// swept.
     pub fn forget_queue_history(&mut self, account: Option<&str>) -> Result<(), Error> {
         let Some(account) = account else {
-            self.execute("DELETE FROM deleted_queues", &[])?;
-            self.execute("DELETE FROM move_tasks", &[])?;
-            return Ok(());
+            self.run("DELETE FROM deleted_queues", &[])?;
+            return self.run("DELETE FROM move_tasks", &[]);
         };
-        self.execute("DELETE FROM deleted_queues WHERE account = ?1", &[account.into()])?;
+        self.run("DELETE FROM deleted_queues WHERE account = ?1", params![account])?;
         let arns = format!("arn:*:sqs:*:{account}:*");
-        self.execute("DELETE FROM move_tasks WHERE source_arn GLOB ?1", &[(&arns).into()])?;
-        Ok(())
+        self.run("DELETE FROM move_tasks WHERE source_arn GLOB ?1", params![&arns])
     }
 
     /// Returns the IDs of topics up to `until`.
@@ -32,7 +30,7 @@ impl Txn<'_> {
             account,
             "SELECT id FROM topics WHERE account = ?3 AND id <= ?1 LIMIT ?2",
             "SELECT id FROM topics WHERE id <= ?1 ORDER BY id LIMIT ?2",
-            &[until.into(), limit.into()],
+            params![until, limit],
         )
     }
 
@@ -47,7 +45,7 @@ impl Txn<'_> {
             account,
             "SELECT id FROM platform_applications WHERE account = ?3 AND id <= ?1 LIMIT ?2",
             "SELECT id FROM platform_applications WHERE id <= ?1 ORDER BY id LIMIT ?2",
-            &[until.into(), limit.into()],
+            params![until, limit],
         )
     }
 
@@ -60,31 +58,28 @@ impl Txn<'_> {
         parameters: &[Value<'_>],
     ) -> Result<Vec<i64>, Error> {
         match account {
-            None => self.all(of_all, parameters, |row| row.i64(0)),
+            None => self.all(of_all, parameters),
             Some(account) => {
                 let parameters = [parameters, &[account.into()]].concat();
-                self.all(of_account, &parameters, |row| row.i64(0))
+                self.all(of_account, &parameters)
             }
         }
     }
 
     /// Removes a page of captured messages. Returns whether there were any.
     pub fn forget_captured(&mut self, account: Option<&str>, limit: i64) -> Result<bool, Error> {
-        let removed = |row: &dyn Row| Ok((row.string(0)?, row.i64(1)?));
-        let removed = match account {
+        let removed: Vec<_> = match account {
             None => self.all(
                 "DELETE FROM captured_messages WHERE id IN \
                  (SELECT id FROM captured_messages ORDER BY id LIMIT ?1) \
                  RETURNING account, octet_length(target) + octet_length(message)",
-                &[limit.into()],
-                removed,
+                params![limit],
             ),
             Some(account) => self.all(
                 "DELETE FROM captured_messages WHERE id IN \
                  (SELECT id FROM captured_messages WHERE account = ?2 LIMIT ?1) \
                  RETURNING account, octet_length(target) + octet_length(message)",
-                &[limit.into(), account.into()],
-                removed,
+                params![limit, account],
             ),
         }?;
         self.note_write();
@@ -95,18 +90,12 @@ impl Txn<'_> {
     /// Removes the SMS settings.
     pub fn forget_sms(&mut self, account: Option<&str>) -> Result<(), Error> {
         let Some(account) = account else {
-            self.execute("DELETE FROM sms_attributes", &[])?;
-            self.execute("DELETE FROM sms_opt_outs", &[])?;
-            self.execute("DELETE FROM sms_sandbox_phone_numbers", &[])?;
-            return Ok(());
+            self.run("DELETE FROM sms_attributes", &[])?;
+            self.run("DELETE FROM sms_opt_outs", &[])?;
+            return self.run("DELETE FROM sms_sandbox_phone_numbers", &[]);
         };
-        for statement in [
-            "DELETE FROM sms_attributes WHERE account = ?1",
-            "DELETE FROM sms_opt_outs WHERE account = ?1",
-            "DELETE FROM sms_sandbox_phone_numbers WHERE account = ?1",
-        ] {
-            self.execute(statement, &[account.into()])?;
-        }
-        Ok(())
+        self.run("DELETE FROM sms_attributes WHERE account = ?1", params![account])?;
+        self.run("DELETE FROM sms_opt_outs WHERE account = ?1", params![account])?;
+        self.run("DELETE FROM sms_sandbox_phone_numbers WHERE account = ?1", params![account])
     }
 }

@@ -8,18 +8,14 @@ pub type KeyAndCertificate = (Vec<u8>, Vec<u8>);
 impl Txn<'_> {
     /// Returns the private key and its certificate, if they exist.
     pub fn signing_key(&mut self) -> Result<Option<KeyAndCertificate>, Error> {
-        self.one("SELECT private_key, certificate FROM signing_key WHERE id = 1", &[], |row| {
-            let bytes = |column| Ok::<_, Error>(row.blob(column)?.unwrap_or_default().to_vec());
-            Ok((bytes(0)?, bytes(1)?))
-        })
+        self.one("SELECT private_key, certificate FROM signing_key WHERE id = 1", &[])
     }
 
     /// Stores the private key and its certificate.
     pub fn insert_signing_key(&mut self, key: &[u8], certificate: &[u8]) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "INSERT INTO signing_key (id, private_key, certificate) VALUES (1, ?1, ?2)",
-            &[key.into(), certificate.into()],
-        )?;
-        Ok(())
+            params![key, certificate],
+        )
     }
 }

@@ -1,6 +1,5 @@
 //! SMS settings of accounts, opted-out phone numbers, and those of the sandbox.
 
-use super::driver::Row;
 use super::{Error, Txn};
 use indexmap::IndexMap;
 
@@ -24,13 +23,8 @@ pub struct SandboxNumber {
     pub verified: bool,
 }
 
-fn read_number(row: &dyn Row) -> Result<SandboxNumber, Error> {
-    Ok(SandboxNumber {
-        phone_number: row.string(0)?,
-        one_time_password: row.string(1)?,
-        verified: row.i64(2)? != 0,
-    })
-}
+fields!(OptOut { opted_out: bool, opted_in_at: Option<i64> });
+fields!(SandboxNumber { phone_number: String, one_time_password: String, verified: bool });
 
 impl Txn<'_> {
     /// Returns the SMS settings of an account in a region, by name.
@@ -41,8 +35,7 @@ impl Txn<'_> {
         let attributes = self.all(
             "SELECT name, value FROM sms_attributes WHERE account = ?1 AND region = ?2 \
              ORDER BY name",
-            &[account.into(), region.into()],
-            |row| Ok((row.string(0)?, row.string(1)?)),
+            params![account, region],
         )?;
         Ok(attributes.into_iter().collect())
     }
@@ -55,18 +48,16 @@ impl Txn<'_> {
         value: &str,
     ) -> Result<(), Error> {
         if value.is_empty() {
-            self.execute(
+            return self.run(
                 "DELETE FROM sms_attributes WHERE account = ?1 AND region = ?2 AND name = ?3",
-                &[account.into(), region.into(), name.into()],
-            )?;
-            return Ok(());
+                params![account, region, name],
+            );
         }
-        self.execute(
+        self.run(
             "INSERT INTO sms_attributes (account, region, name, value) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (account, region, name) DO UPDATE SET value = excluded.value",
-            &[account.into(), region.into(), name.into(), value.into()],
-        )?;
-        Ok(())
+            params![account, region, name, value],
+        )
     }
 
     /// Returns the opt-out state of a phone number.
@@ -78,8 +69,7 @@ impl Txn<'_> {
         self.one(
             "SELECT opted_out, opted_in_at FROM sms_opt_outs \
              WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
-            &[account.into(), region.into(), phone_number.into()],
-            |row| Ok(OptOut { opted_out: row.i64(0)? != 0, opted_in_at: row.int(1)? }),
+            params![account, region, phone_number],
         )
     }
 
@@ -90,19 +80,12 @@ impl Txn<'_> {
         phone_number: &str,
         opt_out: OptOut,
     ) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "INSERT INTO sms_opt_outs (account, region, phone_number, opted_out, opted_in_at) \
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (account, region, phone_number) \
              DO UPDATE SET opted_out = excluded.opted_out, opted_in_at = excluded.opted_in_at",
-            &[
-                account.into(),
-                region.into(),
-                phone_number.into(),
-                opt_out.opted_out.into(),
-                opt_out.opted_in_at.into(),
-            ],
-        )?;
-        Ok(())
+            params![account, region, phone_number, opt_out.opted_out, opt_out.opted_in_at],
+        )
     }
 
     /// Returns opted-out phone numbers after one, in order.
@@ -115,8 +98,7 @@ impl Txn<'_> {
         self.all(
             "SELECT phone_number FROM sms_opt_outs WHERE account = ?1 AND region = ?2 \
              AND phone_number > ?3 AND opted_out = 1 ORDER BY phone_number LIMIT ?4",
-            &[account.into(), region.into(), after.into(), limit.into()],
-            |row| row.string(0),
+            params![account, region, after, limit],
         )
     }
 
@@ -127,7 +109,7 @@ impl Txn<'_> {
             "DELETE FROM sms_opt_outs WHERE (account, region, phone_number) IN \
              (SELECT account, region, phone_number FROM sms_opt_outs \
              WHERE opted_out = 0 AND opted_in_at < ?1 ORDER BY opted_in_at LIMIT ?2)",
-            &[before.into(), limit.into()],
+            params![before, limit],
         )
     }
 
@@ -140,8 +122,7 @@ impl Txn<'_> {
         self.one(
             "SELECT phone_number, one_time_password, verified FROM sms_sandbox_phone_numbers \
              WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
-            &[account.into(), region.into(), phone_number.into()],
-            read_number,
+            params![account, region, phone_number],
         )
     }
 
@@ -156,8 +137,7 @@ impl Txn<'_> {
             "SELECT phone_number, one_time_password, verified FROM sms_sandbox_phone_numbers \
              WHERE account = ?1 AND region = ?2 AND phone_number > ?3 \
              ORDER BY phone_number LIMIT ?4",
-            &[account.into(), region.into(), after.into(), limit.into()],
-            read_number,
+            params![account, region, after, limit],
         )
     }
 
@@ -167,20 +147,14 @@ impl Txn<'_> {
         (account, region): (&str, &str),
         number: &SandboxNumber,
     ) -> Result<(), Error> {
-        self.execute(
+        let SandboxNumber { phone_number, one_time_password, verified } = number;
+        self.run(
             "INSERT INTO sms_sandbox_phone_numbers \
              (account, region, phone_number, one_time_password, verified) \
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (account, region, phone_number) DO UPDATE SET \
              one_time_password = excluded.one_time_password, verified = excluded.verified",
-            &[
-                account.into(),
-                region.into(),
-                (&number.phone_number).into(),
-                (&number.one_time_password).into(),
-                number.verified.into(),
-            ],
-        )?;
-        Ok(())
+            params![account, region, phone_number, one_time_password, *verified],
+        )
     }
 
     /// Removes a phone number of the sandbox.
@@ -189,11 +163,10 @@ impl Txn<'_> {
         (account, region): (&str, &str),
         phone_number: &str,
     ) -> Result<(), Error> {
-        self.execute(
+        self.run(
             "DELETE FROM sms_sandbox_phone_numbers \
              WHERE account = ?1 AND region = ?2 AND phone_number = ?3",
-            &[account.into(), region.into(), phone_number.into()],
-        )?;
-        Ok(())
+            params![account, region, phone_number],
+        )
     }
 }

@@ -66,6 +66,10 @@ impl Sqlite {
         match location {
             Location::Memory => Self::open_here(location, durability),
             Location::Directory(directory) => {
+                make_directory(directory).map_err(|error| {
+                    let path = directory.display();
+                    Error::Unavailable(format!("cannot make the directory {path}: {error}"))
+                })?;
                 Self::open_here(location, durability).map_err(|error| of_file(error, directory))
             }
         }
@@ -90,9 +94,8 @@ impl Sqlite {
         if let Location::Directory(directory) = location {
             let log = directory.join(LOG);
             // The process before this one may have met syncs that failed.
-            write_anew(&log).map_err(|error| {
-                Error::Unavailable(format!("cannot write {} anew: {error}", log.display()))
-            })?;
+            write_anew(&log)
+                .map_err(|error| Error::Unavailable(format!("cannot write {LOG} anew: {error}")))?;
             if durability == Durability::Process {
                 let own = Checkpoints::new(log);
                 own.watch(&mut connection).map_err(|error| failure(&error))?;
@@ -125,21 +128,23 @@ impl Sqlite {
     /// Checks the database in a directory, without upgrading it, and returns what is wrong with it.
     /// The error says why it cannot be checked.
     pub fn check(directory: &Path) -> Result<Faults, Error> {
-        let path = directory.join(FILE);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(|error| {
-            Error::Unavailable(format!("cannot open {}: {error}", path.display()))
-        })?;
-        hold(&connection)
-            .map_err(|error| failure(&error))
-            .and_then(|()| migrations::examine(&connection).map(drop))
-            .map_err(|error| of_file(error, directory))?;
-        faults(&connection).or_else(|error| match failure(&error) {
-            // A fault so bad that the check itself stops at it.
-            Error::Corrupt(fault) => Ok(vec![fault]),
-            other => Err(other),
-        })
+        if directory.join(FILE).try_exists().is_ok_and(|exists| !exists) {
+            return Err(Error::Missing(directory.display().to_string()));
+        }
+        check_file(&directory.join(FILE)).map_err(|error| of_file(error, directory))
     }
+}
+
+fn check_file(path: &Path) -> Result<Faults, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(&error))?;
+    hold(&connection).map_err(|error| failure(&error))?;
+    migrations::examine(&connection)?;
+    faults(&connection).or_else(|error| match failure(&error) {
+        // A fault so bad that the check itself stops at it.
+        Error::Corrupt(fault) => Ok(vec![fault]),
+        other => Err(other),
+    })
 }
 
 fn faults(connection: &Connection) -> rusqlite::Result<Faults> {
@@ -170,27 +175,19 @@ fn open_in_memory() -> rusqlite::Result<Connection> {
 }
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
-    make_directory(directory).map_err(|error| {
-        Error::Unavailable(format!("cannot make the directory {}: {error}", directory.display()))
-    })?;
     let path = directory.join(FILE);
-    make_file(&path)
-        .map_err(|error| Error::Unavailable(format!("cannot make {}: {error}", path.display())))?;
+    make_file(&path).map_err(|error| Error::Unavailable(format!("cannot make it: {error}")))?;
     if let Some(warning) = exposure(directory) {
         tracing::warn!("{warning}");
     }
-    Connection::open_with_flags(&path, FLAGS)
-        .map_err(|error| Error::Unavailable(format!("cannot open {}: {error}", path.display())))
+    Connection::open_with_flags(&path, FLAGS).map_err(|error| failure(&error))
 }
 
-/// Names the file in errors that are about the whole of it.
+/// Names the file, or the directory that is in use.
 fn of_file(error: Error, directory: &Path) -> Error {
     match error {
         Error::InUse(_) => Error::InUse(directory.display().to_string()),
-        Error::Foreign(reason) => {
-            Error::Foreign(format!("{}: {reason}", directory.join(FILE).display()))
-        }
-        other => other,
+        other => Error::OfFile { path: directory.join(FILE), error: Box::new(other) },
     }
 }
 
@@ -226,9 +223,10 @@ pub(super) fn failure(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::InUse("the database".into())
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) => {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::TypeMismatch) => {
             Error::Corrupt(error.to_string())
         }
+        Some(ErrorCode::NotADatabase) => Error::Foreign(error.to_string()),
         Some(ErrorCode::DiskFull) => Error::Full(error.to_string()),
         Some(_) => Error::Unavailable(error.to_string()),
         None => Error::Corrupt(error.to_string()),
@@ -237,9 +235,9 @@ pub(super) fn failure(error: &rusqlite::Error) -> Error {
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match *self {
+        Ok(ToSqlOutput::Borrowed(match self {
             Value::Null => ValueRef::Null,
-            Value::Int(value) => ValueRef::Integer(value),
+            Value::Int(value) => ValueRef::Integer(*value),
             Value::Text(value) => ValueRef::Text(value.as_bytes()),
             Value::Blob(value) => ValueRef::Blob(value),
         }))
@@ -356,6 +354,10 @@ fn wrong_type(column: usize) -> Error {
 }
 
 impl Row for SqliteRow<'_, '_> {
+    fn is_null(&self, column: usize) -> Result<bool, Error> {
+        Ok(self.value(column)? == ValueRef::Null)
+    }
+
     fn int(&self, column: usize) -> Result<Option<i64>, Error> {
         match self.value(column)? {
             ValueRef::Null => Ok(None),

@@ -2,8 +2,9 @@
 //! it has been committed.
 
 use super::account_usage::{AccountLimits, KnownUsage};
-use super::driver::{Driver, EachRow, Row, Value};
+use super::driver::{Driver, Value};
 use super::message_groups::KnownGroups;
+use super::rows::{Cells, Changed, Inserted, Stored, changed_values, values};
 use super::{Counts, Error, Ids, Queue};
 use crate::domain::address::QueueAddress;
 use crate::domain::receipt::ReceiptKey;
@@ -246,10 +247,7 @@ impl<'t> Txn<'t> {
         sequence.last += 1;
         if sequence.last > sequence.reserved {
             sequence.reserved += SEQUENCES_RESERVED;
-            self.execute(
-                "UPDATE sequence SET last = ?1 WHERE id = 1",
-                &[sequence.reserved.into()],
-            )?;
+            self.run("UPDATE sequence SET last = ?1 WHERE id = 1", params![sequence.reserved])?;
         }
         self.ledger.sequence = Some(sequence);
         self.wrote = true;
@@ -266,7 +264,7 @@ impl<'t> Txn<'t> {
             return Ok(sequence);
         }
         let last = self
-            .one("SELECT last FROM sequence WHERE id = 1", &[], |row| row.i64(0))?
+            .one("SELECT last FROM sequence WHERE id = 1", &[])?
             .ok_or_else(|| Error::Corrupt("the sequence has no row".into()))?;
         let sequence = Sequence { last, reserved: last };
         self.ledger.sequence = Some(sequence);
@@ -307,40 +305,63 @@ impl<'t> Txn<'t> {
         self.driver.execute(sql, parameters)
     }
 
-    pub(super) fn query(
-        &mut self,
-        sql: &'static str,
-        parameters: &[Value<'_>],
-        each: EachRow<'_>,
-    ) -> Result<(), Error> {
-        self.driver.query(sql, parameters, each)
+    /// Runs a statement, however many rows it changes.
+    pub(super) fn run(&mut self, sql: &'static str, parameters: &[Value<'_>]) -> Result<(), Error> {
+        self.execute(sql, parameters).map(drop)
     }
 
-    pub(super) fn one<T>(
+    pub(super) fn insert(&mut self, row: &impl Inserted) -> Result<(), Error> {
+        self.insert_with(row, [])
+    }
+
+    /// Inserts a row with values of its extra columns.
+    pub(super) fn insert_with<'v, R: Inserted>(
+        &mut self,
+        row: &'v R,
+        extra: impl IntoIterator<Item = Value<'v>>,
+    ) -> Result<(), Error> {
+        let mut values = values(row);
+        values.extend(extra);
+        self.run(R::INSERT, &values)
+    }
+
+    /// Writes what may change of a row, and returns whether there is such a row.
+    pub(super) fn update<R: Changed>(&mut self, row: &R) -> Result<bool, Error> {
+        Ok(self.execute(R::UPDATE, &changed_values(row))? > 0)
+    }
+
+    pub(super) fn one<T: Stored>(
         &mut self,
         sql: &'static str,
         parameters: &[Value<'_>],
-        read: impl Fn(&dyn Row) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut found = None;
         self.driver.query(sql, parameters, &mut |row| {
-            found = Some(read(row)?);
+            found = Some(Cells::of(row).read()?);
             Ok(())
         })?;
         Ok(found)
     }
 
-    pub(super) fn all<T>(
+    pub(super) fn all<T: Stored>(
         &mut self,
         sql: &'static str,
         parameters: &[Value<'_>],
-        read: impl Fn(&dyn Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
         self.driver.query(sql, parameters, &mut |row| {
-            found.push(read(row)?);
+            found.push(Cells::of(row).read()?);
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// Returns the result of a statement that counts.
+    pub(super) fn number(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Value<'_>],
+    ) -> Result<i64, Error> {
+        Ok(self.one(sql, parameters)?.unwrap_or(0))
     }
 }

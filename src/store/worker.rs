@@ -13,7 +13,7 @@
 
 use super::driver::{Database, Driver};
 use super::txn::{Effect, Ledger, Txn};
-use super::{Error, Ids};
+use super::{Error, Ids, failure_log};
 use crate::domain::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -310,7 +310,7 @@ impl Submitted for Unattended {
 
     fn answer(self: Box<Self>) -> Option<GiveBack> {
         if let Err(refusal) = self.0.into_result() {
-            tracing::error!(%refusal, cause = refusal.internal, "giving back failed");
+            failure_log::report("giving back failed", &refusal, None);
         }
         None
     }
@@ -409,12 +409,13 @@ impl State {
             }
             Ok(()) | Err(Spoiled::Job) => {}
             Err(Spoiled::Store(error)) => {
-                tracing::error!(%error, "a transaction failed");
                 if matches!(error, Error::Full(_)) {
                     self.observer.full();
                 }
+                let refusal = Refusal::from(error);
+                failure_log::report("a transaction failed", &refusal, None);
                 for job in jobs {
-                    job.fail(error.clone().into());
+                    job.fail(refusal.clone());
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 
 const QUEUE: &str = "attack-forwarded";
 
-/// What is no scheme, or no host with an optional port; each has the word `evil`.
+/// What is no scheme, or no host with an optional port, or not of the proxy; each has the word `evil`.
 const HEADERS: &[&str] = &[
     "X-Forwarded-Proto: evil",
     "X-Forwarded-Proto: https://evil.example/?",
@@ -19,6 +19,10 @@ const HEADERS: &[&str] = &[
     "Forwarded: proto=evil",
     "Forwarded: host=\"evil.example/path\"",
     "Forwarded: for=1.2.3.4;host=user@evil.example;proto=https",
+    // A caller's value before the one of the proxy.
+    "X-Forwarded-Host: evil.example, proxy.example",
+    "X-Forwarded-Host: evil.example\r\nX-Forwarded-Host: proxy.example",
+    "Forwarded: host=evil.example, host=proxy.example",
     "Host: user@evil.example",
     "Host: evil.example/path",
     "Host: \"><evil>",

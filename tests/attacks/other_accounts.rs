@@ -1,4 +1,5 @@
-//! A key of one account that names a queue, a topic, a role or messages of another.
+//! A key of one account that names a queue, a topic, a role or messages of another, or looks at
+//! metrics, which name queues.
 
 use super::frame::{FORM, Key, Report, Target};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -83,6 +84,16 @@ pub fn run(target: &Target, report: &mut Report) -> io::Result<()> {
         let (status, text) = call(target, other, "sqs", &inspection, "")?;
         report.attempt(format!("{inspection}: {status}"), status == 403 && !text.contains(SECRET));
     }
+    let metrics = "GET /metrics";
+    let (status, text) = call(target, owner, "sqs", metrics, "")?;
+    if status != 200 || !text.contains(NAME) {
+        report.untried(format!("{metrics} of the owner does not have the queue: {status}"));
+    }
+    let (status, text) = call(target, other, "sqs", metrics, "")?;
+    report.attempt(format!("{metrics}: {status}"), status == 200 && !text.contains(NAME));
+    let unsigned = target.send(metrics, &[], "")?;
+    let shows_sums = unsigned.text.contains("squab_queue_messages");
+    report.attempt("GET /metrics, not signed", shows_sums && !unsigned.text.contains(NAME));
     sqs(owner, &path, "Action=DeleteQueue")?;
     sns(owner, &format!("Action=DeleteTopic&TopicArn={arn}"))?;
     Ok(())

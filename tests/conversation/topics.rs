@@ -32,7 +32,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use squab::domain::address::has_fifo_suffix;
 use squab::domain::delivery_outcome::Outcome;
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use squab::wire::Protocol;
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -356,12 +356,12 @@ impl Conversation {
     }
 
     /// What an endpoint got; what is in it is remembered.
-    fn letter(&mut self, letter: &Letter) -> Item {
+    fn letter(&mut self, letter: &OutboundMessage) -> Item {
         let to = addressee(letter).to_owned();
         let body = match letter {
-            Letter::Post(post) => String::from_utf8(post.body.to_vec()).unwrap(),
-            Letter::Mail { text, .. } => text.clone(),
-            Letter::Invoke { event, .. } => {
+            OutboundMessage::Post(post) => String::from_utf8(post.body.to_vec()).unwrap(),
+            OutboundMessage::Mail { text, .. } => text.clone(),
+            OutboundMessage::Invoke { event, .. } => {
                 let event: Value = serde_json::from_slice(event).unwrap();
                 event["Records"][0]["Sns"].to_string()
             }
@@ -383,7 +383,7 @@ impl Conversation {
         let mut item = Item::bare(super::short(&head));
         item.pair("to", Some(to));
         self.pairs_of_envelope(&mut item, &envelope);
-        if let Letter::Post(post) = letter {
+        if let OutboundMessage::Post(post) = letter {
             item.pair("raw", Some(post.raw.to_string()));
             item.pair("type", Some(post.content_type.clone()));
         }
@@ -486,10 +486,10 @@ fn reply(answer: &Answer, operation: &str) -> Reply {
     answer.reply(Protocol::Query, |answer| sns::output(answer, operation))
 }
 
-fn addressee(letter: &Letter) -> &str {
+fn addressee(letter: &OutboundMessage) -> &str {
     match letter {
-        Letter::Post(post) => &post.url,
-        Letter::Mail { to, .. } => to,
-        Letter::Invoke { function_arn, .. } => function_arn,
+        OutboundMessage::Post(post) => &post.url,
+        OutboundMessage::Mail { to, .. } => to,
+        OutboundMessage::Invoke { function_arn, .. } => function_arn,
     }
 }

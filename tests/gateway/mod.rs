@@ -7,6 +7,7 @@
 pub mod sns;
 
 use axum::body::{Body, Bytes};
+use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -18,9 +19,9 @@ use squab::api::operations::OPERATIONS;
 use squab::auth::{Credentials, Mode};
 use squab::domain::delivery_outcome::Outcome;
 use squab::runtime::Runtime;
-use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::ManualClock;
 use squab::runtime::memory::Memory;
+use squab::runtime::transport::{OutboundMessage, Transport};
 use squab::server::app::{self, App};
 use squab::server::gateway::GatewaySettings;
 use squab::server::metrics::Metrics;
@@ -85,27 +86,27 @@ pub struct Service {
 #[derive(Debug, Default)]
 pub struct Endpoints {
     /// Accepted deliveries.
-    received: Mutex<Vec<Letter>>,
+    received: Mutex<Vec<OutboundMessage>>,
     /// Rejected deliveries.
-    refused: Mutex<Vec<Letter>>,
+    refused: Mutex<Vec<OutboundMessage>>,
     /// By URL, ARN or address: the response, if not success.
     answers: Mutex<HashMap<String, Outcome>>,
     /// The URLs of endpoints that respond to notifications late.
     slow: Mutex<HashSet<String>>,
     /// Held deliveries, each with the channel for its response.
-    held: Mutex<Vec<(Letter, oneshot::Sender<Outcome>)>>,
+    held: Mutex<Vec<(OutboundMessage, oneshot::Sender<Outcome>)>>,
     /// The number of attempts.
     attempts: AtomicU64,
 }
 
 impl Endpoints {
     /// Returns the deliveries since the last call.
-    pub fn take(&self) -> Vec<Letter> {
+    pub fn take(&self) -> Vec<OutboundMessage> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 
     /// What was not accepted since this was asked last, once for each attempt.
-    pub fn take_refused(&self) -> Vec<Letter> {
+    pub fn take_refused(&self) -> Vec<OutboundMessage> {
         std::mem::take(&mut self.refused.lock().unwrap())
     }
 
@@ -120,7 +121,7 @@ impl Endpoints {
     }
 
     /// What slow endpoints have been sent since this was asked last, with where their answers go to.
-    pub fn take_held(&self) -> Vec<(Letter, oneshot::Sender<Outcome>)> {
+    pub fn take_held(&self) -> Vec<(OutboundMessage, oneshot::Sender<Outcome>)> {
         std::mem::take(&mut self.held.lock().unwrap())
     }
 
@@ -135,15 +136,15 @@ impl Endpoints {
     }
 }
 
-impl Carrier for Endpoints {
-    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
+impl Transport for Endpoints {
+    fn send<'a>(&'a self, letter: &'a OutboundMessage) -> BoxFuture<'a, Outcome> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let endpoint = match letter {
-            Letter::Post(post) => &post.url,
-            Letter::Invoke { function_arn, .. } => function_arn,
-            Letter::Mail { to, .. } => to,
+            OutboundMessage::Post(post) => &post.url,
+            OutboundMessage::Invoke { function_arn, .. } => function_arn,
+            OutboundMessage::Mail { to, .. } => to,
         };
-        if let Letter::Post(post) = letter
+        if let OutboundMessage::Post(post) = letter
             && post.message_type == "Notification"
             && self.slow.lock().unwrap().contains(endpoint)
         {
@@ -301,7 +302,7 @@ impl Service {
             // no time.
             for _ in 0..10 {
                 let nothing = async {
-                    self.runtime.aside().finished().await;
+                    self.runtime.cpu_pool().finished().await;
                     self.runtime.run(|_| Ok(())).await
                 };
                 tokio::select! {

@@ -5,7 +5,7 @@ use super::{Answer, Caller, Element, HOST, Service, authorization, encoded};
 use axum::body::Body;
 use hyper::Request;
 use serde_json::{Map, Value, json};
-use squab::runtime::signing_key::{SigningKey, SigningKeyBytes};
+use squab::runtime::sns_signing::SigningKey;
 use squab::store::Txn;
 use std::sync::LazyLock;
 
@@ -88,13 +88,13 @@ fn parameters(prefix: &str, name: &str, value: &Value, pairs: &mut Vec<(String, 
 }
 
 /// Making a key takes longer than anything else here: all services of a process share one.
-static KEY: LazyLock<SigningKeyBytes> =
-    LazyLock::new(|| SigningKey::generate().unwrap().to_bytes().unwrap());
+static KEY: LazyLock<(Vec<u8>, Vec<u8>)> =
+    LazyLock::new(|| SigningKey::generate().unwrap().to_der().unwrap());
 
 impl Service {
     /// Gives the service its key before it would make one.
     pub async fn with_key(self) -> Self {
-        let SigningKeyBytes { private_key, certificate } = &*KEY;
+        let (private_key, certificate) = &*KEY;
         let keep = move |tx: &mut Txn<'_>| Ok(tx.insert_signing_key(private_key, certificate)?);
         self.runtime.run(keep).await.unwrap();
         self

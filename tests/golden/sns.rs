@@ -5,7 +5,7 @@ use crate::gateway::sns::{TOPICS, request, visit};
 use crate::gateway::{ARNS, Caller, QUEUES, Service as Squab, settings};
 use serde_json::{Value, json};
 use squab::api::operations::Service;
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -89,8 +89,8 @@ async fn play(service: &Squab, before: &[Call]) -> Known {
 }
 
 impl Known {
-    fn read(&mut self, letter: &Letter) {
-        let Letter::Post(post) = letter else { return };
+    fn read(&mut self, letter: &OutboundMessage) {
+        let OutboundMessage::Post(post) = letter else { return };
         let envelope: Value = serde_json::from_slice(&post.body).unwrap();
         if let Some(token) = envelope["Token"].as_str() {
             self.names.insert(TOKEN, token.to_owned());
@@ -155,13 +155,13 @@ async fn delivered(attributes: &Value, message: Value) -> String {
         for letter in &letters {
             text += &shown(letter);
             let token = match letter {
-                Letter::Mail { text, .. } if !text.starts_with('{') => {
+                OutboundMessage::Mail { text, .. } if !text.starts_with('{') => {
                     let start = text.find("Token=").unwrap() + "Token=".len();
                     text[start..].split(|c: char| !c.is_ascii_hexdigit()).next().unwrap().to_owned()
                 }
-                Letter::Mail { text, .. } => token_of(text.as_bytes()),
-                Letter::Post(post) => token_of(&post.body),
-                Letter::Invoke { .. } => panic!("functions are not asked"),
+                OutboundMessage::Mail { text, .. } => token_of(text.as_bytes()),
+                OutboundMessage::Post(post) => token_of(&post.body),
+                OutboundMessage::Invoke { .. } => panic!("functions are not asked"),
             };
             let input = json!({"TopicArn": topic, "Token": token});
             service.sns_ok("ConfirmSubscription", input).await;
@@ -196,18 +196,18 @@ fn token_of(body: &[u8]) -> String {
     envelope["Token"].as_str().unwrap().to_owned()
 }
 
-fn shown(letter: &Letter) -> String {
+fn shown(letter: &OutboundMessage) -> String {
     let mut text = String::new();
     let body = match letter {
-        Letter::Post(post) => {
+        OutboundMessage::Post(post) => {
             writeln!(text, "posted to {} as {}\n", post.url, post.message_type).unwrap();
             std::str::from_utf8(&post.body).unwrap()
         }
-        Letter::Invoke { function_arn, event } => {
+        OutboundMessage::Invoke { function_arn, event } => {
             writeln!(text, "for {function_arn}\n").unwrap();
             std::str::from_utf8(event).unwrap()
         }
-        Letter::Mail { to, subject, text: body } => {
+        OutboundMessage::Mail { to, subject, text: body } => {
             writeln!(text, "mailed to {to}: {subject}\n").unwrap();
             body
         }

@@ -13,7 +13,7 @@ use squab::api::operations::{OPERATIONS, Service as Aws};
 use squab::domain::sns_message::Published;
 use squab::domain::topic_address::TopicAddress;
 use squab::engine::publish::{Outcome, Request, publish};
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use squab::store::Txn;
 use squab::wire::Protocol;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ async fn service_and_calls() -> (Service, Vec<(&'static str, Value)>) {
     }
     service.runtime.do_background_work().await.unwrap();
     let letters = service.endpoints.take();
-    let Letter::Post(post) = &letters[0] else { panic!("{letters:?}") };
+    let OutboundMessage::Post(post) = &letters[0] else { panic!("{letters:?}") };
     let asked: Value = serde_json::from_slice(&post.body).unwrap();
     let token = asked["Token"].clone();
     let message = json!({

@@ -2,6 +2,7 @@
 
 use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, by_route, settings};
 use axum::body::Body;
+use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use squab::auth::Mode;
 use squab::domain::delivery_outcome::Outcome;
 use squab::domain::notification::SignatureVersion;
 use squab::runtime::Runtime;
-use squab::runtime::carrier::{Attempt, Carrier, Letter};
 use squab::runtime::clock::{Clock, ManualClock};
+use squab::runtime::transport::{OutboundMessage, Transport};
 use squab::server::app::App;
 use squab::server::gateway::GatewaySettings;
 use squab::server::metrics::Metrics;
@@ -41,7 +42,7 @@ pub enum Plan {
 pub struct Sent {
     /// Unix milliseconds.
     pub at: i64,
-    pub letter: Letter,
+    pub letter: OutboundMessage,
 }
 
 impl Sent {
@@ -50,11 +51,11 @@ impl Sent {
     }
 }
 
-fn address(letter: &Letter) -> &str {
+fn address(letter: &OutboundMessage) -> &str {
     match letter {
-        Letter::Post(post) => &post.url,
-        Letter::Invoke { function_arn, .. } => function_arn,
-        Letter::Mail { to, .. } => to,
+        OutboundMessage::Post(post) => &post.url,
+        OutboundMessage::Invoke { function_arn, .. } => function_arn,
+        OutboundMessage::Mail { to, .. } => to,
     }
 }
 
@@ -120,8 +121,8 @@ impl PostOffice {
     }
 }
 
-impl Carrier for PostOffice {
-    fn carry<'a>(&'a self, letter: &'a Letter) -> Attempt<'a> {
+impl Transport for PostOffice {
+    fn send<'a>(&'a self, letter: &'a OutboundMessage) -> BoxFuture<'a, Outcome> {
         let plan = self.next_plan(address(letter));
         let at = self.clock.get().unwrap().now_ms();
         self.sent.send_modify(|sent| sent.push(Sent { at, letter: letter.clone() }));
@@ -156,7 +157,7 @@ impl House {
     }
 
     /// With another carrier than the post office.
-    pub fn with(carrier: Arc<dyn Carrier>) -> Self {
+    pub fn with(carrier: Arc<dyn Transport>) -> Self {
         Self::open(&Location::Memory, Arc::default(), carrier, false)
     }
 
@@ -170,7 +171,7 @@ impl House {
     fn open(
         location: &Location,
         office: Arc<PostOffice>,
-        carrier: Arc<dyn Carrier>,
+        carrier: Arc<dyn Transport>,
         by_itself: bool,
     ) -> Self {
         let clock = Arc::new(ManualClock::at(START_MS));
@@ -359,7 +360,7 @@ impl House {
                 write!(signed, "{name}\n{}\n", value.as_str().unwrap()).unwrap();
             }
         }
-        let key = self.service.runtime.notary().key().await.unwrap();
+        let key = self.service.runtime.sns_signer().key().await.unwrap();
         let signature = key.sign(SignatureVersion::V1, &signed).unwrap();
         assert_eq!(message["Signature"], json!(signature), "{message}");
         let url = format!("http://{HOST}/{}", key.certificate_file_name());

@@ -5,7 +5,7 @@ use crate::oracle::{Patience, Reaction, Subscription, read};
 use serde_json::json;
 use squab::domain::Refusal;
 use squab::domain::delivery_outcome::Outcome;
-use squab::runtime::carrier::Letter;
+use squab::runtime::transport::OutboundMessage;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -133,7 +133,7 @@ impl World {
             attempts = now;
         }
         for (letter, answer) in self.service.endpoints.take_held() {
-            let Letter::Post(post) = letter else { continue };
+            let OutboundMessage::Post(post) = letter else { continue };
             let body = read(std::str::from_utf8(&post.body).unwrap());
             let subscription = post.subscription_arn.unwrap_or_default();
             self.log.push(format!("{subscription} is sent {body}"));
@@ -242,7 +242,7 @@ impl World {
         let taken = self.service.endpoints.take();
         let refused = refused.into_iter().map(|letter| (letter, false));
         for (letter, is_taken) in refused.chain(taken.into_iter().map(|letter| (letter, true))) {
-            let Letter::Post(post) = letter else { continue };
+            let OutboundMessage::Post(post) = letter else { continue };
             match post.message_type.as_str() {
                 "SubscriptionConfirmation" => self.asked.push(post),
                 "Notification" => {

@@ -12,7 +12,7 @@ use squab::api::CoolDowns;
 use squab::domain::address::QueueAddress;
 use squab::engine::places;
 use squab::runtime::clock::ManualClock;
-use squab::runtime::http_sender::Post;
+use squab::runtime::transport::http::Post;
 use squab::store::{Durability, Location, Sqlite};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

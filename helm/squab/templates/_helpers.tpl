@@ -158,6 +158,10 @@ auth = {{ include "squab.authMode" . | toJson }}
 {{- if ne (include "squab.authMode" .) "strict" }}
 allow_anonymous = true
 {{- end }}
+{{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.prometheusRule.enabled }}
+{{- if and $scraped (not (hasKey $config "open_metrics")) }}
+open_metrics = true
+{{- end }}
 {{- with uniq $hosts }}
 allowed_hosts = {{ include "squab.toml" . }}
 {{- end }}

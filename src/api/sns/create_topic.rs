@@ -45,7 +45,7 @@ pub async fn create_topic(cx: &Context, input: Input) -> Result<Output, Refusal>
     })
     .await?;
     // Publications may follow soon, and a signing key takes a moment to be made.
-    cx.runtime.notary().prepare();
+    cx.runtime.sns_signer().prepare();
     Ok(Output { topic_arn })
 }
 

@@ -258,7 +258,7 @@ async fn to_topic(
             Outcome::Published(receipts) => return Ok(receipts),
             Outcome::ToFilter(topic) => {
                 let request = Arc::clone(&request);
-                let filtering = cx.runtime.aside().run(move || topic.filter(&request.messages));
+                let filtering = cx.runtime.cpu_pool().run(move || topic.filter(&request.messages));
                 accepting = Some(Arc::new(filtering.await?));
             }
             Outcome::ToSign(drafts) => signed = Arc::new(sign(cx, drafts).await?),
@@ -267,15 +267,15 @@ async fn to_topic(
 }
 
 async fn sign(cx: &Context, drafts: Vec<Draft>) -> Result<Vec<Signed>, Refusal> {
-    let notary = cx.runtime.notary();
-    let cert_url = notary.cert_url(&cx.base_url).await?;
+    let sns_signer = cx.runtime.sns_signer();
+    let cert_url = sns_signer.cert_url(&cx.base_url).await?;
     let mut signed = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let signature = match &draft.text {
             None => None,
             Some(text) => Some(Signature {
                 version: draft.version,
-                base64: notary.sign(draft.version, text.clone()).await?,
+                base64: sns_signer.sign(draft.version, text.clone()).await?,
                 cert_url: cert_url.clone(),
             }),
         };

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::file::{Fault, Source};
 use super::queues::dead_letter_queues_first;
 use super::suggestion::did_you_mean;
-use super::{DeclaredQueue, DeclaredTopic, Options};
+use super::{DeclaredQueue, DeclaredTopic, Options, Origin};
 use crate::domain::address::is_account;
 
 /// What such a file says.
@@ -67,6 +67,7 @@ fn topic(name: &str) -> DeclaredTopic {
     }
     DeclaredTopic {
         name: name.to_owned(),
+        origin: Origin::default(),
         account: None,
         region: None,
         attributes,

@@ -107,7 +107,7 @@ async fn certificate(State(app): State<Arc<App>>, request: Request<Body>) -> Ans
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::not_allowed("GET, HEAD"));
     }
-    let key = app.runtime.notary().key().await?;
+    let key = app.runtime.sns_signer().key().await?;
     let name = request.uri().path().trim_end_matches('/').rsplit('/').next();
     if name != Some(&*key.certificate_file_name()) {
         return Err(Problem::not_found());

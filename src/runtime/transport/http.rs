@@ -1,86 +1,70 @@
 //! Posts notifications to http and https endpoints, and events to functions.
 //!
-//! An attempt is one request, and a second one if the endpoint requests the credentials in its URL. Nothing else is
-//! retried here, and no redirect is followed, so credentials go only to the host of their URL. The status alone
-//! decides: a 2xx response means delivered, whatever follows. Its body is read to the end, or to
-//! [`MAX_ANSWER_BYTES`], only so that the connection can be reused.
+//! An attempt is one request, and a second one if the endpoint asks for the credentials of its URL. There are no
+//! other retries here, and redirects are not followed, so credentials go only to the host of their URL. The status
+//! alone decides: 2xx means delivered, whatever follows. The body of a response is read to its end, or to
+//! [`MAX_RESPONSE_BYTES`], only so that the connection can be reused.
 //!
-//! Sources: <https://docs.aws.amazon.com/sns/latest/dg/http-header.html>,
-//! <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
-//!
-//! The client and its trusted authorities are created for the first attempt, so a server that delivers
-//! nothing does not pay for them.
+//! The client and its TLS roots are created for the first attempt: a server that delivers nothing does not pay for
+//! them.
 
-use super::guarded_connector::{Denied, GuardedConnector};
-use super::http_authorization::{Asked, Credentials, authorization};
-use super::lookups::Lookups;
-use super::trust::Authorities;
+use super::connector::{Denied, GuardedConnector, Lookups};
+use super::http_authorization::{Credentials, authorization, client_nonce};
+use super::tls_roots::TlsRoots;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::endpoint_rules::EndpointRules;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
-};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, USER_AGENT};
+use hyper::http::request;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
-use std::borrow::Cow;
 use std::error::Error;
+use std::iter::successors;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long SNS waits for an endpoint.
-pub const TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes of a response body that are read. The connection of a longer response is closed.
-pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// The path of a function behind Lambda's runtime interface emulator.
+/// Bytes of a response's body that are read; a longer body costs the connection.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+/// The path of functions behind Lambda's runtime interface emulator.
 const INVOCATION_PATH: &str = "/2015-03-31/functions/function/invocations";
-/// Idle connections kept open per endpoint, and for how long.
+/// Idle connections to one endpoint that are kept open, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Marks the response of a function that has failed.
+const FUNCTION_ERROR: &str = "x-amz-function-error";
 
-const AGENT: HeaderValue = HeaderValue::from_static("Amazon Simple Notification Service Agent");
-const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("Keep-Alive");
-const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip,deflate");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const MESSAGE_TYPE: HeaderName = HeaderName::from_static("x-amz-sns-message-type");
-const MESSAGE_ID: HeaderName = HeaderName::from_static("x-amz-sns-message-id");
-const TOPIC_ARN: HeaderName = HeaderName::from_static("x-amz-sns-topic-arn");
-const SUBSCRIPTION_ARN: HeaderName = HeaderName::from_static("x-amz-sns-subscription-arn");
-const RAW_DELIVERY: HeaderName = HeaderName::from_static("x-amz-sns-rawdelivery");
-const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
-
-/// One message for one endpoint.
+/// A message for an http or https endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The target, http or https. A user and a password in it are sent if the endpoint requests them.
+    /// The http or https URL of the endpoint. Its user and password are sent when the endpoint asks for them.
     pub url: String,
     /// Notification, SubscriptionConfirmation or UnsubscribeConfirmation.
     pub message_type: String,
     /// The MessageId that Publish returned; the same in every attempt.
     pub message_id: String,
-    /// ARN of the topic.
+    /// The topic that the message was published to.
     pub topic_arn: String,
-    /// ARN of the subscription; `None` in a SubscriptionConfirmation.
+    /// None in a SubscriptionConfirmation.
     pub subscription_arn: Option<String>,
     /// Whether the body is the message itself instead of an envelope.
     pub raw: bool,
-    /// The Content-Type that the delivery policy sets.
+    /// By the delivery policy.
     pub content_type: String,
-    /// The body.
+    /// The message or its envelope.
     pub body: Bytes,
 }
 
 type HttpClient = Client<HttpsConnector<GuardedConnector>, Full<Bytes>>;
+/// A request without credentials, and those of its URL.
+type Prepared = (Request<Full<Bytes>>, Option<Credentials>);
 
-/// Sends requests over reused connections. Share one sender.
+/// An HTTP client with a pool of connections. Share one.
 #[derive(Debug)]
 pub struct HttpSender {
     timeout: Duration,
@@ -89,149 +73,81 @@ pub struct HttpSender {
     client: OnceLock<Result<HttpClient, String>>,
 }
 
-/// Why there is no response.
-#[derive(Debug)]
-enum Failure {
-    /// A later attempt may succeed.
-    Passing(String),
-    /// The rules deny the endpoint.
-    Denied(String),
-}
-
-impl From<String> for Failure {
-    fn from(reason: String) -> Self {
-        Self::Passing(reason)
-    }
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Passing(reason) => Self::retry(reason),
-            Failure::Denied(reason) => Self::permanent(reason),
-        }
-    }
-}
-
 impl HttpSender {
-    /// Returns a sender that gives an endpoint `timeout` of real time for one whole attempt, and connects
-    /// to addresses that these rules allow.
+    /// Returns a client that gives an endpoint `timeout` of real time for one attempt, and connects as far as
+    /// `rules` allow.
     pub fn new(timeout: Duration, rules: Arc<EndpointRules>) -> Self {
         Self { timeout, rules, lookups: Lookups::default(), client: OnceLock::new() }
     }
 
-    /// Makes one attempt to deliver.
+    /// Makes one attempt to deliver a message.
     pub async fn post(&self, post: &Post) -> Outcome {
-        let Some(headers) = headers_of(post) else {
-            return Outcome::permanent("the message cannot be described in HTTP headers");
-        };
-        let errand = match request_to(&post.url, headers, &post.body) {
-            Ok(errand) => errand,
-            Err(reason) => return Outcome::permanent(reason),
-        };
-        match self.send(errand, self.timeout).await {
-            Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
-            Err(failure) => failure.into(),
+        match self.send(prepare_post(post)).await {
+            Ok(response) => Outcome::of_http_status(response.status().as_u16()),
+            Err(outcome) => outcome,
         }
     }
 
-    /// Makes one attempt to invoke a function with an event, which is JSON. A URL without a path gets the
-    /// path of Lambda's runtime interface emulator. A failing function is retried.
-    pub async fn invoke(&self, url: &str, event: &Bytes, timeout: Duration) -> Outcome {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
-        let errand = match request_to(&invocation_url(url), headers, event) {
-            Ok(errand) => errand,
-            Err(reason) => return Outcome::permanent(reason),
-        };
-        match self.send(errand, timeout).await {
-            Ok(answer) if answer.headers().contains_key(FUNCTION_ERROR) => Outcome::Retry {
+    /// Makes one attempt to have a function handle an event, which is JSON. A URL without a path gets the one of
+    /// Lambda's runtime interface emulator. A function that fails is tried again.
+    pub async fn invoke(&self, url: &str, event: &Bytes) -> Outcome {
+        match self.send(prepare_invocation(url, event)).await {
+            Ok(response) if response.headers().contains_key(FUNCTION_ERROR) => Outcome::Retry {
                 reason: "the function failed".to_owned(),
-                status: Some(answer.status().as_u16()),
+                status: Some(response.status().as_u16()),
             },
-            Ok(answer) => Outcome::of_http_status(answer.status().as_u16()),
-            Err(failure) => failure.into(),
+            Ok(response) => Outcome::of_http_status(response.status().as_u16()),
+            Err(outcome) => outcome,
         }
     }
 
-    /// Sends a request, and again with its credentials if the endpoint requests them. Returns the head of the
-    /// last response, or why there is none.
-    async fn send(&self, errand: Errand, timeout: Duration) -> Result<Response<()>, Failure> {
-        let Errand { mut request, credentials } = errand;
-        let deadline = Deadline { at: Instant::now() + timeout, timeout };
-        let Some(credentials) = credentials else { return self.ask(request, &deadline).await };
-        let answer = self.ask(request.clone(), &deadline).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
+    /// Sends a request, again with its credentials if the endpoint asks for them. Returns the head of the last
+    /// response, or the outcome of an attempt that got none.
+    async fn send(&self, prepared: Result<Prepared, String>) -> Result<Response<()>, Outcome> {
+        let (mut request, credentials) = prepared.map_err(Outcome::permanent)?;
+        let deadline = Instant::now() + self.timeout;
+        let Some(credentials) = credentials else { return self.send_once(request, deadline).await };
+        let response = self.send_once(request.clone(), deadline).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
         }
-        let client_nonce = client_nonce()?;
+        let nonce = client_nonce().map_err(Outcome::retry)?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let asked = Asked { method: request.method(), target, client_nonce: &client_nonce };
-        let Some(value) = authorization(answer.headers(), &credentials, asked) else {
-            return Ok(answer);
-        };
+        let value =
+            authorization(response.headers(), &credentials, request.method(), target, &nonce);
+        let Some(value) = value else { return Ok(response) };
         request.headers_mut().insert(AUTHORIZATION, value);
-        self.ask(request, &deadline).await
+        self.send_once(request, deadline).await
     }
 
-    /// Sends one request, reads the response, and returns its head, or why there is none.
-    async fn ask(
+    async fn send_once(
         &self,
         request: Request<Full<Bytes>>,
-        deadline: &Deadline,
-    ) -> Result<Response<()>, Failure> {
+        deadline: Instant,
+    ) -> Result<Response<()>, Outcome> {
         let client = self.client.get_or_init(|| {
-            client(Authorities::find(), Arc::clone(&self.rules), self.lookups.clone())
+            client(TlsRoots::find(), Arc::clone(&self.rules), self.lookups.clone())
         });
+        let client = client.as_ref().map_err(Outcome::retry)?;
         let host = request.uri().host().unwrap_or_default().to_owned();
-        let client = client.as_ref().map_err(Clone::clone)?;
-        let answer = match timeout_at(deadline.at, client.request(request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                return Err(match Denied::in_error(&error) {
-                    Some(denied) => Failure::Denied(denied.to_string()),
-                    None => Failure::Passing(reason_of(&error)),
-                });
-            }
-            Err(_) => {
-                self.lookups.ended(&host).await;
-                let reason = format!("no answer within {} ms", deadline.timeout.as_millis());
-                return Err(Failure::Passing(reason));
-            }
+        let Ok(response) = timeout_at(deadline, client.request(request)).await else {
+            self.lookups.ended(&host).await;
+            let reason = format!("no answer within {} ms", self.timeout.as_millis());
+            return Err(Outcome::retry(reason));
         };
-        let (head, body) = answer.into_parts();
-        drop(timeout_at(deadline.at, discard(body)).await);
+        let (head, body) = response.map_err(|error| failure(&error))?.into_parts();
+        drop(timeout_at(deadline, discard(body)).await);
         Ok(Response::from_parts(head, ()))
     }
 }
 
-/// A request without credentials, and the credentials in its URL.
-#[derive(Debug)]
-struct Errand {
-    request: Request<Full<Bytes>>,
-    credentials: Option<Credentials>,
-}
-
-/// The end of an attempt, and its duration from the start.
-struct Deadline {
-    at: Instant,
-    timeout: Duration,
-}
-
-/// Returns a random text for one digest.
-fn client_nonce() -> Result<String, String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|cause| format!("no randomness: {cause}"))?;
-    Ok(STANDARD.encode(bytes))
-}
-
 fn client(
-    authorities: Authorities,
+    tls_roots: TlsRoots,
     rules: Arc<EndpointRules>,
     lookups: Lookups,
 ) -> Result<HttpClient, String> {
-    let tls = authorities.client_config()?;
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
+        .with_tls_config(tls_roots.client_config()?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(GuardedConnector::new(rules, lookups));
@@ -243,67 +159,76 @@ fn client(
         .build(connector))
 }
 
-/// Reads a body to its end or to the limit. Ignores failures.
+/// Reads a body to its end or to the limit. A failure does not matter.
 async fn discard(body: Incoming) {
-    let mut body = Limited::new(body, MAX_ANSWER_BYTES);
+    let mut body = Limited::new(body, MAX_RESPONSE_BYTES);
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-// Rule (deliveries): a post has exactly these headers. A subscription confirmation has no subscription
-//   ARN, and a raw message has a header that says so.
-// Source: recorded
-// Test: src/runtime/http_sender.rs::a_notification_has_these_headers_and_no_others, src/runtime/http_sender.rs::raw_deliveries_and_confirmations_differ
-// Rule (deliveries): the Connection header of a post is "Keep-Alive".
-// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/http-header.html
-// Test: src/runtime/http_sender.rs::a_notification_has_these_headers_and_no_others
-fn headers_of(post: &Post) -> Option<HeaderMap> {
-    let value = |text: &str| HeaderValue::from_str(text).ok();
-    let mut headers = HeaderMap::from_iter([
-        (USER_AGENT, AGENT),
-        (CONNECTION, KEEP_ALIVE),
-        (ACCEPT_ENCODING, ENCODINGS),
-        (CONTENT_TYPE, value(&post.content_type)?),
-        (MESSAGE_TYPE, value(&post.message_type)?),
-        (MESSAGE_ID, value(&post.message_id)?),
-        (TOPIC_ARN, value(&post.topic_arn)?),
-    ]);
-    if let Some(arn) = &post.subscription_arn {
-        headers.insert(SUBSCRIPTION_ARN, value(arn)?);
+/// Returns the outcome of a request that got no response. The reason is the error and its causes in one line.
+fn failure(error: &(dyn Error + 'static)) -> Outcome {
+    let causes = || successors(Some(error), |error| Error::source(*error));
+    match causes().find_map(|error| error.downcast_ref::<Denied>()) {
+        Some(denied) => Outcome::permanent(denied.to_string()),
+        None => Outcome::retry(causes().map(ToString::to_string).collect::<Vec<_>>().join(": ")),
     }
-    if post.raw {
-        headers.insert(RAW_DELIVERY, HeaderValue::from_static("true"));
-    }
-    Some(headers)
 }
 
-/// Returns a POST to the URL, or why the URL is unusable. The reason does not quote the URL, which may
-/// contain a password.
-fn request_to(url: &str, headers: HeaderMap, body: &Bytes) -> Result<Errand, String> {
-    let uri: Uri = url.parse().map_err(|cause| format!("the URL is invalid: {cause}"))?;
+// Rule (deliveries): a post has these headers. A subscription confirmation does not have the ARN of
+//   the subscription, and a raw message is marked as such.
+// Source: recorded
+// Test: src/runtime/transport/http.rs::a_notification_has_these_headers_and_no_others, src/runtime/transport/http.rs::raw_deliveries_and_confirmations_differ
+// Rule (deliveries): the Connection header of a post is "Keep-Alive".
+// Source: documented, https://docs.aws.amazon.com/sns/latest/dg/http-header.html
+// Test: src/runtime/transport/http.rs::a_notification_has_these_headers_and_no_others
+fn prepare_post(post: &Post) -> Result<Prepared, String> {
+    let (uri, credentials) = split_credentials(&post.url)?;
+    let mut request = Request::post(uri)
+        .header(USER_AGENT, "Amazon Simple Notification Service Agent")
+        .header(CONNECTION, "Keep-Alive")
+        .header(ACCEPT_ENCODING, "gzip,deflate")
+        .header(CONTENT_TYPE, &post.content_type)
+        .header("x-amz-sns-message-type", &post.message_type)
+        .header("x-amz-sns-message-id", &post.message_id)
+        .header("x-amz-sns-topic-arn", &post.topic_arn);
+    if let Some(arn) = &post.subscription_arn {
+        request = request.header("x-amz-sns-subscription-arn", arn);
+    }
+    if post.raw {
+        request = request.header("x-amz-sns-rawdelivery", "true");
+    }
+    Ok((with_body(request, &post.body)?, credentials))
+}
+
+fn prepare_invocation(url: &str, event: &Bytes) -> Result<Prepared, String> {
+    let (mut uri, credentials) = split_credentials(url)?;
+    if uri.path() == "/" && uri.query().is_none() {
+        let mut parts = uri.into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static(INVOCATION_PATH));
+        uri = Uri::from_parts(parts).map_err(|error| invalid_url(&error))?;
+    }
+    let request = Request::post(uri).header(CONTENT_TYPE, "application/json");
+    Ok((with_body(request, event)?, credentials))
+}
+
+fn with_body(request: request::Builder, body: &Bytes) -> Result<Request<Full<Bytes>>, String> {
+    let request = request.body(Full::new(body.clone()));
+    request.map_err(|_| "the message cannot be described in HTTP headers".to_owned())
+}
+
+/// Splits `user:password@` off an http or https URL. Reasons do not repeat the URL: it may have a password.
+fn split_credentials(url: &str) -> Result<(Uri, Option<Credentials>), String> {
+    let uri: Uri = url.parse().map_err(|error| invalid_url(&error))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("the URL is neither http nor https".to_owned());
     }
     if uri.host().is_none_or(str::is_empty) {
         return Err("the URL has no host".to_owned());
     }
-    let (uri, credentials) = without_user_info(uri)?;
-    let mut request = Request::new(Full::new(body.clone()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(Errand { request, credentials })
+    without_user_info(uri)
 }
 
-fn invocation_url(url: &str) -> Cow<'_, str> {
-    match url.parse::<Uri>() {
-        Ok(uri) if uri.path() == "/" && uri.query().is_none() => {
-            Cow::Owned(format!("{}{INVOCATION_PATH}", url.trim_end_matches('/')))
-        }
-        _ => Cow::Borrowed(url),
-    }
-}
-
-/// Removes `user:password@` from a URL and returns both parts.
+/// Splits `user:password@` off a URL.
 pub(super) fn without_user_info(uri: Uri) -> Result<(Uri, Option<Credentials>), String> {
     let mut parts = uri.into_parts();
     let mut credentials = None;
@@ -313,35 +238,26 @@ pub(super) fn without_user_info(uri: Uri) -> Result<(Uri, Option<Credentials>), 
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         let decode = |text| percent_decode_str(text).collect();
         credentials = Some(Credentials { user: decode(user), password: decode(password) });
-        let host = host.parse().map_err(|cause| format!("the URL is invalid: {cause}"))?;
-        parts.authority = Some(host);
+        parts.authority = Some(host.parse().map_err(|error| invalid_url(&error))?);
     }
-    let uri = Uri::from_parts(parts).map_err(|cause| format!("the URL is invalid: {cause}"))?;
-    Ok((uri, credentials))
+    Ok((Uri::from_parts(parts).map_err(|error| invalid_url(&error))?, credentials))
 }
 
-/// Returns an error and its causes in one line.
-fn reason_of(error: &dyn Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason.push_str(": ");
-        reason.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    reason
+fn invalid_url(error: &dyn Error) -> String {
+    format!("the URL is invalid: {error}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::Method;
+    use hyper::header::HeaderValue;
     use hyper::server::conn::http1;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use proptest::prelude::*;
     use rustls::crypto::ring;
     use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-    use std::sync::Arc;
     use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -389,7 +305,7 @@ mod tests {
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
-    /// Starts an endpoint at `127.0.0.1:port`, and returns what it receives.
+    /// An endpoint at `127.0.0.1:port`, and what it receives.
     async fn endpoint(answer: Answer) -> (String, UnboundedReceiver<Received>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -403,7 +319,7 @@ mod tests {
         (address, received)
     }
 
-    /// Starts an endpoint that handles its first connection with a function.
+    /// An endpoint that does as it likes with its first connection.
     async fn odd_endpoint<F>(behave: impl FnOnce(TcpStream) -> F + Send + 'static) -> String
     where
         F: Future<Output = ()> + Send,
@@ -432,6 +348,8 @@ mod tests {
             body: Bytes::from_static(b"{}"),
         }
     }
+
+    const TIMEOUT: Duration = Duration::from_secs(15);
 
     fn sender() -> HttpSender {
         HttpSender::new(TIMEOUT, Arc::default())
@@ -468,7 +386,7 @@ mod tests {
         let port = host.rsplit_once(':').unwrap().1;
         let rules =
             |text: &str| EndpointRules { allow: Vec::new(), deny: vec![text.parse().unwrap()] };
-        // Every spelling that reaches this machine, by name and by address.
+        // Every spelling that leads to this machine, by a name and by addresses.
         for name in ["localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "0.0.0.0"]
             .into_iter()
             .chain(["[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
@@ -538,8 +456,11 @@ mod tests {
     #[tokio::test]
     async fn connections_serve_again_unless_an_answer_is_too_long() {
         let (host, mut received) = endpoint(|uri| {
-            let body =
-                if uri.path() == "/long" { vec![b'x'; 16 * MAX_ANSWER_BYTES] } else { Vec::new() };
+            let body = if uri.path() == "/long" {
+                vec![b'x'; 16 * MAX_RESPONSE_BYTES]
+            } else {
+                Vec::new()
+            };
             Response::new(Full::new(Bytes::from(body)))
         })
         .await;
@@ -609,7 +530,7 @@ mod tests {
         assert_eq!(started.elapsed().as_secs(), 15);
     }
 
-    /// Returns 401 with the challenge that the path selects.
+    /// 401 with what the path stands for.
     fn challenge(uri: &Uri) -> Response<Full<Bytes>> {
         let challenge = match uri.path() {
             "/basic" => "Basic realm=\"r\"",
@@ -654,7 +575,7 @@ mod tests {
             sender.post(&post_to(format!("http://u:p@{host}/digest?q=1"))).await;
             assert_eq!(received.recv().await.unwrap().header("authorization"), None);
             let request = received.recv().await.unwrap();
-            // Both requests use the same connection.
+            // The same connection serves both.
             assert_eq!(request.connection, 1);
             answers.push(request.header("authorization").unwrap().to_owned());
         }
@@ -678,9 +599,8 @@ mod tests {
         .await;
         let event = Bytes::from_static(b"{\"Records\":[]}");
         let sender = sender();
-        let invoke = async |path: &str| {
-            sender.invoke(&format!("http://{host}{path}"), &event, TIMEOUT).await
-        };
+        let invoke =
+            async |path: &str| sender.invoke(&format!("http://{host}{path}"), &event).await;
         for path in ["", "/"] {
             assert_eq!(invoke(path).await, Outcome::Delivered { status: 200 });
             let request = received.recv().await.unwrap();
@@ -718,16 +638,16 @@ mod tests {
                 }
             }
         });
-        let trusting = |authorities| HttpSender {
+        let trusting = |tls_roots| HttpSender {
             timeout: TIMEOUT,
             rules: Arc::default(),
             lookups: Lookups::default(),
-            client: OnceLock::from(client(authorities, Arc::default(), Lookups::default())),
+            client: OnceLock::from(client(tls_roots, Arc::default(), Lookups::default())),
         };
-        let with = Authorities { certificates: vec![certificate], bundled: false };
+        let with = TlsRoots { certificates: vec![certificate], bundled: false };
         assert_eq!(trusting(with).post(&post_to(&url)).await, Outcome::Delivered { status: 200 });
         assert_eq!(received.recv().await.unwrap().uri, "/");
-        let bundled = Authorities { certificates: Vec::new(), bundled: true };
+        let bundled = TlsRoots { certificates: Vec::new(), bundled: true };
         let outcome = trusting(bundled).post(&post_to(&url)).await;
         let Outcome::Retry { reason, status: None } = outcome else { panic!("{outcome:?}") };
         assert!(reason.contains("certificate"), "{reason}");
@@ -750,8 +670,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_url_is_taken_or_refused(url in "(https?://)?[ -~é]{0,20}(@[a-z.:\\[\\]0-9@]{0,8})?") {
-            let _ = request_to(&url, HeaderMap::new(), &Bytes::new());
-            let _ = request_to(&invocation_url(&url), HeaderMap::new(), &Bytes::new());
+            let _ = prepare_invocation(&url, &Bytes::new());
         }
     }
 }

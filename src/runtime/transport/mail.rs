@@ -1,22 +1,23 @@
-//! Sends notifications to email and email-json endpoints through an SMTP relay.
+//! Sends mail through an SMTP relay, for email and email-json endpoints.
 //!
-//! An attempt is one connection to the relay and one message. A 5xx reply of the relay is final; all
-//! other failures are retried.
+//! An attempt is one connection to the relay and one message. A 5xx reply of the relay is permanent; every other
+//! failure is retried.
 
-use super::http_sender::without_user_info;
-use super::trust::Authorities;
+use super::http::without_user_info;
+use super::tls_roots::TlsRoots;
 use crate::domain::delivery_outcome::Outcome;
 use hyper::Uri;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::time::Duration;
 
-/// How long one whole attempt may take.
+/// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Maximum characters of a reason: replies of relays can be long.
+/// Characters of a relay's reply that are kept as the reason of a failure.
 const REASON_LENGTH: usize = 300;
 
 /// Sends mail from one address through one relay.
@@ -24,20 +25,20 @@ const REASON_LENGTH: usize = 300;
 pub struct MailSender {
     relay: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    timeout: Duration,
 }
 
 impl MailSender {
-    /// Returns a sender through the relay at `smtp://user:password@host:port`, from an address such as
-    /// `Name <name@example.com>`. An error describes the invalid argument.
+    /// Returns a sender for the relay at `smtp://user:password@host:port` and a From address such as
+    /// `Name <name@example.com>`.
     ///
-    /// `smtp://` is unencrypted and defaults to port 25. With `?tls=required` it switches to TLS before
-    /// anything else, with `?tls=opportunistic` if the relay supports it; both default to port 587.
-    /// `smtps://` is TLS from the start and defaults to port 465.
+    /// `smtp://` is plain text, by default on port 25. `?tls=required` upgrades to TLS before anything is
+    /// sent, `?tls=opportunistic` if the relay can, both by default on port 587. `smtps://` is TLS from the
+    /// start, by default on port 465. The error is a sentence.
     pub fn new(url: &str, from: &str) -> Result<Self, String> {
-        let from = from.parse().map_err(|cause| format!("{from} is no mail address: {cause}"))?;
+        let from =
+            from.parse().map_err(|cause| format!("{from} is not a mail address: {cause}"))?;
         let relay = relay(url)?.timeout(Some(TIMEOUT)).build();
-        Ok(Self { relay, from, timeout: TIMEOUT })
+        Ok(Self { relay, from })
     }
 
     /// Makes one attempt to send a mail of plain text to one address.
@@ -46,7 +47,7 @@ impl MailSender {
             Ok(message) => message,
             Err(reason) => return Outcome::permanent(reason),
         };
-        match tokio::time::timeout(self.timeout, self.relay.send(message)).await {
+        match tokio::time::timeout(TIMEOUT, self.relay.send(message)).await {
             Ok(Ok(reply)) => Outcome::Delivered { status: reply.code().into() },
             Ok(Err(error)) => {
                 let reason = error.to_string().chars().take(REASON_LENGTH).collect();
@@ -57,7 +58,7 @@ impl MailSender {
                     Outcome::Retry { reason, status }
                 }
             }
-            Err(_) => Outcome::retry(format!("no reply within {} ms", self.timeout.as_millis())),
+            Err(_) => Outcome::retry(format!("no reply within {} ms", TIMEOUT.as_millis())),
         }
     }
 
@@ -73,35 +74,32 @@ impl MailSender {
     }
 }
 
-fn relay(url: &str) -> Result<lettre::transport::smtp::AsyncSmtpTransportBuilder, String> {
+fn relay(url: &str) -> Result<AsyncSmtpTransportBuilder, String> {
     let uri: Uri = url.parse().map_err(|cause| format!("the relay's URL is invalid: {cause}"))?;
     let (uri, credentials) = without_user_info(uri)?;
     let host = uri.host().ok_or_else(|| "the relay's URL has no host".to_owned())?;
-    let tls = || tls_to(host);
     let (default_port, tls) = match (uri.scheme_str(), uri.query()) {
         (Some("smtp"), None) => (25, Tls::None),
-        (Some("smtp"), Some("tls=required")) => (587, Tls::Required(tls()?)),
-        (Some("smtp"), Some("tls=opportunistic")) => (587, Tls::Opportunistic(tls()?)),
-        (Some("smtps"), None) => (465, Tls::Wrapper(tls()?)),
+        (Some("smtp"), Some("tls=required")) => (587, Tls::Required(tls_to(host)?)),
+        (Some("smtp"), Some("tls=opportunistic")) => (587, Tls::Opportunistic(tls_to(host)?)),
+        (Some("smtps"), None) => (465, Tls::Wrapper(tls_to(host)?)),
         _ => return Err("the relay's URL is neither smtp, smtp with tls, nor smtps".to_owned()),
     };
-    let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+    let relay = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(uri.port_u16().unwrap_or(default_port))
         .tls(tls);
-    let Some(credentials) = credentials else { return Ok(builder) };
+    let Some(credentials) = credentials else { return Ok(relay) };
     let text = |bytes| {
-        String::from_utf8(bytes)
-            .map_err(|_| "the relay's URL has a user that is no text".to_owned())
+        String::from_utf8(bytes).map_err(|_| "the user in the relay's URL is not text".to_owned())
     };
-    Ok(builder.credentials(Credentials::new(text(credentials.user)?, text(credentials.password)?)))
+    Ok(relay.credentials(Credentials::new(text(credentials.user)?, text(credentials.password)?)))
 }
 
 fn tls_to(host: &str) -> Result<TlsParameters, String> {
-    let authorities = Authorities::find();
-    let store =
-        if authorities.bundled { CertificateStore::WebpkiRoots } else { CertificateStore::None };
+    let roots = TlsRoots::find();
+    let store = if roots.bundled { CertificateStore::WebpkiRoots } else { CertificateStore::None };
     let mut tls = TlsParameters::builder(host.to_owned()).certificate_store(store);
-    for certificate in authorities.certificates {
+    for certificate in roots.certificates {
         if let Ok(certificate) = Certificate::from_der(certificate.to_vec()) {
             tls = tls.add_root_certificate(certificate);
         }
@@ -116,12 +114,11 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::oneshot::{Receiver, channel};
 
-    /// Starts a relay for one connection that replies to RCPT with this line. Returns its URL and the lines
-    /// that it receives.
+    /// A relay for one connection that answers RCPT with this reply, and the lines that it receives.
     async fn relay_that_replies(reply: &'static str) -> (String, Receiver<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (told, heard) = channel();
+        let (log, heard) = channel();
         tokio::spawn(async move {
             let (read, mut write) = listener.accept().await.unwrap().0.into_split();
             let mut lines = BufReader::new(read).lines();
@@ -151,7 +148,7 @@ mod tests {
                     break;
                 }
             }
-            let _ = told.send(all);
+            let _ = log.send(all);
         });
         (address, heard)
     }
@@ -228,6 +225,6 @@ mod tests {
         for relay in ["", "h", "http://h", "smtp://", "smtp://h?tls=maybe", "smtp://%ff:p@h"] {
             assert!(MailSender::new(relay, FROM).is_err(), "{relay}");
         }
-        assert!(MailSender::new("smtp://h", "nobody").is_err());
+        assert!(MailSender::new("smtp://h", "no address").is_err());
     }
 }

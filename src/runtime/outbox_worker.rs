@@ -1,14 +1,12 @@
-//! Deliveries that leave the process: finds outboxes that are due, writes the letters, has them
-//! carried, and notes what became of them.
+//! The outbox worker: claims outboxes with due deliveries, renders and sends the messages, and records the outcomes.
 //!
-//! Each outbox, that is each subscription, is served by a task of its own, which holds a slot. Slots
-//! are shared by accounts and by destinations (`domain/delivery_shares.rs`), so that endpoints which
-//! do not answer delay deliveries of their own account only. What was carried but not noted when the
-//! process ended is carried again: at least once.
+//! Each outbox, that is each subscription, is served by its own task, which holds a slot. Accounts and destinations
+//! share the slots (`domain/delivery_shares.rs`), so that hanging endpoints delay only deliveries of their own
+//! account. A message that was sent but not recorded when the process ended is sent again: at least once.
 
 use super::Runtime;
-use super::carrier::Letter;
-use super::http_sender::Post;
+use super::transport::OutboundMessage;
+use super::transport::http::Post;
 use crate::domain::Refusal;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::delivery_shares::Shares;
@@ -17,8 +15,8 @@ use crate::domain::notification::{
     unsubscribe_url,
 };
 use crate::domain::sns_endpoint::Protocol;
-use crate::engine::deliveries::{self, Claim, Claims, Outbox, Parcel};
-use crate::store::{Confirmation as Question, Payload, Publication};
+use crate::engine::deliveries::{self, Claim, Claims, DueDelivery, Outbox};
+use crate::store::{Confirmation as Question, Payload, Publication, failure_log};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -27,8 +25,8 @@ use std::sync::Arc;
 const SLOTS: usize = 512;
 /// Outboxes that one transaction claims.
 const CLAIMS: usize = 64;
-/// Deliveries of one outbox that are on their way at a time.
-const PARCELS: i64 = 16;
+/// Deliveries of one outbox that are sent at a time.
+const CONCURRENT_DELIVERIES: i64 = 16;
 /// Content type of everything that no delivery policy speaks of.
 const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
 
@@ -63,7 +61,7 @@ impl Drop for Slot {
 /// Runs until the server stops.
 pub(super) async fn keep_delivering(runtime: Runtime) {
     if let Err(refusal) = runtime.store.run(|tx| Ok(tx.release_claims()?)).await {
-        tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+        failure_log::report("cannot look into the outbox", &refusal, None);
     }
     let slots = Slots::new();
     loop {
@@ -73,7 +71,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
                 if runtime.is_stopping() {
                     return;
                 }
-                tracing::error!(%refusal, cause = refusal.internal, "cannot look into the outbox");
+                failure_log::report("cannot look into the outbox", &refusal, None);
                 Some(runtime.clock.now_ms() + 1_000)
             }
         };
@@ -138,7 +136,7 @@ async fn serve(runtime: &Runtime, subscription: i64) {
     if runtime.is_stopping() {
         return;
     }
-    tracing::error!(%refusal, cause = refusal.internal, "deliveries failed");
+    failure_log::report("deliveries failed", &refusal, None);
     give_up(runtime, subscription).await;
 }
 
@@ -153,13 +151,16 @@ async fn give_up(runtime: &Runtime, subscription: i64) {
 
 /// Attempts what is due, notes what became of it, and gives the claim up.
 async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal> {
-    let page = runtime.store.run(move |tx| deliveries::load(tx, subscription, PARCELS)).await?;
+    let page = runtime
+        .store
+        .run(move |tx| deliveries::load(tx, subscription, CONCURRENT_DELIVERIES))
+        .await?;
     let Some(outbox) = page else { return Ok(()) };
     let outbox = Arc::new(outbox);
     let began_at = runtime.clock.now_ms();
-    let attempts = outbox.parcels.iter().map(|parcel| attempt(runtime, &outbox, parcel));
+    let attempts = outbox.due_deliveries.iter().map(|due| attempt(runtime, &outbox, due));
     let attempts = join_all(attempts).await;
-    // What cannot even be written must not make others be carried again.
+    // A message that cannot be rendered must not cause others to be sent again.
     let (mut outcomes, mut failure) = (Vec::with_capacity(attempts.len()), None);
     for attempt in attempts {
         outcomes.push(attempt.map_err(|refusal| failure = Some(refusal)).ok());
@@ -172,9 +173,9 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
     runtime
         .store
         .run(move |tx| {
-            for (parcel, attempted) in outbox.parcels.iter().zip(&outcomes) {
+            for (due, attempted) in outbox.due_deliveries.iter().zip(&outcomes) {
                 if let Some((outcome, body)) = attempted {
-                    deliveries::finish(tx, &outbox, parcel, outcome, body, mail_is_private)?;
+                    deliveries::finish(tx, &outbox, due, outcome, body, mail_is_private)?;
                 }
             }
             deliveries::release(tx, subscription, rest_until)
@@ -187,25 +188,25 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
 async fn attempt(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    due: &DueDelivery,
 ) -> Result<(Outcome, String), Refusal> {
     if let (Protocol::Sqs, Payload::SubscriptionConfirmation(question)) =
-        (outbox.subscription.protocol, &parcel.delivery.payload)
+        (outbox.subscription.protocol, &due.delivery.payload)
     {
-        return ask_in_queue(runtime, outbox, parcel, question).await;
+        return ask_in_queue(runtime, outbox, due, question).await;
     }
-    let (letter, body) = write(runtime, outbox, parcel).await?;
-    Ok((runtime.carrier.carry(&letter).await, body))
+    let (message, body) = write(runtime, outbox, due).await?;
+    Ok((runtime.transport.send(&message).await, body))
 }
 
 /// The same for a question that goes to a queue.
 async fn ask_in_queue(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
-    parcel: &Parcel,
+    due: &DueDelivery,
     question: &Question,
 ) -> Result<(Outcome, String), Refusal> {
-    let text = confirmation_text(runtime, outbox, parcel, ConfirmationKind::Subscription, question);
+    let text = confirmation_text(runtime, outbox, due, ConfirmationKind::Subscription, question);
     let body = text.await?;
     let (outbox, question, text) = (Arc::clone(outbox), question.clone(), body.clone());
     let outcome = runtime
@@ -215,18 +216,18 @@ async fn ask_in_queue(
     Ok((outcome, body))
 }
 
-/// The letter, and its text.
+/// Renders the message. Also returns the text for the dead-letter queue.
 async fn write(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
-) -> Result<(Letter, String), Refusal> {
-    match (&parcel.delivery.payload, &parcel.publication) {
+    due: &DueDelivery,
+) -> Result<(OutboundMessage, String), Refusal> {
+    match (&due.delivery.payload, &due.publication) {
         (Payload::SubscriptionConfirmation(question), _) => {
-            confirmation(runtime, outbox, parcel, ConfirmationKind::Subscription, question).await
+            confirmation(runtime, outbox, due, ConfirmationKind::Subscription, question).await
         }
         (Payload::UnsubscribeConfirmation(news), _) => {
-            confirmation(runtime, outbox, parcel, ConfirmationKind::Unsubscribe, news).await
+            confirmation(runtime, outbox, due, ConfirmationKind::Unsubscribe, news).await
         }
         (Payload::Notification(_), Some(publication)) => {
             notification(runtime, outbox, publication).await
@@ -240,14 +241,14 @@ async fn write(
 async fn confirmation(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
-    let text = confirmation_text(runtime, outbox, parcel, kind, asked).await?;
-    let letter = if subscription.protocol.is_http() {
-        Letter::Post(Post {
+    let text = confirmation_text(runtime, outbox, due, kind, asked).await?;
+    let message = if subscription.protocol.is_http() {
+        OutboundMessage::Post(Post {
             url: subscription.endpoint.clone(),
             message_type: kind.as_str().to_owned(),
             message_id: asked.message_id.to_string(),
@@ -258,19 +259,19 @@ async fn confirmation(
             body: text.clone().into(),
         })
     } else {
-        Letter::Mail {
+        OutboundMessage::Mail {
             to: subscription.endpoint.clone(),
             subject: CONFIRMATION_SUBJECT.to_owned(),
             text: text.clone(),
         }
     };
-    Ok((letter, text))
+    Ok((message, text))
 }
 
 async fn confirmation_text(
     runtime: &Runtime,
     outbox: &Outbox,
-    parcel: &Parcel,
+    due: &DueDelivery,
     kind: ConfirmationKind,
     asked: &Question,
 ) -> Result<String, Refusal> {
@@ -283,7 +284,7 @@ async fn confirmation_text(
         topic_arn: &subscription.topic_arn,
         subscription_arn: &arn,
         subscribe_url: &subscribe_url(&asked.base_url, &subscription.topic_arn, &asked.token),
-        sent_at: runtime.clock.shown(parcel.delivery.created_at),
+        sent_at: runtime.clock.shown(due.delivery.created_at),
     };
     if subscription.protocol == Protocol::Email {
         return Ok(confirmation.email_text());
@@ -296,7 +297,7 @@ async fn notification(
     runtime: &Runtime,
     outbox: &Outbox,
     publication: &Publication,
-) -> Result<(Letter, String), Refusal> {
+) -> Result<(OutboundMessage, String), Refusal> {
     let subscription = &outbox.subscription;
     let published = &publication.published;
     let texts = published.texts();
@@ -323,7 +324,7 @@ async fn notification(
         }
     };
     let envelope = || notification.envelope(signature.as_ref(), &unsubscribe_url);
-    let mail = |text: String| Letter::Mail {
+    let mail = |text: String| OutboundMessage::Mail {
         to: subscription.endpoint.clone(),
         subject: notification.email_subject().to_owned(),
         text,
@@ -336,13 +337,15 @@ async fn notification(
         (Protocol::EmailJson, _) => (mail(envelope()), envelope()),
         (Protocol::Lambda, Some(signature)) => {
             let event = notification.lambda_event(signature, &unsubscribe_url);
-            let letter =
-                Letter::Invoke { function_arn: subscription.endpoint.clone(), event: event.into() };
-            (letter, envelope())
+            let message = OutboundMessage::Invoke {
+                function_arn: subscription.endpoint.clone(),
+                event: event.into(),
+            };
+            (message, envelope())
         }
         _ => {
             let body = if raw { notification.message.to_owned() } else { envelope() };
-            let letter = Letter::Post(Post {
+            let message = OutboundMessage::Post(Post {
                 url: subscription.endpoint.clone(),
                 message_type: "Notification".to_owned(),
                 message_id: publication.message_id.to_string(),
@@ -352,7 +355,7 @@ async fn notification(
                 content_type: outbox.policy.content_type.clone(),
                 body: body.clone().into(),
             });
-            (letter, body)
+            (message, body)
         }
     })
 }
@@ -364,7 +367,7 @@ async fn sign(
     base_url: &str,
 ) -> Result<Signature, Refusal> {
     let version = outbox.version;
-    let cert_url = runtime.notary.cert_url(base_url).await?;
-    let base64 = runtime.notary.sign(version, text).await?;
+    let cert_url = runtime.sns_signer.cert_url(base_url).await?;
+    let base64 = runtime.sns_signer.sign(version, text).await?;
     Ok(Signature { version, base64, cert_url })
 }

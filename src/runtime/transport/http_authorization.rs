@@ -1,6 +1,7 @@
-//! Basic and Digest authentication for endpoints with credentials in their URL (RFC 7617, RFC 7616).
+//! Answers endpoints that ask for a user and a password: Basic and Digest access authentication,
+//! RFC 7617 and RFC 7616.
 //!
-//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
+//! <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
 
 use crate::domain::digest::{md5_hex, sha256_hex};
 use base64::Engine as _;
@@ -11,12 +12,11 @@ use hyper::Method;
 use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use std::fmt;
 
-/// The user and the password of a URL, percent-decoded.
+/// The user and the password of a URL, percent-decoded. A missing password is empty.
 #[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Credentials {
-    /// The user.
     pub user: Vec<u8>,
-    /// The password; empty if there is none.
     pub password: Vec<u8>,
 }
 
@@ -26,45 +26,43 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The request that a digest covers.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// Its method.
-    pub method: &'a Method,
-    /// Path and query, as sent.
-    pub target: &'a str,
-    /// A random text without quotation marks, used once.
-    pub client_nonce: &'a str,
+/// Returns a random text for one digest. Fails if the machine has no randomness.
+pub fn client_nonce() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|cause| format!("no randomness: {cause}"))?;
+    Ok(STANDARD.encode(bytes))
 }
 
-/// Returns the Authorization value for the strongest challenge of a 401 response, or `None` if no challenge is
-/// supported. A challenge without a realm is not.
-// Rule (deliveries): credentials in the URL of an endpoint are sent only after a 401 response, as Basic or
-//   Digest, as the response requests.
+/// Returns the Authorization header that answers the strongest challenge of a 401, for a request with this
+/// method and target (path and query); none if no challenge can be answered.
+// Rule (deliveries): credentials in the URL of an endpoint are sent only when it has answered 401, as Basic or
+//   Digest, whichever it asks for.
 // Source: documented, https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
-// Test: src/runtime/http_sender.rs::credentials_are_sent_only_when_they_are_asked_for
+// Test: src/runtime/transport/http.rs::credentials_are_sent_only_when_they_are_asked_for
 // Rule (deliveries): a challenge must name its realm.
 // Source: reported, https://maxbeatty.com/2015/11/16/how-to-subscribe-to-aws-sns-using-https-with-basic-authentication/
-// Test: src/runtime/http_authorization.rs::what_cannot_be_answered_is_not
+// Test: src/runtime/transport/http_authorization.rs::what_cannot_be_answered_is_not
 pub fn authorization(
-    answer: &HeaderMap,
+    response: &HeaderMap,
     credentials: &Credentials,
-    asked: Asked<'_>,
+    method: &Method,
+    target: &str,
+    client_nonce: &str,
 ) -> Option<HeaderValue> {
-    let values = answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let values = response.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let challenges = values.flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
     let strongest =
         challenges.filter_map(|it| Challenge::read(&it)).max_by_key(Challenge::strength)?;
     let bytes = match strongest {
         Challenge::Basic => basic(credentials),
-        Challenge::Digest(challenge) => challenge.answer(credentials, asked),
+        Challenge::Digest(digest) => digest.answer(credentials, method, target, client_nonce),
     };
     let mut value = HeaderValue::from_bytes(&bytes).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// A supported challenge.
+/// A challenge that can be answered.
 enum Challenge<'c> {
     Basic,
     Digest(Digest<'c>),
@@ -84,14 +82,12 @@ impl<'c> Challenge<'c> {
             return None;
         }
         let algorithm = match find("algorithm") {
-            None => Algorithm::Default,
-            Some(name) => Algorithm::named(&name.to_unescaped())?,
+            None => None,
+            Some(name) => Some(Algorithm::named(&name.to_unescaped())?),
         };
-        let protects_nothing_else = |qop: ParamValue<'_>| {
-            qop.to_unescaped().split(',').any(|one| one.trim().eq_ignore_ascii_case("auth"))
-        };
-        let qop = find("qop").map(protects_nothing_else);
-        if qop == Some(false) {
+        let qop = find("qop").map(|qop| qop.to_unescaped());
+        let is_auth = |qop: &str| qop.trim().eq_ignore_ascii_case("auth");
+        if qop.as_ref().is_some_and(|qop| !qop.split(',').any(is_auth)) {
             return None;
         }
         let (nonce, opaque) = (find("nonce")?, find("opaque"));
@@ -101,7 +97,7 @@ impl<'c> Challenge<'c> {
     fn strength(&self) -> u8 {
         match self {
             Self::Basic => 0,
-            Self::Digest(Digest { algorithm: Algorithm::Sha256, .. }) => 2,
+            Self::Digest(Digest { algorithm: Some(Algorithm::Sha256), .. }) => 2,
             Self::Digest(_) => 1,
         }
     }
@@ -111,88 +107,78 @@ fn basic(Credentials { user, password }: &Credentials) -> Vec<u8> {
     format!("Basic {}", STANDARD.encode([&user[..], b":", &password[..]].concat())).into_bytes()
 }
 
-/// A challenge of the Digest scheme.
+/// A challenge of the scheme Digest.
 struct Digest<'c> {
     realm: ParamValue<'c>,
     nonce: ParamValue<'c>,
     opaque: Option<ParamValue<'c>>,
-    algorithm: Algorithm,
-    /// Whether the challenge names qualities of protection, of which `auth` is used. Older servers name none.
+    /// MD5 if the challenge names none.
+    algorithm: Option<Algorithm>,
+    /// Whether the challenge offers `qop=auth`. Older servers offer no quality of protection.
     has_qop: bool,
 }
 
-/// The hash function of a digest.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Algorithm {
-    /// MD5, as the default of a challenge that names no algorithm.
-    Default,
     Md5,
     Sha256,
 }
 
 impl Algorithm {
     fn named(name: &str) -> Option<Self> {
-        match name {
-            _ if name.eq_ignore_ascii_case("MD5") => Some(Self::Md5),
-            _ if name.eq_ignore_ascii_case("SHA-256") => Some(Self::Sha256),
-            _ => None,
-        }
+        let has_name = |it: &Self| it.name().eq_ignore_ascii_case(name);
+        [Self::Md5, Self::Sha256].into_iter().find(has_name)
     }
 
-    fn digest(self, parts: &[&[u8]]) -> String {
-        let text = parts.join(&b':');
+    fn name(self) -> &'static str {
         match self {
-            Self::Default | Self::Md5 => md5_hex(&text),
-            Self::Sha256 => sha256_hex(&text),
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
         }
     }
 }
 
 impl Digest<'_> {
-    fn answer(&self, Credentials { user, password }: &Credentials, asked: Asked<'_>) -> Vec<u8> {
+    fn answer(
+        &self,
+        Credentials { user, password }: &Credentials,
+        method: &Method,
+        target: &str,
+        client_nonce: &str,
+    ) -> Vec<u8> {
         const COUNT: &str = "00000001";
-        let Asked { method, target, client_nonce } = asked;
+        let digest = |parts: &[&[u8]]| match self.algorithm {
+            Some(Algorithm::Sha256) => sha256_hex(&parts.join(&b':')),
+            _ => md5_hex(&parts.join(&b':')),
+        };
         let (realm, nonce) = (self.realm.to_unescaped(), self.nonce.to_unescaped());
-        let digest = |parts: &[&[u8]]| self.algorithm.digest(parts);
         let secret = digest(&[user, realm.as_bytes(), password]);
         let request = digest(&[method.as_str().as_bytes(), target.as_bytes()]);
         let with_qop = [nonce.as_bytes(), COUNT.as_bytes(), client_nonce.as_bytes(), b"auth"];
         let between = if self.has_qop { &with_qop[..] } else { &with_qop[..1] };
         let response = digest(&[&[secret.as_bytes()], between, &[request.as_bytes()]].concat());
 
-        let mut answer = b"Digest username=".to_vec();
-        answer.extend(quoted(user));
-        answer.extend(b", uri=");
-        answer.extend(quoted(target.as_bytes()));
-        let mut add = |text: String| answer.extend(text.into_bytes());
-        add(format!(r#", realm="{}""#, self.realm.as_escaped()));
-        add(format!(r#", nonce="{}", response="{response}""#, self.nonce.as_escaped()));
-        match self.algorithm {
-            Algorithm::Default => {}
-            Algorithm::Md5 => add(", algorithm=MD5".to_owned()),
-            Algorithm::Sha256 => add(", algorithm=SHA-256".to_owned()),
-        }
-        if self.has_qop {
-            add(format!(r#", qop=auth, nc={COUNT}, cnonce="{client_nonce}""#));
-        }
-        if let Some(opaque) = &self.opaque {
-            add(format!(r#", opaque="{}""#, opaque.as_escaped()));
-        }
-        answer
+        let algorithm = self.algorithm.map(|it| format!(", algorithm={}", it.name()));
+        let qop = format!(r#", qop=auth, nc={COUNT}, cnonce="{client_nonce}""#);
+        let opaque = self.opaque.map(|opaque| format!(r#", opaque="{}""#, opaque.as_escaped()));
+        let rest = [
+            format!(r#", realm="{}""#, self.realm.as_escaped()),
+            format!(r#", nonce="{}", response="{response}""#, self.nonce.as_escaped()),
+            algorithm.unwrap_or_default(),
+            if self.has_qop { qop } else { String::new() },
+            opaque.unwrap_or_default(),
+        ]
+        .concat();
+        let (user, target) = (quoted(user), quoted(target.as_bytes()));
+        [b"Digest username=", &user[..], b", uri=", &target, rest.as_bytes()].concat()
     }
 }
 
-/// Returns a text as a quoted string of HTTP.
+/// Returns a quoted string of HTTP.
 fn quoted(bytes: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    for byte in bytes {
-        if matches!(byte, b'"' | b'\\') {
-            quoted.push(b'\\');
-        }
-        quoted.push(*byte);
-    }
-    quoted.push(b'"');
-    quoted
+    let escape = |byte: &u8| matches!(byte, b'"' | b'\\').then_some(b'\\');
+    let escaped = bytes.iter().flat_map(|byte| escape(byte).into_iter().chain([*byte]));
+    [b'"'].into_iter().chain(escaped).chain([b'"']).collect()
 }
 
 #[cfg(test)]
@@ -208,16 +194,12 @@ mod tests {
         let headers =
             challenges.iter().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap()));
         // The request of the examples in RFC 7616, section 3.9.1.
-        let asked = Asked {
-            method: &Method::GET,
-            target: "/dir/index.html",
-            client_nonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
-        };
+        let (target, nonce) = ("/dir/index.html", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
         let mut answer = HeaderMap::new();
         headers.for_each(|(name, value)| {
             answer.append(name, value);
         });
-        let value = authorization(&answer, credentials, asked)?;
+        let value = authorization(&answer, credentials, &Method::GET, target, nonce)?;
         assert!(value.is_sensitive());
         Some(String::from_utf8(value.as_bytes().to_vec()).unwrap())
     }
@@ -233,7 +215,7 @@ mod tests {
         for (challenges, part) in [
             (&[MD5][..], md5),
             (&[SHA_256], sha_256),
-            // The strongest challenge is used, whatever its position.
+            // The strongest is answered, wherever it stands.
             (&[MD5, SHA_256], sha_256),
             (&[&format!("{SHA_256}, {MD5}"), "Basic realm=\"x\""], sha_256),
             (&[&format!("Basic realm=\"x\", {MD5}")], md5),
@@ -249,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_challenge_without_qop_is_answered_as_of_old() {
-        // The example of RFC 2069, with the response of its errata.
+        // The example of RFC 2069, with the response that its errata have.
         let challenge = r#"Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41""#;
         assert_eq!(
             answer_to(&[challenge], &credentials("Mufasa", "CircleOfLife")).unwrap(),
@@ -291,8 +273,7 @@ mod tests {
             let credentials = Credentials { user, password: Vec::new() };
             let mut answer = HeaderMap::new();
             answer.insert(WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).unwrap());
-            let asked = Asked { method: &Method::POST, target: "/", client_nonce: "x" };
-            let _ = authorization(&answer, &credentials, asked);
+            let _ = authorization(&answer, &credentials, &Method::POST, "/", "x");
         }
     }
 }

@@ -1,9 +1,8 @@
-//! The key that signs notifications, and the certificate with which subscribers verify them.
+//! The RSA key that signs what SNS sends, and the certificate with which subscribers verify it.
 //!
-//! There is one key for the lifetime of the data. A signature depends only on the key, the signature
-//! version and the text.
+//! A signature depends only on the key, the signature version and the text.
 //!
-//! Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
+//! <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use x509_cert::builder::{self, Builder, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::der::asn1::{Ia5String, UtcTime};
 use x509_cert::der::pem::LineEnding;
-use x509_cert::der::{self, Decode, Encode, EncodePem};
+use x509_cert::der::{Decode, Encode, EncodePem};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::ext::{Extension, ToExtension};
@@ -31,13 +30,13 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
-use crate::domain::Refusal;
 use crate::domain::digest::md5_hex;
 use crate::domain::notification::SignatureVersion;
+use crate::store::KeyAndCertificate;
 
-/// The common name of the certificate. Clients in several languages compare it.
+/// The subject of the certificate. Clients of several languages compare this name.
 const SUBJECT: &str = "sns.amazonaws.com";
-/// Bits of the key's modulus. A longer key would sign much more slowly.
+/// Length of the modulus in bits. A longer key would sign much more slowly.
 const BITS: usize = 2048;
 
 /// An RSA key and its certificate. Signs from many threads at once.
@@ -48,91 +47,47 @@ pub struct SigningKey {
     pem: String,
 }
 
-/// A key as it is stored with the data. Its holder can sign in the server's name.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SigningKeyBytes {
-    /// The private key: PKCS#8 in DER, about 1,200 bytes.
-    pub private_key: Vec<u8>,
-    /// The certificate: X.509 in DER, about 800 bytes.
-    pub certificate: Vec<u8>,
-}
-
-impl std::fmt::Debug for SigningKeyBytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SigningKeyBytes(secret)")
-    }
-}
-
 /// Why there is no key, or no signature.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The operating system provides no random bytes.
-    #[error("no randomness for a signing key: {0}")]
-    Randomness(#[from] getrandom::Error),
-    /// The key could not be generated, or could not sign.
-    #[error("signing key: {0}")]
-    Key(#[from] rsa::Error),
-    /// The private key could not be written or read.
-    #[error("private part of the signing key: {0}")]
-    PrivateKey(#[from] rsa::pkcs8::Error),
-    /// The certificate could not be created.
-    #[error("certificate of the signing key: {0}")]
-    Builder(#[from] builder::Error),
-    /// The certificate could not be written or read.
-    #[error("certificate of the signing key: {0}")]
-    Certificate(#[from] der::Error),
-    /// The public key could not be written.
-    #[error("public part of the signing key: {0}")]
-    PublicKey(#[from] x509_cert::spki::Error),
-    /// The certificate belongs to another key.
-    #[error("the certificate does not belong to the signing key")]
-    Mismatch,
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::internal(error)
-    }
-}
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl SigningKey {
-    /// Generates a key, which takes a tenth of a second of processor time.
+    /// Generates a key, which keeps a processor busy for a tenth of a second.
     ///
-    /// It uses the operating system's randomness and not the seedable source of IDs, because a
-    /// predictable key would be worthless. Nothing that a simulation compares depends on the key.
+    /// The randomness is the machine's, not the seedable source of ids: a predictable key would be
+    /// worthless. Nothing that a simulation compares depends on it.
     pub fn generate() -> Result<Self, Error> {
-        // The key generator cannot handle a failing source. A source that works once keeps working.
+        // `RsaPrivateKey::new` panics if its source fails, so fail here instead: a source that
+        // works once keeps working.
         SysRng.try_next_u64()?;
         let private_key = RsaPrivateKey::new(&mut UnwrapErr(SysRng), BITS)?;
         let certificate = self_signed(&private_key)?;
         Self::new(private_key, &certificate)
     }
 
-    /// Loads a stored key. Fails if it is damaged or does not match the certificate.
-    pub fn from_bytes(bytes: &SigningKeyBytes) -> Result<Self, Error> {
-        let private_key = RsaPrivateKey::from_pkcs8_der(&bytes.private_key)?;
-        Self::new(private_key, &Certificate::from_der(&bytes.certificate)?)
+    /// Reads a private key (PKCS#8) and its certificate (X.509), both in DER. Fails if one is damaged
+    /// or if they do not belong together.
+    pub fn from_der((private_key, certificate): &KeyAndCertificate) -> Result<Self, Error> {
+        let private_key = RsaPrivateKey::from_pkcs8_der(private_key)?;
+        Self::new(private_key, &Certificate::from_der(certificate)?)
     }
 
-    /// Returns the key in its stored form.
-    pub fn to_bytes(&self) -> Result<SigningKeyBytes, Error> {
-        Ok(SigningKeyBytes {
-            private_key: self.private_key.to_pkcs8_der()?.as_bytes().to_vec(),
-            certificate: self.certificate.clone(),
-        })
+    /// Returns the private key (PKCS#8, some 1,200 bytes) and its certificate (X.509, some 800 bytes),
+    /// both in DER. The private key is a secret: its holder can sign in the server's name.
+    pub fn to_der(&self) -> Result<KeyAndCertificate, Error> {
+        Ok((self.private_key.to_pkcs8_der()?.as_bytes().to_vec(), self.certificate.clone()))
     }
 
-    /// Returns the certificate as PEM, the content of SigningCertURL.
+    /// Returns the certificate as PEM: the document at SigningCertURL.
     pub fn certificate_pem(&self) -> &str {
         &self.pem
     }
 
-    /// Returns the last segment of SigningCertURL. The digest identifies the certificate.
+    /// Returns the last segment of SigningCertURL, which has a digest so that certificates differ in it.
     pub fn certificate_file_name(&self) -> String {
         format!("SimpleNotificationService-{}.pem", md5_hex(&self.certificate))
     }
 
-    /// Returns the signature of a text in Base64. Takes about two milliseconds of processor time.
+    /// Returns the signature of a text in base64. Keeps a processor busy for some two milliseconds.
     pub fn sign(&self, version: SignatureVersion, text: &str) -> Result<String, Error> {
         let signature = match version {
             SignatureVersion::V1 => {
@@ -148,7 +103,7 @@ impl SigningKey {
     fn new(private_key: RsaPrivateKey, certificate: &Certificate) -> Result<Self, Error> {
         let certified = certificate.tbs_certificate().subject_public_key_info();
         if *certified != public_key_info(&private_key)? {
-            return Err(Error::Mismatch);
+            return Err("the certificate does not belong to the signing key".into());
         }
         Ok(Self {
             private_key,
@@ -163,13 +118,13 @@ fn public_key_info(private_key: &RsaPrivateKey) -> Result<SubjectPublicKeyInfoOw
     Ok(SubjectPublicKeyInfoOwned::try_from(public_key.as_bytes())?)
 }
 
-/// Returns a self-signed certificate that is valid on every clock: from 1970 to the end of 9999, which
-/// means no expiry (RFC 5280, section 4.1.2.5).
+/// Returns a self-signed certificate that is valid by every clock: from 1970 to the end of 9999, which
+/// means no end (RFC 5280, section 4.1.2.5).
 fn self_signed(private_key: &RsaPrivateKey) -> Result<Certificate, Error> {
     let public_key = public_key_info(private_key)?;
     let beginning = UtcTime::from_unix_duration(Duration::ZERO)?;
     let validity = Validity::new(Time::UtcTime(beginning), Time::INFINITY);
-    // Differs for each key, and fits the 20 bytes that a serial number may have.
+    // Unique for each key, and shorter than the limit of 20 bytes.
     let serial_number = SerialNumber::new(&Sha256::digest(public_key.to_der()?)[..16])?;
     let profile = SelfSigned(format!("CN={SUBJECT}").parse()?);
     let builder = CertificateBuilder::new(profile, serial_number, validity, public_key)?;
@@ -177,7 +132,7 @@ fn self_signed(private_key: &RsaPrivateKey) -> Result<Certificate, Error> {
     Ok(builder.build::<_, pkcs1v15::Signature>(&signer)?)
 }
 
-/// Subject and issuer are the same; the key signs data and no other certificate.
+/// A certificate whose subject is its issuer, and whose key may only sign data.
 struct SelfSigned(Name);
 
 impl BuilderProfile for SelfSigned {
@@ -224,10 +179,10 @@ mod tests {
         CertificateDer::from_pem_slice(key.certificate_pem().as_bytes()).unwrap()
     }
 
-    /// Verifies as a subscriber does: with the certificate's key and an independent implementation.
+    /// What a subscriber does: takes the certificate's key and verifies, with code of others.
     fn verifies(key: &SigningKey, version: SignatureVersion, text: &str, signature: &str) -> bool {
-        /// The bytes before an RSA key of 2048 bits in a certificate: lengths, and the RSA
-        /// algorithm.
+        /// What stands before an RSA key of 2048 bits where a certificate has it: lengths, and
+        /// that it is RSA.
         const HEADER: usize = 24;
 
         let algorithm: &RsaParameters = match version {
@@ -285,33 +240,29 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_signs_as_before() {
-        let kept = KEY.to_bytes().unwrap();
-        let back = SigningKey::from_bytes(&kept).unwrap();
-        assert_eq!(back.to_bytes().unwrap(), kept);
+    fn a_stored_key_signs_as_before() {
+        let stored = KEY.to_der().unwrap();
+        let back = SigningKey::from_der(&stored).unwrap();
+        assert_eq!(back.to_der().unwrap(), stored);
         assert_eq!(back.certificate_pem(), KEY.certificate_pem());
         assert_eq!(back.certificate_file_name(), KEY.certificate_file_name());
         for version in [SignatureVersion::V1, SignatureVersion::V2] {
             assert_eq!(back.sign(version, "x").unwrap(), KEY.sign(version, "x").unwrap());
         }
-        assert!(!format!("{kept:?}").contains(&format!("{:?}", kept.private_key)));
     }
 
     #[test]
     fn what_is_damaged_is_no_key() {
-        let kept = KEY.to_bytes().unwrap();
-        let other = SigningKey::generate().unwrap().to_bytes().unwrap();
-        let foreign = SigningKeyBytes { certificate: other.certificate, ..kept.clone() };
-        assert!(matches!(SigningKey::from_bytes(&foreign), Err(Error::Mismatch)));
-        for length in [0, 1, 100, kept.private_key.len() - 1] {
-            let private_key = kept.private_key[..length].to_vec();
-            let torn = SigningKeyBytes { private_key, ..kept.clone() };
-            assert!(SigningKey::from_bytes(&torn).is_err(), "{length}");
+        let (private_key, certificate) = KEY.to_der().unwrap();
+        let other = SigningKey::generate().unwrap().to_der().unwrap();
+        assert!(SigningKey::from_der(&(private_key.clone(), other.1)).is_err());
+        for length in [0, 1, 100, private_key.len() - 1] {
+            let torn = private_key[..length].to_vec();
+            assert!(SigningKey::from_der(&(torn, certificate.clone())).is_err(), "{length}");
         }
-        for length in [0, 1, 100, kept.certificate.len() - 1] {
-            let certificate = kept.certificate[..length].to_vec();
-            let torn = SigningKeyBytes { certificate, ..kept.clone() };
-            assert!(SigningKey::from_bytes(&torn).is_err(), "{length}");
+        for length in [0, 1, 100, certificate.len() - 1] {
+            let torn = certificate[..length].to_vec();
+            assert!(SigningKey::from_der(&(private_key.clone(), torn)).is_err(), "{length}");
         }
     }
 }
