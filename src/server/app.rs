@@ -119,7 +119,7 @@ impl App {
 /// Returns the routes that every server has.
 pub fn routes(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/health", get(health::alive).fallback(call))
+        .route("/health", get(health::ALIVE).fallback(call))
         .route("/ready", get(health::readiness).fallback(call))
         .route("/metrics", get(metrics::scrape).fallback(call))
         .merge(inspection::routes())
@@ -270,7 +270,7 @@ mod tests {
             arrived.notify_one();
             release.notified().await;
         };
-        let routes = Router::new().route("/health", get(health::alive)).fallback(waits);
+        let routes = Router::new().route("/health", get(health::ALIVE)).fallback(waits);
         let (address, _stop, _) = serve(routes, 1).await;
         let mut busy = TcpStream::connect(address).await.unwrap();
         busy.write_all(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();

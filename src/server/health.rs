@@ -23,10 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the store may take for the answer to `/ready`: less than probes wait.
 const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Answers that the process is alive.
-pub(super) async fn alive() -> &'static str {
-    "OK\n"
-}
+/// The answer to `/health`.
+pub(super) const ALIVE: &str = "OK\n";
 
 /// Returns the answer to `/ready`, with a status, and a reason if it is not `ready`: 200 `ready`; 200
 /// `degraded` while messages are not accepted but can be received and deleted; 503 `unavailable`

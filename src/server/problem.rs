@@ -1,9 +1,9 @@
 //! Errors of the paths that are no AWS calls: a status, and a JSON object with one sentence.
 
+use super::response::report_failure;
 use crate::api::error::row;
 use crate::api::operations::Service;
 use crate::domain::Refusal;
-use crate::store::failure_log;
 use axum::Json;
 use axum::response::IntoResponse;
 use hyper::header::{ALLOW, HeaderValue};
@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 /// Why a request that is no AWS call fails.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
     sentence: String,
@@ -44,9 +44,7 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        if refusal.internal.is_some() {
-            failure_log::report("a request failed", &refusal, None);
-        }
+        report_failure(&refusal, None);
         let status = StatusCode::from_u16(row(Service::Sns, refusal.kind).status);
         Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), refusal.message)
     }

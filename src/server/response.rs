@@ -83,6 +83,15 @@ pub(super) fn respond<B>(
     response
 }
 
+/// Logs a refusal that is a fault of the server. Returns whether it is one.
+pub(super) fn report_failure(refusal: &Refusal, request_id: Option<&str>) -> bool {
+    let is_failure = refusal.internal.is_some();
+    if is_failure {
+        failure_log::report("a request failed", refusal, request_id);
+    }
+    is_failure
+}
+
 /// The answer to a refused call, in this encoding, or in the usual one of a protocol.
 pub(super) fn refuse(
     service: Service,
@@ -92,9 +101,7 @@ pub(super) fn refuse(
 ) -> Response<Body> {
     let encoding = encoding.into();
     let row = row(service, refusal.kind);
-    if refusal.internal.is_some() {
-        failure_log::report("a request failed", refusal, Some(request_id));
-    } else {
+    if !report_failure(refusal, Some(request_id)) {
         // Not the message: it may repeat what the caller has signed with.
         tracing::debug!(request_id, code = row.query_code, "refused");
     }

@@ -5,7 +5,7 @@ use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use squab::runtime::memory::Memory;
+use squab::runtime::memory::{Memory, Stage};
 use squab::server::app;
 use squab::server::browser::BrowserRules;
 use squab::server::gateway::GatewaySettings;
@@ -287,8 +287,9 @@ fn serve(settings: GatewaySettings) -> (String, oneshot::Sender<()>) {
 #[test]
 fn who_does_not_read_makes_room_for_who_does() {
     const LARGE: usize = 1_000_000;
-    const ATTACKERS: usize = 8;
-    let memory = Memory::new(32 * LARGE);
+    const ATTACKERS: usize = 3;
+    let memory = Memory::new(64 * LARGE);
+    let others = memory.charge(Stage::Answering, &Arc::default());
     let (address, _server) = serve(GatewaySettings { memory, ..settings() });
     let mut client = Connection::open(&address);
     client.ok("CreateQueue", &json!({"QueueName": "q", "Attributes": {"VisibilityTimeout": "0"}}));
@@ -304,6 +305,7 @@ fn who_does_not_read_makes_room_for_who_does() {
         // The answer has begun, and holds its room.
         attacker.another_end().peek(&mut [0]).unwrap();
     }
+    others.set((64 - 10 * ATTACKERS - 1) * LARGE);
     let mut answered = 0;
     while answered < 3 {
         // Clients come again, and open another connection if need be.

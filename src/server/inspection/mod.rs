@@ -53,12 +53,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/_aws/sqs/messages/", any(queues::answer))
         .route("/_aws/sqs/messages/{*queue}", any(queues::answer))
         .route("/_aws/sns/{*path}", any(notifications))
-        .route("/_aws/", any(nothing))
-        .route("/_aws/{*path}", any(nothing))
-}
-
-async fn nothing() -> Problem {
-    Problem::not_found()
+        .route("/_aws/", any(Problem::not_found()))
+        .route("/_aws/{*path}", any(Problem::not_found()))
 }
 
 async fn notifications(State(app): State<Arc<App>>, request: Request<Body>) -> Answer {
