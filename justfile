@@ -34,13 +34,17 @@ crash rounds="200":
 faults *names:
     tests/faults/run {{names}}
 
+# Find changes to the rules that no test notices (needs cargo-mutants and cargo-nextest; hours).
+mutants *arguments:
+    cargo mutants {{arguments}}
+
 # Throughput and latency of an optimized server.
 load *arguments:
     cargo run --release --example load -- {{arguments}}
 
 # Attack an optimized server.
-siege *arguments:
-    cargo run --release --example siege -- {{arguments}}
+overload-bench *arguments:
+    cargo run --release --example overload_bench -- {{arguments}}
 
 # Rewrite what is generated in docs/ from the sources.
 docs:

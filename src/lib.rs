@@ -17,6 +17,9 @@
 //! - `config` reads flags, the environment and files.
 //! - `server` is the shell of the process: listeners, the gateway, health, metrics.
 
+#[macro_use]
+mod fault;
+
 pub mod api;
 pub mod auth;
 pub mod config;

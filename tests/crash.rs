@@ -10,17 +10,17 @@
 
 #![cfg(target_os = "linux")]
 
+use crate::crash_history::checker::{
+    Found, broken_invariants, by_the_end, contradictions, everything, judge,
+};
+use crate::crash_history::{
+    Act, CLIENTS, Client, Event, History, QUEUES, TOPIC, confirm, from_environment,
+    group_and_number, is_fifo, name_of, seed, set_up,
+};
 use crate::disk::Disk;
 use crate::endpoint::Endpoint;
 use crate::gateway::{Service, settings};
 use crate::process::{Connection, Server, squab};
-use crate::witness::judgment::{
-    Found, broken_invariants, by_the_end, contradictions, everything, judge,
-};
-use crate::witness::{
-    Act, CLIENTS, Client, Event, QUEUES, TOPIC, Witness, confirm, from_environment,
-    group_and_number, is_fifo, name_of, seed, set_up,
-};
 use serde_json::json;
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::store::{Durability, Location, Sqlite};
@@ -99,17 +99,17 @@ fn round(
     server: Server,
     disk: &Disk,
     clients: &mut [Client],
-    witness: &Witness,
+    history: &History,
     random: &mut fastrand::Rng,
 ) {
     std::thread::scope(|scope| {
         for client in clients {
             let connection = server.connect();
-            scope.spawn(move || client.work(connection, witness));
+            scope.spawn(move || client.work(connection, history));
         }
-        let calls = witness.acknowledged() + random.u64(1..500);
+        let calls = history.acknowledged() + random.u64(1..500);
         let wait_for_calls = || {
-            while witness.acknowledged() < calls {
+            while history.acknowledged() < calls {
                 std::thread::yield_now();
             }
         };
@@ -157,18 +157,18 @@ async fn what_was_acknowledged_survives_kill_9() {
     let mut connection = server.connect();
     set_up(&mut connection, Some(&endpoint.url));
     confirm(&mut connection, &endpoint.next().await);
-    let witness = Witness::default();
+    let history = History::default();
     let mut clients: Vec<_> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
     for _ in 0..rounds {
-        round(server, &disk, &mut clients, &witness, &mut random);
+        round(server, &disk, &mut clients, &history, &mut random);
         server = start(&disk, &mut random);
     }
 
-    let events = witness.events();
+    let events = history.events();
     let of_topic = events.iter().filter(|event| event.act == Act::Sent && event.place == TOPIC);
     let mut published: HashSet<_> =
         of_topic.filter(|event| event.told.is_some()).map(|event| event.name.clone()).collect();
-    println!("{} calls acknowledged, {} published", witness.acknowledged(), published.len());
+    println!("{} calls acknowledged, {} published", history.acknowledged(), published.len());
     while !published.is_empty() {
         published.remove(&name_of(endpoint.next().await["Message"].as_str().unwrap()));
     }

@@ -1,9 +1,9 @@
 //! Outbound deliveries, with a recording transport and a clock that the test sets: what is sent, when,
 //! how often, and with which result.
 
+use crate::fake_transport::{FakeService, Plan, Sent, TOPIC, text_of};
 use crate::gateway::sns::visit;
 use crate::gateway::{ARNS, Caller, QUEUES, Service, settings};
-use crate::post_office::{House, Plan, Sent, TOPIC, text_of};
 use crate::process::runs_alone;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -95,14 +95,13 @@ async fn a_queue_of_another_account_is_asked() {
 
 #[tokio::test]
 async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
-    let house = House::new();
-    house.topic().await;
-    let answer = house
-        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)])
-        .await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    let answer =
+        fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", URL)]).await;
     assert_eq!(text_of(&answer, "SubscriptionArn"), "pending confirmation");
-    house.work().await;
-    let [asked] = &house.office.take()[..] else { panic!("one question") };
+    fake.work().await;
+    let [asked] = &fake.transport.take()[..] else { panic!("one question") };
     let question = json_body(asked);
     let token = question["Token"].as_str().unwrap();
     assert_eq!(
@@ -124,13 +123,13 @@ async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
         link,
         format!("http://localhost:4566/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token={token}")
     );
-    house.verify(&question).await;
+    fake.verify(&question).await;
 
     // An unconfirmed subscription gets no messages.
-    house.publish("too early", &[]).await;
-    house.work().await;
-    assert_eq!(house.office.take(), []);
-    let confirmed = house.visit(link).await;
+    fake.publish("too early", &[]).await;
+    fake.work().await;
+    assert_eq!(fake.transport.take(), []);
+    let confirmed = fake.visit(link).await;
     let arn = text_of(&confirmed, "SubscriptionArn");
     assert!(arn.starts_with(TOPIC), "{arn}");
 
@@ -140,15 +139,15 @@ async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
         ("MessageAttributes.entry.1.Value.StringValue", "5"),
         ("Subject", "Greetings"),
     ];
-    let id = house.publish("hello", &attribute).await;
-    house.work().await;
-    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    let id = fake.publish("hello", &attribute).await;
+    fake.work().await;
+    let [sent] = &fake.transport.take()[..] else { panic!("one message") };
     let Post { message_type, message_id, subscription_arn, raw, .. } = post(sent);
     assert_eq!(message_type, "Notification");
     assert_eq!((message_id, subscription_arn.as_ref()), (&id, Some(&arn)));
     assert!(!raw);
     let envelope = json_body(sent);
-    house.verify(&envelope).await;
+    fake.verify(&envelope).await;
     for (member, value) in [
         ("Type", json!("Notification")),
         ("MessageId", json!(id)),
@@ -163,21 +162,21 @@ async fn an_endpoint_is_asked_then_gets_messages_in_envelopes() {
     ] {
         assert_eq!(envelope[member], value, "{member}");
     }
-    let counts = house.service.runtime.deliveries().counts();
+    let counts = fake.service.runtime.deliveries().counts();
     assert_eq!(counts, BTreeMap::from([(("http", true), 2)]));
 }
 
 #[tokio::test]
 async fn raw_delivery_is_the_message_alone_in_the_content_type_that_was_asked_for() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("https", "https://endpoint.example/").await;
-    house.attribute(&arn, "RawMessageDelivery", "true").await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("https", "https://endpoint.example/").await;
+    fake.attribute(&arn, "RawMessageDelivery", "true").await;
     let policy = json!({"requestPolicy": {"headerContentType": "text/csv"}});
-    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
-    house.publish("a,b", &[("Subject", "lost")]).await;
-    house.work().await;
-    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    fake.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    fake.publish("a,b", &[("Subject", "lost")]).await;
+    fake.work().await;
+    let [sent] = &fake.transport.take()[..] else { panic!("one message") };
     assert!(post(sent).raw);
     assert_eq!(post(sent).content_type, "text/csv");
     assert_eq!(post(sent).body, "a,b");
@@ -185,103 +184,103 @@ async fn raw_delivery_is_the_message_alone_in_the_content_type_that_was_asked_fo
 
 #[tokio::test]
 async fn a_failing_endpoint_is_tried_three_times_more_and_then_it_is_a_dead_letter() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
-    house.dead_letters_of(&arn).await;
-    house.office.plan(URL, Plan::Answer(503));
-    let began_at = house.now();
-    let id = house.publish("hello", &[]).await;
-    house.watch(100).await;
-    let sent = house.office.take();
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
+    fake.dead_letters_of(&arn).await;
+    fake.transport.plan(URL, Plan::Answer(503));
+    let began_at = fake.now();
+    let id = fake.publish("hello", &[]).await;
+    fake.watch(100).await;
+    let sent = fake.transport.take();
     assert_eq!(seconds(&sent, began_at), [0, 20, 40, 60]);
     assert!(sent.iter().all(|one| post(one) == post(&sent[0])), "every attempt is the same");
     assert_eq!(post(&sent[0]).message_id, id);
-    let [dead] = &house.dead_letters().await[..] else { panic!("one dead letter") };
+    let [dead] = &fake.dead_letters().await[..] else { panic!("one dead letter") };
     assert_eq!(dead["Body"].as_str().unwrap().as_bytes(), post(&sent[0]).body);
     assert_eq!(dead.get("MessageAttributes"), None);
-    assert_eq!(house.pending().await, 0);
-    let counts = house.service.runtime.deliveries().counts();
+    assert_eq!(fake.pending().await, 0);
+    let counts = fake.service.runtime.deliveries().counts();
     assert_eq!(counts[&("http", false)], 1);
 }
 
 #[tokio::test]
 async fn an_endpoint_that_refuses_is_not_asked_again() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
-    house.dead_letters_of(&arn).await;
-    house.office.plan(URL, Plan::Answer(403));
-    house.publish("hello", &[]).await;
-    house.watch(100).await;
-    assert_eq!(house.office.take().len(), 1);
-    assert_eq!(house.dead_letters().await.len(), 1);
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
+    fake.dead_letters_of(&arn).await;
+    fake.transport.plan(URL, Plan::Answer(403));
+    fake.publish("hello", &[]).await;
+    fake.watch(100).await;
+    assert_eq!(fake.transport.take().len(), 1);
+    assert_eq!(fake.dead_letters().await.len(), 1);
     // The subscription stays.
-    house.office.plan(URL, Plan::Answer(200));
-    house.publish("again", &[]).await;
-    house.work().await;
-    assert_eq!(house.office.take().len(), 1);
+    fake.transport.plan(URL, Plan::Answer(200));
+    fake.publish("again", &[]).await;
+    fake.work().await;
+    assert_eq!(fake.transport.take().len(), 1);
 }
 
 #[tokio::test]
 async fn the_phases_of_a_delivery_policy_follow_each_other() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
     let policy = json!({"healthyRetryPolicy": {
         "minDelayTarget": 2, "maxDelayTarget": 10, "numRetries": 7, "numNoDelayRetries": 1,
         "numMinDelayRetries": 2, "numMaxDelayRetries": 2, "backoffFunction": "linear",
     }});
-    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
-    house.office.plan(URL, Plan::Answer(500));
-    let began_at = house.now();
-    house.publish("hello", &[]).await;
-    house.watch(80).await;
-    assert_eq!(seconds(&house.office.take(), began_at), [0, 0, 2, 4, 6, 16, 26, 36]);
-    assert_eq!(house.pending().await, 0);
+    fake.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    fake.transport.plan(URL, Plan::Answer(500));
+    let began_at = fake.now();
+    fake.publish("hello", &[]).await;
+    fake.watch(80).await;
+    assert_eq!(seconds(&fake.transport.take(), began_at), [0, 0, 2, 4, 6, 16, 26, 36]);
+    assert_eq!(fake.pending().await, 0);
 }
 
 #[tokio::test]
 async fn an_endpoint_gets_no_more_than_its_throttle_lets_through() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
     let policy = json!({"throttlePolicy": {"maxReceivesPerSecond": 2}});
-    house.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
-    let began_at = house.now();
+    fake.attribute(&arn, "DeliveryPolicy", &policy.to_string()).await;
+    let began_at = fake.now();
     for _ in 0..3 {
-        house.publish("early", &[]).await;
+        fake.publish("early", &[]).await;
     }
-    house.work().await;
+    fake.work().await;
     // What comes meanwhile waits, though nothing else does: not in this second, nor in the next.
-    house.publish("meanwhile", &[]).await;
-    house.work().await;
-    house.watch(1).await;
-    house.publish("later", &[]).await;
-    house.watch(5).await;
-    assert_eq!(seconds(&house.office.take(), began_at), [0, 0, 1, 1, 2]);
-    house.publish("once all is calm", &[]).await;
-    house.work().await;
-    house.publish("and", &[]).await;
-    house.publish("on", &[]).await;
-    house.watch(3).await;
-    assert_eq!(seconds(&house.office.take(), began_at), [6, 7, 7]);
+    fake.publish("meanwhile", &[]).await;
+    fake.work().await;
+    fake.watch(1).await;
+    fake.publish("later", &[]).await;
+    fake.watch(5).await;
+    assert_eq!(seconds(&fake.transport.take(), began_at), [0, 0, 1, 1, 2]);
+    fake.publish("once all is calm", &[]).await;
+    fake.work().await;
+    fake.publish("and", &[]).await;
+    fake.publish("on", &[]).await;
+    fake.watch(3).await;
+    assert_eq!(seconds(&fake.transport.take(), began_at), [6, 7, 7]);
 }
 
 #[tokio::test]
 async fn the_throttle_of_a_topic_is_for_http_alone() {
-    let house = House::new();
+    let fake = FakeService::new();
     let policy = json!({"http": {"defaultThrottlePolicy": {"maxReceivesPerSecond": 1}}});
-    house.topic().await;
-    house.topic_attribute("DeliveryPolicy", &policy.to_string()).await;
-    house.subscribed("http", URL).await;
+    fake.topic().await;
+    fake.topic_attribute("DeliveryPolicy", &policy.to_string()).await;
+    fake.subscribed("http", URL).await;
     let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
-    house.subscribed("lambda", function).await;
+    fake.subscribed("lambda", function).await;
     for _ in 0..3 {
-        house.publish("hello", &[]).await;
+        fake.publish("hello", &[]).await;
     }
-    house.work().await;
-    let sent = house.office.take();
+    fake.work().await;
+    let sent = fake.transport.take();
     let to_function =
         sent.iter().filter(|one| matches!(one.letter, OutboundMessage::Invoke { .. }));
     assert_eq!((to_function.count(), sent.len()), (3, 4));
@@ -289,27 +288,27 @@ async fn the_throttle_of_a_topic_is_for_http_alone() {
 
 #[tokio::test]
 async fn who_leaves_by_the_link_is_told_and_may_come_back() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
-    house.publish("hello", &[]).await;
-    house.work().await;
-    let unsubscribe = json_body(&house.office.take()[0])["UnsubscribeURL"].clone();
-    house.visit(unsubscribe.as_str().unwrap()).await;
-    house.publish("unheard", &[]).await;
-    house.work().await;
-    let [told] = &house.office.take()[..] else { panic!("one confirmation") };
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
+    fake.publish("hello", &[]).await;
+    fake.work().await;
+    let unsubscribe = json_body(&fake.transport.take()[0])["UnsubscribeURL"].clone();
+    fake.visit(unsubscribe.as_str().unwrap()).await;
+    fake.publish("unheard", &[]).await;
+    fake.work().await;
+    let [told] = &fake.transport.take()[..] else { panic!("one confirmation") };
     assert_eq!(post(told).message_type, "UnsubscribeConfirmation");
     assert_eq!(post(told).subscription_arn.as_ref(), Some(&arn));
     let news = json_body(told);
     assert_eq!(news["Type"], "UnsubscribeConfirmation");
-    house.verify(&news).await;
+    fake.verify(&news).await;
 
-    let restored = house.visit(news["SubscribeURL"].as_str().unwrap()).await;
+    let restored = fake.visit(news["SubscribeURL"].as_str().unwrap()).await;
     assert_eq!(text_of(&restored, "SubscriptionArn"), arn);
-    house.publish("heard", &[]).await;
-    house.work().await;
-    let [sent] = &house.office.take()[..] else { panic!("one message") };
+    fake.publish("heard", &[]).await;
+    fake.work().await;
+    let [sent] = &fake.transport.take()[..] else { panic!("one message") };
     assert_eq!(json_body(sent)["Message"], "heard");
 }
 
@@ -340,44 +339,44 @@ async fn a_link_ends_no_subscription_without_links() {
 
 #[tokio::test]
 async fn what_waits_for_a_subscription_goes_with_it() {
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", URL).await;
-    house.office.plan(URL, Plan::Answer(503));
-    house.publish("to nobody", &[]).await;
-    house.work().await;
-    house.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
-    house.watch(100).await;
-    assert_eq!(house.office.take().len(), 1);
-    assert_eq!(house.pending().await, 0);
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", URL).await;
+    fake.transport.plan(URL, Plan::Answer(503));
+    fake.publish("to nobody", &[]).await;
+    fake.work().await;
+    fake.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
+    fake.watch(100).await;
+    assert_eq!(fake.transport.take().len(), 1);
+    assert_eq!(fake.pending().await, 0);
 
-    house.subscribed("http", URL).await;
-    house.publish("to nobody", &[]).await;
-    house.work().await;
-    house.ok("DeleteTopic", &[("TopicArn", TOPIC)]).await;
-    house.watch(100).await;
-    assert_eq!(house.office.take().len(), 1);
-    assert_eq!(house.pending().await, 0);
+    fake.subscribed("http", URL).await;
+    fake.publish("to nobody", &[]).await;
+    fake.work().await;
+    fake.ok("DeleteTopic", &[("TopicArn", TOPIC)]).await;
+    fake.watch(100).await;
+    assert_eq!(fake.transport.take().len(), 1);
+    assert_eq!(fake.pending().await, 0);
 }
 
 #[tokio::test]
 async fn a_subscription_may_go_while_its_message_is_on_the_way() {
-    let house = House::running(&Location::Memory);
-    house.topic().await;
+    let fake = FakeService::running(&Location::Memory);
+    fake.topic().await;
     for status in [200, 503, 403] {
-        let arn = house.subscribed("http", URL).await;
-        house.office.plan(URL, Plan::Wait(status));
-        house.publish("hello", &[]).await;
-        house.office.until(1).await;
-        house.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
-        house.office.plan(URL, Plan::Answer(200));
-        house.office.go_on();
+        let arn = fake.subscribed("http", URL).await;
+        fake.transport.plan(URL, Plan::Wait(status));
+        fake.publish("hello", &[]).await;
+        fake.transport.until(1).await;
+        fake.ok("Unsubscribe", &[("SubscriptionArn", &arn)]).await;
+        fake.transport.plan(URL, Plan::Answer(200));
+        fake.transport.go_on();
         // What is to be tried again is forgotten when its time comes.
-        while house.pending().await > 0 {
-            house.service.clock.advance(1_000);
+        while fake.pending().await > 0 {
+            fake.service.clock.advance(1_000);
             tokio::task::yield_now().await;
         }
-        assert_eq!(house.office.take().len(), 1, "{status}");
+        assert_eq!(fake.transport.take().len(), 1, "{status}");
     }
 }
 
@@ -403,22 +402,22 @@ async fn after_a_bug_in_a_delivery_it_is_made_again() {
 
 #[tokio::test]
 async fn a_dead_endpoint_delays_no_other() {
-    let house = House::running(&Location::Memory);
-    house.topic().await;
-    house.subscribed("http", URL).await;
+    let fake = FakeService::running(&Location::Memory);
+    fake.topic().await;
+    fake.subscribed("http", URL).await;
     let alive = "http://alive.example/";
-    house.subscribed("http", alive).await;
-    house.office.plan(URL, Plan::Hang);
+    fake.subscribed("http", alive).await;
+    fake.transport.plan(URL, Plan::Hang);
     for number in 1..=40 {
-        house.publish("hello", &[]).await;
-        house.office.until_at(alive, number).await;
+        fake.publish("hello", &[]).await;
+        fake.transport.until_at(alive, number).await;
     }
 }
 
 /// Lets all tasks with work run.
-async fn let_all_begin(house: &House) {
+async fn let_all_begin(fake: &FakeService) {
     for _ in 0..50 {
-        house.service.runtime.run(|_| Ok(())).await.unwrap();
+        fake.service.runtime.run(|_| Ok(())).await.unwrap();
         tokio::task::yield_now().await;
     }
 }
@@ -427,26 +426,26 @@ async fn let_all_begin(house: &House) {
 #[tokio::test]
 async fn an_endpoint_gets_a_few_messages_at_a_time_and_fewer_large_ones() {
     for (bytes, at_a_time) in [(10, 16), (100_000, 3), (200_000, 2)] {
-        let house = House::running(&Location::Memory);
-        house.topic().await;
-        let arn = house.subscribed("http", URL).await;
-        house.attribute(&arn, "RawMessageDelivery", "true").await;
-        house.office.plan(URL, Plan::Wait(200));
-        house.publish("first", &[]).await;
-        house.office.until(1).await;
+        let fake = FakeService::running(&Location::Memory);
+        fake.topic().await;
+        let arn = fake.subscribed("http", URL).await;
+        fake.attribute(&arn, "RawMessageDelivery", "true").await;
+        fake.transport.plan(URL, Plan::Wait(200));
+        fake.publish("first", &[]).await;
+        fake.transport.until(1).await;
         for _ in 0..20 {
-            house.publish(&"x".repeat(bytes), &[]).await;
+            fake.publish(&"x".repeat(bytes), &[]).await;
         }
-        house.office.take();
+        fake.transport.take();
         let (mut left, mut begun) = (20, 1);
         while left > 0 {
             for _ in 0..begun {
-                house.office.go_on();
+                fake.transport.go_on();
             }
             begun = at_a_time.min(left);
-            house.office.until(begun).await;
-            let_all_begin(&house).await;
-            assert_eq!(house.office.take().len(), begun, "of {bytes} bytes");
+            fake.transport.until(begun).await;
+            let_all_begin(&fake).await;
+            assert_eq!(fake.transport.take().len(), begun, "of {bytes} bytes");
             left -= begun;
         }
     }
@@ -457,25 +456,25 @@ async fn an_endpoint_gets_a_few_messages_at_a_time_and_fewer_large_ones() {
 #[tokio::test]
 async fn a_destination_gets_a_part_of_the_slots() {
     const OUTBOXES: usize = 150;
-    let house = House::running(&Location::Memory);
-    house.topic().await;
+    let fake = FakeService::running(&Location::Memory);
+    fake.topic().await;
     for number in 0..OUTBOXES + 2 {
         let address = format!("{number}@example.com");
-        house.subscribed("email", &address).await;
-        house.office.plan(&address, Plan::Wait(200));
+        fake.subscribed("email", &address).await;
+        fake.transport.plan(&address, Plan::Wait(200));
     }
-    house.publish("hello", &[]).await;
+    fake.publish("hello", &[]).await;
     for begun in [OUTBOXES, 1] {
-        house.office.until(begun).await;
-        let_all_begin(&house).await;
-        assert_eq!(house.office.take().len(), begun);
-        house.office.go_on();
+        fake.transport.until(begun).await;
+        let_all_begin(&fake).await;
+        assert_eq!(fake.transport.take().len(), begun);
+        fake.transport.go_on();
     }
     let function = function("f");
     let parameters = [("TopicArn", TOPIC), ("Protocol", "lambda"), ("Endpoint", &*function)];
-    house.ok("Subscribe", &parameters).await;
-    house.publish("hello", &[]).await;
-    in_time(house.office.until_at(&function, 1)).await;
+    fake.ok("Subscribe", &parameters).await;
+    fake.publish("hello", &[]).await;
+    in_time(fake.transport.until_at(&function, 1)).await;
 }
 
 fn function(name: &str) -> String {
@@ -491,56 +490,56 @@ async fn in_time<T>(done: impl Future<Output = T>) -> T {
 /// clock stands still.
 #[tokio::test]
 async fn hanging_endpoints_delay_no_other_account() {
-    let house = House::running(&Location::Memory);
-    house.topic().await;
+    let fake = FakeService::running(&Location::Memory);
+    fake.topic().await;
     for number in 0..2_500 {
         let function = function(&number.to_string());
-        house.office.plan(&function, Plan::Hang);
+        fake.transport.plan(&function, Plan::Hang);
         let parameters = [("TopicArn", TOPIC), ("Protocol", "lambda"), ("Endpoint", &*function)];
-        house.ok("Subscribe", &parameters).await;
+        fake.ok("Subscribe", &parameters).await;
     }
-    house.publish("hello", &[]).await;
-    in_time(house.office.until(200)).await;
+    fake.publish("hello", &[]).await;
+    in_time(fake.transport.until(200)).await;
     let other = Caller { account: "111122223333".into(), ..Caller::default() };
-    let ask = async |operation, input| house.service.ask_sns(&other, operation, &input).await;
+    let ask = async |operation, input| fake.service.ask_sns(&other, operation, &input).await;
     let topic = ask("CreateTopic", json!({"Name": "t"})).await.unwrap()["TopicArn"].clone();
     let endpoint = function("other");
     let input = json!({"TopicArn": topic, "Protocol": "lambda", "Endpoint": endpoint});
     ask("Subscribe", input).await.unwrap();
     for count in 1..=20 {
         ask("Publish", json!({"TopicArn": topic, "Message": "hello"})).await.unwrap();
-        in_time(house.office.until_at(&endpoint, count)).await;
+        in_time(fake.transport.until_at(&endpoint, count)).await;
     }
-    let begun = house.office.take().len();
+    let begun = fake.transport.take().len();
     assert!(begun < 300, "{begun} deliveries: no slot is left for others");
 }
 
-async fn limit(house: &House, captured: i64, outbox: i64) {
+async fn limit(fake: &FakeService, captured: i64, outbox: i64) {
     let limits = AccountLimits { captured, outbox };
-    let limiting = house.service.runtime.run(move |tx| {
+    let limiting = fake.service.runtime.run(move |tx| {
         tx.limit_accounts(limits);
         Ok(())
     });
     limiting.await.unwrap();
 }
 
-async fn usage(house: &House, account: &'static str) -> Usage {
-    house.service.runtime.run(move |tx| Ok(tx.usage(account)?)).await.unwrap()
+async fn usage(fake: &FakeService, account: &'static str) -> Usage {
+    fake.service.runtime.run(move |tx| Ok(tx.usage(account)?)).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_full_outbox_throttles_its_account_only() {
     const ACCOUNT: &str = "000000000000";
-    let house = House::new();
-    house.topic().await;
-    house.service.ok("CreateQueue", json!({"QueueName": "q"})).await;
-    house.subscribed("sqs", &format!("{ARNS}:q")).await;
-    house.subscribed("http", URL).await;
-    house.office.plan(URL, Plan::Answer(503));
-    limit(&house, 1, 10_000).await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    fake.service.ok("CreateQueue", json!({"QueueName": "q"})).await;
+    fake.subscribed("sqs", &format!("{ARNS}:q")).await;
+    fake.subscribed("http", URL).await;
+    fake.transport.plan(URL, Plan::Answer(503));
+    limit(&fake, 1, 10_000).await;
     let message = "x".repeat(1_000);
     let publish =
-        async || house.call("Publish", &[("TopicArn", TOPIC), ("Message", &message)]).await;
+        async || fake.call("Publish", &[("TopicArn", TOPIC), ("Message", &message)]).await;
     let mut published = 0;
     let throttled = loop {
         let answer = publish().await;
@@ -557,58 +556,58 @@ async fn a_full_outbox_throttles_its_account_only() {
         let endpoint = format!("http://{number}.example/");
         let parameters = [("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", &*endpoint)];
         if number == 19 {
-            assert_eq!(house.call("Subscribe", &parameters).await.status, 429);
+            assert_eq!(fake.call("Subscribe", &parameters).await.status, 429);
         } else {
-            house.call("Subscribe", &parameters).await;
+            fake.call("Subscribe", &parameters).await;
         }
     }
     assert_eq!(publish().await.status, 429);
-    let used = usage(&house, ACCOUNT).await.outbox;
+    let used = usage(&fake, ACCOUNT).await.outbox;
     assert!((8_000..=10_000).contains(&used), "{used}");
     // What was refused is in no queue.
     let input = json!({"QueueUrl": format!("{QUEUES}/q"), "AttributeNames": ["All"]});
-    let attributes = house.service.ok("GetQueueAttributes", input).await;
+    let attributes = fake.service.ok("GetQueueAttributes", input).await;
     let number = &attributes["Attributes"]["ApproximateNumberOfMessages"];
     assert_eq!(number, &json!(published.to_string()));
     // Others are not concerned.
     let other = Caller { account: "111122223333".into(), ..Caller::default() };
-    let ask = async |operation, input| house.service.ask_sns(&other, operation, &input).await;
+    let ask = async |operation, input| fake.service.ask_sns(&other, operation, &input).await;
     let topic = ask("CreateTopic", json!({"Name": "t"})).await.unwrap()["TopicArn"].clone();
     let input = json!({"TopicArn": topic, "Protocol": "lambda", "Endpoint": function("f")});
     ask("Subscribe", input).await.unwrap();
     ask("Publish", json!({"TopicArn": topic, "Message": message})).await.unwrap();
     // When the endpoint is well again, so is the account, and what counted does not any more.
-    house.office.plan(URL, Plan::Answer(200));
-    house.watch(100).await;
-    assert_eq!(usage(&house, ACCOUNT).await.outbox, 0);
+    fake.transport.plan(URL, Plan::Answer(200));
+    fake.watch(100).await;
+    assert_eq!(usage(&fake, ACCOUNT).await.outbox, 0);
     assert_eq!(publish().await.status, 200);
 }
 
 #[tokio::test]
 async fn captured_messages_of_an_account_are_bounded_in_bytes() {
-    let house = House::new();
-    limit(&house, 10_000, 1).await;
+    let fake = FakeService::new();
+    limit(&fake, 10_000, 1).await;
     let other = Caller { account: "111122223333".into(), ..Caller::default() };
     let message = "x".repeat(1_000);
     let sms = async |caller: &Caller, number: u32| {
         let input = json!({"PhoneNumber": format!("+1555000{number:04}"), "Message": message});
-        house.service.ask_sns(caller, "Publish", &input).await.unwrap();
+        fake.service.ask_sns(caller, "Publish", &input).await.unwrap();
     };
     sms(&other, 1).await;
     for number in 0..100 {
         sms(&Caller::default(), number).await;
     }
-    let seen = house.seen("/_aws/sns/sms-messages").await;
+    let seen = fake.seen("/_aws/sns/sms-messages").await;
     let phones = seen["sms_messages"].as_object().unwrap();
     assert!((5..10).contains(&phones.len()), "{}", phones.len());
     assert!(phones.contains_key("+15550000099"), "the latest is there");
-    let used = usage(&house, "000000000000").await.captured;
+    let used = usage(&fake, "000000000000").await.captured;
     assert!((8_000..=10_000).contains(&used), "{used}");
-    let seen = house.seen("/_aws/sns/sms-messages?accountId=111122223333").await;
+    let seen = fake.seen("/_aws/sns/sms-messages?accountId=111122223333").await;
     assert_eq!(seen["sms_messages"].as_object().unwrap().len(), 1);
     let forgotten = hyper::Request::delete("/_aws/sns/sms-messages").body(Body::default());
-    house.inspect(forgotten.unwrap()).await;
-    assert_eq!(usage(&house, "000000000000").await.captured, 0);
+    fake.inspect(forgotten.unwrap()).await;
+    assert_eq!(usage(&fake, "000000000000").await.captured, 0);
 }
 
 /// Where mail reaches mailboxes of others, no caller reads there what would confirm a subscription.
@@ -616,8 +615,8 @@ async fn captured_messages_of_an_account_are_bounded_in_bytes() {
 async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
     let relay = MailSender::new("smtp://127.0.0.1:1", "a@example.com").unwrap();
     let world = NetworkTransport::new(Some(relay), BTreeMap::new(), EndpointRules::default());
-    let house = House::with(Arc::new(world.for_callers_with_keys()));
-    house.topic().await;
+    let fake = FakeService::with(Arc::new(world.for_callers_with_keys()));
+    fake.topic().await;
     for protocol in ["email", "email-json"] {
         let parameters = [
             ("TopicArn", TOPIC),
@@ -625,13 +624,13 @@ async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
             ("Endpoint", "b@example.com"),
             ("ReturnSubscriptionArn", "true"),
         ];
-        let arn = text_of(&house.ok("Subscribe", &parameters).await, "SubscriptionArn");
-        house.work().await;
+        let arn = text_of(&fake.ok("Subscribe", &parameters).await, "SubscriptionArn");
+        fake.work().await;
         let path = format!("/_aws/sns/subscription-tokens/{arn}");
         let request = hyper::Request::get(path).body(Body::default()).unwrap();
-        assert_eq!(house.inspect(request).await.status, 404);
+        assert_eq!(fake.inspect(request).await.status, 404);
     }
-    let seen = house.seen("/_aws/sns/email-messages").await;
+    let seen = fake.seen("/_aws/sns/email-messages").await;
     assert_eq!(seen["email_messages"], json!({}));
 }
 
@@ -639,8 +638,8 @@ async fn only_its_mail_confirms_the_subscription_of_a_mailbox() {
 async fn a_denied_endpoint_is_refused_or_a_dead_letter() {
     let deny = vec!["metadata".parse().unwrap(), "loopback".parse().unwrap()];
     let rules = EndpointRules { allow: Vec::new(), deny };
-    let house = House::with(Arc::new(NetworkTransport::new(None, BTreeMap::new(), rules)));
-    house.topic().await;
+    let fake = FakeService::with(Arc::new(NetworkTransport::new(None, BTreeMap::new(), rules)));
+    fake.topic().await;
     for endpoint in [
         "http://169.254.169.254/latest/",
         "http://user:password@169.254.169.254:80",
@@ -649,55 +648,55 @@ async fn a_denied_endpoint_is_refused_or_a_dead_letter() {
         "http://127.0.0.1:80/",
     ] {
         let parameters = [("TopicArn", TOPIC), ("Protocol", "http"), ("Endpoint", endpoint)];
-        let answer = house.call("Subscribe", &parameters).await;
+        let answer = fake.call("Subscribe", &parameters).await;
         assert_eq!(answer.status, 400, "{endpoint}");
         assert!(answer.text().contains("<Code>InvalidParameter</Code>"), "{}", answer.text());
         assert!(answer.text().contains("deny connections"), "{}", answer.text());
     }
     // What a name resolves to is found out by the delivery, and not tried again.
-    let arn = house.subscribed("http", "http://localhost:9/").await;
-    house.dead_letters_of(&arn).await;
-    house.publish("hello", &[]).await;
-    house.work().await;
-    assert_eq!(house.dead_letters().await.len(), 1);
-    assert_eq!(house.pending().await, 0);
+    let arn = fake.subscribed("http", "http://localhost:9/").await;
+    fake.dead_letters_of(&arn).await;
+    fake.publish("hello", &[]).await;
+    fake.work().await;
+    assert_eq!(fake.dead_letters().await.len(), 1);
+    assert_eq!(fake.pending().await, 0);
 }
 
 #[tokio::test]
 async fn deliveries_survive_the_end_of_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let location = Location::Directory(directory.path().to_owned());
-    let house = House::running(&location);
-    house.topic().await;
-    house.subscribed("http", URL).await;
-    house.office.plan(URL, Plan::Hang);
-    let on_the_way = house.publish("on the way", &[]).await;
-    house.office.until(1).await;
-    let waiting = house.publish("waiting", &[]).await;
-    house.service.runtime.close().await;
-    drop(house);
+    let fake = FakeService::running(&location);
+    fake.topic().await;
+    fake.subscribed("http", URL).await;
+    fake.transport.plan(URL, Plan::Hang);
+    let on_the_way = fake.publish("on the way", &[]).await;
+    fake.transport.until(1).await;
+    let waiting = fake.publish("waiting", &[]).await;
+    fake.service.runtime.close().await;
+    drop(fake);
 
-    let house = House::running(&location);
-    house.office.until(2).await;
-    let sent = house.office.take();
+    let fake = FakeService::running(&location);
+    fake.transport.until(2).await;
+    let sent = fake.transport.take();
     let ids: BTreeSet<_> = sent.iter().map(|sent| post(sent).message_id.clone()).collect();
     assert_eq!(ids, BTreeSet::from([on_the_way, waiting]));
-    house.until_nothing_is_pending().await;
-    house.service.runtime.close().await;
+    fake.until_nothing_is_pending().await;
+    fake.service.runtime.close().await;
 }
 
 #[tokio::test]
 async fn a_function_gets_an_event_and_is_tried_again_at_once() {
-    let house = House::new();
-    house.topic().await;
+    let fake = FakeService::new();
+    fake.topic().await;
     let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
-    let arn = house.subscribed("lambda", function).await;
-    house.office.plan(function, Plan::Answer(500));
-    house.office.then(function, Plan::Answer(500));
-    house.office.then(function, Plan::Answer(200));
-    let id = house.publish("hello", &[]).await;
-    house.work().await;
-    let sent = house.office.take();
+    let arn = fake.subscribed("lambda", function).await;
+    fake.transport.plan(function, Plan::Answer(500));
+    fake.transport.then(function, Plan::Answer(500));
+    fake.transport.then(function, Plan::Answer(200));
+    let id = fake.publish("hello", &[]).await;
+    fake.work().await;
+    let sent = fake.transport.take();
     assert_eq!(sent.len(), 3);
     for one in &sent {
         let OutboundMessage::Invoke { function_arn, event } = &one.letter else {
@@ -714,20 +713,19 @@ async fn a_function_gets_an_event_and_is_tried_again_at_once() {
         let mut envelope = record["Sns"].clone();
         envelope["SigningCertURL"] = envelope["SigningCertUrl"].take();
         envelope.as_object_mut().unwrap().remove("Subject");
-        house.verify(&envelope).await;
+        fake.verify(&envelope).await;
     }
 }
 
 #[tokio::test]
 async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
-    let house = House::new();
-    house.topic().await;
+    let fake = FakeService::new();
+    fake.topic().await;
     let somebody = "somebody@example.com";
-    house
-        .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
+    fake.ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", "email"), ("Endpoint", somebody)])
         .await;
-    house.work().await;
-    let sent = house.office.take();
+    fake.work().await;
+    let sent = fake.transport.take();
     let [Sent { letter: OutboundMessage::Mail { to, subject, text }, .. }] = &sent[..] else {
         panic!("one mail: {sent:?}")
     };
@@ -736,38 +734,40 @@ async fn mail_goes_out_and_is_kept_whether_or_not_the_relay_takes_it() {
         (somebody, "AWS Notification - Subscription Confirmation")
     );
     let link = text.lines().find(|line| line.starts_with("http")).unwrap();
-    house.visit(link).await;
-    house.office.plan(somebody, Plan::Answer(503));
-    house.publish("hello", &[("Subject", "Greetings")]).await;
-    house.watch(15).await;
-    let sent = house.office.take();
+    fake.visit(link).await;
+    fake.transport.plan(somebody, Plan::Answer(503));
+    fake.publish("hello", &[("Subject", "Greetings")]).await;
+    fake.watch(15).await;
+    let sent = fake.transport.take();
     assert_eq!(sent.len(), 2, "tried again after 10 seconds: {sent:?}");
     let OutboundMessage::Mail { subject, text, .. } = &sent[0].letter else { panic!("{sent:?}") };
     assert_eq!(subject, "Greetings");
     assert!(text.starts_with("hello\n"), "{text}");
     assert_eq!(
-        house.subjects_of(somebody).await,
+        fake.subjects_of(somebody).await,
         ["AWS Notification - Subscription Confirmation", "Greetings"]
     );
 }
 
 #[tokio::test]
 async fn without_a_relay_mail_is_kept_and_that_is_all() {
-    let house = House::with(Arc::new(NetworkTransport::new(
+    let fake = FakeService::with(Arc::new(NetworkTransport::new(
         None,
         BTreeMap::new(),
         EndpointRules::default(),
     )));
-    house.topic().await;
+    fake.topic().await;
     let somebody = "somebody@example.com";
     for protocol in ["email", "email-json"] {
-        house
-            .ok("Subscribe", &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)])
-            .await;
+        fake.ok(
+            "Subscribe",
+            &[("TopicArn", TOPIC), ("Protocol", protocol), ("Endpoint", somebody)],
+        )
+        .await;
     }
-    house.work().await;
-    assert_eq!(house.subjects_of(somebody).await.len(), 2);
-    assert_eq!(house.pending().await, 0);
+    fake.work().await;
+    assert_eq!(fake.subjects_of(somebody).await.len(), 2);
+    assert_eq!(fake.pending().await, 0);
 }
 
 #[tokio::test]
@@ -779,20 +779,20 @@ async fn deliveries_are_logged_where_a_topic_asks_for_it_and_failures_always() {
         return;
     }
     let log = log();
-    let house = House::new();
-    house.topic().await;
-    let arn = house.subscribed("http", LOGGED).await;
-    house.publish("not to be told", &[]).await;
-    house.work().await;
-    house.topic_attribute("HTTPSuccessFeedbackRoleArn", "arn:aws:iam::000000000000:role/r").await;
-    let told = house.publish("to be told", &[]).await;
-    house.work().await;
-    house.topic_attribute("HTTPSuccessFeedbackSampleRate", "0").await;
-    house.publish("sampled out", &[]).await;
-    house.work().await;
-    house.office.plan(LOGGED, Plan::Answer(403));
-    let failed = house.publish("refused", &[]).await;
-    house.work().await;
+    let fake = FakeService::new();
+    fake.topic().await;
+    let arn = fake.subscribed("http", LOGGED).await;
+    fake.publish("not to be told", &[]).await;
+    fake.work().await;
+    fake.topic_attribute("HTTPSuccessFeedbackRoleArn", "arn:aws:iam::000000000000:role/r").await;
+    let told = fake.publish("to be told", &[]).await;
+    fake.work().await;
+    fake.topic_attribute("HTTPSuccessFeedbackSampleRate", "0").await;
+    fake.publish("sampled out", &[]).await;
+    fake.work().await;
+    fake.transport.plan(LOGGED, Plan::Answer(403));
+    let failed = fake.publish("refused", &[]).await;
+    fake.work().await;
     let lines: Vec<Value> = log
         .lock()
         .unwrap()

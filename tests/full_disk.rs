@@ -3,13 +3,13 @@
 
 #![cfg(target_os = "linux")]
 
+use crate::crash_history::checker::{
+    broken_invariants, by_the_end, contradictions, everything, judge, outbox,
+};
+use crate::crash_history::{Act, CLIENTS, Client, History, TOPIC, confirm, seed, set_up};
 use crate::disk::Disk;
 use crate::endpoint::Endpoint;
 use crate::process::{Connection, Server, squab};
-use crate::witness::judgment::{
-    broken_invariants, by_the_end, contradictions, everything, judge, outbox,
-};
-use crate::witness::{Act, CLIENTS, Client, TOPIC, Witness, confirm, seed, set_up};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -30,7 +30,7 @@ fn send_in_query(connection: &mut Connection, queue: &str, body: &str) -> (u16, 
     connection.read().unwrap()
 }
 
-/// What clients get that are not the clients of the witness: the shape of AWS's errors, and what can be
+/// What clients get that are not the clients of the history: the shape of AWS's errors, and what can be
 /// answered without room.
 fn look_around(connection: &mut Connection) {
     let body = "x".repeat(200_000);
@@ -68,31 +68,31 @@ async fn a_full_disk_is_told_loses_nothing_and_is_got_over() {
     let question = endpoint.next().await;
     endpoint.answer(503);
     confirm(&mut connection, &question);
-    let witness = Witness::default();
+    let history = History::default();
     let mut clients: Vec<_> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
     let mut work = |server: &Server, enough: &dyn Fn() -> bool, then: &mut dyn FnMut()| {
         std::thread::scope(|scope| {
             for client in &mut clients {
-                let (connection, witness) = (server.connect(), &witness);
-                scope.spawn(move || client.work(connection, witness));
+                let (connection, history) = (server.connect(), &history);
+                scope.spawn(move || client.work(connection, history));
             }
             while !enough() {
                 std::thread::yield_now();
             }
             then();
-            witness.enough.store(true, Ordering::SeqCst);
+            history.enough.store(true, Ordering::SeqCst);
         });
-        witness.enough.store(false, Ordering::SeqCst);
+        history.enough.store(false, Ordering::SeqCst);
     };
     let acknowledged = |calls: u64| {
-        let so_far = witness.acknowledged();
-        let witness = &witness;
-        move || witness.acknowledged() >= so_far + calls
+        let so_far = history.acknowledged();
+        let history = &history;
+        move || history.acknowledged() >= so_far + calls
     };
     let refused = || {
-        let so_far = witness.refused();
-        let witness = &witness;
-        move || witness.refused() >= so_far + REFUSALS
+        let so_far = history.refused();
+        let history = &history;
+        move || history.refused() >= so_far + REFUSALS
     };
 
     work(&server, &acknowledged(CALLS), &mut || disk.leave_room(Some(100_000)));
@@ -113,7 +113,7 @@ async fn a_full_disk_is_told_loses_nothing_and_is_got_over() {
     disk.leave_room(None);
     work(&server, &acknowledged(CALLS), &mut || {});
 
-    let events = witness.events();
+    let events = history.events();
     let found = everything(&mut server.connect());
     assert_eq!(server.terminate().0, Some(0));
     let verdict = judge(&events, &found, by_the_end);

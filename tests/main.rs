@@ -10,35 +10,36 @@
     reason = "a test fails by panicking, and what it prints is seen when it fails"
 )]
 
-#[allow(dead_code, reason = "the siege example uses all of it")]
+#[allow(dead_code, reason = "the overload_bench example uses all of it")]
 mod attacks;
+mod cli;
 mod clock_steps;
 mod compat_modes;
-mod conservation;
-mod corpora;
+mod completions_and_man;
 mod crash;
+mod crash_history;
 mod deliveries;
-mod devices;
 mod disk;
-mod documents;
 mod endpoint;
+mod fake_transport;
+mod fan_out_property;
 mod full_disk;
+mod fuzz_corpora;
 mod gateway;
 mod golden;
-mod hostile;
+mod injected_latency;
 mod inspection;
 mod isolation;
-mod latency;
 mod localstack;
+mod malformed_input;
+mod mobile_push_and_sms;
 mod oracle;
-mod post_office;
 mod power;
 mod process;
-mod program;
-mod promises;
 mod query;
 mod recorded;
 mod scenarios;
+mod security_promises;
 mod selection;
 mod signatures;
 mod simulation;
@@ -47,4 +48,3 @@ mod sts;
 mod testcontainers;
 mod tidy;
 mod upgrades;
-mod witness;

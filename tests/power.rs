@@ -10,13 +10,13 @@
 
 #![cfg(target_os = "linux")]
 
+use crate::crash_history::checker::{Known, broken_invariants, everything, judge, outbox};
+use crate::crash_history::{
+    Act, CLIENTS, Client, Event, History, TOPIC, confirm, from_environment, seed, set_up,
+};
 use crate::disk::{Disk, Journal, Left, Record, Replay};
 use crate::endpoint::Endpoint;
 use crate::process::{Server, squab};
-use crate::witness::judgment::{Known, broken_invariants, everything, judge, outbox};
-use crate::witness::{
-    Act, CLIENTS, Client, Event, TOPIC, Witness, confirm, from_environment, seed, set_up,
-};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -54,22 +54,22 @@ impl Recording {
         confirm(&mut connection, &question);
         drop(connection);
         let set_up = disk.read_journal().records.len();
-        let witness = Witness::with_journal(disk.journal());
+        let history = History::with_journal(disk.journal());
         let mut clients: Vec<_> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
         for (part, calls) in [CALLS / 2, CALLS].into_iter().enumerate() {
             std::thread::scope(|scope| {
                 for client in &mut clients {
                     let connection = server.connect();
-                    let witness = &witness;
-                    scope.spawn(move || client.work(connection, witness));
+                    let history = &history;
+                    scope.spawn(move || client.work(connection, history));
                 }
-                while witness.acknowledged() < calls {
-                    meanwhile(&disk, witness.acknowledged());
+                while history.acknowledged() < calls {
+                    meanwhile(&disk, history.acknowledged());
                     std::thread::yield_now();
                 }
-                witness.enough.store(true, Ordering::SeqCst);
+                history.enough.store(true, Ordering::SeqCst);
             });
-            witness.enough.store(false, Ordering::SeqCst);
+            history.enough.store(false, Ordering::SeqCst);
             disk.fail_syncs(false);
             if part == 0 {
                 assert_eq!(server.terminate().0, Some(0));
@@ -79,7 +79,7 @@ impl Recording {
         server.kill();
         let journal = disk.read_journal();
         let (answers, beginnings) = (journal.answers(), journal.beginnings());
-        let events = witness.events();
+        let events = history.events();
         let mut recording = Self {
             journal,
             events,
@@ -90,7 +90,7 @@ impl Recording {
         };
         let records = recording.journal.records.len();
         let checkpoints = recording.syncs(".db", records).iter().filter(|at| **at > set_up).count();
-        let calls = witness.acknowledged();
+        let calls = history.acknowledged();
         recording.summary =
             format!("seed {seed}: {calls} calls, {records} records, {checkpoints} checkpoints");
         // One when the first server ended, and one while clients worked.

@@ -26,7 +26,7 @@
 //! with background work            first line: it runs by itself, by the clock
 //! ```
 //!
-//! `conversation/topics.rs` documents the requests about topics.
+//! `scenario_steps/topics.rs` documents the requests about topics.
 //!
 //! Only the named members of a message are compared: `count`, `id` and `seq` (the label of the message
 //! for which they were first returned, or `new`), `group`, `dedup` (`content`: the hash of the body;
@@ -35,7 +35,7 @@
 //! `none` means absent. `x*9` is a body of nine x. `arn(q)`, `url(q)` and `handle(a.1)` are replaced by
 //! what they name.
 
-#[path = "conversation/topics.rs"]
+#[path = "scenario_steps/topics.rs"]
 mod topics;
 
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
@@ -72,9 +72,10 @@ macro_rules! scenarios {
 scenarios! {
     visibility delay retention attributes_of_messages batches in_flight_limit fair_queues purge cool_downs fifo_order fifo_handles fifo_deduplication fifo_attempts fifo_delay
     dead_letters dead_letters_fifo redrive_policies move_tasks
-    long_polling long_polling_fifo by_itself queues addresses permissions
+    long_polling long_polling_fifo background_work queues addresses permissions
     topics subscriptions confirmations publishing envelopes filters fan_out many_subscriptions deleted_topics
     topic_dead_letters fifo_topics fifo_topic_scopes archives endpoints
+    mobile_push_and_sms
 }
 
 /// Runs one file; panics at the first line with an unexpected result.
@@ -86,11 +87,11 @@ fn run(file: &str, text: &str) {
         let clock = Arc::new(ManualClock::at(EPOCH));
         let cool_down = has("with cool-downs");
         let cool_downs = CoolDowns { purge: cool_down, recreate: cool_down };
-        let by_itself = has("with background work");
-        let service = Service::open(&Location::Memory, clock, 1, cool_downs, by_itself);
+        let background_work = has("with background work");
+        let service = Service::open(&Location::Memory, clock, 1, cool_downs, background_work);
         let has_topics = lines.iter().any(|(_, line)| line.starts_with("topic "));
         let service = if has_topics { service.with_key().await } else { service };
-        let mut conversation = Conversation::new(service, by_itself);
+        let mut conversation = Conversation::new(service, background_work);
         for (number, line) in &lines {
             let (request, expected) = line.split_once("->").unwrap_or((line, "ok"));
             let (request, expected) = (request.trim(), expected.trim());
@@ -124,7 +125,7 @@ type Waiting = JoinHandle<Reply>;
 
 struct Conversation {
     service: Service,
-    by_itself: bool,
+    background_work: bool,
     caller: Caller,
     /// Labels of MessageIds and SequenceNumbers.
     labels: HashMap<String, String>,
@@ -140,10 +141,10 @@ struct Conversation {
 type Verdict = Result<(), String>;
 
 impl Conversation {
-    fn new(service: Service, by_itself: bool) -> Self {
+    fn new(service: Service, background_work: bool) -> Self {
         Self {
             service,
-            by_itself,
+            background_work,
             caller: Caller::default(),
             labels: HashMap::new(),
             last_sequence_number: HashMap::new(),
@@ -236,7 +237,7 @@ impl Conversation {
             }
             "pretend" => self.pretend(queue, arguments).await,
             _ if verb.starts_with('+') => {
-                if self.by_itself || queue == "asleep" {
+                if self.background_work || queue == "asleep" {
                     self.service.clock.advance(milliseconds(&verb[1..]));
                 } else {
                     self.service.pass(milliseconds(&verb[1..])).await;

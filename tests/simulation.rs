@@ -8,11 +8,11 @@
 
 mod actions;
 mod clients;
-mod crowds;
+mod crash_after_commits;
 mod endpoints;
-mod fuse;
+mod invalid_requests;
 mod limits;
-mod mistakes;
+mod long_queues;
 mod queues;
 mod replays;
 mod rows;
@@ -22,6 +22,9 @@ mod waiting;
 mod world;
 
 use actions::Action;
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::Mutex;
 use world::World;
 
 const RUNS: u64 = 8;
@@ -46,22 +49,48 @@ fn random_clients_find_nothing_wrong() {
     let runs = number("SQUAB_SIMULATION_RUNS", if is_chosen { 1 } else { RUNS });
     let steps = number("SQUAB_SIMULATION_STEPS", STEPS);
     let repeats = number("SQUAB_SIMULATION_SHRINK", REPEATS);
+    let Some((seed, failure)) = first_failure(first..first + runs, steps) else { return };
+    let (step, complaint) = (failure.after, failure.complaint.clone());
+    let mut failing = actions::draw(seed, steps);
+    failing.truncate(step);
+    let (left, failure) = shrink::shrink(failing, failure, repeats, |part| block_on(seed, part));
+    panic!(
+        "SQUAB_SIMULATION_SEED={seed} step {step}: {complaint}\n\
+         {} of its actions are enough for: {}\n  {}\n",
+        left.len(),
+        failure.complaint,
+        failure.conversation.join("\n  ")
+    );
+}
+
+/// Runs the seeds on all processors. Returns the failure of the lowest seed that fails.
+fn first_failure(seeds: Range<u64>, steps: u64) -> Option<(u64, Failure)> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let seeds = Mutex::new(seeds);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(seed) = next(&seeds) {
+                    if let Err(failure) = block_on(seed, &actions::draw(seed, steps)) {
+                        failures.lock().unwrap().push((seed, failure));
+                        // Lower seeds have begun already; higher ones do not matter.
+                        seeds.lock().unwrap().end = 0;
+                    }
+                }
+            });
+        }
+    });
+    failures.into_inner().unwrap().into_iter().min_by_key(|(seed, _)| *seed)
+}
+
+fn next(seeds: &Mutex<Range<u64>>) -> Option<u64> {
+    seeds.lock().unwrap().next()
+}
+
+fn block_on(seed: u64, actions: &[Action]) -> Result<(), Failure> {
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let run = |seed: u64, actions: &[Action]| executor.block_on(run(seed, actions));
-    for seed in first..first + runs {
-        let actions = actions::draw(seed, steps);
-        let Err(failure) = run(seed, &actions) else { continue };
-        let (step, complaint) = (failure.after, failure.complaint.clone());
-        let failing = actions[..actions.len().min(step)].to_vec();
-        let (left, failure) = shrink::shrink(failing, failure, repeats, |part| run(seed, part));
-        panic!(
-            "SQUAB_SIMULATION_SEED={seed} step {step}: {complaint}\n\
-             {} of its actions are enough for: {}\n  {}\n",
-            left.len(),
-            failure.complaint,
-            failure.conversation.join("\n  ")
-        );
-    }
+    executor.block_on(run(seed, actions))
 }
 
 /// Runs the actions of a seed.

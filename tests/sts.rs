@@ -1,4 +1,5 @@
-//! STS through the whole service: caller identity, and temporary keys, which then sign calls.
+//! STS through the whole service: caller identity, and temporary keys, which then sign calls. tests/golden/sts has the
+//! errors.
 
 use crate::gateway::{Answer, Element, HOST, Service, settings};
 use crate::query::{Api, SNS, STS, text};
@@ -293,59 +294,4 @@ async fn sessions_last_as_long_as_was_asked_for_within_limits() {
             "Cannot call GetSessionToken with session credentials".to_owned()
         )
     );
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_a_role_is_told() {
-    let to = service(Mode::Off);
-    let refused = STS.no(&to, "AssumeRole", &[]).await;
-    assert_eq!(
-        refused.2,
-        "2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: \
-         Member must not be null; Value null at 'roleSessionName' failed to satisfy constraint: \
-         Member must not be null"
-    );
-    let role = ("RoleArn", ROLE);
-    let session = ("RoleSessionName", "session");
-    for (parameters, code, message) in [
-        (
-            &[("RoleArn", "arn:aws:iam::111122223333:user/u"), session][..],
-            "ValidationError",
-            "arn:aws:iam::111122223333:user/u is invalid",
-        ),
-        (
-            &[role, ("RoleSessionName", "a b")],
-            "ValidationError",
-            "1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*",
-        ),
-        (
-            &[role, session, ("Policy", "{")],
-            "MalformedPolicyDocument",
-            "This policy contains invalid Json",
-        ),
-        (
-            &[role, session, ("Tags.member.1.Key", "k")],
-            "ValidationError",
-            "1 validation error detected: Value null at 'tags.1.member.value' failed to satisfy \
-             constraint: Member must not be null",
-        ),
-    ] {
-        let refused = STS.no(&to, "AssumeRole", parameters).await;
-        assert_eq!(refused, (400, code.to_owned(), message.to_owned()));
-    }
-    let all = [
-        role,
-        session,
-        ("Policy", "{}"),
-        ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
-        ("Tags.member.1.Key", "k"),
-        ("Tags.member.1.Value", "v"),
-        ("TransitiveTagKeys.member.1", "k"),
-        ("ExternalId", "123ABC"),
-        ("SourceIdentity", "me"),
-    ];
-    let result = STS.ok(&to, "AssumeRole", &all).await;
-    assert_eq!(text(&result, "SourceIdentity"), "me");
-    assert!((1..=100).contains(&text(&result, "PackedPolicySize").parse::<usize>().unwrap()));
 }

@@ -1,8 +1,8 @@
 //! Rules about the text of the repository: dependencies between modules, banned words, file headers
 //! and file sizes.
 //!
-//! Each limit is a ratchet: the test fails if the sources exceed it, and also if they stay below it,
-//! so that every improvement is recorded. The message then says what to write instead.
+//! Each limit is a ratchet: the test fails if the sources exceed it. If they stay below it, the test passes and
+//! prints the lower limit to write here (`cargo test --test it tidy:: -- --nocapture`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("main", &["config", "server"]),
     ("lib", &[]),
+    ("fault", &[]),
     ("server", &["api", "auth", "config", "domain", "engine", "runtime", "wire"]),
     ("config", &["domain"]),
     ("api", &["auth", "domain", "engine", "runtime"]),
@@ -55,22 +56,21 @@ const BANNED: &[&str] = &[
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
     ("anew", "docs", 1),
-    ("anew", "src", 7),
+    ("anew", "src", 6),
     ("anybody", "src", 1),
-    ("aside", "docs", 2),
+    ("aside", "docs", 1),
     ("at hand", "src", 3),
     ("everybody", "docs", 1),
     ("everybody", "src", 11),
     ("give way", "src", 7),
     ("gives way", "src", 1),
-    ("nobody", "docs", 1),
-    ("nobody", "src", 35),
+    ("nobody", "src", 30),
     ("somebody", "src", 17),
-    ("tells", "src", 17),
-    ("told", "src", 14),
+    ("tells", "src", 16),
+    ("told", "src", 12),
     ("where to go on", "src", 3),
     ("whoever", "docs", 2),
-    ("whoever", "src", 23),
+    ("whoever", "src", 20),
     ("whom", "src", 2),
 ];
 
@@ -79,7 +79,7 @@ const REMAINING: &[(&str, &str, usize)] = &[
 const LONGEST_FILE: usize = 600;
 
 /// Files that are longer, with their production lines.
-const LONGER_FILES: &[(&str, usize)] = &[("src/server/gateway.rs", 747)];
+const LONGER_FILES: &[(&str, usize)] = &[];
 
 #[test]
 fn modules_depend_only_on_the_modules_below_them() {
@@ -106,16 +106,18 @@ fn modules_depend_only_on_the_modules_below_them() {
         }
         let unwanted = UNWANTED_DEPENDENCIES.iter().find(|(m, u, ..)| m == module && u == used);
         let limit = unwanted.map_or(0, |(_, _, limit, _)| *limit);
-        if files.len() != limit {
+        if files.len() > limit {
             let number = files.len();
             faults.push(format!(
                 "{module} uses {used} in {number} files instead of {limit}: {files:?}"
             ));
         }
     }
-    for (module, used, ..) in UNWANTED_DEPENDENCIES {
-        if !found.contains_key(&((*module).to_owned(), (*used).to_owned())) {
-            faults.push(format!("{module} no longer uses {used}: delete its line"));
+    for (module, used, limit, _) in UNWANTED_DEPENDENCIES {
+        let number =
+            found.get(&((*module).to_owned(), (*used).to_owned())).map_or(0, BTreeSet::len);
+        if number < *limit {
+            println!("UNWANTED_DEPENDENCIES: {module} uses {used} in {number} files, not {limit}");
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -145,18 +147,18 @@ fn banned_words_only_become_fewer() {
         found.iter().map(|(key, files)| (*key, files.len())).collect();
     let recorded: BTreeMap<(&str, &str), usize> =
         REMAINING.iter().map(|(word, area, count)| ((*word, *area), *count)).collect();
+    let more: Vec<String> = now
+        .iter()
+        .filter(|(key, count)| recorded.get(*key).is_none_or(|limit| limit < *count))
+        .map(|(key, _)| format!("{} more often in {}: {:?}", key.0, key.1, found[key]))
+        .collect();
+    assert!(more.is_empty(), "{}", more.join("\n"));
     if now != recorded {
         let table: Vec<String> = now
             .iter()
             .map(|((word, area), count)| format!("    (\"{word}\", \"{area}\", {count}),"))
             .collect();
-        let more: Vec<String> = now
-            .iter()
-            .filter(|(key, count)| recorded.get(*key).is_none_or(|limit| limit < *count))
-            .map(|(key, _)| format!("{} more often in {}: {:?}", key.0, key.1, found[key]))
-            .collect();
-        let (table, more) = (table.join("\n"), more.join("\n"));
-        panic!("{more}\nIf no word became more frequent, REMAINING should be:\n{table}");
+        println!("Banned words became fewer: REMAINING should be:\n{}", table.join("\n"));
     }
 }
 
@@ -174,23 +176,38 @@ fn files_are_short() {
     for file in files("src", "rs") {
         let path = relative(&file);
         let lines = production_lines(&path, &fs::read_to_string(&file).unwrap());
-        match LONGER_FILES.iter().find(|(name, _)| *name == path) {
-            Some((_, limit)) if lines == *limit && lines > LONGEST_FILE => {}
-            Some((_, limit)) => faults.push(format!(
-                "{path} has {lines} lines instead of {limit}: write the number, or delete the line if it is at most {LONGEST_FILE}"
-            )),
-            None if lines > LONGEST_FILE => {
-                faults.push(format!("{path} has {lines} lines, more than {LONGEST_FILE}: split it"));
-            }
-            None => {}
-        }
-    }
-    for (name, _) in LONGER_FILES {
-        if !root().join(name).exists() {
-            faults.push(format!("{name} no longer exists: delete its line"));
+        let listed = LONGER_FILES.iter().find(|(name, _)| *name == path);
+        let limit = listed.map_or(LONGEST_FILE, |(_, limit)| *limit);
+        if lines > limit {
+            faults.push(format!("{path} has {lines} lines, more than {limit}: split it"));
+        } else if listed.is_some() && lines < limit {
+            println!(
+                "LONGER_FILES: {path} has {lines} lines, not {limit}; up to {LONGEST_FILE} need no line"
+            );
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// `tests/faults/run` finds the faults in the sources; their table says what each breaks.
+#[test]
+fn the_table_of_seeded_faults_is_complete() {
+    let mut seeded = Vec::new();
+    for file in files("src", "rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let names = line.split("fault!(\"").skip(1);
+            seeded.extend(names.map(|rest| rest.split('"').next().unwrap().to_owned()));
+        }
+    }
+    let text = fs::read_to_string(root().join("docs/simulation.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("Faults")).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut listed: Vec<String> =
+        rows.map(|row| row.split('`').next().unwrap().to_owned()).collect();
+    seeded.sort();
+    listed.sort();
+    assert_eq!(listed, seeded, "docs/simulation.md lists each `fault!` of src/ once");
 }
 
 fn root() -> &'static Path {

@@ -2,7 +2,7 @@
 //!
 //! Each module has one function `target`, which takes any bytes and panics where something does
 //! not hold. The fuzzer calls it through `fuzz_targets/`; Squab's own tests call it with every
-//! file of `corpus/` (`tests/corpora.rs`), so that targets and findings do not rot.
+//! file of `corpus/` (`tests/fuzz_corpora.rs`), so that targets and findings do not rot.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a finding is a panic")]
 

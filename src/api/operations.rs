@@ -341,3 +341,20 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_of_queues_know_the_actions_of_all_operations() {
+        let arn = "arn:aws:sqs:us-east-1:000000000000:q";
+        let accounts = ["123456789012".to_owned()];
+        for operation in OPERATIONS.iter().filter(|known| known.service == Service::Sqs) {
+            let actions = [operation.action().to_owned()];
+            let added = policy::queue::add_permission(None, arn, "l", &accounts, &actions);
+            let sentence = added.err().map(|refusal| refusal.message).unwrap_or_default();
+            assert!(!sentence.contains("list of valid actions"), "{}", operation.name);
+        }
+    }
+}

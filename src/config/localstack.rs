@@ -154,16 +154,13 @@ impl Given {
             let (name, value) = (name.to_str()?, value.to_str()?.trim());
             (!value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
         });
-        let (prefixed, mut given): (Vec<_>, BTreeMap<_, _>) = {
-            let all: Vec<_> = texts.collect();
-            let has_prefix = |name: &str| name.starts_with(PREFIX) && !NOT_PREFIXED.contains(&name);
-            let prefixed = all.iter().filter(|(name, _)| has_prefix(name)).cloned().collect();
-            (prefixed, all.into_iter().filter(|(name, _)| !has_prefix(name)).collect())
+        let has_prefix = |(name, _): &(String, String)| {
+            name.starts_with(PREFIX) && !NOT_PREFIXED.contains(&name.as_str())
         };
-        for (name, value) in prefixed {
-            given.insert(name[PREFIX.len()..].to_owned(), value);
-        }
-        Self(given)
+        let (prefixed, plain): (Vec<_>, Vec<_>) = texts.partition(has_prefix);
+        let prefixed =
+            prefixed.into_iter().map(|(name, value)| (name[PREFIX.len()..].to_owned(), value));
+        Self(plain.into_iter().chain(prefixed).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {

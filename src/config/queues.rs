@@ -188,6 +188,7 @@ mod tests {
              attributes = { VisibilityTimeout = '60' }\n\
              DelaySeconds = 1_0\n\
              SqsManagedSseEnabled = false\n\
+             RedriveAllowPolicy = { redrivePermission = 'denyAll' }\n\
              tags = { team = 'shop', tier = 2 }\n\
              account = '123456789012'\n\
              region = 'eu-west-1'\n\
@@ -205,6 +206,7 @@ mod tests {
                 ("VisibilityTimeout", "60"),
                 ("DelaySeconds", "10"),
                 ("SqsManagedSseEnabled", "false"),
+                ("RedriveAllowPolicy", r#"{"redrivePermission":"denyAll"}"#),
             ]),
             tags: map(&[("team", "shop"), ("tier", "2")]),
             dead_letter_queue: Some(("elsewhere".to_owned(), 5)),

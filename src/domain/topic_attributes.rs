@@ -388,6 +388,20 @@ mod tests {
     }
 
     #[test]
+    fn settable_attributes_are_known() {
+        // The name of a topic decides whether it is a FIFO one.
+        for name in SETTABLE.into_iter().filter(|name| *name != "FifoTopic") {
+            let refused = TopicAttributes::default().set(name, "?").err();
+            let is_known = |refusal: Refusal| !refusal.message.ends_with(UNKNOWN_ATTRIBUTE);
+            assert!(refused.is_none_or(is_known), "{name}");
+        }
+        assert!(
+            is_settable("HTTPSuccessFeedbackSampleRate")
+                && !is_settable("FTPSuccessFeedbackSampleRate")
+        );
+    }
+
+    #[test]
     fn bad_values_are_refused() {
         for (name, value) in [
             ("SignatureVersion", "3"),

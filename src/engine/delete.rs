@@ -32,7 +32,7 @@ pub fn delete(
     if queue.attributes.fifo {
         let is_latest = message.receive_count == receipt.receive;
         let in_flight = message.place == Place::InFlight && message.rank > tx.now();
-        if !(is_latest && in_flight) {
+        if !(is_latest && (in_flight || fault!("fifo-delete-after-the-timeout"))) {
             return Err(expired(handle));
         }
     }

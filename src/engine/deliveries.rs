@@ -223,6 +223,7 @@ pub fn finish(
 ) -> Result<(), Refusal> {
     let delivery = &due.delivery;
     let attempts = delivery.attempts + 1;
+    let next = attempts + 1 + u32::from(fault!("delivery-given-up-early"));
     let is_shown = due.publication.is_some() || !mail_is_private;
     if outbox.subscription.protocol.is_mail() && is_shown && attempts == 1 {
         keep_mail(tx, outbox, due, body)?;
@@ -233,7 +234,7 @@ pub fn finish(
             delivered(tx, outbox, due, attempts);
             Ok(())
         }
-        Outcome::Retry { reason, .. } => match outbox.policy.retries.delay_before(attempts + 1) {
+        Outcome::Retry { reason, .. } => match outbox.policy.retries.delay_before(next) {
             Some(delay) => {
                 let due_at = tx.now() + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX / 2);
                 Ok(tx.postpone_delivery(delivery.id, attempts, due_at)?)
@@ -341,7 +342,9 @@ fn fail(
         .filter(|_| subscription.attributes.is_raw())
         .map(|publication| &publication.published.attributes)
         .filter(|attributes| attributes.len() <= MESSAGE_ATTRIBUTES);
-    let dead_letter_queue = publication.and_then(|_| subscription.attributes.dead_letter_queue());
+    let dead_letter_queue = publication
+        .filter(|_| !fault!("failed-delivery-is-no-dead-letter"))
+        .and_then(|_| subscription.attributes.dead_letter_queue());
     let destination = Destination {
         arn: &subscription.arn(),
         topic_arn: &subscription.topic_arn,

@@ -33,3 +33,6 @@ pub mod visibility;
 
 /// Rows that one transaction of background work processes.
 pub const PAGE: i64 = 100;
+
+#[cfg(test)]
+mod tests;

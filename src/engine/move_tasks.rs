@@ -167,7 +167,8 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
     let mut destinations = HashMap::new();
     for message in page {
         task.cursor = message.sequence;
-        if !matches!(message.place, Place::Line(_)) {
+        let is_ready = matches!(message.place, Place::Line(_));
+        if !is_ready && !fault!("move-task-moves-what-is-in-flight") {
             continue;
         }
         if places::is_expired(&source, &message, tx.now()) {
@@ -194,7 +195,7 @@ fn advance(tx: &mut Txn<'_>, task: &mut MoveTask) -> Result<(), Refusal> {
         move_message(tx, &source, destination, message)?;
         task.moved += 1;
     }
-    if is_last {
+    if is_last || fault!("move-task-ends-with-its-page") {
         task.status = MoveTaskStatus::Completed;
     } else {
         task.next_at = tx.now() + if task.max_per_second.is_some() { 1_000 } else { 0 };

@@ -82,7 +82,7 @@ fn new_group(tx: &mut Txn<'_>, backlog: i64, name: &str) -> Result<MessageGroup,
 
 /// Records that a message of a group is now hidden. On a standard queue it blocks no other.
 fn note_hidden(queue: &Queue, group: &mut MessageGroup, message: &Message) {
-    if queue.attributes.fifo {
+    if queue.attributes.fifo && !fault!("hidden-message-blocks-none") {
         let first =
             group.first_hidden.map_or(message.sequence, |first| first.min(message.sequence));
         group.first_hidden = Some(first);
@@ -126,7 +126,7 @@ pub fn take(
 ) -> Result<(), Refusal> {
     let from = message.place;
     message.place = Place::InFlight;
-    message.rank = until;
+    message.rank = until - i64::from(fault!("redelivery-early")) * 1_000;
     message.received_at = tx.now();
     if message.receive_count == 0 {
         message.first_received_at = message.received_at;
@@ -199,7 +199,7 @@ pub fn close(tx: &mut Txn<'_>, queue: &Queue, group: &mut MessageGroup) -> Resul
     let in_line = group.size > group.in_flight;
     let first = if in_line { tx.line_head(queue.backlog, group.id)? } else { None };
     set_head(queue, group, first.filter(|first| !group.blocks(*first)));
-    if was_blocked && group.head.is_some() {
+    if was_blocked && group.head.is_some() && !fault!("freed-group-wakes-no-waiter") {
         tx.effect(Effect::Ready { queue: queue.id, count: 1 });
     }
     tx.put_message_group(group);
@@ -257,7 +257,8 @@ pub fn discard(tx: &mut Txn<'_>, queue: &Queue, message: &Message) -> Result<(),
 /// Makes a message that was in flight or delayed ready.
 pub fn release(tx: &mut Txn<'_>, queue: &Queue, message: &mut Message) -> Result<(), Refusal> {
     let from = message.place;
-    let to_the_back = !queue.attributes.fifo && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
+    let keeps_order = queue.attributes.fifo && !fault!("fifo-order-after-release");
+    let to_the_back = !keeps_order && message.receive_count >= RECEIVES_BEFORE_THE_BACK;
     message.rank = if to_the_back { tx.next_sequence()? } else { message.sequence };
     message.place = Place::Line(message.group);
     tx.update_message(queue, from, message)?;
@@ -299,7 +300,9 @@ pub fn settle(tx: &mut Txn<'_>, queue: &Queue) -> Result<bool, Refusal> {
 
 /// Returns when the retention period of a message ends, in Unix milliseconds.
 pub fn expires_at(queue: &Queue, message: &Message) -> i64 {
-    message.sent_at + i64::from(queue.attributes.message_retention_period) * 1_000
+    let since =
+        if fault!("retention-from-the-receive") { message.received_at } else { message.sent_at };
+    since + i64::from(queue.attributes.message_retention_period) * 1_000
 }
 
 /// Returns whether the retention period of a message has passed.

@@ -109,7 +109,8 @@ pub fn receive(tx: &mut Txn<'_>, queue: &Queue, request: &Request) -> Result<Rec
     if ready > 0 && !request.may_take {
         return Ok(Received { left: true, ..Received::default() });
     }
-    let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0);
+    let room = usize::try_from(IN_FLIGHT_MESSAGES - in_flight).unwrap_or(0)
+        + usize::from(fault!("in-flight-limit-exceeded"));
     if room == 0 && !queue.attributes.fifo && !request.may_wait {
         return Err(Refusal::new(
             Kind::OverLimit,
@@ -362,7 +363,8 @@ impl Taking<'_> {
     ) -> Result<Option<&Queue>, Refusal> {
         let Some(policy) = &self.queue.attributes.redrive_policy else { return Ok(None) };
         let received_here = message.receive_count - message.received_elsewhere;
-        if !to_dead_letter(received_here, policy.max_receive_count) {
+        let most = policy.max_receive_count + u32::from(fault!("dead-letter-late"));
+        if !to_dead_letter(received_here, most) {
             return Ok(None);
         }
         if let Some(known) = self.dead_letter_queue.get() {
@@ -488,7 +490,9 @@ fn fate(tx: &mut Txn<'_>, queue: &Queue, entry: &[u8]) -> Result<Fate, Refusal> 
         // As if it had been swept.
         return Ok(Fate::Changed);
     }
-    if tx.is_changed_receive(queue.backlog, sequence, receive)? {
+    if !fault!("attempt-id-ignores-changes")
+        && tx.is_changed_receive(queue.backlog, sequence, receive)?
+    {
         return Ok(Fate::Changed);
     }
     let in_flight = message.place == Place::InFlight && message.rank > now;

@@ -75,7 +75,8 @@ fn accept(tx: &mut Txn<'_>, queue: &Queue, outgoing: &Outgoing) -> Result<Sent, 
     let id = tx.fresh_id();
     let now = tx.now();
     if let Some(digest) = deduplication_digest(queue, outgoing) {
-        let expires_at = now + DEDUPLICATION_INTERVAL_MS;
+        let early = i64::from(fault!("deduplication-ends-early"));
+        let expires_at = now + DEDUPLICATION_INTERVAL_MS - early * 1_000;
         let this = Duplicate { id, sequence };
         if let Some(first) = tx.remember_deduplication(queue.backlog, &digest, &this, expires_at)? {
             return Ok(Sent { id: first.id, sequence: first.sequence });

@@ -215,7 +215,8 @@ impl TopicSnapshot {
     /// Removes the subscriptions that are younger than a publication.
     pub(super) fn keep_subscribed_before(&mut self, publication: i64) {
         // Ids of both come from one sequence.
-        self.subscriptions.retain(|subscription| subscription.id < publication);
+        self.subscriptions
+            .retain(|it| it.id < publication && !fault!("fan-out-ends-with-its-first-page"));
     }
 
     /// Returns whether the filters would take longer over these messages than other jobs should wait for a transaction.

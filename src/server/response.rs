@@ -159,12 +159,12 @@ struct ErrorShape<'e> {
 //   400, `{"__type":"com.amazon.coral.service#UnknownOperationException"}`, without a message and without the header
 //   x-amzn-query-error.
 // Source: reported, awslabs/aws-sdk-rust#957
-// Test: tests/hostile.rs::unknown_operations_and_targets_are_refused
+// Test: tests/malformed_input.rs::unknown_operations_and_targets_are_refused
 //
 // Rule (every SNS operation): an operation that SNS does not have is InvalidAction in a namespace of its own, "Could
 //   not find operation publish for version 2010-03-31".
 // Source: reported, ex-aws/ex_aws#177
-// Test: tests/hostile.rs::unknown_operations_and_targets_are_refused
+// Test: tests/malformed_input.rs::unknown_operations_and_targets_are_refused
 
 fn respond_with_error(
     error: &ErrorShape<'_>,

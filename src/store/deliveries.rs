@@ -214,6 +214,9 @@ impl Txn<'_> {
 
     /// Releases all claims, whose owners ended with the previous process.
     pub fn release_claims(&mut self) -> Result<(), Error> {
+        if fault!("claim-outlives-the-process") {
+            return Ok(());
+        }
         self.run("UPDATE outboxes SET claimed = 0 WHERE claimed = 1", &[])
     }
 

@@ -414,7 +414,7 @@ impl State {
                 }
                 let refusal = Refusal::from(error);
                 failure_log::report("a transaction failed", &refusal, None);
-                for job in jobs {
+                for job in jobs.iter_mut().filter(|_| !fault!("failed-commit-is-answered")) {
                     job.fail(refusal.clone());
                 }
             }

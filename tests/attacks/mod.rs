@@ -1,10 +1,10 @@
 //! Attacks on a server, each on one promise of docs/security.md.
 //!
-//! `tests/promises.rs` starts a server for each attack; `examples/siege` runs them against any server:
+//! `tests/security_promises.rs` starts a server for each attack; `examples/overload_bench` runs them against any server:
 //!
 //! ```sh
-//! cargo run --example siege -- --break-in --server target/debug/squab
-//! cargo run --example siege -- --url http://localhost:4566 --log squab.log --credentials keys.toml
+//! cargo run --example overload_bench -- --break-in --server target/debug/squab
+//! cargo run --example overload_bench -- --url http://localhost:4566 --log squab.log --credentials keys.toml
 //! ```
 //!
 //! To add an attack: a file here with a function `run(&Target, &mut Report)`, and an entry of

@@ -215,10 +215,10 @@ impl Service {
         clock: Arc<ManualClock>,
         seed: u64,
         cool_downs: CoolDowns,
-        by_itself: bool,
+        background_work: bool,
     ) -> Self {
         let driver = Box::new(Sqlite::open(location, Durability::Process).unwrap());
-        Self::open_on(driver, clock, seed, cool_downs, by_itself)
+        Self::open_on(driver, clock, seed, cool_downs, background_work)
     }
 
     /// The same on any database.
@@ -227,12 +227,12 @@ impl Service {
         clock: Arc<ManualClock>,
         seed: u64,
         cool_downs: CoolDowns,
-        by_itself: bool,
+        background_work: bool,
     ) -> Self {
         let ids = Ids::with_seed(seed);
         let endpoints = Arc::new(Endpoints::default());
         let (time, carrier) = (Arc::clone(&clock) as _, Arc::clone(&endpoints) as _);
-        let start = if by_itself { Runtime::start } else { Runtime::start_quietly };
+        let start = if background_work { Runtime::start } else { Runtime::start_quietly };
         let runtime = start(driver, time, ids, carrier).unwrap();
         Self::of(runtime, clock, endpoints, GatewaySettings { cool_downs, ..settings() })
     }

@@ -82,6 +82,16 @@ fn scenes() -> Vec<Scene> {
             ],
         ),
         ("what is no role", "AssumeRole", vec![("RoleArn", "<odd> & \"quoted\" text"), session]),
+        (
+            "a name that is none",
+            "AssumeRole",
+            vec![("RoleArn", "arn:aws:iam::111122223333:user/u"), ("RoleSessionName", "a b")],
+        ),
+        (
+            "the ARN of a user",
+            "AssumeRole",
+            vec![("RoleArn", "arn:aws:iam::111122223333:user/u"), session],
+        ),
         ("a policy that is none", "AssumeRole", vec![role, session, ("Policy", "{")]),
         (
             "lists with mistakes",

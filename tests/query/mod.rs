@@ -95,12 +95,3 @@ pub fn members<'e>(element: &'e Element, name: &str) -> &'e [Element] {
     assert!(list.children.iter().all(|child| child.name == "member"), "{list:?}");
     &list.children
 }
-
-/// The entries of a map that must be there, by key.
-pub fn entries<'e>(element: &'e Element, name: &str) -> Vec<(&'e str, &'e str)> {
-    let map = element.child(name).unwrap_or_else(|| panic!("no {name}: {element:?}"));
-    let mut entries: Vec<_> =
-        map.children.iter().map(|entry| (text(entry, "key"), text(entry, "value"))).collect();
-    entries.sort_unstable();
-    entries
-}

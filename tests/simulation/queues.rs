@@ -1,7 +1,7 @@
 //! What clients do with queues, and what the oracle observes.
 
 use super::clients::{self, Held};
-use super::crowds::CROWD;
+use super::long_queues::LONG;
 use super::world::{DEAD, FULL, QUEUES, Step, World, queue_arn};
 use crate::gateway::{Caller, Reply};
 use crate::oracle::{Attributes, Outgoing, Received, Retry, Verdict};
@@ -413,7 +413,7 @@ impl World {
             let right = self.oracle.counts(&name);
             let mut counts = self.count(&name).await?;
             // Each access removes a page of expired messages; the remaining ones count until the next access.
-            for _ in 0..CROWD / 100 {
+            for _ in 0..LONG / 100 {
                 if counts.iter().sum::<usize>() > right.iter().sum() {
                     counts = self.count(&name).await?;
                 }

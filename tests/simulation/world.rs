@@ -2,8 +2,8 @@
 
 use super::actions::{Action, Kind};
 use super::clients::Held;
+use super::crash_after_commits::{Fuse, Mortal};
 use super::endpoints::{OnTheWay, Work};
-use super::fuse::{Fuse, Mortal};
 use crate::gateway::{Caller, EPOCH, Failure, Reply, Service};
 use crate::oracle::{Listed, Oracle, Reaction, Seen, read};
 use fastrand::Rng;

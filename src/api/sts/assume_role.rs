@@ -7,13 +7,12 @@ use super::get_session_token::check_mfa;
 use super::shapes::{Credentials, has_only, issue};
 use crate::api::constraints::Constraints;
 use crate::api::prelude::*;
+use crate::api::sns::shapes::{Tag, tags_fit};
 use crate::auth::Principal;
 use crate::domain::Kind;
 use crate::domain::address::is_account;
 use crate::domain::arn::Arn;
-use crate::domain::limits::{
-    ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAG_VALUE_LENGTH, TAGS,
-};
+use crate::domain::limits::{ROLE_SESSION_S, SHORT_SESSION_S, TAG_KEY_LENGTH, TAGS};
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
 
@@ -54,13 +53,6 @@ pub struct ProvidedContext {
 #[derive(Debug, Deserialize)]
 pub struct PolicyDescriptor {
     pub arn: Option<String>,
-}
-
-/// A tag of a session.
-#[apply(input)]
-pub struct Tag {
-    pub key: Option<String>,
-    pub value: Option<String>,
 }
 
 /// The output of AssumeRole.
@@ -146,15 +138,7 @@ fn check_lists(constraints: Constraints, input: &Input) -> Constraints {
     let found = policies.fold(constraints, |found, (number, policy)| {
         found.length(&format!("policyArns.{number}.member.arn"), policy.arn.as_deref(), ARN_LENGTH)
     });
-    let tags = (1..=TAGS).zip(input.tags.iter().flatten());
-    let found = tags.fold(found, |found, (number, tag)| {
-        let name = |of: &str| format!("tags.{number}.member.{of}");
-        found
-            .present(&name("key"), tag.key.is_some())
-            .length(&name("key"), tag.key.as_deref(), TAG_KEY_LENGTH)
-            .present(&name("value"), tag.value.is_some())
-            .length(&name("value"), tag.value.as_deref(), 0..=TAG_VALUE_LENGTH)
-    });
+    let found = tags_fit(found, input.tags.as_deref().unwrap_or_default());
     let keys = input.transitive_tag_keys.as_deref().unwrap_or_default();
     let found = found.each_length("transitiveTagKeys", keys, TAG_KEY_LENGTH);
     let contexts = (1..=CONTEXTS).zip(input.provided_contexts.iter().flatten());

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 
-use foldhash::{HashMap, HashMapExt as _};
 use serde_json::{Map, Value};
 
 use super::conditions::{Leaf, Number};
@@ -40,9 +39,9 @@ impl<'a> Candidate<'a> {
 pub struct Node {
     /// The value, or the values of an array.
     pub leaves: Vec<Leaf>,
-    /// The properties of an object. Names are split at their dots, so `{"a.b": 1}` becomes the tree of `{"a": {"b": 1}}`.
-    /// Names of message attributes are not split.
-    pub properties: HashMap<String, Node>,
+    /// The properties of an object, in the order of their names. Names are split at their dots, so `{"a.b": 1}` becomes the
+    /// tree of `{"a": {"b": 1}}`. Names of message attributes are not split.
+    pub properties: Vec<(String, Node)>,
     /// The objects of an array. Conditions on several of their properties must be met by one of them.
     pub elements: Vec<Node>,
 }
@@ -56,19 +55,42 @@ impl Node {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return None };
         let mut node = Self::default();
         node.add_members(members, 0);
+        node.join_properties();
         Some(node)
+    }
+
+    /// Returns the value of a property.
+    pub fn property(&self, name: &str) -> Option<&Self> {
+        let at = self.properties.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        self.properties.get(at).map(|(_, value)| value)
+    }
+
+    /// Puts properties in order and joins those that a body spells in several ways, with and without dots.
+    fn join_properties(&mut self) {
+        self.properties.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.properties.dedup_by(|(later, value), (name, joined)| {
+            let is_same = later == name;
+            if is_same {
+                joined.leaves.append(&mut value.leaves);
+                joined.properties.append(&mut value.properties);
+                joined.elements.append(&mut value.elements);
+            }
+            is_same
+        });
+        for (_, value) in &mut self.properties {
+            value.join_properties();
+        }
+        self.elements.iter_mut().for_each(Self::join_properties);
     }
 
     /// Returns the tree of attributes, without those of type Binary.
     fn of_attributes(attributes: &MessageAttributes) -> Self {
-        let mut node =
-            Self { properties: HashMap::with_capacity(attributes.len()), ..Self::default() };
-        for (name, attribute) in attributes {
-            if let AttributeValue::Text(text) = &attribute.value {
-                node.properties.insert(name.clone(), Self::of_attribute(attribute, text));
-            }
-        }
-        node
+        // Attributes are in the order of their names.
+        let texts = attributes.iter().filter_map(|(name, attribute)| match &attribute.value {
+            AttributeValue::Text(text) => Some((name.clone(), Self::of_attribute(attribute, text))),
+            AttributeValue::Binary(_) => None,
+        });
+        Self { properties: texts.collect(), ..Self::default() }
     }
 
     // Rule (Publish, PublishBatch): a String or String.Array attribute is compared as JSON writes it, so that a filter
@@ -104,11 +126,13 @@ impl Node {
             if depth > MAX_DEPTH {
                 continue;
             }
-            let mut node = &mut *self;
-            for part in name.split('.') {
-                node = node.properties.entry(part.to_owned()).or_default();
-            }
+            let mut node = Self::default();
             node.add(value, depth);
+            let (first, rest) = name.split_once('.').map_or((&*name, None), |(a, b)| (a, Some(b)));
+            for part in rest.into_iter().flat_map(|rest| rest.rsplit('.')) {
+                node = Self { properties: vec![(part.to_owned(), node)], ..Self::default() };
+            }
+            self.properties.push((first.to_owned(), node));
         }
     }
 

@@ -114,7 +114,7 @@ impl Pattern {
             if self.required.and(holding).is_empty() {
                 break;
             }
-            holding = match node.properties.get(name) {
+            holding = match node.property(name) {
                 Some(value) => holding.and(below.holding(value)),
                 None => holding.without(below.required),
             };
@@ -146,7 +146,7 @@ impl Pattern {
         }
         let mut violated = if node.leaves.is_empty() { Alternatives::NONE } else { self.absent };
         for (name, below) in &self.properties {
-            if let Some(value) = node.properties.get(name) {
+            if let Some(value) = node.property(name) {
                 violated = violated.or(below.violated(value));
             }
         }
