@@ -21,9 +21,7 @@ use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::Published;
 use crate::domain::topic_address::TopicAddress;
 use crate::domain::{Refusal, fifo};
-use crate::store::{
-    DeliveryStatus, Effect, Payer, Payload, Publication, Recipient, Subscription, Topic, Txn,
-};
+use crate::store::{DeliveryStatus, Effect, Payer, Payload, Publication, Recipient, Topic, Txn};
 use std::cell::OnceCell;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -127,21 +125,20 @@ pub fn step(tx: &mut Txn<'_>, filtered: Option<&FilteredPage>) -> Result<Step, R
 }
 
 /// Replays one archived message to one subscription.
-pub fn replay(
+pub(super) fn replay(
     tx: &mut Txn<'_>,
     topic: &Topic,
-    subscription: &Subscription,
+    subscriber: &Subscriber,
     publication: &Publication,
 ) -> Result<(), Refusal> {
     let arn = topic.address.arn();
     let texts = publication.published.texts();
-    let subscriber = Subscriber::new(subscription, &topic.attributes);
     if !subscriber.accepts(&candidate(&publication.published, &texts)) {
         return Ok(());
     }
     let mut fan_out = FanOut::new(publication, &texts, &topic.address, &arn);
     fan_out.replayed = true;
-    fan_out.serve(tx, &[&subscriber])?;
+    fan_out.serve(tx, &[subscriber])?;
     fan_out.report(tx);
     Ok(())
 }

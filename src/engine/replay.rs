@@ -5,6 +5,7 @@
 //! meanwhile are archived too, so the replay reaches them. Messages published later are delivered as
 //! usual, unless the policy has an end: after it the subscription gets no more messages.
 
+use super::topic_snapshot::{FILTERING_IN_TRANSACTION, Subscriber};
 use super::{PAGE, fan_out};
 use crate::domain::Refusal;
 use crate::domain::replay_policy::ReplayPolicy;
@@ -62,6 +63,8 @@ pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
     let mut ended = page.is_empty();
     let mut reached = cursor;
     if let Some(topic) = &topic {
+        let subscriber = Subscriber::new(&subscription, &topic.attributes);
+        let mut filtering_cost = 0;
         let skipped = usize::from(fault!("replay-skips-one-after-a-page") && cursor > 0);
         for publication in page.iter().skip(skipped) {
             if replay.until.is_some_and(|until| publication.published_at > until) {
@@ -69,9 +72,13 @@ pub fn step(tx: &mut Txn<'_>, after: i64) -> Result<Option<i64>, Refusal> {
                 break;
             }
             if publication.published_at >= replay.from {
-                fan_out::replay(tx, topic, &subscription, publication)?;
+                fan_out::replay(tx, topic, &subscriber, publication)?;
+                filtering_cost += subscriber.filtering_cost(&publication.published);
             }
             reached = publication.id;
+            if filtering_cost > FILTERING_IN_TRANSACTION {
+                break;
+            }
         }
     }
     let has_archive = topic.as_ref().is_some_and(|topic| topic.archive_since.is_some());

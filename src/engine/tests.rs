@@ -5,8 +5,8 @@ use super::publish::{self, Outcome};
 use super::receive::{self, Delivery};
 use super::send::{self, Outgoing, Sent};
 use super::topic_snapshot::TopicCache;
-use super::{delete, move_tasks, places, queues, subscriptions, topics, visibility};
-use crate::domain::address::QueueAddress;
+use super::{delete, move_tasks, places, queues, replay, subscriptions, topics, visibility};
+use crate::domain::address::{QueueAddress, has_fifo_suffix};
 use crate::domain::message_attributes::MessageAttributes;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::sns_message::Published;
@@ -17,6 +17,7 @@ use crate::store::{
     Store, Txn,
 };
 use indexmap::IndexMap;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -80,6 +81,56 @@ impl Engine {
         created.unwrap();
     }
 
+    fn create_topic(&self, name: &str, attributes: &[(&str, &str)]) {
+        let (topic, attributes) = (topic(name), map(attributes));
+        let created = self.run(move |tx| {
+            topics::create(tx, &EVERYTHING, &topic, &attributes, &IndexMap::new(), None)
+        });
+        created.unwrap();
+    }
+
+    /// Subscribes a queue with raw delivery; its filter is one of bodies.
+    fn subscribe(&self, to: &str, queue: &str, attributes: &[(&str, &str)]) {
+        let mut attributes = map(attributes);
+        attributes
+            .extend(map(&[("RawMessageDelivery", "true"), ("FilterPolicyScope", "MessageBody")]));
+        let request = subscriptions::Request {
+            access: EVERYTHING,
+            topic: topic(to),
+            protocol: Protocol::Sqs,
+            endpoint: address(queue).arn(),
+            attributes,
+            account: ACCOUNT.into(),
+            principal: String::new(),
+            base_url: String::new(),
+        };
+        self.run(move |tx| subscriptions::subscribe(tx, &request)).unwrap();
+    }
+
+    /// Publishes a message; on a FIFO topic it is its own deduplication ID.
+    fn publish(&self, to: &str, group: Option<&str>, message: &str) {
+        let message = Published {
+            message: message.to_owned(),
+            structured: false,
+            subject: None,
+            attributes: MessageAttributes::new(),
+            group: group.map(str::to_owned),
+            deduplication_id: group.map(|_| message.chars().take(100).collect()),
+        };
+        let request = publish::Request {
+            access: EVERYTHING,
+            topic: topic(to),
+            messages: vec![message],
+            in_batch: false,
+            trace_header: None,
+            base_url: String::new(),
+        };
+        let cache = TopicCache::default();
+        let outcome =
+            self.run(move |tx| publish::publish(tx, &cache, &request, None, &[])).unwrap();
+        assert!(matches!(outcome, Outcome::Published(receipts) if receipts.len() == 1));
+    }
+
     /// Sends a message; on a FIFO queue its body is its deduplication ID as well.
     fn send(&self, queue: &str, group: Option<&str>, body: &str) -> Sent {
         let outgoing = Outgoing {
@@ -88,7 +139,7 @@ impl Engine {
                 attributes: None,
                 sender_id: "AIDA".to_owned(),
                 trace_header: None,
-                deduplication_id: queue.ends_with(".fifo").then(|| body.to_owned()),
+                deduplication_id: has_fifo_suffix(queue).then(|| body.to_owned()),
             },
             delay_seconds: None,
             group: group.map(str::to_owned),
@@ -140,6 +191,10 @@ impl Engine {
 
 fn address(name: &str) -> QueueAddress {
     QueueAddress { account: ACCOUNT.into(), region: REGION.into(), name: name.into() }
+}
+
+fn topic(name: &str) -> TopicAddress {
+    TopicAddress { account: ACCOUNT.into(), region: REGION.into(), name: name.into() }
 }
 
 fn map(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
@@ -289,51 +344,47 @@ fn a_purge_removes_messages_in_every_state() {
 #[test]
 fn a_published_message_reaches_the_queues_whose_filter_it_matches() {
     let engine = Engine::new();
-    let topic = TopicAddress { account: ACCOUNT.into(), region: REGION.into(), name: "t".into() };
-    let created = topic.clone();
-    let create = move |tx: &mut Txn<'_>| {
-        topics::create(tx, &EVERYTHING, &created, &IndexMap::new(), &IndexMap::new(), None)
-    };
-    engine.run(create).unwrap();
+    engine.create_topic("t", &[]);
     for (queue, filter) in [("q", r#"{"n":[1]}"#), ("other", r#"{"n":[2]}"#)] {
         engine.create(queue, &[]);
-        let request = subscriptions::Request {
-            access: EVERYTHING,
-            topic: topic.clone(),
-            protocol: Protocol::Sqs,
-            endpoint: address(queue).arn(),
-            attributes: map(&[
-                ("RawMessageDelivery", "true"),
-                ("FilterPolicyScope", "MessageBody"),
-                ("FilterPolicy", filter),
-            ]),
-            account: ACCOUNT.into(),
-            principal: String::new(),
-            base_url: String::new(),
-        };
-        engine.run(move |tx| subscriptions::subscribe(tx, &request)).unwrap();
+        engine.subscribe("t", queue, &[("FilterPolicy", filter)]);
     }
-    let message = Published {
-        message: r#"{"n":1}"#.into(),
-        structured: false,
-        subject: None,
-        attributes: MessageAttributes::new(),
-        group: None,
-        deduplication_id: None,
-    };
-    let request = publish::Request {
-        access: EVERYTHING,
-        topic,
-        messages: vec![message],
-        in_batch: false,
-        trace_header: None,
-        base_url: String::new(),
-    };
-    let cache = TopicCache::default();
-    let outcome = engine.run(move |tx| publish::publish(tx, &cache, &request, None, &[])).unwrap();
-    assert!(matches!(outcome, Outcome::Published(receipts) if receipts.len() == 1));
+    engine.publish("t", None, r#"{"n":1}"#);
     assert_eq!(engine.bodies("q"), [r#"{"n":1}"#]);
     assert!(engine.bodies("other").is_empty());
+}
+
+#[test]
+fn a_replay_of_messages_that_are_long_to_filter_takes_a_transaction_for_each() {
+    let engine = Engine::new();
+    engine.create_topic(
+        "t.fifo",
+        &[("FifoTopic", "true"), ("ArchivePolicy", r#"{"MessageRetentionPeriod":"1"}"#)],
+    );
+    engine.create("q.fifo", &[("FifoQueue", "true")]);
+    let long = "x".repeat(60_000);
+    for number in 0..3 {
+        engine.publish(
+            "t.fifo",
+            Some("g"),
+            &json!({"n": 1, "at": number, "long": long}).to_string(),
+        );
+    }
+    engine.pass(60);
+    let from = r#"{"PointType":"Timestamp","StartingPoint":"1970-01-01T00:00:00.000Z"}"#;
+    engine.subscribe(
+        "t.fifo",
+        "q.fifo",
+        &[("FilterPolicy", r#"{"n":[1]}"#), ("ReplayPolicy", from)],
+    );
+    for replayed in 1..=3 {
+        assert!(engine.run(|tx| replay::step(tx, 0)).unwrap().is_some());
+        assert_eq!(engine.counts("q.fifo"), counted(replayed, 0, 0));
+    }
+    // The page behind the last message ends the replay.
+    engine.run(|tx| replay::step(tx, 0)).unwrap();
+    assert!(engine.run(|tx| replay::step(tx, 0)).unwrap().is_none());
+    assert_eq!(engine.counts("q.fifo"), counted(3, 0, 0));
 }
 
 #[test]

@@ -32,7 +32,7 @@ const CACHED_TOPICS: usize = 1_000;
 /// Bytes of the filters and endpoints of cached topics, which are a few times as long compiled.
 const CACHED_TEXTS: usize = 64 * 1024 * 1024;
 /// The most work that filters may be in a transaction: bytes of messages, times the costs of the filters.
-const FILTERING_IN_TRANSACTION: usize = 512 * 1024;
+pub(super) const FILTERING_IN_TRANSACTION: usize = 512 * 1024;
 /// What parsing a message costs, compared with evaluating a policy of equalities.
 const PARSING_COST: usize = 16;
 
@@ -116,6 +116,17 @@ impl Subscriber {
     /// Returns whether the filter lets the message through.
     pub fn accepts(&self, message: &Candidate<'_>) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.matches(message))
+    }
+
+    /// Returns what the filter costs for a message, in the unit of [`FILTERING_IN_TRANSACTION`].
+    pub fn filtering_cost(&self, message: &Published) -> usize {
+        let Some(filter) = &self.filter else { return 0 };
+        let body = message.message.len();
+        let bytes = match filter.scope() {
+            Scope::MessageBody => body,
+            Scope::MessageAttributes => message.size() - body,
+        };
+        bytes.saturating_mul(PARSING_COST + filter.cost())
     }
 }
 

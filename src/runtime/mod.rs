@@ -16,6 +16,7 @@ pub mod waiters;
 use crate::domain::Refusal;
 use crate::engine::queues::{self, Retiming};
 use crate::engine::topic_snapshot::TopicCache;
+pub use crate::store::failure_log;
 use crate::store::{Database, Effect, Error, Ids, Moment, Observer, Store, Txn};
 use clock::Clock;
 use cpu_pool::CpuPool;
