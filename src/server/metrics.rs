@@ -327,13 +327,12 @@ impl Metrics {
 pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let answer = async {
-        let view = match app.metrics.view_without_signature(&parts.headers) {
-            Some(view) => view,
-            None => {
-                let admitted = app.callers.admit(&app.bodies, &parts, Body::empty(), Role::View);
-                let account = admitted.await?.0.only_account().map(str::to_owned);
-                account.map_or(View::Everything, View::Account)
-            }
+        let view = if let Some(view) = app.metrics.view_without_signature(&parts.headers) {
+            view
+        } else {
+            let admitted = app.callers.admit(&app.bodies, &parts, Body::empty(), Role::View);
+            let account = admitted.await?.0.only_account().map(str::to_owned);
+            account.map_or(View::Everything, View::Account)
         };
         app.metrics.respond(&view, app.charge(&parts)).await.ok_or_else(no_memory)
     };

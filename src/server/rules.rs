@@ -8,6 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
+/// Changes an answer.
+pub(super) type Amendment = Box<dyn FnOnce(&mut Response<Body>) + Send>;
+
 /// What a rule makes of a request.
 pub(super) enum Verdict {
     /// It goes on.
@@ -15,7 +18,7 @@ pub(super) enum Verdict {
     /// It gets this answer.
     Answer(Response<Body>),
     /// It goes on, and this changes its answer.
-    Amend(Box<dyn FnOnce(&mut Response<Body>) + Send>),
+    Amend(Amendment),
 }
 
 /// A rule as a layer. A request that passes costs the rule, and no allocation.

@@ -85,14 +85,14 @@ impl Bodies {
         }
         let mut body = body;
         // Most bodies have come with their heads, and need no clock.
-        let first = match futures_util::FutureExt::now_or_never(next(&mut body)) {
-            Some(first) => first?,
-            None => {
-                let waits = slot.map(Slot::wait_for_client);
-                let first = timeout(LONGEST, next(&mut body)).await.map_err(|_| too_slow())?;
-                drop(waits);
-                first?
-            }
+        let at_once = futures_util::FutureExt::now_or_never(next(&mut body));
+        let first = if let Some(first) = at_once {
+            first?
+        } else {
+            let waits = slot.map(Slot::wait_for_client);
+            let first = timeout(LONGEST, next(&mut body)).await.map_err(|_| too_slow())?;
+            drop(waits);
+            first?
         };
         let Some(first) = first else { return Ok(Received::empty()) };
         if body.is_end_stream() && first.len() <= FREE.min(longest) {

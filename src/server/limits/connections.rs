@@ -169,7 +169,9 @@ impl Connections {
         let mut open = self.open();
         let all = open.within.len() + open.spare.len();
         let numbers: Vec<_> = open.within.keys().chain(open.spare.keys()).copied().collect();
-        numbers.into_iter().for_each(|number| open.evict(number));
+        for number in numbers {
+            open.evict(number);
+        }
         all
     }
 
@@ -184,7 +186,9 @@ impl Connections {
         };
         let slots = open.within.values().chain(open.spare.values());
         let late: Vec<_> = slots.filter(|slot| is_late(slot)).map(|slot| slot.number).collect();
-        late.into_iter().for_each(|number| open.evict(number));
+        for number in late {
+            open.evict(number);
+        }
     }
 
     /// Ends the connections that have waited for longest of those that hold memory, until so many
