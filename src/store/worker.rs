@@ -55,7 +55,7 @@ impl From<i64> for Moment {
     }
 }
 
-/// A handle on the writer and its thread. The thread ends with the last handle, or when told to.
+/// A handle on the writer and its thread. The thread ends with the last handle, or with [`Store::close`].
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Message>,
@@ -316,7 +316,7 @@ impl Submitted for Unattended {
     }
 }
 
-/// The writer thread: does what it is given until it is told to stop, then closes the database.
+/// The writer thread: runs jobs until it is stopped, then closes the database.
 fn work_until_told(writer: &Mutex<Option<Writer>>, waiting: &mpsc::Receiver<Message>) {
     let mut jobs = Vec::with_capacity(JOBS_PER_COMMIT);
     let mut stopping = false;
