@@ -381,6 +381,26 @@ async fn a_subscription_may_go_while_its_message_is_on_the_way() {
 }
 
 #[tokio::test]
+async fn after_a_bug_in_a_delivery_it_is_made_again() {
+    let fake = FakeService::running(&Location::Memory);
+    fake.topic().await;
+    fake.subscribed("http", URL).await;
+    fake.transport.plan(URL, Plan::Panic);
+    fake.transport.then(URL, Plan::Answer(200));
+    fake.publish("hello", &[]).await;
+    fake.transport.until(1).await;
+    for _ in 0..1_000 {
+        if fake.pending().await == 0 {
+            break;
+        }
+        fake.service.clock.advance(1_000);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fake.transport.take().len(), 2);
+    assert_eq!(fake.service.runtime.background_panics(), 1);
+}
+
+#[tokio::test]
 async fn a_dead_endpoint_delays_no_other() {
     let fake = FakeService::running(&Location::Memory);
     fake.topic().await;

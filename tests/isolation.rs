@@ -1,6 +1,6 @@
 //! Accounts are isolated from each other: policies of queues and topics, owners, roles, inspection.
 
-use crate::gateway::{Answer, HOST, Service, settings, sns};
+use crate::gateway::{Answer, HOST, Service, by_route, settings, sns};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use axum::body::Body;
 use base64::Engine as _;
@@ -16,12 +16,12 @@ use squab::config::{self, Invocation};
 use squab::runtime::clock::{Clock, SystemClock};
 use squab::server::gateway::GatewaySettings;
 use squab::server::init_hooks::InitHooks;
-use squab::server::inspection;
-use squab::server::localstack::LocalStack;
+use squab::server::localstack::{self, LocalStack};
 use squab::wire::Protocol;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::watch;
+use tower::ServiceExt;
 
 const OWNER: &str = "AKIAOWNER";
 const ADMIN: &str = "AKIAADMIN";
@@ -123,7 +123,7 @@ impl Server {
     /// Asks an inspection endpoint.
     async fn inspect(&self, key: &str, method: &str, path: &str) -> (u16, String) {
         let request = signed(key, None, "sqs", method, path, &[], String::new());
-        let response = inspection::handle(&self.0.gateway, request).await;
+        let response = by_route(&self.0.gateway, request).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -952,7 +952,7 @@ async fn a_session_has_the_role_of_its_key() {
         assert_eq!(to.0.answer(request).await.status == 200, may_send, "{key}");
         let path = "/_aws/sns/sms-messages?accountId=222222222222";
         let request = signed(id, Some(session), "sns", "GET", path, &[], String::new());
-        let seen = inspection::handle(&to.0.gateway, request).await.status().as_u16();
+        let seen = by_route(&to.0.gateway, request).await.status().as_u16();
         assert_eq!(seen == 200, may_look_elsewhere, "{key}");
     }
 }
@@ -1047,26 +1047,27 @@ async fn an_account_with_a_known_key_believes_only_those_who_prove_it() {
         }
         let path = "/_aws/sns/sms-messages?accountId=111111111111";
         let request = Request::get(path).header("host", HOST).body(Body::empty()).unwrap();
-        assert_eq!(inspection::handle(&to.gateway, request).await.status(), 403);
+        assert_eq!(by_route(&to.gateway, request).await.status(), 403);
     }
 }
 
 /// LocalStack's paths, beside a gateway of keys.
-struct Paths(LocalStack);
+struct Paths(axum::Router);
 
 impl Paths {
-    fn new() -> Self {
+    fn new(of: &Server) -> Self {
         let arguments = ["squab", "--compat", "localstack", "--config-updates"].map(Into::into);
         let Invocation { settings, .. } = config::load(arguments, []).unwrap();
         let hooks = Arc::new(InitHooks::find(None, false));
-        Self(LocalStack::new(&settings, hooks, watch::Sender::new(None)))
+        let end = watch::Sender::new(None);
+        Self(localstack::routes(LocalStack::new(&of.0.gateway, &settings, hooks, end)))
     }
 
-    async fn ask(&self, to: &Server, key: &str, line: &str, body: &str) -> (u16, String) {
+    async fn ask(&self, key: &str, line: &str, body: &str) -> (u16, String) {
         let (method, path) = line.split_once(' ').unwrap();
         let path = format!("/_localstack/{path}");
         let request = signed(key, None, "sqs", method, &path, &[], body.to_owned());
-        let response = self.0.handle(&to.0.gateway, request).await;
+        let response = self.0.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -1075,7 +1076,8 @@ impl Paths {
 
 #[tokio::test]
 async fn what_concerns_the_whole_server_needs_an_admin() {
-    let (to, paths) = (Server::new(Mode::Strict).await, Paths::new());
+    let to = Server::new(Mode::Strict).await;
+    let paths = Paths::new(&to);
     let change = r#"{"variable": "MINE", "value": 1}"#;
     for (line, body) in [
         ("GET config", ""),
@@ -1084,16 +1086,17 @@ async fn what_concerns_the_whole_server_needs_an_admin() {
         ("POST chaos/effects", r#"{"latency": 0}"#),
     ] {
         for (key, status) in [(VIEWER, 403), (OWNER, 403), (OTHER, 403), (ADMIN, 200)] {
-            assert_eq!(paths.ask(&to, key, line, body).await.0, status, "{key} {line}");
+            assert_eq!(paths.ask(key, line, body).await.0, status, "{key} {line}");
         }
-        assert_eq!(paths.ask(&to, "AKIAUNKNOWN", line, body).await.0, 403);
+        assert_eq!(paths.ask("AKIAUNKNOWN", line, body).await.0, 403);
     }
-    assert_eq!(paths.ask(&to, "AKIAUNKNOWN", "GET health", "").await.0, 200);
+    assert_eq!(paths.ask("AKIAUNKNOWN", "GET health", "").await.0, 200);
 }
 
 #[tokio::test]
 async fn a_reset_is_of_the_callers_account_and_an_admins_of_all() {
-    let (to, paths) = (Server::new(Mode::Strict).await, Paths::new());
+    let to = Server::new(Mode::Strict).await;
+    let paths = Paths::new(&to);
     to.furnish().await;
     let sms = |number: &str| json!({"PhoneNumber": number, "Message": "hush"});
     to.sns(OWNER, "Publish", sms("+15555550100")).await.unwrap();
@@ -1116,30 +1119,31 @@ async fn a_reset_is_of_the_callers_account_and_an_admins_of_all() {
         )
     };
     assert_eq!((has(OWNER).await, has(OTHER).await), ((2, 1, 1, 1), (2, 2, 0, 1)));
-    assert_eq!(paths.ask(&to, VIEWER, "POST state/reset", "").await.0, 403);
-    assert_eq!(paths.ask(&to, OTHER, "POST state/sqs/reset", "").await.0, 200);
+    assert_eq!(paths.ask(VIEWER, "POST state/reset", "").await.0, 403);
+    assert_eq!(paths.ask(OTHER, "POST state/sqs/reset", "").await.0, 200);
     assert_eq!((has(OWNER).await, has(OTHER).await), ((2, 1, 1, 1), (0, 2, 0, 1)));
-    assert_eq!(paths.ask(&to, OTHER, "POST state/reset", "").await.0, 200);
+    assert_eq!(paths.ask(OTHER, "POST state/reset", "").await.0, 200);
     assert_eq!((has(OWNER).await, has(OTHER).await), ((2, 1, 1, 1), (0, 0, 0, 0)));
     to.sqs(OTHER, "CreateQueue", json!({"QueueName": "one"})).await.unwrap();
-    assert_eq!(paths.ask(&to, ADMIN, "POST state/reset", "").await.0, 200);
+    assert_eq!(paths.ask(ADMIN, "POST state/reset", "").await.0, 200);
     assert_eq!((has(OWNER).await, has(OTHER).await), ((0, 0, 0, 0), (0, 0, 0, 0)));
 }
 
 #[tokio::test]
 async fn calls_of_one_account_are_made_to_fail_by_its_own_keys() {
-    let (to, paths) = (Server::new(Mode::Strict).await, Paths::new());
+    let to = Server::new(Mode::Strict).await;
+    let paths = Paths::new(&to);
     let list = |key| to.sqs(key, "ListQueues", json!({}));
-    assert_eq!(paths.ask(&to, VIEWER, "POST chaos/faults", "[{}]").await.0, 403);
-    assert_eq!(paths.ask(&to, OTHER, "POST chaos/faults", "[{}]").await, (200, "[{}]".to_owned()));
+    assert_eq!(paths.ask(VIEWER, "POST chaos/faults", "[{}]").await.0, 403);
+    assert_eq!(paths.ask(OTHER, "POST chaos/faults", "[{}]").await, (200, "[{}]".to_owned()));
     assert!(list(OTHER).await.is_err() && list(OWNER).await.is_ok());
-    assert_eq!(paths.ask(&to, OWNER, "GET chaos/faults", "").await.1, "[]");
-    assert_eq!(paths.ask(&to, OWNER, "DELETE chaos/faults", "").await.0, 200);
+    assert_eq!(paths.ask(OWNER, "GET chaos/faults", "").await.1, "[]");
+    assert_eq!(paths.ask(OWNER, "DELETE chaos/faults", "").await.0, 200);
     assert!(list(OTHER).await.is_err());
-    assert_eq!(paths.ask(&to, ADMIN, "GET chaos/faults", "").await.1, "[{}]");
-    assert_eq!(paths.ask(&to, ADMIN, "DELETE chaos/faults", "").await.0, 200);
+    assert_eq!(paths.ask(ADMIN, "GET chaos/faults", "").await.1, "[{}]");
+    assert_eq!(paths.ask(ADMIN, "DELETE chaos/faults", "").await.0, 200);
     assert!(list(OTHER).await.is_ok());
-    assert_eq!(paths.ask(&to, ADMIN, "POST chaos/faults", "[{}]").await.0, 200);
+    assert_eq!(paths.ask(ADMIN, "POST chaos/faults", "[{}]").await.0, 200);
     assert!(list(OTHER).await.is_err() && list(OWNER).await.is_err());
 }
 

@@ -491,6 +491,8 @@ async fn bodies_that_are_no_json_are_refused() {
         b"\xef\xbb\xbf{}".to_vec(),
         deep.into_bytes(),
         deep_objects.into_bytes(),
+        // Each of these values would take eight times its text.
+        format!(r#"{{"AttributeNames":[{}""]}}"#, r#""","#.repeat(20_000)).into_bytes(),
     ] {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
         let answer = service.answer(called("AmazonSQS.ReceiveMessage", body)).await;

@@ -1,8 +1,9 @@
 //! Which protocol, operation and queue a request selects, and which error is reported first.
 
-use crate::gateway::{Answer, HOST, QUEUES, Refused, Service, settings};
+use crate::gateway::{Answer, HOST, QUEUES, Refused, Service, by_route, settings};
 use crate::query::{SNS, STS};
 use axum::body::Body;
+use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
 use squab::auth::{Credentials, Mode};
@@ -223,5 +224,32 @@ async fn errors_come_in_their_order() {
         ("/000000000000/none", "Action=SendMessage&MessageBody=x", 400, "NonExistentQueue"),
     ] {
         assert_eq!(refusal(&post(&service, path, body).await), (status, code.to_owned()), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_route_is_a_call_and_so_is_another_method_of_a_route() {
+    let service = Service::new(GatewaySettings { mode: Mode::Strict, ..settings() });
+    for (line, status, said) in [
+        ("GET /health", 200, "OK\n"),
+        ("HEAD /health", 200, ""),
+        ("GET /ready", 200, "{\"status\":\"ready\"}\n"),
+        ("GET /metrics", 200, "# EOF\n"),
+        ("GET /_aws/nothing", 404, "There is nothing at this path.\"}"),
+        ("GET /SimpleNotificationService-x.pem", 404, "There is nothing at this path.\"}"),
+        ("DELETE /SimpleNotificationService-x.pem", 405, "This path has other methods.\"}"),
+        ("GET /healthy", 404, "<UnknownOperationException/>\n"),
+        ("POST /health", 403, "</ErrorResponse>"),
+        ("POST /metrics", 403, "</ErrorResponse>"),
+        ("POST /ready", 403, "</ErrorResponse>"),
+        ("POST /", 403, "</ErrorResponse>"),
+        ("GET /000000000000/q?Action=X", 403, "</ErrorResponse>"),
+    ] {
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = by_route(&service.gateway, request).await;
+        assert_eq!(response.status(), status, "{line}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&body).ends_with(said), "{line}: {body:?}");
     }
 }

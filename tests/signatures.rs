@@ -1,10 +1,10 @@
 //! Signatures through the whole service: calls signed by an AWS SDK are accepted, and every kind of
 //! invalid signature is rejected with the error of its protocol.
 
-use crate::gateway::{Answer, HOST, PROTOCOLS, Service, form, settings};
+use crate::gateway::{Answer, HOST, PROTOCOLS, Service, by_route, form, settings};
 use crate::process::runs_alone;
 use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use axum::body::Body;
 use hyper::Request;
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use squab::api::CompatOptions;
 use squab::auth::{Credential, Credentials, Mode, Secret};
 use squab::runtime::clock::{Clock, SystemClock};
-use squab::server::audit::Peer;
+use squab::runtime::memory::Memory;
 use squab::server::gateway::GatewaySettings;
-use squab::server::inspection;
+use squab::server::limits::connections::Connections;
 use squab::wire::Protocol;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -67,6 +67,8 @@ struct Signer {
     at_ms: i64,
     /// Seconds that a presigned URL holds.
     presigned_s: Option<u64>,
+    /// Whether the header x-amz-content-sha256 states the hash of the body.
+    states_hash: bool,
 }
 
 const SIGNER: Signer = Signer {
@@ -77,6 +79,7 @@ const SIGNER: Signer = Signer {
     service: "sqs",
     at_ms: 0,
     presigned_s: None,
+    states_hash: false,
 };
 
 impl Call {
@@ -118,6 +121,9 @@ impl Call {
         if let Some(seconds) = by.presigned_s {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = Some(Duration::from_secs(seconds));
+        }
+        if by.states_hash {
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
         let token = by.token.map(str::to_owned);
         let identity =
@@ -492,9 +498,8 @@ async fn off_believes_whoever_a_request_names_however_wrong_its_signature() {
 async fn whoever_has_a_key_of_either_service_may_inspect() {
     let service = service(Mode::Strict);
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
-    let status = async |call: Call| {
-        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
-    };
+    let status =
+        async |call: Call| by_route(&service.gateway, call.request()).await.status().as_u16();
     let sns = Signer { service: "sns", ..SIGNER };
     for path in ["/_aws/sqs/messages?QueueUrl=q", "/_aws/sns/sms-messages?region=us-east-1"] {
         for signer in [SIGNER, sns, Signer { presigned_s: Some(900), ..SIGNER }] {
@@ -772,9 +777,8 @@ async fn override_headers_count_where_they_are_signed() {
 async fn inspections_take_no_unsigned_path_or_content_type() {
     let service = service(Mode::Strict);
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
-    let status = async |call: Call| {
-        inspection::handle(&service.gateway, call.request()).await.status().as_u16()
-    };
+    let status =
+        async |call: Call| by_route(&service.gateway, call.request()).await.status().as_u16();
     let path = "/_aws/sqs/messages";
     let input = json!({"QueueUrl": OWN_URL, "x": "&QueueUrl=other&"}).to_string();
     let post = Call { path_and_query: path.to_owned(), ..Call::post(vec![], input) };
@@ -802,23 +806,34 @@ async fn a_head_that_cannot_be_verified_is_rejected_before_the_body() {
     };
     let presigned = Signer { presigned_s: Some(900), ..SIGNER };
     for protocol in PROTOCOLS {
-        for (what, call, (status, _, json_type, _)) in wrong_calls(protocol) {
-            let needs_body = json_type == "InvalidSignatureException"
-                && !matches!(what, "too old" | "from the future");
-            if call.method == "POST" && !needs_body {
+        for (what, call, (status, _, _, message)) in wrong_calls(protocol) {
+            if call.method == "POST" && message != DIFFERENT {
                 assert_eq!(answer(&strict, call).await, Some(status), "{what} in {protocol:?}");
             }
         }
+        // The head has all that is signed if it states the hash of the body.
+        let stating = Signer { states_hash: true, ..SIGNER };
+        let forged = Signer { secret: "x", ..stating };
+        assert_eq!(answer(&strict, Call::new(protocol).signed(forged)).await, Some(403));
+        let another = Call { body: "{}".to_owned(), ..Call::new(protocol).signed(stating) };
+        assert_eq!(another.to(&strict).await.status, 403);
+        assert_eq!(Call::new(protocol).signed(stating).to(&strict).await.status, 200);
     }
     let post =
         |path: &str| Call { path_and_query: path.to_owned(), ..Call::post(vec![], String::new()) };
     let stranger = Signer { id: "AKIAUNKNOWN", ..presigned };
     assert_eq!(answer(&strict, post("/?Action=ListQueues").signed(stranger)).await, Some(403));
     assert_eq!(answer(&strict, post("/?Action=ListQueues")).await, Some(403));
-    // A link may have a body, but no long one.
-    let link = "/?Action=Unsubscribe&SubscriptionArn=x";
-    let long = post(link).with("content-length", "1000000");
-    assert_eq!(answer(&strict, long).await, Some(413));
+    // A link has its parameters in the URL, so its body decides nothing.
+    for link in ["/?Action=Unsubscribe&SubscriptionArn=x", "/?Action=ConfirmSubscription&Token=x"] {
+        assert_eq!(answer(&strict, post(link)).await, Some(400), "{link}");
+        let long = post(link).with("content-length", "1000000");
+        assert_eq!(answer(&strict, long).await, Some(400), "{link}");
+    }
+    for path in ["/metrics", "/health", "/ready"] {
+        let forged = Signer { secret: "x", states_hash: true, ..SIGNER };
+        assert_eq!(answer(&strict, post(path).signed(forged)).await, Some(403), "{path}");
+    }
     // An account with a known key believes no unsigned call, and others do.
     let known_keys = service(Mode::KnownKeys);
     assert_eq!(answer(&known_keys, Call::new(Protocol::Json)).await, Some(403));
@@ -831,7 +846,7 @@ async fn a_head_that_cannot_be_verified_is_rejected_before_the_body() {
         assert!(waited.is_err(), "it needs the body");
     }
     let path = "/_aws/sns/sms-messages";
-    let inspecting = inspection::handle(&strict.gateway, without_end(post(path)));
+    let inspecting = by_route(&strict.gateway, without_end(post(path)));
     let inspected = tokio::time::timeout(Duration::from_secs(2), inspecting).await.unwrap();
     assert_eq!(inspected.status().as_u16(), 403);
 }
@@ -890,7 +905,9 @@ async fn administrative_calls_are_logged() {
     ] {
         let call = Call::of(&format!("AmazonSQS.{operation}"), input.to_string()).signed(SIGNER);
         let mut request = call.request();
-        request.extensions_mut().insert(Peer("192.0.2.7:1234".parse().unwrap()));
+        let connections = Connections::new(1, Duration::ZERO, Memory::new(1 << 20));
+        let peer = "192.0.2.7:1234".parse().unwrap();
+        request.extensions_mut().insert(connections.enter(Some(peer)));
         assert_eq!(service.answer(request).await.status, 200, "{operation}");
         let [line] = &lines.take()[..] else { panic!("one line for {operation}") };
         for (name, expected) in [
@@ -926,7 +943,7 @@ async fn administrative_calls_are_logged() {
     assert_eq!(lines.take(), Vec::<Value>::new());
 
     let remove = Call { method: "DELETE", ..Call::get("/_aws/sns/sms-messages?region=us-east-1") };
-    inspection::handle(&service.gateway, remove.signed(SIGNER).request()).await;
+    by_route(&service.gateway, remove.signed(SIGNER).request()).await;
     let [line] = &lines.take()[..] else { panic!("one line for a change beside the operations") };
     assert_eq!(line["operation"], "DELETE /_aws/sns/sms-messages");
     assert_eq!((&line["key_id"], &line["result"]), (&json!(KNOWN), &json!("204")));
@@ -942,21 +959,27 @@ async fn rejected_signatures_are_logged_within_limits() {
     let service = service(Mode::Strict);
     let forged = "AKIA%0Aforged";
     let query = format!("/?Action=ListQueues&X-Amz-Algorithm=x&X-Amz-Credential={forged}");
-    for (call, reason, key_id) in [
-        (Call::new(Protocol::Json), "missing", "-"),
-        (Call::new(Protocol::Json).signed(Signer { secret: "x", ..SIGNER }), "mismatch", KNOWN),
+    let forging = Signer { secret: "x", ..SIGNER };
+    for (call, reason, key_id, operation) in [
+        (Call::new(Protocol::Json), "missing", "-", "CreateQueue"),
+        (Call::new(Protocol::Json).signed(forging), "mismatch", KNOWN, "CreateQueue"),
+        (Call::new(Protocol::Query).signed(forging), "mismatch", KNOWN, "CreateQueue"),
         (
             Call::new(Protocol::Query).signed(Signer { id: "AKIAUNKNOWN", ..SIGNER }),
             "unknown_key_or_token",
             "AKIAUNKNOWN",
+            // The body has its name, and is not read.
+            "POST /",
         ),
-        (Call::get(&query), "incomplete", "AKIA\u{fffd}forged"),
+        (Call::of("Nonsense%0A", String::new()), "missing", "-", "POST /"),
+        (Call::get(&query), "incomplete", "AKIA\u{fffd}forged", "ListQueues"),
     ] {
         call.to(&service).await;
         let [line] = &lines.take()[..] else { panic!("one line for {reason}") };
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["message"], "rejected signature");
         assert_eq!((&line["reason"], &line["key_id"]), (&json!(reason), &json!(key_id)), "{line}");
+        assert_eq!(line["operation"], operation, "{line}");
     }
     for _ in 0..200 {
         Call::new(Protocol::Json).to(&service).await;

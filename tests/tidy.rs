@@ -27,12 +27,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 /// Dependencies that should not exist, with the number of files that have them.
 const UNWANTED_DEPENDENCIES: &[(&str, &str, usize, &str)] = &[
     ("main", "store", 1, "`squab --check` opens the database without a server"),
-    (
-        "server",
-        "store",
-        6,
-        "startup opens the store; inspection reads rows; failures go to its log",
-    ),
+    ("server", "store", 4, "startup opens the store; inspection and declarations read rows"),
     ("config", "auth", 2, "access keys and `--auth` are the verifier's types"),
     ("config", "store", 2, "`--durability` and limits of accounts are the store's types"),
     ("api", "wire", 8, "the tables of operations and errors encode for both protocols"),
@@ -60,23 +55,15 @@ const BANNED: &[&str] = &[
 
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
 const REMAINING: &[(&str, &str, usize)] = &[
-    ("anew", "docs", 1),
-    ("anew", "src", 6),
-    ("anybody", "src", 1),
-    ("aside", "docs", 1),
-    ("at hand", "src", 3),
-    ("everybody", "docs", 1),
-    ("everybody", "src", 11),
-    ("give way", "src", 7),
-    ("gives way", "src", 1),
-    ("nobody", "src", 30),
-    ("somebody", "src", 17),
-    ("tells", "src", 16),
-    ("told", "src", 12),
-    ("where to go on", "src", 3),
-    ("whoever", "docs", 2),
-    ("whoever", "src", 20),
-    ("whom", "src", 2),
+    ("anew", "src", 2),
+    ("at hand", "src", 1),
+    ("everybody", "src", 3),
+    ("nobody", "src", 10),
+    ("somebody", "src", 4),
+    ("tells", "src", 6),
+    ("told", "src", 6),
+    ("where to go on", "src", 1),
+    ("whoever", "src", 3),
 ];
 
 /// Production lines that a file of `src` may have: lines outside of tests that are neither blank nor
@@ -84,7 +71,7 @@ const REMAINING: &[(&str, &str, usize)] = &[
 const LONGEST_FILE: usize = 600;
 
 /// Files that are longer, with their production lines.
-const LONGER_FILES: &[(&str, usize)] = &[("src/server/gateway.rs", 756)];
+const LONGER_FILES: &[(&str, usize)] = &[];
 
 #[test]
 fn modules_depend_only_on_the_modules_below_them() {

@@ -7,6 +7,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
+use squab::runtime::memory::Memory;
 use squab::server::listener::{Bound, Limits};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub async fn serve(listen: String) -> Result<()> {
         connections: 10_000,
         header_timeout: Duration::from_secs(100),
         grace: Duration::ZERO,
+        memory: Memory::of_process(),
     };
     println!("Ready.");
     let service = service_fn(answer);

@@ -43,11 +43,22 @@ impl Server {
 
     /// Starts the server under test on a free port, logging warnings only.
     pub fn start_squab(program: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_squab_under(&[], program, arguments)
+    }
+
+    /// Starts the server under test by a command that ends with the program and its arguments.
+    pub fn start_squab_under(command: &[&str], program: &Path, arguments: &[&str]) -> Result<Self> {
         let address = free_address()?;
         let mut all = vec!["--listen".to_owned(), address.clone()];
         all.extend(["--log-level", "warn"].map(str::to_owned));
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        Self::start(program, address, &all)
+        let Some((first, rest)) = command.split_first() else {
+            return Self::start(program, address, &all);
+        };
+        let program = program.to_string_lossy().into_owned();
+        let rest = rest.iter().map(|word| (*word).to_owned());
+        let all: Vec<String> = rest.chain([program]).chain(all).collect();
+        Self::start(Path::new(first), address, &all)
     }
 
     /// Starts the floor: this program, serving constants.

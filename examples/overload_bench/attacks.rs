@@ -21,6 +21,9 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("nothing", |overload| Box::pin(async move { overload.wait().await })),
     ("slow-heads", |overload| Box::pin(drip(overload, 2_000, HEAD.into(), b"x"))),
     ("slow-bodies", |overload| Box::pin(drip(overload, 2_000, body_of(1 << 20), b" "))),
+    ("long-heads", |overload| Box::pin(drip(overload, 4_000, long_head(), b"x"))),
+    ("bodies-that-never-come", |overload| Box::pin(drip(overload, 10_500, body_of(1 << 20), b""))),
+    ("large-bodies", |overload| Box::pin(large_bodies(overload, 64))),
     ("large-bodies-held-back", |overload| Box::pin(held_back(overload, 200))),
     ("half-open", |overload| Box::pin(half_open(overload, 2_000))),
     ("lying-lengths", |overload| Box::pin(lying_lengths(overload, 32))),
@@ -38,6 +41,11 @@ pub const ATTACKS: &[(&str, Attack)] = &[
 ];
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n";
+
+/// A head of 60 KiB without an end.
+fn long_head() -> Vec<u8> {
+    format!("{HEAD}X-Long: {}", "x".repeat(60 * 1024)).into_bytes()
+}
 
 /// The head of a request with a body of this length.
 fn body_of(length: usize) -> Vec<u8> {
@@ -171,6 +179,14 @@ async fn drip(
         }
     })
     .await
+}
+
+/// Messages of 8 MiB, and lists of as many values as 8 MiB can hold, again and again.
+async fn large_bodies(overload: Overload, count: usize) -> Result<()> {
+    let message = format!(r#"{{"MessageBody":"{}"}}"#, "x".repeat((8 << 20) - 64));
+    let list = format!(r#"{{"AttributeNames":[{}""]}}"#, r#""","#.repeat((8 << 20) / 3 - 64));
+    let bodies = [request("x", "SendMessage", &message), request("x", "ReceiveMessage", &list)];
+    flood(overload, count, move |number, turn| bodies[(number + turn) % 2].clone()).await
 }
 
 /// Bodies of 8 MiB whose last byte does not come.
@@ -325,7 +341,7 @@ async fn flood(
                             status.map_or("closed".to_owned(), |status| format!("× {status}")),
                         );
                         match Connection::open(&overload.address).await {
-                            Ok(anew) => connection = anew,
+                            Ok(new) => connection = new,
                             Err(_) => return,
                         }
                     }

@@ -65,6 +65,9 @@ struct Options {
     /// A file with keys of that server, as its own --credentials takes
     #[arg(long, value_name = "FILE", requires = "url")]
     credentials: Option<PathBuf>,
+    /// A command that runs the server with a limit, such as `systemd-run --scope -p MemoryMax=256M`
+    #[arg(long, value_name = "COMMAND", requires = "server", default_value = "")]
+    under: String,
     /// Attacks by name; all unless given
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -95,9 +98,9 @@ fn main() -> Result<ExitCode> {
         return break_in(&options);
     };
     println!(
-        "| attack | attackers got | cycle p50 | cycle p99 | empty p50 | empty p99 | health, new connections | server MiB |"
+        "| attack | attackers got | cycle p50 | cycle p99 | empty p50 | empty p99 | health, new connections | calls, new connections | server MiB |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for (name, attack) in ATTACKS {
         if options.wants(name) {
             println!("{}", attack_server(&options, program, name, *attack)?);
@@ -152,7 +155,8 @@ fn attack_server(
         "--shutdown-grace",
         "0",
     ];
-    let server = Server::start_squab(program, &arguments)?;
+    let under: Vec<&str> = options.under.split_whitespace().collect();
+    let server = Server::start_squab_under(&under, program, &arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let attackers =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -186,7 +190,7 @@ fn row(name: &str, overload: &Overload, calm: &Seen, during: &Seen) -> String {
     };
     let slowest = during.health.iter().max().copied().unwrap_or_default();
     format!(
-        "| {name} | {} | {} | {} | {} | {} | {} of {}, slowest {:.0} ms | {:.0} → {:.0} |",
+        "| {name} | {} | {} | {} | {} | {} | {} of {}, slowest {:.0} ms | {} of {} | {:.0} → {:.0} |",
         overload.outcomes(),
         ratio(|seen| &seen.cycles, 0.5),
         ratio(|seen| &seen.cycles, 0.99),
@@ -195,6 +199,8 @@ fn row(name: &str, overload: &Overload, calm: &Seen, during: &Seen) -> String {
         during.health.len(),
         during.health_asked,
         slowest.as_secs_f64() * 1_000.0,
+        during.calls,
+        during.health_asked,
         calm.memory,
         during.memory,
     ) + &during.trouble()

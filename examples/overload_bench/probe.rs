@@ -1,5 +1,5 @@
-//! The well-behaved client: sends, receives and deletes a message, polls an empty queue, and now and then
-//! requests the health on a new connection.
+//! The well-behaved client: sends, receives and deletes a message, looks into an empty queue, and
+//! now and then asks for health and makes a call, each on a new connection.
 
 use crate::client::{Connection, member, members, request};
 use crate::process::Server;
@@ -28,6 +28,8 @@ pub struct Seen {
     /// Of health checks that were answered.
     pub health: Vec<Duration>,
     pub health_asked: usize,
+    /// Calls on new connections that were answered, of as many.
+    pub calls: usize,
     /// The server's, in MiB, at most.
     pub memory: f64,
     /// Calls that failed, with the last reason.
@@ -67,6 +69,10 @@ impl Probe {
                 if let Ok(Ok(true)) = timeout(PATIENCE, is_healthy(&self.address)).await {
                     seen.health.push(began.elapsed());
                 }
+                let call = request(&self.address, "GetQueueUrl", r#"{"QueueName":"empty"}"#);
+                let answered =
+                    async { Connection::open(&self.address).await?.call(&call).await.map(drop) };
+                seen.calls += usize::from(matches!(timeout(PATIENCE, answered).await, Ok(Ok(()))));
                 seen.memory = seen.memory.max(server.resident_mib().unwrap_or_default());
             }
             rounds += 1;

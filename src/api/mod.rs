@@ -44,7 +44,7 @@ use crate::domain::topic_address::TopicAddress;
 use crate::engine::access::Access;
 use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
-use crate::runtime::answers::Room;
+use crate::runtime::memory::Charge;
 use crate::store::{Queue, Topic, Txn};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -146,8 +146,8 @@ pub struct Context {
     pub trace_header: Option<String>,
     /// Headers that change a receive.
     pub receive_overrides: ReceiveOverrides,
-    /// The reservation of the response in the memory that responses share.
-    pub room: Arc<Room>,
+    /// What the answer is charged of the memory that all requests share.
+    pub charge: Arc<Charge>,
 }
 
 impl Context {

@@ -127,7 +127,11 @@ impl<'r> Presented<'r> {
     /// Finds the signature in the headers or in the query of a URL.
     pub fn find(headers: &'r HeaderMap, query: &'r str) -> Self {
         let values = headers.get_all(header::AUTHORIZATION).iter();
-        let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        // What is text, as nearly every header, is checked faster than by the other function.
+        let values = values.map(|value| match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(value.as_bytes()),
+        });
         let authorization = values.reduce(|list, value| Cow::Owned(format!("{list}, {value}")));
         let presigned =
             presigned::is_presigned(query).then(|| Box::new(presigned::Parameters::parse(query)));

@@ -1,4 +1,4 @@
-//! Work that nobody asked for: waking receivers when time makes messages ready, emptying what was
+//! Background work: waking receivers when time makes messages ready, emptying what was
 //! purged, moving messages of move tasks, sweeping what has expired. All of it in pages, each a
 //! transaction of its own, so that callers are served in between; and what can wait leaves them
 //! most of the time.
@@ -81,7 +81,7 @@ async fn sleep_until(runtime: &Runtime, at: Option<i64>) {
 }
 
 fn report(runtime: &Runtime, refusal: &Refusal) {
-    if *runtime.stopping.borrow() {
+    if runtime.is_stopping() {
         return;
     }
     failure_log::report("background work failed", refusal, None);
@@ -103,7 +103,7 @@ async fn page<T: Send + 'static>(
     Ok(more)
 }
 
-/// The same, for work that only tells whether there is more.
+/// The same, for work that returns only whether there is more.
 async fn more_pages(
     runtime: &Runtime,
     work: fn(&mut Txn<'_>) -> Result<bool, Refusal>,
@@ -117,7 +117,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Releases the messages whose time has come in queues that somebody waits for.
+/// Releases the messages whose time has come in queues for which receivers wait.
 pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     for queue in runtime.waiters.take_due(runtime.clock.now_ms()) {
         loop {
@@ -179,14 +179,14 @@ async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
     }
 }
 
-/// Removes a page of what was discarded. Tells whether there was one.
+/// Removes a page of what was discarded. Returns whether there was one.
 async fn empty_a_page(runtime: &Runtime) -> Result<bool, Refusal> {
     Ok(more_pages(runtime, sweep::empty_discarded).await?
         || more_pages(runtime, topics::empty_discarded).await?
         || more_pages(runtime, platform::empty_discarded).await?)
 }
 
-/// Replays a page for each subscription that has a replay. Tells whether there was one.
+/// Replays a page for each subscription that has a replay. Returns whether there was one.
 async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
     let mut after = 0;
     while let Some(next) = runtime.store.run(move |tx| replay::step(tx, after)).await? {

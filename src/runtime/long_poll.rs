@@ -1,7 +1,7 @@
 //! Receive with waiting: try, and if nothing is there wait for a reason to try again.
 
 use super::Runtime;
-use super::answers::{Room, no_room};
+use super::memory::{Charge, no_memory};
 use crate::domain::address::QueueAddress;
 use crate::domain::{Kind, Refusal};
 use crate::engine::queues;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Runtime {
     // Rule (DeleteQueue, ReceiveMessage): a receive that waits while its queue is deleted is answered
-    //   at once, without messages; it gets none of a queue that is made anew under that name.
+    //   at once, without messages; it gets none of a new queue of that name.
     // Source: inferred, requests that involve a queue may succeed while it is being deleted
     //   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html), and
     //   other servers answer so (floci-io/floci#1286)
@@ -22,16 +22,16 @@ impl Runtime {
 
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
     /// for the first message. If the caller is gone when messages come, they become visible again.
-    /// What is received holds `room`, which is what limits the request, whatever that says; if
-    /// there is none in time, nothing is received.
+    /// What is received is charged to `charge`, whose budget overrides `request.room`. Refused with
+    /// RequestThrottled if there is no memory for one message in time.
     pub async fn receive(
         &self,
         address: QueueAddress,
         request: Request,
         wait_seconds: Option<i64>,
-        room: &Arc<Room>,
+        charge: &Arc<Charge>,
     ) -> Result<Vec<ReceivedMessage>, Refusal> {
-        let first = self.try_receive(&address, &request, wait_seconds, None, room).await?;
+        let first = self.try_receive(&address, &request, wait_seconds, None, charge).await?;
         if !first.received.messages.is_empty() || first.wait_seconds == 0 {
             return Ok(first.received.messages);
         }
@@ -43,7 +43,7 @@ impl Runtime {
         loop {
             let tokens = ticket.tokens();
             let queue = Some(first.queue);
-            let attempt = self.try_receive(&address, &request, wait_seconds, queue, room).await;
+            let attempt = self.try_receive(&address, &request, wait_seconds, queue, charge).await;
             ticket.spend(tokens);
             let attempt = match attempt {
                 Err(refusal) if refusal.kind == Kind::QueueDoesNotExist => return Ok(Vec::new()),
@@ -72,12 +72,12 @@ impl Runtime {
         address: QueueAddress,
         mut request: Request,
         wait_seconds: i64,
-        room: &Arc<Room>,
+        charge: &Arc<Charge>,
     ) -> Result<Vec<ReceivedMessage>, Refusal> {
         let mut timeout = self.clock.sleep_until(self.clock.now_ms() + wait_seconds * 1_000);
         let wanted = request.max;
         let first =
-            self.receive(address.clone(), request.clone(), Some(wait_seconds), room).await?;
+            self.receive(address.clone(), request.clone(), Some(wait_seconds), charge).await?;
         let mut collected = Collected {
             store: self.store.clone(),
             deliveries: first,
@@ -86,7 +86,8 @@ impl Runtime {
         };
         while !collected.deliveries.is_empty() && collected.deliveries.len() < wanted {
             request.max = wanted - collected.deliveries.len();
-            let receive = self.receive(address.clone(), request.clone(), Some(wait_seconds), room);
+            let receive =
+                self.receive(address.clone(), request.clone(), Some(wait_seconds), charge);
             let received = tokio::select! {
                 biased;
                 received = receive => received,
@@ -104,16 +105,16 @@ impl Runtime {
     }
 
     /// Receives once, over as many transactions as it takes to look at everything. `joined` is
-    /// the queue in whose line the receiver stands: one that has been made anew since is another.
+    /// the queue for which the receiver waits: a new queue of that name is another.
     async fn try_receive(
         &self,
         address: &QueueAddress,
         request: &Request,
         wait_seconds: Option<i64>,
         joined: Option<i64>,
-        room: &Arc<Room>,
+        charge: &Arc<Charge>,
     ) -> Result<Found, Refusal> {
-        let attempt = Attempt { wait_seconds, joined, room: Arc::clone(room) };
+        let attempt = Attempt { wait_seconds, joined, charge: Arc::clone(charge) };
         loop {
             let found = if let Some(nothing) = self.glance(address, request, &attempt)? {
                 nothing
@@ -124,8 +125,8 @@ impl Runtime {
                 self.store.run_or_return(work, give_back).await?
             };
             if let Some(bytes) = found.received.needed_bytes {
-                if !room.reserve(bytes).await {
-                    return Err(no_room());
+                if !charge.reserve_answer(bytes).await {
+                    return Err(no_memory());
                 }
                 continue;
             }
@@ -134,7 +135,7 @@ impl Runtime {
                 return Ok(found);
             }
             // The store may have answered at once, and pages in a row would keep this thread to
-            // themselves: whoever else wants it comes first.
+            // themselves: other tasks come first.
             tokio::task::yield_now().await;
         }
     }
@@ -187,7 +188,7 @@ struct Attempt {
     /// As the call has it.
     wait_seconds: Option<i64>,
     joined: Option<i64>,
-    room: Arc<Room>,
+    charge: Arc<Charge>,
 }
 
 /// What came of it.
@@ -213,11 +214,12 @@ impl Attempt {
             .wait_seconds
             .unwrap_or_else(|| queue.attributes.receive_message_wait_time_seconds.into());
         let may_wait = wait_seconds > 0;
-        let request = Request { may_wait, response_bytes: self.room.left(), ..request.clone() };
+        let request =
+            Request { may_wait, response_bytes: self.charge.longest_answer(), ..request.clone() };
         let received = receive::receive(tx, &queue, &request)?;
-        // Receives come one after the other, so nobody else has taken that room.
+        // Receives come one after the other, so no other has taken that memory.
         if !received.left {
-            self.room.hold(received.size_bound);
+            self.charge.set_answer(received.size_bound);
         }
         let attempt_id = request.attempt_id;
         Ok(Found { queue: queue.id, wait_seconds, received, attempt_id })

@@ -1,12 +1,12 @@
 //! What lives long: the store's thread, the clock, waiting receivers, the key that signs
 //! notifications, deliveries, and background work.
 
-pub mod answers;
 pub mod clock;
 pub mod cpu_pool;
 pub mod delivery_log;
 mod janitor;
 mod long_poll;
+pub mod memory;
 mod outbox_worker;
 pub mod sns_signing;
 pub mod storage_watch;
@@ -24,10 +24,26 @@ use delivery_log::DeliveryLog;
 use long_poll::Expectations;
 use sns_signing::SnsSigner;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use storage_watch::{Place, StorageWatch};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use transport::Transport;
 use waiters::Waiters;
+
+/// Time between the panic of a background task and its next beginning.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long background work may take to end.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
+/// Tasks that run beside the calls.
+#[derive(Debug, Clone, Default)]
+struct Background {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    panics: Arc<AtomicU64>,
+}
 
 /// The running service below HTTP. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +58,7 @@ pub struct Runtime {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     storage: Arc<StorageWatch>,
-    stopping: watch::Sender<bool>,
+    background: Background,
 }
 
 impl Runtime {
@@ -54,15 +70,14 @@ impl Runtime {
         transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
         let runtime = Self::start_quietly(database, clock, ids, transport)?;
-        tokio::spawn(janitor::keep_time(runtime.clone()));
-        tokio::spawn(janitor::keep_house(runtime.clone()));
-        tokio::spawn(janitor::keep_clean(runtime.clone()));
-        tokio::spawn(outbox_worker::keep_delivering(runtime.clone()));
+        runtime.keep_running(janitor::keep_time);
+        runtime.keep_running(janitor::keep_house);
+        runtime.keep_running(janitor::keep_clean);
+        runtime.keep_running(outbox_worker::keep_delivering);
         Ok(runtime)
     }
 
-    /// Starts without background tasks: whoever calls [`Runtime::do_background_work`] decides when
-    /// that happens.
+    /// Starts without background tasks: the caller decides when [`Runtime::do_background_work`] runs.
     pub fn start_quietly(
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
@@ -86,7 +101,7 @@ impl Runtime {
         let sns_signer = Arc::new(SnsSigner::new(store.clone()));
         let topics = Arc::default();
         let cpu_pool = CpuPool::on_half_the_processors();
-        let stopping = watch::Sender::new(false);
+        let background = Background::default();
         let expectations = Arc::default();
         Ok(Self {
             store,
@@ -99,7 +114,7 @@ impl Runtime {
             transport,
             clock,
             storage,
-            stopping,
+            background,
         })
     }
 
@@ -163,19 +178,51 @@ impl Runtime {
     /// Looks at the storage now, and keeps looking on the current tokio runtime.
     pub async fn watch_storage(&self, place: Place) {
         if let Some(place) = storage_watch::look(self, Some(place)).await {
-            tokio::spawn(storage_watch::keep_watch(self.clone(), place));
+            self.background.tasks.spawn(storage_watch::keep_watch(self.clone(), place));
         }
     }
 
-    /// Answers everybody who waits, and lets nobody wait from now on.
+    /// Answers all waiting receivers, and lets none wait from now on.
     pub fn stop_waiting(&self) {
-        self.stopping.send_replace(true);
+        self.background.stopping.cancel();
         self.waiters.wake_all();
     }
 
     /// Completes when the server is stopping.
     async fn stopped(&self) {
-        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+        self.background.stopping.cancelled().await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.background.stopping.is_cancelled()
+    }
+
+    /// Runs a background task until it returns. If it panics it is counted, and begun again.
+    fn keep_running<F>(&self, task: impl Fn(Self) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = self.clone();
+        self.background.tasks.spawn(async move {
+            while runtime.panics(task(runtime.clone())).await && !runtime.is_stopping() {
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+        });
+    }
+
+    /// Runs background work, and returns whether it panicked; the panic hook has logged why.
+    async fn panics(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let ended = tokio::spawn(work).await;
+        let has_panicked = ended.is_err_and(|error| error.is_panic());
+        if has_panicked {
+            self.background.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        has_panicked
+    }
+
+    /// Returns how often background work has panicked since the start.
+    pub fn background_panics(&self) -> u64 {
+        self.background.panics.load(Ordering::Relaxed)
     }
 
     /// Does all background work that is due now.
@@ -187,9 +234,12 @@ impl Runtime {
         outbox_worker::deliver_due(self).await
     }
 
-    /// Ends background work, waits for what was submitted, closes the database.
+    /// Ends background work, waits for what was submitted, closes the database. Deliveries that are on
+    /// their way are not waited for: the next start makes them again.
     pub async fn close(&self) {
         self.stop_waiting();
+        self.background.tasks.close();
+        drop(tokio::time::timeout(LONGEST_END, self.background.tasks.wait()).await);
         let store = self.store.clone();
         // Joining a thread blocks.
         drop(tokio::task::spawn_blocking(move || store.close()).await);

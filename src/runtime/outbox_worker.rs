@@ -68,7 +68,7 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
         let next = match claim(&runtime, &slots).await {
             Ok(next) => next,
             Err(refusal) => {
-                if *runtime.stopping.borrow() {
+                if runtime.is_stopping() {
                     return;
                 }
                 failure_log::report("cannot look into the outbox", &refusal, None);
@@ -99,8 +99,13 @@ async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal>
             runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
         for claim in claims {
             let (runtime, slot) = (runtime.clone(), slots.take(claim));
-            tokio::spawn(async move {
-                serve(&runtime, slot.claim.subscription).await;
+            let tasks = runtime.background.tasks.clone();
+            tasks.spawn(async move {
+                let (of_serving, subscription) = (runtime.clone(), slot.claim.subscription);
+                let serving = async move { serve(&of_serving, subscription).await };
+                if runtime.panics(serving).await {
+                    give_up(&runtime, subscription).await;
+                }
                 drop(slot);
                 runtime.waiters.delivery.notify_one();
             });
@@ -128,10 +133,15 @@ pub(super) async fn deliver_due(runtime: &Runtime) -> Result<(), Refusal> {
 /// its turn with the others again.
 async fn serve(runtime: &Runtime, subscription: i64) {
     let Err(refusal) = serve_page(runtime, subscription).await else { return };
-    if *runtime.stopping.borrow() {
+    if runtime.is_stopping() {
         return;
     }
     failure_log::report("deliveries failed", &refusal, None);
+    give_up(runtime, subscription).await;
+}
+
+/// Gives up the claim of an outbox that could not be served, for another attempt after a second.
+async fn give_up(runtime: &Runtime, subscription: i64) {
     let rest_until = runtime.clock.now_ms() + 1_000;
     let release =
         runtime.store.run(move |tx| deliveries::release(tx, subscription, Some(rest_until)));

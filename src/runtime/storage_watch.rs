@@ -125,7 +125,7 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
             Place::Files(_, reserve) => in_files(runtime, room, *reserve).await,
         },
     };
-    if !*runtime.stopping.borrow() && runtime.storage.set(condition) {
+    if !runtime.is_stopping() && runtime.storage.set(condition) {
         // Background work may have waited for room.
         runtime.waiters.work.notify_one();
     }

@@ -13,11 +13,13 @@ use crate::domain::limits::Limits;
 use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::clock::Clock;
+use crate::runtime::memory::Memory;
 use crate::runtime::storage_watch::Place;
 use crate::runtime::transport::NetworkTransport;
 use crate::runtime::transport::mail::MailSender;
+use crate::server::app::{App, Live};
 use crate::server::declarations::{self, DeclarationError};
-use crate::server::gateway::{Adjustable, Gateway, GatewaySettings};
+use crate::server::gateway::GatewaySettings;
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
 use crate::store::{
     self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite, failure_log,
@@ -32,16 +34,15 @@ const DEPTHS_PER_PAGE: i64 = 200;
 /// whatever their number.
 const COUNTED_DELIVERIES: i64 = 100_000;
 
-/// Bytes of all answers that have yet to be taken.
-const ANSWERS_BYTES: usize = 256 * 1024 * 1024;
-
 /// The running service.
 #[derive(Debug, Clone)]
 pub struct Assembly {
     /// Everything below HTTP.
     pub runtime: Arc<Runtime>,
-    /// What answers AWS calls.
-    pub gateway: Arc<Gateway>,
+    /// What its routes share.
+    pub app: Arc<App>,
+    /// The memory that connections, requests and answers share.
+    pub memory: Arc<Memory>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many access keys are known.
@@ -79,7 +80,11 @@ pub enum AssemblyError {
 impl Assembly {
     /// Opens the store, starts the background tasks on the current tokio runtime, and makes the
     /// declared queues and topics.
-    pub async fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AssemblyError> {
+    pub async fn new(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        memory: Arc<Memory>,
+    ) -> Result<Self, AssemblyError> {
         let credentials = read_credentials(settings)?;
         let keys = credentials.len();
         let (location, durability) = match &settings.storage {
@@ -134,26 +139,26 @@ impl Assembly {
         let deliveries_of = Arc::clone(&runtime);
         let metrics = metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of)));
         let metrics = Arc::new(metrics.open_to_everyone(settings.open_metrics));
-        let adjustable = adjustable(settings);
-        let gateway = Gateway::new(
+        let Live { cool_downs, conventions } = live(settings);
+        let app = App::new(
             Arc::clone(&runtime),
             GatewaySettings {
                 region: settings.region.clone(),
                 mode: settings.auth,
                 credentials,
-                cool_downs: adjustable.cool_downs,
+                cool_downs,
                 public_url: settings.public_url.clone(),
-                conventions: adjustable.conventions,
+                conventions,
                 one_region: settings.one_region,
                 accounts: Arc::new(accounts(settings)),
                 trust_forwarded: settings.trust_forwarded,
                 max_body_bytes: settings.max_body_bytes,
-                max_answers_bytes: ANSWERS_BYTES,
+                memory: Arc::clone(&memory),
                 delay_ms: settings.latency_ms.clone(),
             },
             Arc::clone(&metrics),
         );
-        Ok(Self { runtime, gateway: Arc::new(gateway), metrics, keys })
+        Ok(Self { runtime, app, memory, metrics, keys })
     }
 }
 
@@ -177,9 +182,9 @@ fn place(location: &Location, reserve: Option<u64>) -> Result<Place, store::Erro
     }
 }
 
-/// What the settings say of what may change while the server runs.
-pub(super) fn adjustable(settings: &Settings) -> Adjustable {
-    Adjustable {
+/// Returns the settings that may change while the server runs.
+pub(super) fn live(settings: &Settings) -> Live {
+    Live {
         cool_downs: CoolDowns {
             purge: settings.delay_purge_retry,
             recreate: settings.delay_recently_deleted,
@@ -300,5 +305,7 @@ async fn deliveries(runtime: Arc<Runtime>) -> Deliveries {
         failure_log::report("cannot look into the outbox", &refusal, None);
         Default::default()
     });
-    Deliveries { counts, pending: u64::try_from(pending).unwrap_or(0), oldest_age_ms }
+    let background_panics = runtime.background_panics();
+    let pending = u64::try_from(pending).unwrap_or(0);
+    Deliveries { counts, pending, oldest_age_ms, background_panics }
 }

@@ -8,6 +8,7 @@
 //! Callers without a key can cause lines about rejected signatures, so these are limited: the next line
 //! that is written says how many were left out, and the metric counts all of them.
 
+use super::callers::slot_of;
 use super::metrics::Metrics;
 use crate::api::operations::Payload;
 use crate::domain::address::QueueAddress;
@@ -15,7 +16,7 @@ use crate::domain::{Kind, Refusal};
 use hyper::HeaderMap;
 use hyper::http::request::Parts;
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,10 +29,6 @@ const BURST: u32 = 20;
 const REFILL: Duration = Duration::from_secs(1);
 /// Longest text of a caller in a line, in characters; ARNs have some hundred.
 const LONGEST: usize = 300;
-
-/// The address of the client at the other end of the connection; an extension of requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
 
 /// Who makes a call, for the log.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +69,7 @@ impl Entry {
 
 /// What the audit log keeps between lines.
 #[derive(Debug)]
-pub(super) struct Audit {
+pub struct Audit {
     metrics: Arc<Metrics>,
     allowance: Mutex<Allowance>,
 }
@@ -82,8 +79,9 @@ impl Audit {
         Self { metrics, allowance: Mutex::new(Allowance::full(Instant::now())) }
     }
 
-    /// Counts a rejected signature, and writes a line about it unless there were too many.
-    pub(super) fn rejected(&self, who: &Who, operation: Option<&str>, refusal: &Refusal) {
+    /// Counts a rejected signature, and writes a line about it unless there were too many. `operation`
+    /// is its name, or method and path where the request has none.
+    pub(super) fn rejected(&self, who: &Who, operation: &str, refusal: &Refusal) {
         let reason = reason(refusal.kind);
         self.metrics.count_rejected_signature(reason);
         let mut allowance = self.allowance.lock();
@@ -93,7 +91,7 @@ impl Audit {
             target: "squab::audit",
             key_id = %plain(who.key_id.as_deref().unwrap_or("-")),
             address = %Shown(who.address),
-            operation = operation.unwrap_or("-"),
+            operation = %plain(operation),
             reason,
             left_out,
             "rejected signature",
@@ -150,7 +148,7 @@ impl Allowance {
 /// Earlier entries of X-Forwarded-For are what the client itself may have sent.
 pub(super) fn address_of(parts: &Parts, trust_forwarded: bool) -> Option<IpAddr> {
     let forwarded = if trust_forwarded { forwarded_for(&parts.headers) } else { None };
-    forwarded.or_else(|| Some(parts.extensions.get::<Peer>()?.0.ip().to_canonical()))
+    forwarded.or_else(|| Some(slot_of(parts)?.peer?.ip().to_canonical()))
 }
 
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
@@ -162,64 +160,41 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 
 /// The ARN or name of what a call is about, as far as its parameters name it; empty otherwise.
 pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: &str) -> String {
-    let arn = |url: &str| QueueAddress::from_url(url, account, region).map(|queue| queue.arn());
-    let given = match payload {
+    let document: Map<String, Value> = match payload {
         Payload::Json(body) => serde_json::from_slice(body).unwrap_or_default(),
-        Payload::Query(params) => Names::of_params(|name| params.get(name).map(Cow::Borrowed)),
+        Payload::Query(_) => Map::new(),
     };
-    if let Some(url) = given.queue_url.as_deref().filter(|url| !url.is_empty()) {
-        return arn(url).unwrap_or_default();
+    let get = |name: &str| match payload {
+        Payload::Json(_) => document.get(name).and_then(Value::as_str),
+        Payload::Query(params) => params.get(name),
+    };
+    if let Some(url) = get("QueueUrl").filter(|url| !url.is_empty()) {
+        let queue = QueueAddress::from_url(url, account, region);
+        return queue.map(|queue| queue.arn()).unwrap_or_default();
     }
-    if let Some(subscription) = &given.subscription_arn {
+    if let Some(subscription) = get("SubscriptionArn") {
         return subscription.rsplit_once(':').map_or("", |(topic, _)| topic).to_owned();
     }
-    let Names { queue_name, topic_arn, resource_arn, source_arn, .. } = given;
-    let Names { endpoint_arn, platform_application_arn, role_arn, name, .. } = given;
-    let first = [queue_name, topic_arn, resource_arn, source_arn, endpoint_arn]
-        .into_iter()
-        .chain([platform_application_arn, role_arn, name])
-        .flatten()
-        .next();
-    let by_path = || QueueAddress::from_path(path, account, region).map(|queue| queue.arn());
-    match (first, payload) {
-        (Some(text), _) => text.into_owned(),
-        (None, Payload::Query(_)) => by_path().unwrap_or_default(),
-        (None, Payload::Json(_)) => String::new(),
+    if let Some(name) = NAMES.iter().find_map(|name| get(name)) {
+        return name.to_owned();
     }
+    let by_path = QueueAddress::from_path(path, account, region);
+    let is_query = matches!(payload, Payload::Query(_));
+    by_path.filter(|_| is_query).map(|queue| queue.arn()).unwrap_or_default()
 }
 
-/// The parameters that name what a call is about; none of them is a secret.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Names<'p> {
-    queue_url: Option<Cow<'p, str>>,
-    queue_name: Option<Cow<'p, str>>,
-    topic_arn: Option<Cow<'p, str>>,
-    resource_arn: Option<Cow<'p, str>>,
-    subscription_arn: Option<Cow<'p, str>>,
-    source_arn: Option<Cow<'p, str>>,
-    endpoint_arn: Option<Cow<'p, str>>,
-    platform_application_arn: Option<Cow<'p, str>>,
-    role_arn: Option<Cow<'p, str>>,
-    name: Option<Cow<'p, str>>,
-}
-
-impl<'p> Names<'p> {
-    fn of_params(get: impl Fn(&str) -> Option<Cow<'p, str>>) -> Self {
-        Self {
-            queue_url: get("QueueUrl"),
-            queue_name: get("QueueName"),
-            topic_arn: get("TopicArn"),
-            resource_arn: get("ResourceArn"),
-            subscription_arn: get("SubscriptionArn"),
-            source_arn: get("SourceArn"),
-            endpoint_arn: get("EndpointArn"),
-            platform_application_arn: get("PlatformApplicationArn"),
-            role_arn: get("RoleArn"),
-            name: get("Name"),
-        }
-    }
-}
+/// The parameters, beside QueueUrl and SubscriptionArn, that name the resource of a call; none of them
+/// is a secret.
+const NAMES: [&str; 8] = [
+    "QueueName",
+    "TopicArn",
+    "ResourceArn",
+    "SourceArn",
+    "EndpointArn",
+    "PlatformApplicationArn",
+    "RoleArn",
+    "Name",
+];
 
 /// A caller's text as a part of one line.
 fn plain(text: &str) -> Cow<'_, str> {
@@ -244,6 +219,8 @@ impl std::fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::memory::Memory;
+    use crate::server::limits::connections::Connections;
     use crate::wire::form::Params;
     use hyper::Request;
 
@@ -269,7 +246,9 @@ mod tests {
     fn only_a_trusted_proxy_says_the_address() {
         let parts = |value: &str| {
             let mut request = Request::builder().header("x-forwarded-for", value).body(()).unwrap();
-            request.extensions_mut().insert(Peer("192.0.2.1:5".parse().unwrap()));
+            let peer = "192.0.2.1:5".parse().unwrap();
+            let connections = Connections::new(1, Duration::ZERO, Memory::new(1 << 20));
+            request.extensions_mut().insert(connections.enter(Some(peer)));
             request.into_parts().0
         };
         let address = |value, trusted| address_of(&parts(value), trusted).unwrap().to_string();

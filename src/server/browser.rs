@@ -23,7 +23,7 @@ use hyper::{Method, Uri};
 
 use super::cors::Cors;
 use super::forwarded;
-use super::gateway::header;
+use super::response::header;
 use crate::api::operations::{OPERATIONS, Scope};
 use crate::config::{Compat, Settings};
 use crate::domain::host::{Authority, is_or_is_below};

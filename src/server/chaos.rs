@@ -152,7 +152,7 @@ fn is_of(fault: &Fault, account: Option<&str>) -> bool {
 }
 
 impl Chaos {
-    /// Answers are delayed by these milliseconds until somebody asks for something else.
+    /// Returns rules that delay answers by these milliseconds, until they are changed.
     pub fn new(delay_ms: RangeInclusive<u32>) -> Self {
         Self {
             fails: AtomicBool::new(false),

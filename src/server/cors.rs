@@ -1,5 +1,7 @@
 //! Calls from pages in a browser: answers to preflights, and the headers without which the browser
 //! keeps an answer from the page. Only for the origins of the settings.
+//!
+//! Not tower-http's layer: that answers every OPTIONS request, with 200, and adds `Vary` to all answers.
 
 use axum::body::Body;
 use hyper::header::{
@@ -9,6 +11,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::rules::Verdict;
 use crate::domain::host::{Authority, is_or_is_below};
 
 const METHODS: HeaderValue = HeaderValue::from_static("HEAD,GET,PUT,POST,DELETE,OPTIONS,PATCH");
@@ -35,8 +38,8 @@ impl Cors {
         Self { origins: origins.collect(), local }
     }
 
-    /// The answer to a preflight, if the request is one of somebody who may call.
-    pub fn preflight(&self, request: &Request<impl Sized>) -> Option<Response<Body>> {
+    /// Returns the answer to a preflight of a page that may call.
+    fn preflight(&self, request: &Request<impl Sized>) -> Option<Response<Body>> {
         let headers = request.headers();
         if request.method() != Method::OPTIONS
             || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
@@ -76,8 +79,17 @@ impl Cors {
     }
 }
 
+/// Answers preflights, and lets pages of allowed origins read the answers to their requests.
+pub(super) fn rule(cors: &Cors, request: &Request<Body>) -> Verdict {
+    let Some(origin) = cors.allowed(request.headers()) else { return Verdict::Pass };
+    match cors.preflight(request) {
+        Some(response) => Verdict::Answer(response),
+        None => Verdict::Amend(Box::new(move |response| admit(response.headers_mut(), origin))),
+    }
+}
+
 /// Lets pages of this origin read an answer.
-pub fn admit(answer: &mut HeaderMap, origin: HeaderValue) {
+fn admit(answer: &mut HeaderMap, origin: HeaderValue) {
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);

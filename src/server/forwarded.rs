@@ -9,7 +9,7 @@
 use hyper::Uri;
 use hyper::header::{FORWARDED, HOST, HeaderMap};
 
-use super::gateway::header;
+use super::response::header;
 use crate::domain::host::Authority;
 
 const FORWARDED_PROTO: &str = "x-forwarded-proto";

@@ -8,12 +8,14 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use axum::body::Body;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::json;
+use std::sync::Arc;
 
-use crate::runtime::Runtime;
+use super::app::App;
 use crate::runtime::storage_watch::Condition;
 
 /// How long [`ask`] waits to connect, and again for the answer.
@@ -21,16 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the store may take for the answer to `/ready`: less than probes wait.
 const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Returns whether a request asks for `/ready`.
-pub fn asks_whether_ready(method: &Method, path: &str) -> bool {
-    // A queue may have this path in the forms without an account; calls of queues are POSTs.
-    path == "/ready" && (*method == Method::GET || *method == Method::HEAD)
-}
+/// The answer to `/health`.
+pub(super) const ALIVE: &str = "OK\n";
 
 /// Returns the answer to `/ready`, with a status, and a reason if it is not `ready`: 200 `ready`; 200
 /// `degraded` while messages are not accepted but can be received and deleted; 503 `unavailable`
 /// when the store cannot serve.
-pub async fn readiness(runtime: &Runtime) -> Response<Body> {
+pub(super) async fn readiness(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let runtime = &app.runtime;
     let asked = runtime.run(|tx| Ok(tx.free_space()?));
     let answered = tokio::time::timeout(STORE_PATIENCE, asked).await;
     let (code, status, reason) = match (runtime.storage().condition(), answered) {
@@ -51,28 +51,8 @@ pub async fn readiness(runtime: &Runtime) -> Response<Body> {
     } else {
         json!({"status": status, "reason": reason})
     };
-    let mut response = answer(code, "application/json", format!("{said}\n"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// Returns the answer to a request that asks for health, or `None` when the gateway is meant.
-///
-/// Calls of AWS operations pass with two comparisons.
-pub fn respond(method: &Method, path: &str) -> Option<Response<Body>> {
-    let asks = *method == Method::GET || *method == Method::HEAD;
-    if path == "/health" {
-        // A queue may have this path in the forms without an account; queues are POSTed to.
-        return asks.then(|| answer(StatusCode::OK, "text/plain; charset=utf-8", "OK\n"));
-    }
-    None
-}
-
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    (code, headers, format!("{said}\n"))
 }
 
 /// Asks the server that listens on this `HOST:PORT` whether it is healthy; an error says why not.
@@ -115,17 +95,6 @@ fn status_line(address: SocketAddr) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_meant_for_the_gateway_passes() {
-        for path in ["/", "/000000000000/orders", "/healthy", "/_localstack", "/_aws/sqs/messages"]
-        {
-            assert!(respond(&Method::GET, path).is_none(), "{path}");
-            assert!(respond(&Method::POST, path).is_none(), "{path}");
-        }
-        assert!(respond(&Method::POST, "/health").is_none());
-        assert!(respond(&Method::HEAD, "/health").is_some());
-    }
 
     #[test]
     fn an_unspecified_address_is_asked_on_the_loopback_interface() {

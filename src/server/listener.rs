@@ -1,15 +1,21 @@
-//! Sockets: binding, accepting within a limit, HTTP/1.1 connections, and their end.
+//! Sockets: binding, accepting, and serving HTTP/1.1 and HTTP/2 on each connection.
 //!
 //! All addresses are bound before any connection is served. One loop accepts for all of them, so
-//! that one limit holds for all and no listener can starve another. Each connection is one task,
-//! which also runs its requests.
-//!
-//! At the limit a new connection takes the place of one that is not used, as [`places`] has it. If
-//! there is none, a few more are let in all the same, with their requests marked [`Crowded`]: so
-//! whoever asks for health is answered, and others hear at once why they are not.
-//!
-//! [`places`]: super::places
+//! that one limit holds for all and no listener can starve another. Each connection is one task.
+//! Which connections are open at the limit is decided in [`super::limits::connections`].
 
+use super::limits::client_io::ClientIo;
+use super::limits::connections::{Connections, Slot};
+use super::limits::{CONNECTION_BYTES, HEAD_BYTES, STREAMS, WINDOW_BYTES};
+use crate::runtime::memory::{Memory, Stage};
+use axum::BoxError;
+use hyper::body::{Body, Incoming};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -17,39 +23,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioTimer;
-use prometheus_client::metrics::gauge::Gauge;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
-
-use super::audit::Peer;
-use super::patience::Patient;
-use super::places::{Place, Places, SPARE};
-use crate::runtime::answers::Room;
 
 /// First pause after a failure to accept, doubled with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after failures to accept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two searches for clients that have taken too long.
+const SWEEP: Duration = Duration::from_secs(1);
 
-/// Bytes of the head of a request at most: of its line and headers together.
-const HEAD_BYTES: usize = 64 * 1024;
-
-/// Marks requests for which there is no room, unless they are answered without any work.
+/// Marks requests for which there is no memory or no connection, unless they are answered without any
+/// work.
 #[derive(Debug, Clone, Copy)]
-pub struct Crowded;
-
-/// Marks answers that hold room until they are taken.
-#[derive(Debug, Clone)]
-pub struct HoldsRoom(pub Arc<Room>);
+pub struct Overloaded;
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -62,16 +52,16 @@ pub struct BindError {
 }
 
 /// What connections may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections open at once, of all listeners together; at least 1. Further ones take the
-    /// places of unused ones; some are let in to be told that there is no room, and beyond those
-    /// none is accepted: the system queues or refuses them.
+    /// Connections open at once, of all listeners together; at least 1.
     pub connections: usize,
     /// Time until the head of the next request must have arrived, idling included.
     pub header_timeout: Duration,
     /// Time that running requests get to finish at shutdown.
     pub grace: Duration,
+    /// The memory that all connections share.
+    pub memory: Arc<Memory>,
 }
 
 /// Listeners that are bound and do not accept yet: connections to them wait.
@@ -91,7 +81,7 @@ impl Bound {
         Ok(Self(listeners))
     }
 
-    /// The addresses bound, with the ports that the system chose.
+    /// Returns the addresses bound, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
@@ -109,54 +99,47 @@ impl Bound {
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
-        B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        // The number of headers keeps its default of 100: one set by hand makes hyper allocate
-        // for each request.
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(HEAD_BYTES);
-        let (close, closing) = watch::channel(());
-        let mut connections = JoinSet::new();
-        let mut places = Places::new(limits.connections);
+        let Limits { connections, header_timeout, grace, memory } = limits;
+        let connections = Connections::new(connections, header_timeout, Arc::clone(&memory));
+        let (http, graceful, tasks) = (http(), GracefulShutdown::new(), TaskTracker::new());
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pause = SHORTEST_PAUSE;
         let mut stop = pin!(stop);
         loop {
-            let is_full = connections.len() >= limits.connections.saturating_add(SPARE);
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                Some(ended) = connections.join_next() => {
-                    // An error would be a panic, for which there is no reason here.
-                    if let Ok(number) = ended {
-                        places.leave(number);
-                    }
+                _ = sweeps.tick() => {
+                    connections.end_timed_out();
                     continue;
                 }
-                accepted = self.accept(), if !is_full => accepted,
+                () = connections.left.notified(), if connections.is_full() => continue,
+                accepted = self.accept(), if !connections.is_full() => accepted,
             };
             match accepted {
                 Ok(stream) => {
                     pause = SHORTEST_PAUSE;
-                    let peer = stream.peer_addr().ok().map(Peer);
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!("cannot disable Nagle's algorithm: {error}");
                     }
-                    let (number, place) = places.enter();
-                    let service = seated(service.clone(), Arc::clone(&place), peer);
-                    let stream = Patient::new(stream, Arc::clone(&place));
-                    let connection = http.serve_connection(stream, service);
-                    let closing = closing.clone();
-                    let open = OpenConnection::count(&open);
-                    connections.spawn(async move {
+                    let slot = connections.enter(stream.peer_addr().ok());
+                    let stream = TokioIo::new(ClientIo::new(stream, Arc::clone(&slot), &memory));
+                    let service =
+                        of_connection(service.clone(), Arc::clone(&slot), Arc::clone(&memory));
+                    let connection = http.serve_connection(stream, service).into_owned();
+                    let connection = graceful.watch(connection);
+                    let seat = Seat::take(Arc::clone(&connections), slot, &open);
+                    tasks.spawn(async move {
                         tokio::select! {
                             biased;
-                            () = place.given_away() => {}
-                            () = drive(connection, closing) => {}
+                            () = seat.slot.evicted() => {}
+                            ended = connection => if let Err(error) = ended {
+                                debug!("a connection ended early: {error}");
+                            }
                         }
-                        drop(open);
-                        number
                     });
                 }
                 Err(error) if is_of_the_connection(&error) => {
@@ -169,7 +152,7 @@ impl Bound {
                     tokio::select! {
                         biased;
                         () = &mut stop => break,
-                        () = tokio::time::sleep(pause) => {}
+                        () = sleep(pause) => {}
                     }
                     pause = LONGEST_PAUSE.min(pause * 2);
                 }
@@ -177,15 +160,15 @@ impl Bound {
         }
 
         drop(self);
-        close.send_replace(());
-        let all_ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(limits.grace, all_ended).await.is_err() {
-            warn!("{} connections had to be cut", connections.len());
-            connections.shutdown().await;
+        tasks.close();
+        if timeout(grace, graceful.shutdown()).await.is_err() {
+            let cut = connections.evict_all();
+            warn!("{cut} connections had to be cut");
         }
+        tasks.wait().await;
     }
 
-    /// The next connection of any listener. Each time the listeners are asked in another order.
+    /// Returns the next connection of any listener. Each time the listeners are asked in another order.
     async fn accept(&mut self) -> io::Result<TcpStream> {
         std::future::poll_fn(|context| {
             for (index, listener) in self.0.iter().enumerate() {
@@ -200,76 +183,75 @@ impl Bound {
     }
 }
 
-/// The service of one connection, which says when it is busy, and who takes its answers.
-fn seated<S, B>(
+/// Returns what serves connections. The protocol is that of the first bytes: HTTP/2 where they are its
+/// preface. Hyper's own limits on resets, and on continuations of heads, hold as they are.
+fn http() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // The number of headers keeps its default of 100: one set by hand makes hyper allocate for each
+    // request. The time for a head is measured by the slot of the connection.
+    http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES as u32 / 4)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(WINDOW_BYTES as usize);
+    http
+}
+
+/// Returns the service of one connection: its requests know its slot, and the slot knows when there are
+/// any. Each request of HTTP/2 is charged as a connection is.
+fn of_connection<S, B>(
     service: S,
-    place: Arc<Place>,
-    peer: Option<Peer>,
+    slot: Arc<Slot>,
+    memory: Arc<Memory>,
 ) -> impl Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
     B: Body,
 {
     service_fn(move |mut request: Request<Incoming>| {
-        place.is_busy();
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
+        let work = slot.work();
+        let is_stream = request.version() == Version::HTTP_2;
+        let charge = is_stream.then(|| memory.charge(Stage::Working, &slot.tally));
+        let is_overloaded = charge.as_ref().is_some_and(|it| !it.try_set(CONNECTION_BYTES));
+        if slot.is_spare || is_overloaded {
+            request.extensions_mut().insert(Overloaded);
         }
-        if place.is_spare() {
-            request.extensions_mut().insert(Crowded);
-        }
-        let place = Arc::clone(&place);
+        request.extensions_mut().insert(Arc::clone(&slot));
         let answer = service.call(request);
         async move {
-            let mut answer = answer.await;
-            if let Ok(answer) = &mut answer
-                && let Some(HoldsRoom(room)) = answer.extensions_mut().remove()
-            {
-                room.is_read_by(Arc::clone(&place) as _);
-            }
-            place.is_idle();
+            let answer = answer.await;
+            drop((work, charge));
             answer
         }
     })
 }
 
-/// Counts a connection as open while it lives, however it ends.
-struct OpenConnection(Gauge);
+/// The slot of a connection, which is counted as open until this is dropped.
+struct Seat {
+    connections: Arc<Connections>,
+    slot: Arc<Slot>,
+    open: Gauge,
+}
 
-impl OpenConnection {
-    fn count(open: &Gauge) -> Self {
+impl Seat {
+    fn take(connections: Arc<Connections>, slot: Arc<Slot>, open: &Gauge) -> Self {
         open.inc();
-        Self(open.clone())
+        Self { connections, slot, open: open.clone() }
     }
 }
 
-impl Drop for OpenConnection {
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.dec();
+        self.open.dec();
+        self.connections.leave(&self.slot);
     }
 }
 
-/// Runs a connection to its end; once `closing` says so, only what has begun is finished.
-async fn drive<S, B>(connection: http1::Connection<Patient, S>, mut closing: watch::Receiver<()>)
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    B: Body<Error: std::error::Error + Send + Sync> + 'static,
-{
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        _ = closing.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!("a connection ended early: {error}");
-    }
-}
-
-/// Failures of one connection, which say nothing of the next.
+/// Returns whether a failure is that of one connection, which says nothing of the next.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -279,6 +261,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::limits::connections::SPARE;
     use http_body_util::Full;
     use hyper::body::Bytes;
     use hyper::service::service_fn;
@@ -308,6 +291,7 @@ mod tests {
                 connections,
                 header_timeout: Duration::from_secs(100),
                 grace: Duration::from_secs(8),
+                memory: Memory::new(64 * 1024 * 1024),
             };
             let bound = Bound::bind(&vec!["127.0.0.1:0".to_owned(); listeners]).await.unwrap();
             let addresses = bound.addresses();
@@ -321,7 +305,7 @@ mod tests {
                     let (arrived, arrival) = (Arc::clone(&arrived), Arc::clone(&arrival));
                     let release = Arc::clone(&release);
                     async move {
-                        if request.extensions().get::<Crowded>().is_some() {
+                        if request.extensions().get::<Overloaded>().is_some() {
                             return Ok(Response::new(Full::new(Bytes::from_static(b"crowded"))));
                         }
                         arrived.fetch_add(1, Ordering::SeqCst);
@@ -394,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_a_new_connection_takes_the_place_of_an_unused_one() {
+    async fn at_the_limit_a_new_connection_evicts_an_unused_one() {
         let server = Server::start(2, 3).await;
         let running = server.request(0).await;
         server.arrival.notified().await;
@@ -419,13 +403,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_with_nobody_idle_some_are_let_in_to_be_told_and_the_others_wait() {
+    async fn at_the_limit_with_all_at_work_some_are_let_in_to_be_refused_and_others_wait() {
         let server = Server::start(2, 1).await;
         let running = server.request(1).await;
         server.arrival.notified().await;
-        let mut told = server.request(0).await;
+        let mut spare = server.request(0).await;
         let mut answer = [0; 15];
-        told.read_exact(&mut answer).await.unwrap();
+        spare.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
         assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
         // It is idle now, so that the next one takes its place, and so on.
@@ -435,7 +419,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(server.arrived.load(Ordering::SeqCst), 1);
 
-        drop((running, told));
+        drop((running, spare));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(server.open.get(), 0);
         let _next = server.request(0).await;
@@ -458,6 +442,31 @@ mod tests {
         server.release.notify_one();
         let answer = rest(slow_answer).await;
         assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn requests_of_http_2_share_a_connection() {
+        let server = Server::start(1, 10).await;
+        let stream = TcpStream::connect(server.addresses[0]).await.unwrap();
+        let (mut requests, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = || Request::post("http://x/").body(Full::new(Bytes::new())).unwrap();
+        let both = [requests.send_request(request()), requests.send_request(request())];
+        let release = async {
+            while server.arrived.load(Ordering::SeqCst) < 2 {
+                server.arrival.notified().await;
+            }
+            assert_eq!(server.open.get(), 1);
+            server.release.notify_waiters();
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(both), release);
+        for answer in answers {
+            let body = http_body_util::BodyExt::collect(answer.unwrap().into_body()).await.unwrap();
+            assert_eq!(body.to_bytes(), "done");
+        }
     }
 
     #[tokio::test]

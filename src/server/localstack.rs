@@ -7,39 +7,43 @@
 //! does. Where accounts are isolated, resets and faults concern the caller's account, and what concerns
 //! the whole server needs a key with the role `admin`.
 
-use parking_lot::Mutex;
-use std::sync::Arc;
-
-use axum::body::Body;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use serde_json::{Map, Value, json};
-use tokio::sync::watch;
-
+use super::app::App;
 use super::chaos::Fault;
-use super::gateway::Gateway;
 use super::init_hooks::{InitHooks, Stage};
+use super::problem::Problem;
 use super::{End, assembly, logging};
-use crate::api::error::row;
 use crate::api::operations::Service;
 use crate::auth::Role;
 use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
 use crate::domain::Refusal;
 use crate::engine::reset::{self, Scope};
 use crate::runtime::Runtime;
-use crate::runtime::failure_log;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::any;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, Response, StatusCode};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
 /// Test libraries want a version 4.x, and this is the one whose behaviour is matched.
 const VERSION: &str = "4.14.0";
-/// Bytes of a document that callers may add to: everybody can ask for it, and leave it unread.
+/// Bytes of a document that callers may add to: any client can request it, and leave it unread.
 const LONGEST_DOCUMENT: usize = 8 * 1024;
-const TOO_LONG: &str = "That is more than is kept here.";
+
+type Answer = Result<Response<Body>, Problem>;
 
 /// What these paths show and change.
 #[derive(Debug)]
 pub struct LocalStack {
+    app: Arc<App>,
     stands_in: bool,
     stands_in_for_moto: bool,
     /// Whether settings are shown and changed.
@@ -54,13 +58,16 @@ pub struct LocalStack {
 }
 
 impl LocalStack {
-    /// What these settings say of it; `end` is told when somebody ends the server.
+    /// Returns what these settings make of it; `end` gets what is to follow when a request ends the
+    /// server.
     pub fn new(
+        app: &Arc<App>,
         settings: &Settings,
         hooks: Arc<InitHooks>,
         end: watch::Sender<Option<End>>,
     ) -> Self {
         Self {
+            app: Arc::clone(app),
             stands_in: settings.compat == Some(Compat::Localstack),
             stands_in_for_moto: settings.compat == Some(Compat::Moto),
             shows_config: settings.config_updates,
@@ -72,85 +79,50 @@ impl LocalStack {
         }
     }
 
-    /// Whether a request with this path is meant for here and not for the gateway.
-    pub fn is_meant(path: &str) -> bool {
-        path.starts_with(PREFIX) || path == MOTO_RESET
-    }
-
-    /// Answers a request that [`Self::is_meant`] for here.
-    pub async fn handle(&self, gateway: &Gateway, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let path = path.strip_prefix(PREFIX).unwrap_or(path).trim_end_matches('/').to_owned();
-        let method = match parts.method {
-            Method::HEAD => Method::GET,
-            ref method => method.clone(),
-        };
-        let looks = method == Method::GET;
-        if !self.has(&path, looks) {
-            return empty(StatusCode::NOT_FOUND);
-        }
-        let Some(role) = needed_role(&path, looks) else {
-            return self.answer(gateway, None, &path, &method, &[]).await;
-        };
-        let received = gateway.read_body(&parts, body).await;
-        let admitted = received
-            .and_then(|received| Ok((gateway.admit(&parts, &received.bytes, role)?, received)));
-        let (caller, received) = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => return refused(&refusal),
-        };
-        let account = caller.only_account();
-        let response = self.answer(gateway, account, &path, &method, &received.bytes).await;
-        if !looks {
-            gateway.log_change(&parts, caller.caller(), response.status());
-        }
-        response
-    }
-
     /// Answers a request of a caller who has been admitted. `account`: the only one that it concerns.
     async fn answer(
         &self,
-        gateway: &Gateway,
         account: Option<&str>,
         path: &str,
         method: &Method,
         body: &[u8],
-    ) -> Response<Body> {
-        match (path, method.as_str()) {
-            ("health", "GET") => ok(&self.health()),
-            ("health", "PUT") => self.add(body),
-            ("health", "POST") => self.act(body),
-            ("health", _) => not_allowed("GET, HEAD, POST, PUT"),
-            ("info", "GET") => ok(&info()),
-            ("plugins", "GET") => ok(&json!({})),
-            ("init", "GET") => ok(&self.init()),
-            ("diagnose", "GET") => ok(&self.diagnose()),
-            ("config", _) => self.config(gateway, method, body),
-            ("chaos/faults", _) => faults(gateway, account, method, body),
-            ("chaos/effects", _) => effects(gateway, method, body),
-            ("state/reset", "POST") => done(reset_all(gateway, account).await),
+    ) -> Answer {
+        let app = &self.app;
+        Ok(match (path, method.as_str()) {
+            ("health", "GET") => spaced(&self.health()),
+            ("health", "PUT") => self.add(body)?,
+            ("health", "POST") => self.act(body)?,
+            ("health", _) => return Err(Problem::not_allowed("GET, HEAD, POST, PUT")),
+            ("info", "GET") => spaced(&info()),
+            ("plugins", "GET") => spaced(&json!({})),
+            ("init", "GET") => spaced(&self.init()),
+            ("diagnose", "GET") => spaced(&self.diagnose()),
+            ("config", "GET") => spaced(&Value::Object(self.variables())),
+            ("config", "POST") => self.set_variable(body)?,
+            ("config", _) => return Err(Problem::not_allowed("GET, POST")),
+            ("chaos/faults", _) => faults(app, account, method, body)?,
+            ("chaos/effects", _) => effects(app, method, body)?,
+            ("state/reset", "POST") => {
+                reset_all(app, account).await?;
+                StatusCode::OK.into_response()
+            }
             (MOTO_RESET, "POST") => {
-                let reset = reset_all(gateway, account).await;
-                reset.map_or_else(|refusal| refused(&refusal), |()| ok(&json!({"status": "ok"})))
+                reset_all(app, account).await?;
+                spaced(&json!({"status": "ok"}))
             }
-            ("state/reset" | MOTO_RESET, _) => not_allowed("POST"),
-            ("info" | "plugins" | "init", _) => not_allowed("GET, HEAD"),
-            (path, method) => {
-                if let Some(service) = service_to_reset(path) {
-                    return if method == "POST" {
-                        done(reset(gateway.runtime(), account, service).await)
-                    } else {
-                        not_allowed("POST")
-                    };
+            ("state/reset" | MOTO_RESET, _) => return Err(Problem::not_allowed("POST")),
+            ("info" | "plugins" | "init", _) => return Err(Problem::not_allowed("GET, HEAD")),
+            (path, method) => match (service_to_reset(path), stage_of(path)) {
+                (Some(service), _) if method == "POST" => {
+                    reset(&app.runtime, account, service).await?;
+                    StatusCode::OK.into_response()
                 }
-                match path.strip_prefix("init/").and_then(stage_named) {
-                    Some(stage) if method == Method::GET => ok(&self.stage(stage)),
-                    Some(_) => not_allowed("GET, HEAD"),
-                    None => empty(StatusCode::NOT_FOUND),
-                }
-            }
-        }
+                (Some(_), _) => return Err(Problem::not_allowed("POST")),
+                (None, Some(stage)) if method == "GET" => spaced(&self.stage(stage)),
+                (None, Some(_)) => return Err(Problem::not_allowed("GET, HEAD")),
+                (None, None) => StatusCode::NOT_FOUND.into_response(),
+            },
+        })
     }
 
     /// Whether there is such a path. Unknown ones are there as long as any may be.
@@ -177,32 +149,26 @@ impl LocalStack {
         health
     }
 
-    fn add(&self, body: &[u8]) -> Response<Body> {
-        let Ok(given) = serde_json::from_slice::<Map<String, Value>>(body) else {
-            return failure(StatusCode::BAD_REQUEST, "The body must be a JSON object.");
-        };
+    fn add(&self, body: &[u8]) -> Answer {
+        let given: Map<String, Value> = read(body, "The body must be a JSON object.")?;
         let mut extra = self.extra.lock();
         let mut merged = extra.clone();
         merge(&mut merged, &given);
-        if is_too_long(&merged) {
-            return too_long();
-        }
+        check_length(&merged)?;
         *extra = merged;
-        ok(&json!({"status": "OK"}))
+        Ok(spaced(&json!({"status": "OK"})))
     }
 
-    fn act(&self, body: &[u8]) -> Response<Body> {
-        let action: Option<Value> = serde_json::from_slice(body).ok();
-        let end = match action.as_ref().and_then(|action| action["action"].as_str()) {
+    fn act(&self, body: &[u8]) -> Answer {
+        let known = "The body must be an object whose action is restart or kill.";
+        let action: Value = read(body, known)?;
+        let end = match action["action"].as_str() {
             Some("restart") => End::Restart,
             Some("kill") => End::Stop,
-            _ => {
-                let known = "The body must be an object whose action is restart or kill.";
-                return failure(StatusCode::BAD_REQUEST, known);
-            }
+            _ => return Err(Problem::bad_request(known)),
         };
         self.end.send_replace(Some(end));
-        ok(&json!({"status": "ok"}))
+        Ok(spaced(&json!({"status": "ok"})))
     }
 
     fn init(&self) -> Value {
@@ -220,59 +186,38 @@ impl LocalStack {
         })
     }
 
-    fn config(&self, gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
-        match method.as_str() {
-            "GET" => ok(&Value::Object(self.variables())),
-            "POST" => {
-                let given: Option<Value> = serde_json::from_slice(body).ok();
-                let variable = given.as_ref().and_then(|given| given["variable"].as_str());
-                let value = given.as_ref().and_then(|given| given.get("value"));
-                let (Some(variable), Some(value)) = (variable, value) else {
-                    let shape = "The body must be an object with a variable and a value.";
-                    return failure(StatusCode::BAD_REQUEST, shape);
-                };
-                match self.set(gateway, variable, value) {
-                    Ok(()) => ok(&json!({"variable": variable, "value": value})),
-                    Err((status, reason)) => failure(status, &reason),
-                }
-            }
-            _ => not_allowed("GET, POST"),
-        }
-    }
-
     /// Sets a variable. What it says has its effect at once, or not before another start.
-    fn set(
-        &self,
-        gateway: &Gateway,
-        variable: &str,
-        value: &Value,
-    ) -> Result<(), (StatusCode, String)> {
+    fn set_variable(&self, body: &[u8]) -> Answer {
+        let shape = "The body must be an object with a variable and a value.";
+        let given: Value = read(body, shape)?;
+        let (Some(variable), Some(value)) = (given["variable"].as_str(), given.get("value")) else {
+            return Err(Problem::bad_request(shape));
+        };
         let text = match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         let mut settings = self.settings.lock();
-        let is_changed = config::localstack::change(&mut settings, variable, &text)
-            .map_err(|error| match error {
-                ConfigError::Environment { variable, message } => format!("{variable}: {message}"),
-                other => other.to_string(),
-            })
-            .map_err(|reason| (StatusCode::BAD_REQUEST, reason))?;
+        let is_changed = config::localstack::change(&mut settings, variable, &text);
+        let is_changed = is_changed.map_err(|error| match error {
+            ConfigError::Environment { variable, message } => {
+                Problem::bad_request(format!("{variable}: {message}"))
+            }
+            other => Problem::bad_request(other.to_string()),
+        })?;
         if is_changed {
-            gateway.adjust(assembly::adjustable(&settings));
+            self.app.set_live(assembly::live(&settings));
             logging::change_level(&settings.log_level);
-            return Ok(());
+        } else {
+            let mut variables = self.variables.lock();
+            let mut changed = variables.clone();
+            changed.insert(variable.to_owned(), value.clone());
+            check_length(&changed)?;
+            tracing::warn!(variable, "a variable was set that has no effect while the server runs");
+            *variables = changed;
         }
-        let mut variables = self.variables.lock();
-        let mut changed = variables.clone();
-        changed.insert(variable.to_owned(), value.clone());
-        if is_too_long(&changed) {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG.to_owned()));
-        }
-        tracing::warn!(variable, "a variable was set that has no effect while the server runs");
-        *variables = changed;
-        Ok(())
+        Ok(spaced(&json!({"variable": variable, "value": value})))
     }
 
     /// What the settings come to, by LocalStack's names, and what was set besides.
@@ -293,70 +238,95 @@ impl LocalStack {
     }
 }
 
-fn is_too_long(document: &Map<String, Value>) -> bool {
-    serde_json::to_string(document).map_or(true, |text| text.len() > LONGEST_DOCUMENT)
+/// Returns the routes of this module.
+pub fn routes(local: LocalStack) -> Router {
+    Router::new()
+        .route("/_localstack/", any(handle))
+        .route("/_localstack/{*path}", any(handle))
+        .route(MOTO_RESET, any(handle))
+        .with_state(Arc::new(local))
 }
 
-fn too_long() -> Response<Body> {
-    failure(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)
+async fn handle(State(local): State<Arc<LocalStack>>, request: Request<Body>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let path = path.strip_prefix(PREFIX).unwrap_or(path).trim_end_matches('/');
+    let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    let looks = method == Method::GET;
+    if !local.has(path, looks) {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    }
+    let Some(role) = needed_role(path, looks) else {
+        return local.answer(None, path, method, &[]).await;
+    };
+    let App { callers, bodies, .. } = &*local.app;
+    let (caller, received) = callers.admit(bodies, &parts, body, role).await?;
+    let answer = local.answer(caller.only_account(), path, method, &received.bytes).await;
+    let response = answer.into_response();
+    if !looks {
+        callers.log_change(&parts, caller.caller(), response.status());
+    }
+    Ok(response)
 }
 
-/// The rules by which calls of an account fail, or all rules: shown, replaced, added to, taken away. No rules or `[]` take all
-/// away.
-fn faults(
-    gateway: &Gateway,
-    account: Option<&str>,
-    method: &Method,
-    body: &[u8],
-) -> Response<Body> {
+/// Reads a body of JSON; `shape` says what it must be.
+fn read<T: DeserializeOwned>(body: &[u8], shape: &str) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|_| Problem::bad_request(shape))
+}
+
+fn check_length(document: &Map<String, Value>) -> Result<(), Problem> {
+    if serde_json::to_string(document).is_ok_and(|text| text.len() <= LONGEST_DOCUMENT) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "That is more than is kept here."))
+}
+
+/// The rules by which calls of an account fail, or all rules: shown, replaced, added to, taken away.
+/// No rules or `[]` take all away.
+fn faults(app: &App, account: Option<&str>, method: &Method, body: &[u8]) -> Answer {
     if method == Method::GET {
-        return ok(&json!(gateway.chaos().faults(account)));
+        return Ok(spaced(&json!(app.chaos.faults(account))));
     }
     let mut given: Vec<Fault> = match serde_json::from_slice(body) {
         Ok(given) => given,
         Err(_) if body.is_empty() && method == Method::DELETE => Vec::new(),
         Err(error) => {
             let reason = format!("The body must be an array of rules: {error}.");
-            return failure(StatusCode::BAD_REQUEST, &reason);
+            return Err(Problem::bad_request(reason));
         }
     };
     for fault in &mut given {
         fault.account = account.map(str::to_owned);
     }
     let changed = match method.as_str() {
-        "POST" => gateway.chaos().change_faults(account, |faults| *faults = given),
-        "PATCH" => gateway.chaos().change_faults(account, |faults| faults.extend(given)),
-        "DELETE" => gateway.chaos().change_faults(account, |faults| {
+        "POST" => app.chaos.change_faults(account, |faults| *faults = given),
+        "PATCH" => app.chaos.change_faults(account, |faults| faults.extend(given)),
+        "DELETE" => app.chaos.change_faults(account, |faults| {
             faults.retain(|fault| !given.is_empty() && !given.contains(fault));
         }),
-        _ => return not_allowed("GET, HEAD, POST, PATCH, DELETE"),
+        _ => return Err(Problem::not_allowed("GET, HEAD, POST, PATCH, DELETE")),
     };
-    match changed {
-        Ok(faults) => ok(&json!(faults)),
-        Err(reason) => failure(StatusCode::BAD_REQUEST, &reason),
-    }
+    changed.map(|faults| spaced(&json!(faults))).map_err(Problem::bad_request)
 }
 
 /// By how much every answer is delayed.
-fn effects(gateway: &Gateway, method: &Method, body: &[u8]) -> Response<Body> {
+fn effects(app: &App, method: &Method, body: &[u8]) -> Answer {
     match method.as_str() {
         "GET" => {}
         "POST" => {
-            let given: Option<Value> = serde_json::from_slice(body).ok();
-            let latency = given.as_ref().and_then(|given| given["latency"].as_u64());
-            let latency = latency.and_then(|latency| u32::try_from(latency).ok());
-            let Some(latency) = latency.filter(|latency| *latency <= LONGEST_LATENCY_MS) else {
-                let reason = format!(
-                    "The body must be an object with a latency from 0 to {LONGEST_LATENCY_MS}."
-                );
-                return failure(StatusCode::BAD_REQUEST, &reason);
-            };
-            gateway.chaos().set_delay(latency..=latency);
+            let shape = format!(
+                "The body must be an object with a latency from 0 to {LONGEST_LATENCY_MS}."
+            );
+            let given: Value = read(body, &shape)?;
+            let latency = given["latency"].as_u64().and_then(|it| u32::try_from(it).ok());
+            let latency = latency.filter(|latency| *latency <= LONGEST_LATENCY_MS);
+            let latency = latency.ok_or_else(|| Problem::bad_request(shape))?;
+            app.chaos.set_delay(latency..=latency);
         }
-        _ => return not_allowed("GET, HEAD, POST"),
+        _ => return Err(Problem::not_allowed("GET, HEAD, POST")),
     }
     // A range comes from the settings only; what it is at least is all that fits here.
-    ok(&json!({"latency": gateway.chaos().delays_ms().start()}))
+    Ok(spaced(&json!({"latency": app.chaos.delays_ms().start()})))
 }
 
 /// What the settings come to, by LocalStack's names.
@@ -397,7 +367,8 @@ fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     }
 }
 
-fn stage_named(name: &str) -> Option<Stage> {
+fn stage_of(path: &str) -> Option<Stage> {
+    let name = path.strip_prefix("init/")?;
     Stage::ALL.into_iter().find(|stage| stage.name().eq_ignore_ascii_case(name))
 }
 
@@ -406,13 +377,13 @@ fn service_to_reset(path: &str) -> Option<Service> {
 }
 
 /// Forgets all state of an account, or of all, and that calls were to fail or to wait.
-async fn reset_all(gateway: &Gateway, account: Option<&str>) -> Result<(), Refusal> {
+async fn reset_all(app: &App, account: Option<&str>) -> Result<(), Refusal> {
     match account {
-        Some(account) => gateway.chaos().reset_account(account),
-        None => gateway.chaos().reset(),
+        Some(account) => app.chaos.reset_account(account),
+        None => app.chaos.reset(),
     }
-    reset(gateway.runtime(), account, Service::Sns).await?;
-    reset(gateway.runtime(), account, Service::Sqs).await
+    reset(&app.runtime, account, Service::Sns).await?;
+    reset(&app.runtime, account, Service::Sqs).await
 }
 
 /// Removes everything of a service that exists now, of an account or of all.
@@ -444,12 +415,8 @@ fn needed_role(path: &str, looks: bool) -> Option<Role> {
     }
 }
 
-fn ok(body: &Value) -> Response<Body> {
-    answer(StatusCode::OK, spaced(body))
-}
-
-/// JSON with a space after each colon and comma, as Python writes it and scripts search it.
-fn spaced(value: &Value) -> String {
+/// Returns JSON with a space after each colon and comma, as Python writes it and scripts search it.
+fn spaced(value: &Value) -> Response<Body> {
     struct Spaced;
     impl serde_json::ser::Formatter for Spaced {
         fn begin_array_value<W: ?Sized + std::io::Write>(
@@ -475,43 +442,7 @@ fn spaced(value: &Value) -> String {
     }
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, Spaced);
-    match serde::Serialize::serialize(value, &mut serializer) {
-        Ok(()) => String::from_utf8(text).unwrap_or_default(),
-        Err(_) => value.to_string(),
-    }
-}
-
-fn done(outcome: Result<(), Refusal>) -> Response<Body> {
-    outcome.map_or_else(|refusal| refused(&refusal), |()| empty(StatusCode::OK))
-}
-
-fn refused(refusal: &Refusal) -> Response<Body> {
-    if refusal.internal.is_some() {
-        failure_log::report("a request under /_localstack failed", refusal, None);
-    }
-    let status = StatusCode::from_u16(row(Service::Sqs, refusal.kind).status);
-    failure(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &refusal.message)
-}
-
-fn failure(status: StatusCode, sentence: &str) -> Response<Body> {
-    answer(status, json!({ "error": sentence }).to_string())
-}
-
-fn not_allowed(methods: &'static str) -> Response<Body> {
-    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    response
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-fn answer(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    // Writing to memory does not fail.
+    let _ = serde::Serialize::serialize(value, &mut serializer);
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }

@@ -22,11 +22,11 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_ansi(io::stderr().is_terminal())
-        // A line that cannot be written, because nobody reads or the disk is full, would be told on
-        // standard error, where that panics; the panic would be logged, and end the process.
+        // A line that cannot be written, because the reader is gone or the disk is full, would be reported
+        // on standard error, which panics; the panic would be logged, and end the process.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    // It fails to change when there is no log any more, of which nobody needs to be told.
+    // It fails to change when there is no log any more; then there is no place to report that.
     let change: Change = match format {
         LogFormat::Text => {
             let builder = builder.with_filter_reloading();
@@ -41,7 +41,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
             Box::new(move |new| drop(filter.reload(new)))
         }
     };
-    // It is empty: nobody else has begun, or this would have ended above.
+    // It is empty: if logging had begun before, this would have ended above.
     let _ = CHANGE.set(change);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())

@@ -7,7 +7,7 @@
 // Rule (every operation): a request with a header that SNS adds to its deliveries, or with the user agent of SNS, is
 //   refused with AccessDenied, status 403, before its body is read.
 // Source: inferred, AWS does not document what its API answers to its own deliveries
-// Test: src/server/mod.rs::deliveries_of_sns_are_rejected_before_their_bodies
+// Test: src/server/app.rs::deliveries_of_sns_are_rejected_before_their_bodies
 
 use hyper::Method;
 use hyper::header::{HeaderMap, USER_AGENT};

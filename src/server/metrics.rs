@@ -12,8 +12,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::{Response, StatusCode};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::{Request, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -24,8 +26,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
-use super::held;
-use crate::runtime::answers::Room;
+use super::app::App;
+use super::response::{charged_body, refuse_by_head};
+use crate::auth::Role;
+use crate::runtime::memory::{Charge, no_memory};
 
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -69,6 +73,8 @@ pub struct Deliveries {
     pub pending: u64,
     /// Milliseconds since the oldest of these was made; `None` if there are none.
     pub oldest_age_ms: Option<i64>,
+    /// Background tasks that a bug in Squab has ended since the start; they were begun again.
+    pub background_panics: u64,
 }
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -90,7 +96,7 @@ pub struct Metrics {
     deliveries: Option<AllDeliveries>,
     /// Whether everyone may see the names of queues.
     is_open: bool,
-    /// Whoever has it makes a scrape.
+    /// Held by the scrape that is being made.
     turn: Mutex<()>,
 }
 
@@ -304,18 +310,35 @@ impl Metrics {
         text
     }
 
-    /// The answer to `GET /metrics`, or none if there is no room for it.
-    pub async fn respond(&self, view: &View, room: Arc<Room>) -> Option<Response<Body>> {
+    /// Returns the answer to `GET /metrics`; none if there is no memory for it.
+    async fn respond(&self, view: &View, charge: Arc<Charge>) -> Option<Response<Body>> {
         let _turn = self.turn.lock().await;
         let text = self.render(view).await;
-        if !room.try_hold(text.len()) {
+        if !charge.reserve_answer(text.len()).await {
             return None;
         }
-        let mut response = Response::new(text.into_bytes());
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
-        Some(held::response(room, response))
+        let body = charged_body(charge, text.into_bytes());
+        Some(([(CONTENT_TYPE, CONTENT)], body).into_response())
     }
+}
+
+/// Answers `GET /metrics`: to a signed request with the queues of the caller's account, and all queues
+/// for an admin.
+pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    let answer = async {
+        let view = if let Some(view) = app.metrics.view_without_signature(&parts.headers) {
+            view
+        } else {
+            let admitted = app.callers.admit(&app.bodies, &parts, Body::empty(), Role::View);
+            let account = admitted.await?.0.only_account().map(str::to_owned);
+            account.map_or(View::Everything, View::Account)
+        };
+        app.metrics.respond(&view, app.charge(&parts)).await.ok_or_else(no_memory)
+    };
+    let answer = answer.await;
+    let head = Request::from_parts(parts, Body::empty());
+    answer.unwrap_or_else(|refusal| refuse_by_head(&head, &refusal))
 }
 
 /// Which queues a scrape shows.
@@ -355,7 +378,7 @@ fn sum(depths: &[QueueDepth]) -> QueueDepth {
     }
 }
 
-/// Made anew for each scrape, so that deleted queues leave nothing behind.
+/// Made for each scrape, so that deleted queues leave nothing behind.
 fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     let messages = Family::<QueueStateLabels, Gauge>::default();
     let oldest = Family::<QueueLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
@@ -387,7 +410,7 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     registry
 }
 
-/// Made anew for each scrape, from the numbers that the deliveries themselves have left.
+/// Made for each scrape, from the numbers that the deliveries themselves have left.
 fn delivery_registry(deliveries: Deliveries) -> Registry {
     let counts = Family::<DeliveryLabels, Counter>::default();
     for ((protocol, arrived), count) in deliveries.counts {
@@ -411,13 +434,20 @@ fn delivery_registry(deliveries: Deliveries) -> Registry {
         "Seconds since the oldest message that has yet to leave was put there; 0 if there is none",
         oldest,
     );
+    let panics: Counter = Counter::default();
+    panics.inc_by(deliveries.background_panics);
+    registry.register(
+        "background_panics",
+        "Background tasks ended by a bug in Squab, and begun again",
+        panics,
+    );
     registry
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::answers::Answers;
+    use crate::runtime::memory::{Memory, Stage};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const OPERATIONS: [(&str, &str); 2] = [("sqs", "SendMessage"), ("sqs", "ReceiveMessage")];
@@ -491,10 +521,10 @@ mod tests {
         );
     }
 
-    /// However many ask, the depths of all queues are in memory once, and text that nobody takes
-    /// counts.
-    #[tokio::test]
-    async fn one_scrape_is_made_at_a_time_if_there_is_room_for_it() {
+    /// However many scrapes there are, the depths of all queues are in memory once, and text that has
+    /// not been taken is charged.
+    #[tokio::test(start_paused = true)]
+    async fn one_scrape_is_made_at_a_time_if_there_is_memory_for_it() {
         let depth = QueueDepth {
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
@@ -517,12 +547,13 @@ mod tests {
             }
         });
         let length = metrics.render(&View::Everything).await.len();
-        let answers = Answers::new(3 * length);
-        let asked = (0..5).map(|_| metrics.respond(&View::Everything, answers.answer()));
+        let memory = Memory::new(9 * length / 2);
+        let charge = || Arc::new(memory.charge(Stage::Answering, &Arc::default()));
+        let asked = (0..5).map(|_| metrics.respond(&View::Everything, charge()));
         let got: Vec<_> = futures_util::future::join_all(asked).await;
         assert_eq!(got.iter().filter(|response| response.is_some()).count(), 3);
         drop(got);
-        assert!(metrics.respond(&View::Everything, answers.answer()).await.is_some());
+        assert!(metrics.respond(&View::Everything, charge()).await.is_some());
     }
 
     #[tokio::test]
@@ -531,6 +562,7 @@ mod tests {
             counts: BTreeMap::from([(("http", true), 3), (("http", false), 1), (("sqs", true), 7)]),
             pending: 5,
             oldest_age_ms: Some(2_500),
+            background_panics: 0,
         };
         let metrics = Metrics::new(&[], &[], || async { vec![] }).with_deliveries(move || {
             let deliveries = deliveries.clone();
@@ -559,8 +591,8 @@ mod tests {
         assert!(text.contains("squab_connections 1\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
         assert_eq!(text.matches("# EOF").count(), 1);
-        let answers = Answers::new(0);
-        let response = metrics.respond(&View::Everything, answers.answer()).await.unwrap();
+        let charge = Memory::new(0).charge(Stage::Answering, &Arc::default());
+        let response = metrics.respond(&View::Everything, Arc::new(charge)).await.unwrap();
         assert_eq!(response.headers()[CONTENT_TYPE], CONTENT);
     }
 }

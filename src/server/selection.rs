@@ -102,6 +102,19 @@ fn has_action(query: &str) -> bool {
     params.map_or(true, |params| params.get("Action").is_some_and(|action| !action.is_empty()))
 }
 
+/// Returns the name of the operation that the head selects, if there is such an operation.
+pub(super) fn operation_of_head(head: &Parts) -> Option<&'static str> {
+    let params;
+    let name = match select(head, |_| true)? {
+        Selection::Json { operation, .. } => operation.ok()?,
+        Selection::Query { .. } => {
+            params = Params::parse(head.uri.query(), b"").ok()?;
+            params.get("Action")?
+        }
+    };
+    OPERATIONS.iter().map(|known| known.name).find(|known| *known == name)
+}
+
 /// Whether the head alone names an operation that a link in a message calls.
 pub(super) fn names_link(head: &Parts, selection: &Selection<'_>) -> bool {
     let is_link = |service: Option<Service>, name: &str| {

@@ -22,6 +22,10 @@ const HEADS: &[(&str, &[&str])] = &[
         ],
     ),
     ("POST /", &[FORM, "Authorization: Bearer x"]),
+    ("POST /", &[FORM, "Authorization: Bearer x", "Authorization: Bearer x"]),
+    // Links have their parameters in the URL.
+    ("POST /?Action=Unsubscribe&SubscriptionArn=x", &[FORM]),
+    ("POST /?Action=ConfirmSubscription&TopicArn=x&Token=x", &["Transfer-Encoding: identity"]),
     ("POST /_aws/sqs/messages", &[FORM]),
     ("POST /_localstack/state/reset", &[]),
 ];

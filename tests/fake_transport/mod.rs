@@ -1,6 +1,6 @@
 //! The service in this process with a recording transport, which responds as the test says.
 
-use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, settings};
+use crate::gateway::{ARNS, Answer, Element, HOST, QUEUES, START_MS, Service, by_route, settings};
 use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
@@ -12,8 +12,8 @@ use squab::domain::notification::SignatureVersion;
 use squab::runtime::Runtime;
 use squab::runtime::clock::{Clock, ManualClock};
 use squab::runtime::transport::{OutboundMessage, Transport};
-use squab::server::gateway::{Gateway, GatewaySettings};
-use squab::server::inspection;
+use squab::server::app::App;
+use squab::server::gateway::GatewaySettings;
 use squab::server::metrics::Metrics;
 use squab::store::{Durability, Ids, Location, Sqlite};
 use std::collections::{HashMap, VecDeque};
@@ -33,6 +33,8 @@ pub enum Plan {
     Wait(u16),
     /// Nothing, ever.
     Hang,
+    /// A bug.
+    Panic,
 }
 
 /// One attempt.
@@ -132,6 +134,7 @@ impl Transport for FakeTransport {
                     Outcome::of_http_status(status)
                 }
                 Plan::Hang => std::future::pending().await,
+                Plan::Panic => panic!("a bug in a delivery"),
             }
         })
     }
@@ -142,7 +145,7 @@ pub struct FakeService {
     pub service: Service,
     pub transport: Arc<FakeTransport>,
     /// What strangers get to, who sign nothing.
-    strict: Gateway,
+    strict: Arc<App>,
 }
 
 impl FakeService {
@@ -179,10 +182,10 @@ impl FakeService {
         let runtime = Arc::new(start(database, Arc::clone(&clock) as _, ids, carrier).unwrap());
         let gateway = |settings| {
             let metrics = Metrics::new(&[], &[], || async { Vec::new() });
-            Gateway::new(Arc::clone(&runtime), settings, Arc::new(metrics))
+            App::new(Arc::clone(&runtime), settings, Arc::new(metrics))
         };
         let strict = gateway(GatewaySettings { mode: Mode::Strict, ..settings() });
-        let gateway = Arc::new(gateway(settings()));
+        let gateway = gateway(settings());
         let service = Service { gateway, runtime, clock, endpoints: Arc::default() };
         Self { service, transport, strict }
     }
@@ -246,14 +249,12 @@ impl FakeService {
 
     /// Asks an inspection endpoint.
     pub async fn inspect(&self, request: Request<Body>) -> Answer {
-        assert!(inspection::is_meant(request.uri().path()));
-        answer(inspection::handle(&self.service.gateway, request).await).await
+        answer(by_route(&self.service.gateway, request).await).await
     }
 
     /// Calls an inspection endpoint on a server that requires signatures.
     pub async fn inspect_strictly(&self, request: Request<Body>) -> Answer {
-        assert!(inspection::is_meant(request.uri().path()));
-        answer(inspection::handle(&self.strict, request).await).await
+        answer(by_route(&self.strict, request).await).await
     }
 
     /// GET of an inspection endpoint, which answers 200 with JSON.

@@ -20,8 +20,10 @@ use squab::auth::{Credentials, Mode};
 use squab::domain::delivery_outcome::Outcome;
 use squab::runtime::Runtime;
 use squab::runtime::clock::ManualClock;
+use squab::runtime::memory::Memory;
 use squab::runtime::transport::{OutboundMessage, Transport};
-use squab::server::gateway::{Gateway, GatewaySettings};
+use squab::server::app::{self, App};
+use squab::server::gateway::GatewaySettings;
 use squab::server::metrics::Metrics;
 use squab::store::{Database, Durability, Ids, Location, Sqlite};
 use squab::wire::Protocol;
@@ -31,6 +33,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
+use tower::ServiceExt;
 
 /// The time at which a service starts: 2026-01-02T03:04:05Z in Unix milliseconds.
 pub const START_MS: i64 = 1_767_323_045_000;
@@ -73,7 +76,7 @@ pub type Reply = Result<Value, Failure>;
 /// A running service.
 #[derive(Debug, Clone)]
 pub struct Service {
-    pub gateway: Arc<Gateway>,
+    pub gateway: Arc<App>,
     pub runtime: Arc<Runtime>,
     pub clock: Arc<ManualClock>,
     pub endpoints: Arc<Endpoints>,
@@ -176,10 +179,15 @@ pub fn settings() -> GatewaySettings {
         one_region: false,
         accounts: Arc::default(),
         trust_forwarded: false,
-        max_answers_bytes: 256 * 1024 * 1024,
+        memory: Memory::new(1024 * 1024 * 1024),
         max_body_bytes: 8 * 1024 * 1024,
         delay_ms: 0..=0,
     }
+}
+
+/// Answers a request by its route, without the layers around all routes.
+pub async fn by_route(app: &Arc<App>, request: Request<Body>) -> hyper::Response<Body> {
+    app::routes(app).oneshot(request).await.unwrap()
 }
 
 impl Service {
@@ -239,8 +247,8 @@ impl Service {
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
         let metrics = Metrics::new(&operations, &query_codes(), || async { Vec::new() });
-        let gateway = Gateway::new(Arc::clone(&runtime), settings, Arc::new(metrics));
-        Self { gateway: Arc::new(gateway), runtime, clock, endpoints }
+        let gateway = App::new(Arc::clone(&runtime), settings, Arc::new(metrics));
+        Self { gateway, runtime, clock, endpoints }
     }
 
     /// Calls an operation of SQS for a caller. Time does not pass while it waits.

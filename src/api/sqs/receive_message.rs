@@ -81,8 +81,8 @@ pub async fn receive_message(cx: &Context, input: Input) -> Result<Output, Refus
     let filter = NameFilter::new(input.message_attribute_names.iter().flatten());
     let received = match cx.receive_overrides.wait_time_seconds {
         // With LocalStack's header a receive waits for all messages that it wants.
-        Some(seconds) => cx.runtime.collect(address, request, seconds, &cx.room).await?,
-        None => cx.runtime.receive(address, request, input.wait_time_seconds, &cx.room).await?,
+        Some(seconds) => cx.runtime.collect(address, request, seconds, &cx.charge).await?,
+        None => cx.runtime.receive(address, request, input.wait_time_seconds, &cx.charge).await?,
     };
     let clock = cx.runtime.clock().as_ref();
     let messages =

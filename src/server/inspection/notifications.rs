@@ -13,20 +13,19 @@
 //! How many bytes of them an account keeps is a setting.
 
 use super::{
-    ANSWER_BYTES, ANSWER_MESSAGES, Asked, LONGEST_ANSWER, failure, not_allowed, not_found, ok,
-    tell_next,
+    ANSWER_BYTES, ANSWER_MESSAGES, Answer, Inspection, LONGEST_ANSWER, charged_json, set_next,
 };
 use crate::domain::namespace::Namespace;
+use crate::domain::sms;
 use crate::domain::sns_endpoint::Protocol;
 use crate::domain::topic_address::SubscriptionArn;
-use crate::domain::{Refusal, sms};
 use crate::engine::{self, inspect};
-use crate::server::gateway::Gateway;
-use crate::server::held;
+use crate::server::problem::Problem;
 use crate::store::CapturedMessage;
-use axum::body::Body;
+use axum::Json;
+use axum::response::IntoResponse;
 use hyper::header::HeaderName;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, StatusCode};
 use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -73,58 +72,49 @@ const MAILBOXES: [Mailbox; 4] = [
     },
 ];
 
-pub(super) async fn answer(
-    gateway: &Gateway,
-    asked: &Asked,
-    path: &str,
-) -> Result<Response<Body>, Refusal> {
+pub(super) async fn answer(inspection: &Inspection) -> Answer {
+    let path = inspection.parts.uri.path().trim_end_matches('/');
+    let path = path.strip_prefix("/_aws/sns/").unwrap_or_default();
+    let method = &inspection.parts.method;
     if let Some(mailbox) = MAILBOXES.iter().find(|mailbox| mailbox.path == path) {
-        return match *asked.method() {
-            Method::GET => read(gateway, asked, mailbox).await,
-            Method::DELETE => remove(gateway, asked, mailbox).await,
-            _ => Ok(not_allowed("GET, DELETE")),
+        return match *method {
+            Method::GET => read(inspection, mailbox).await,
+            Method::DELETE => remove(inspection, mailbox).await,
+            _ => Err(Problem::not_allowed("GET, DELETE")),
         };
     }
-    if let Some(arn) = path.strip_prefix("subscription-tokens/") {
-        return match *asked.method() {
-            Method::GET => token(gateway, asked, arn).await,
-            _ => Ok(not_allowed("GET")),
-        };
-    }
-    match (path, asked.method()) {
-        ("phone-opt-outs", &Method::POST) => opt_out(gateway, asked).await,
-        ("phone-opt-outs", _) => Ok(not_allowed("POST")),
-        _ => Ok(not_found()),
+    match (path.strip_prefix("subscription-tokens/"), path) {
+        (Some(arn), _) if *method == Method::GET => token(inspection, arn).await,
+        (Some(_), _) => Err(Problem::not_allowed("GET")),
+        (None, "phone-opt-outs") if *method == Method::POST => opt_out(inspection).await,
+        (None, "phone-opt-outs") => Err(Problem::not_allowed("POST")),
+        (None, _) => Err(Problem::not_found()),
     }
 }
 
-async fn read(
-    gateway: &Gateway,
-    asked: &Asked,
-    mailbox: &'static Mailbox,
-) -> Result<Response<Body>, Refusal> {
-    let account = asked.account(gateway, asked.param("accountId"))?;
-    let region = asked.param("region").unwrap_or(gateway.region()).to_owned();
-    let target = asked.param(mailbox.filter).map(str::to_owned);
-    let mut before = match asked.param("before") {
-        None => i64::MAX,
-        Some(text) => match text.parse() {
-            Ok(before) => before,
-            Err(_) => return Ok(failure(StatusCode::BAD_REQUEST, "before must be a number.")),
-        },
-    };
-    let room = gateway.reserve(LONGEST_ANSWER).await?;
+async fn read(inspection: &Inspection, mailbox: &'static Mailbox) -> Answer {
+    let app = &inspection.app;
+    let account = inspection.account(inspection.param("accountId"))?;
+    let region = inspection.param("region").unwrap_or(&app.settings.region).to_owned();
+    let target = inspection.param(mailbox.filter).map(str::to_owned);
+    let before = inspection.param("before").map(str::parse).transpose();
+    let before = before.map_err(|_| Problem::bad_request("before must be a number."))?;
+    let mut before = before.unwrap_or(i64::MAX);
+    let charge = app.reserve(&inspection.parts, LONGEST_ANSWER).await?;
     let (mut latest, mut bytes, mut next) = (Vec::new(), 0, None);
     'pages: loop {
-        let (account, in_region, target) = (account.clone(), region.clone(), target.clone());
+        let (account, region, target) = (account.clone(), region.clone(), target.clone());
         let name = mailbox.protocol.name();
-        let page = gateway
-            .runtime()
-            .run(move |tx| {
-                let namespace = Namespace { account: &account, region: &in_region };
-                inspect::captured(tx, namespace, name, target.as_deref(), before)
-            })
-            .await?;
+        let page = app.runtime.run(move |tx| {
+            inspect::captured(
+                tx,
+                Namespace { account: &account, region: &region },
+                name,
+                target.as_deref(),
+                before,
+            )
+        });
+        let page = page.await?;
         if page.is_empty() {
             break;
         }
@@ -138,9 +128,10 @@ async fn read(
             latest.push(message);
         }
     }
-    let mut response = ok(&json!({ mailbox.member: by_target(latest), "region": region }));
-    tell_next(&mut response, NEXT, next);
-    Ok(held::response(room, response))
+    let shown = json!({ mailbox.member: by_target(latest), "region": region });
+    let mut response = charged_json(charge, &shown);
+    set_next(&mut response, NEXT, next);
+    Ok(response)
 }
 
 /// The oldest first, of messages that came the latest first.
@@ -153,61 +144,52 @@ fn by_target(latest: Vec<CapturedMessage>) -> IndexMap<String, Vec<Value>> {
     shown
 }
 
-async fn remove(
-    gateway: &Gateway,
-    asked: &Asked,
-    mailbox: &'static Mailbox,
-) -> Result<Response<Body>, Refusal> {
-    let account = asked.account(gateway, asked.param("accountId"))?;
-    let region = asked.param("region");
-    let target = asked.param(mailbox.filter);
+async fn remove(inspection: &Inspection, mailbox: &'static Mailbox) -> Answer {
+    let account = inspection.account(inspection.param("accountId"))?;
+    let region = inspection.param("region").map(str::to_owned);
+    let target = inspection.param(mailbox.filter).map(str::to_owned);
     let name = mailbox.protocol.name();
     loop {
-        let account = account.clone();
-        let (region, target) = (region.map(str::to_owned), target.map(str::to_owned));
-        let removed = gateway
-            .runtime()
-            .run(move |tx| {
-                let (region, target) = (region.as_deref(), target.as_deref());
-                Ok(tx.forget_captured_messages(&account, region, name, target, REMOVED)?)
-            })
-            .await?;
-        if (removed as i64) < REMOVED {
-            break;
+        let (account, region, target) = (account.clone(), region.clone(), target.clone());
+        let page = inspection.app.runtime.run(move |tx| {
+            let (region, target) = (region.as_deref(), target.as_deref());
+            Ok(tx.forget_captured_messages(&account, region, name, target, REMOVED)?)
+        });
+        if (page.await? as i64) < REMOVED {
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
 }
 
-async fn token(gateway: &Gateway, asked: &Asked, arn: &str) -> Result<Response<Body>, Refusal> {
+async fn token(inspection: &Inspection, arn: &str) -> Answer {
     let arn = percent_decode_str(arn).decode_utf8_lossy().into_owned();
-    let failure = |status, sentence: &str| {
-        let mut response = ok(&json!({ "error": sentence, "subscription_arn": arn }));
-        *response.status_mut() = status;
-        response
+    let failure = |status: StatusCode, sentence: &str| {
+        Ok((status, Json(json!({ "error": sentence, "subscription_arn": arn }))).into_response())
     };
     let is_arn = arn.starts_with("arn:") && arn.split(':').count() >= 6;
     if !is_arn {
-        return Ok(failure(StatusCode::BAD_REQUEST, "The provided SubscriptionARN is invalid"));
+        return failure(StatusCode::BAD_REQUEST, "The provided SubscriptionARN is invalid");
     }
     let region = arn.split(':').nth(3).unwrap_or_default();
+    let runtime = &inspection.app.runtime;
     let token = match SubscriptionArn::parse(&arn, region) {
         Ok(Some(of)) => {
-            let account = asked.caller.only_account().map(str::to_owned);
-            let mail_is_private = gateway.runtime().keeps_mail_private();
-            let token = gateway.runtime().run(move |tx| {
+            let account = inspection.caller.only_account().map(str::to_owned);
+            let mail_is_private = runtime.keeps_mail_private();
+            let token = runtime.run(move |tx| {
                 inspect::subscription_token(tx, account.as_deref(), &of, mail_is_private)
             });
             token.await?
         }
         Ok(None) | Err(_) => None,
     };
-    Ok(match token {
-        Some(token) => ok(&json!({ "subscription_token": token, "subscription_arn": arn })),
+    match token {
+        Some(token) => {
+            let shown = json!({ "subscription_token": token, "subscription_arn": arn });
+            Ok(Json(shown).into_response())
+        }
         None => failure(StatusCode::NOT_FOUND, "The provided SubscriptionARN is not found"),
-    })
+    }
 }
 
 /// A phone that wants no messages any more.
@@ -220,25 +202,23 @@ struct OptOut {
 }
 
 /// Does what answering STOP does. What it needs is in JSON, or in the query.
-async fn opt_out(gateway: &Gateway, asked: &Asked) -> Result<Response<Body>, Refusal> {
-    let body: &[u8] = if asked.body.is_empty() { b"{}" } else { &asked.body };
-    let Ok(given) = serde_json::from_slice::<OptOut>(body) else {
-        return Ok(failure(StatusCode::BAD_REQUEST, "The body must be JSON."));
-    };
-    let of = |given: Option<String>, name| given.or_else(|| asked.param(name).map(str::to_owned));
+async fn opt_out(inspection: &Inspection) -> Answer {
+    let body: &[u8] = if inspection.body.is_empty() { b"{}" } else { &inspection.body };
+    let given = serde_json::from_slice::<OptOut>(body);
+    let given = given.map_err(|_| Problem::bad_request("The body must be JSON."))?;
+    let of =
+        |given: Option<String>, name| given.or_else(|| inspection.param(name).map(str::to_owned));
     let text = of(given.phone_number, "phoneNumber").unwrap_or_default();
-    let Some(number) = sms::e164(&text) else {
-        return Ok(failure(StatusCode::BAD_REQUEST, "phoneNumber must be a phone number."));
-    };
-    let account = asked.account(gateway, of(given.account_id, "accountId").as_deref())?;
-    let region = of(given.region, "region").unwrap_or_else(|| gateway.region().to_owned());
-    let answer = ok(&json!({ "phoneNumber": number, "accountId": account, "region": region }));
-    gateway
-        .runtime()
+    let number = sms::e164(&text)
+        .ok_or_else(|| Problem::bad_request("phoneNumber must be a phone number."))?;
+    let account = inspection.account(of(given.account_id, "accountId").as_deref())?;
+    let app = &inspection.app;
+    let region = of(given.region, "region").unwrap_or_else(|| app.settings.region.clone());
+    let shown = json!({ "phoneNumber": number, "accountId": account, "region": region });
+    app.runtime
         .run(move |tx| {
-            let namespace = Namespace { account: &account, region: &region };
-            engine::sms::opt_out(tx, namespace, &number)
+            engine::sms::opt_out(tx, Namespace { account: &account, region: &region }, &number)
         })
         .await?;
-    Ok(answer)
+    Ok(Json(shown).into_response())
 }

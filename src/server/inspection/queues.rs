@@ -15,7 +15,7 @@
 //! looked at. If there may be more, the header `x-squab-next-after` is what the parameter `After`
 //! of the next request takes.
 
-use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER};
+use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER, PREFIX, set_next};
 use crate::api::error::{message, row};
 use crate::api::operations::Service;
 use crate::api::sqs::dialect::SQS;
@@ -26,16 +26,19 @@ use crate::domain::{Kind, Refusal};
 use crate::engine::access::Access;
 use crate::engine::inspect::{self, Begin, Show, StoredMessage};
 use crate::runtime::clock::Clock;
-use crate::server::gateway::{Gateway, header, refuse, respond};
-use crate::server::held;
+use crate::runtime::memory::Charge;
+use crate::server::app::App;
+use crate::server::response::{charged_body, fresh_request_id, header, refuse, respond};
 use crate::wire::form::Params;
 use crate::wire::{Protocol, json, xml};
-use axum::body::{Body, Bytes};
+use axum::body::Body;
+use axum::extract::State;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// What every message shows as its receipt handle, and no other call takes.
 const RECEIPT_HANDLE: &str = "SQS/BACKDOOR/ACCESS";
@@ -43,42 +46,27 @@ const NEXT: HeaderName = HeaderName::from_static("x-squab-next-after");
 /// Messages that are looked at for one answer, shown or not.
 const LOOKED_AT: usize = 10_000;
 
-/// What follows the path of this endpoint: empty, or what names a queue.
-pub(super) fn path_of(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("sqs/messages")?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
-}
-
 /// Answers in the protocol of the call, or as `Accept` wants it.
-pub(super) async fn answer(
-    gateway: &Gateway,
-    parts: &Parts,
-    body: Result<Bytes, Refusal>,
-    queue: &str,
-    request_id: &str,
-) -> Response<Body> {
-    let form = Form::of(parts);
-    let looked = async {
-        let body = body?;
-        let room = gateway.reserve(LONGEST_ANSWER).await?;
-        Ok((room, look(gateway, parts, &body, queue).await?))
-    };
-    let (room, (messages, next)) = match looked.await {
-        Ok(looked) => looked,
-        Err(refusal) => return refused(form, &refusal, request_id),
+pub(super) async fn answer(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let (form, request_id) = (Form::of(&parts), fresh_request_id());
+    let (charge, messages, next) = match look(&app, &parts, body).await {
+        Ok(seen) => seen,
+        Err(refusal) => return refused(form, &refusal, &request_id),
     };
     let output = Output { messages };
     let body = match form {
-        Form::Xml => xml::response("ReceiveMessage", request_id, &SQS, Some(&output)),
+        Form::Xml => xml::response("ReceiveMessage", &request_id, &SQS, Some(&output)),
         Form::AwsJson => json::encode(&output),
-        Form::Json => xml_as_json(&output, request_id).to_string().into_bytes(),
+        Form::Json => xml_as_json(&output, &request_id).to_string().into_bytes(),
     };
-    let mut response = respond(StatusCode::OK, form.protocol(), request_id, body);
+    let body = charged_body(charge, body);
+    let mut response = respond(StatusCode::OK, form.protocol(), &request_id, body);
     if form == Form::Json {
         response.headers_mut().insert(CONTENT_TYPE, JSON);
     }
-    super::tell_next(&mut response, NEXT, next);
-    held::response(room, response)
+    set_next(&mut response, NEXT, next);
+    response
 }
 
 /// Answers a refusal in the form of the answer.
@@ -148,14 +136,17 @@ struct JsonInput {
     queue_url: Option<String>,
 }
 
-/// The messages, and where the next answer begins.
+/// Returns the messages with their charge, and where the next answer begins.
 async fn look(
-    gateway: &Gateway,
+    app: &App,
     parts: &Parts,
-    body: &Bytes,
-    queue: &str,
-) -> Result<(Vec<Message>, Option<i64>), Refusal> {
-    let caller = gateway.admit(parts, body, Role::View)?;
+    body: Body,
+) -> Result<(Arc<Charge>, Vec<Message>, Option<i64>), Refusal> {
+    let (caller, received) = app.callers.admit(&app.bodies, parts, body, Role::View).await?;
+    let charge = app.reserve(parts, LONGEST_ANSWER).await?;
+    let body = &received.bytes;
+    let path = parts.uri.path().trim_end_matches('/');
+    let queue = path.strip_prefix(PREFIX).and_then(|path| path.strip_prefix("sqs/messages/"));
     if parts.method != Method::GET && parts.method != Method::POST {
         return Err(only_receive());
     }
@@ -173,17 +164,17 @@ async fn look(
     if action.or(params.get("Action")).is_some_and(|action| action != "ReceiveMessage") {
         return Err(only_receive());
     }
-    let region = caller.region().unwrap_or(gateway.region());
+    let region = caller.region().unwrap_or(&app.settings.region);
     let mut address = match queue {
-        "" => {
+        None => {
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
             address_of(url, caller.account(), region)?
         }
         // As after `/queue`: a region, an account, a name.
-        _ => address_of(&format!("/queue/{queue}"), caller.account(), region)?,
+        Some(queue) => address_of(&format!("/queue/{queue}"), caller.account(), region)?,
     };
-    if gateway.has_one_region() {
-        gateway.region().clone_into(&mut address.region);
+    if let Some(only) = &app.callers.only_region {
+        address.region.clone_from(only);
     }
     let asks = |name| {
         let value = params.get(name).unwrap_or_default();
@@ -194,7 +185,8 @@ async fn look(
         None => 0,
         Some(text) => text.parse().map_err(|_| Refusal::invalid("After must be a number."))?,
     };
-    collect(gateway, &caller.access(), &address, after, show).await
+    let (messages, next) = collect(app, &caller.access(), &address, after, show).await?;
+    Ok((charge, messages, next))
 }
 
 fn only_receive() -> Refusal {
@@ -212,7 +204,7 @@ fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Re
 
 /// Reads in transactions of their own, so that callers are served in between.
 async fn collect(
-    gateway: &Gateway,
+    app: &App,
     access: &Access,
     address: &QueueAddress,
     after: i64,
@@ -223,14 +215,14 @@ async fn collect(
     loop {
         let (limit, left) = (ANSWER_MESSAGES - messages.len(), ANSWER_BYTES - bytes);
         let (access, of, from) = (access.clone(), address.clone(), begin.clone());
-        let page = gateway
-            .runtime()
+        let page = app
+            .runtime
             .run(move |tx| inspect::peek(tx, &access, &of, from.clone(), show, limit, left))
             .await?;
         looked_at += page.looked_at;
         for seen in page.seen {
             bytes += seen.received.content.size();
-            messages.push(shown(seen, gateway.runtime().clock().as_ref()));
+            messages.push(shown(seen, app.runtime.clock().as_ref()));
         }
         let full = messages.len() == ANSWER_MESSAGES || bytes >= ANSWER_BYTES;
         match page.next {
