@@ -54,17 +54,8 @@ const BANNED: &[&str] = &[
 ];
 
 /// How often banned words still occur, by word and area. Words that are not listed do not occur.
-const REMAINING: &[(&str, &str, usize)] = &[
-    ("anew", "src", 2),
-    ("at hand", "src", 1),
-    ("everybody", "src", 3),
-    ("nobody", "src", 10),
-    ("somebody", "src", 4),
-    ("tells", "src", 6),
-    ("told", "src", 6),
-    ("where to go on", "src", 1),
-    ("whoever", "src", 3),
-];
+const REMAINING: &[(&str, &str, usize)] =
+    &[("somebody", "src", 1), ("tells", "src", 2), ("told", "src", 3), ("whoever", "src", 3)];
 
 /// Production lines that a file of `src` may have: lines outside of tests that are neither blank nor
 /// comments.

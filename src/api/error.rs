@@ -61,7 +61,7 @@ fn sns_row(kind: Kind, row: Row) -> Row {
         Kind::InternalFailure => {
             Row { sender: false, ..sns("InternalErrorException", "InternalError", 500) }
         }
-        // Batches are refused alike, but only SQS has its name in the codes.
+        // SQS and SNS reject batches with the same errors, but only the codes of SQS contain the service.
         _ => Row { query_code: without_prefix(row), ..row },
     }
 }

@@ -108,7 +108,7 @@ pub struct Caller {
 impl Caller {
     /// Returns the account and region of the call.
     pub fn namespace(&self) -> Namespace<'_> {
-        Namespace { account: &self.account, region: &self.region }
+        Namespace::new(&self.account, &self.region)
     }
 
     /// Returns whether the request has a signature, valid or not.

@@ -164,13 +164,12 @@ const OF_POLICIES: [&str; 6] = [
 ];
 
 impl Operation {
-    /// Returns whether the operation stores something, however little: such operations are refused while
-    /// the disk is full.
+    /// Returns whether the operation stores anything. Such operations are rejected while the disk is full.
     pub fn stores(&self) -> bool {
         matches!(self.effect, Effect::Stores | Effect::Creates)
     }
 
-    /// Returns whether the calls of the operation are written to the audit log.
+    /// Returns whether the audit log contains requests of the operation.
     pub fn is_administrative(&self) -> bool {
         matches!(self.effect, Effect::Admin | Effect::Creates)
     }
@@ -180,7 +179,7 @@ impl Operation {
     // Source: reported, aws/serverless-application-model#3633
     // Test: tests/isolation.rs::the_sentences_of_refusals
     //
-    /// Returns what policies call the operation.
+    /// Returns the action of the operation in policies.
     pub fn action(&self) -> &'static str {
         self.name.strip_suffix("Batch").unwrap_or(self.name)
     }

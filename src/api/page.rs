@@ -1,7 +1,7 @@
 //! Pages of lists.
 
-/// Returns a page of entries that were read with one too many, and the NextToken if more follow. `token` writes
-/// the token that stands for the last entry of the page.
+/// Returns a page of `entries`, of which up to `length + 1` were read, and the NextToken if more follow. `token`
+/// returns the token for the last entry of the page.
 pub(super) fn page<T>(
     mut entries: Vec<T>,
     length: i64,

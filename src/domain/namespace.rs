@@ -8,3 +8,10 @@ pub struct Namespace<'n> {
     /// The region, such as `us-east-1`.
     pub region: &'n str,
 }
+
+impl<'n> Namespace<'n> {
+    /// Returns the namespace of an account and a region.
+    pub const fn new(account: &'n str, region: &'n str) -> Self {
+        Self { account, region }
+    }
+}

@@ -325,8 +325,13 @@ fn keep_mail(
         structured: published.is_some_and(|published| published.structured),
         attributes: &published.map(|published| published.attributes.clone()).unwrap_or_default(),
     };
-    let namespace = Namespace { account: &subscription.account, region: &subscription.region };
-    capture(tx, namespace, subscription.protocol, &captured).map(drop)
+    capture(
+        tx,
+        Namespace::new(&subscription.account, &subscription.region),
+        subscription.protocol,
+        &captured,
+    )
+    .map(drop)
 }
 
 fn fail(

@@ -352,8 +352,7 @@ impl<'w> FanOut<'w> {
             structured: published.structured,
             attributes: &published.attributes,
         };
-        let namespace = Namespace { account: &to.account, region: &to.region };
-        match capture(tx, namespace, to.protocol, &captured)? {
+        match capture(tx, Namespace::new(&to.account, &to.region), to.protocol, &captured)? {
             Ok(()) => {
                 self.arrived(tx, to);
                 Ok(())

@@ -210,7 +210,7 @@ pub fn publish(
         Some(_) => return Err(no_endpoint()),
     }
     let ApplicationAddress { account, region, platform, .. } = &address.application;
-    let namespace = Namespace { account, region };
+    let namespace = Namespace::new(account, region);
     let (message_id, arn) = (tx.fresh_id(), address.arn());
     let text = message.text_for(platform)?;
     let captured = Captured::direct(message_id, &arn, &text, message);

@@ -21,7 +21,7 @@ use crate::engine::{platform, sms};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A message to publish: the input of Publish, and but for where it goes an entry of a batch.
+/// A message to publish: the input of Publish, or an entry of a batch, which has no target.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
@@ -64,7 +64,7 @@ impl Output {
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct BatchOutput {
-    /// Always empty, and always there: what is wrong with one message refuses all.
+    /// Always present and empty, because an error in one message rejects the whole batch.
     pub failed: Vec<Empty>,
     pub successful: Vec<Output>,
 }
@@ -109,7 +109,7 @@ pub async fn publish_batch(cx: &Context, input: BatchInput) -> Result<BatchOutpu
         .present("topicArn", input.topic_arn.is_some())
         .present("publishBatchRequestEntries", input.publish_batch_request_entries.is_some());
     let entries = input.publish_batch_request_entries.unwrap_or_default();
-    // More entries are refused in any case.
+    // A batch with more entries is rejected anyway.
     let numbered = (1..=BATCH_ENTRIES).zip(&entries);
     numbered
         .fold(constraints, |found, (number, entry)| {
@@ -140,11 +140,11 @@ fn message_is_there(constraints: Constraints, path: &str, message: &Input) -> Co
     })
 }
 
-/// Where a message goes.
+/// The target of a message.
 enum Target {
     Topic(TopicAddress),
     Endpoint(EndpointAddress),
-    /// In E.164 form.
+    /// A phone number in E.164 format.
     Phone(String),
 }
 
@@ -201,8 +201,8 @@ fn check_structure(message: &Input) -> Result<(), Refusal> {
     }
 }
 
-/// A message whose form has been checked as far as that is possible without its topic. `for_many`:
-/// whether it goes to a topic, and not to a single receiver.
+/// Returns a message after the checks that do not need its topic. `for_many` says whether the target is a topic
+/// and not a single receiver.
 fn checked(input: Input, for_many: bool) -> Result<Published, Refusal> {
     if input.message.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal::invalid_parameter("Empty message"));

@@ -29,8 +29,8 @@ pub fn required<T>(member: Option<T>, name: &str) -> Result<T, Refusal> {
 }
 
 impl Context {
-    /// The topic that a parameter gives as an ARN. It must be one of the caller's region; a link
-    /// is called without a region, and goes by the one in the ARN.
+    /// Returns the topic of an ARN in a parameter. It must be in the caller's region. A link in a message has no
+    /// region, so the region of the ARN applies.
     pub fn topic(&self, parameter: &str, arn: &str) -> Result<TopicAddress, Refusal> {
         TopicAddress::from_arn(parameter, arn, self.region_of(arn))
     }
@@ -56,8 +56,8 @@ impl Context {
         Ok(address)
     }
 
-    /// The endpoint that a parameter gives as an ARN, refused as an application is; `None` if it is
-    /// well-formed, but of no endpoint.
+    /// Returns the endpoint of an ARN in a parameter, or `None` if the well-formed ARN is not that of an endpoint.
+    /// Rejects like an application.
     pub fn endpoint(&self, parameter: &str, arn: &str) -> Result<Option<EndpointAddress>, Refusal> {
         let found = EndpointAddress::from_arn(parameter, arn, &self.caller.region)?;
         if let Some(address) = &found {
@@ -172,12 +172,12 @@ impl From<Subscription> for SubscriptionElement {
 #[derive(Debug, Serialize)]
 pub struct Empty {}
 
-/// Writes the NextToken that stands for the last entry of a page.
+/// Returns the NextToken for the last entry of a page.
 fn next_token(last: impl std::fmt::Display) -> String {
     STANDARD.encode(last.to_string())
 }
 
-/// Reads a NextToken. An empty one stands for the first page.
+/// Reads a NextToken. An empty one means the first page.
 ///
 /// Refused with InvalidParameter.
 pub fn read_next_token(token: Option<&str>) -> Result<Option<String>, Refusal> {
@@ -186,7 +186,7 @@ pub fn read_next_token(token: Option<&str>) -> Result<Option<String>, Refusal> {
     text.map(Some).ok_or_else(bad_next_token)
 }
 
-/// Reads a NextToken that contains a number. 0 stands for the first page.
+/// Reads a NextToken that contains a number. 0 means the first page.
 pub fn read_number_token(token: Option<&str>) -> Result<i64, Refusal> {
     match read_next_token(token)? {
         None => Ok(0),

@@ -25,7 +25,7 @@ pub struct Output {
 // Source: recorded
 // Test: tests/scenarios/move_tasks.txt#What cannot be cancelled.
 //
-/// Asks a task to stop; what it has moved stays moved.
+/// Cancels a task. Messages that it has already moved stay moved.
 pub async fn cancel_message_move_task(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let handle = required(input.task_handle.as_deref(), "TaskHandle")?;
     let (id, source_arn) = TaskHandle::parse(handle)

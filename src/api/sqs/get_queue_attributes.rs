@@ -20,7 +20,7 @@ pub struct Output {
     pub attributes: IndexMap<&'static str, String>,
 }
 
-/// Returns those attributes of a queue that were asked for and have a value.
+/// Returns the requested attributes of a queue that have a value.
 pub async fn get_queue_attributes(cx: &Context, input: Input) -> Result<Output, Refusal> {
     let address = cx.queue_in_use(input.queue_url.as_deref()).await?;
     let names = input.attribute_names.unwrap_or_default();

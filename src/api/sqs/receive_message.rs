@@ -292,9 +292,9 @@ mod tests {
     }
 
     proptest! {
-        /// A receive that has found room for its messages has room for its answer.
+        /// The response of a receive is never longer than the bytes that the receive has reserved for its messages.
         #[test]
-        fn no_answer_is_longer_than_its_messages_weigh(
+        fn no_response_is_longer_than_the_bound_of_its_messages(
             received in prop::collection::vec(received(), 1..4),
         ) {
             let size_bound: usize = received.iter().map(|one| encoded_size_bound(&one.content)).sum();

@@ -148,7 +148,7 @@ impl Sums {
     }
 }
 
-/// A message whose form has been checked as far as that is possible without its queue.
+/// A message after the checks that do not need its queue.
 struct PreparedMessage {
     outgoing: OutgoingMessage,
     explicit_deduplication_id: Option<String>,
@@ -281,7 +281,7 @@ fn given(
     attributes.into_iter().flatten().map(|(name, value)| (name, value.into()))
 }
 
-/// In a batch AWS calls what is missing for a FIFO queue an invalid value.
+/// Returns the error of a batch entry without a parameter that FIFO queues require: an invalid value, as AWS has it.
 fn as_invalid_value(refusal: Refusal) -> Refusal {
     Refusal { kind: Kind::InvalidParameterValue, ..refusal }
 }

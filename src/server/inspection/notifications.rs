@@ -106,13 +106,8 @@ async fn read(inspection: &Inspection, mailbox: &'static Mailbox) -> Answer {
         let (account, region, target) = (account.clone(), region.clone(), target.clone());
         let name = mailbox.protocol.name();
         let page = app.runtime.run(move |tx| {
-            inspect::captured(
-                tx,
-                Namespace { account: &account, region: &region },
-                name,
-                target.as_deref(),
-                before,
-            )
+            let namespace = Namespace::new(&account, &region);
+            inspect::captured(tx, namespace, name, target.as_deref(), before)
         });
         let page = page.await?;
         if page.is_empty() {
@@ -216,9 +211,7 @@ async fn opt_out(inspection: &Inspection) -> Answer {
     let region = of(given.region, "region").unwrap_or_else(|| app.settings.region.clone());
     let shown = json!({ "phoneNumber": number, "accountId": account, "region": region });
     app.runtime
-        .run(move |tx| {
-            engine::sms::opt_out(tx, Namespace { account: &account, region: &region }, &number)
-        })
+        .run(move |tx| engine::sms::opt_out(tx, Namespace::new(&account, &region), &number))
         .await?;
     Ok(Json(shown).into_response())
 }
