@@ -273,7 +273,7 @@ fn is_name_of_service(name: &str, base: &str) -> bool {
     }
 }
 
-/// Whether a person has followed a link in a message, or one to the console.
+/// Returns whether a person has followed a link in a message.
 ///
 /// Browsers that send no `Sec-Fetch-Mode`, because the connection is not trustworthy, ask for https
 /// when a person navigates; pages cannot send that header.
@@ -285,12 +285,11 @@ fn is_followed_link(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
                 && header(headers, UPGRADE_INSECURE_REQUESTS.as_str()) == Some("1")
         }
     };
-    let path = uri.path();
-    let is_console = path == "/_squab" || path.starts_with("/_squab/");
     *method == Method::GET
         && navigates
         && !headers.contains_key(ORIGIN)
-        && (is_console || !path.starts_with("/_") && has_action(uri, is_link))
+        && !uri.path().starts_with("/_")
+        && has_action(uri, is_link)
 }
 
 /// Whether a URL calls an operation that is not known to read only.
@@ -415,7 +414,7 @@ mod tests {
                 CALL,
                 &[
                     "origin: http://localhost:4566",
-                    "referer: http://localhost:4566/_squab/",
+                    "referer: http://localhost:4566/page",
                     "sec-fetch-site: same-origin",
                 ],
             ),
@@ -433,13 +432,11 @@ mod tests {
     }
 
     #[test]
-    fn a_person_follows_links_of_messages_and_to_the_console_from_anywhere() {
+    fn a_person_follows_links_of_messages_from_anywhere() {
         let followed =
             ["sec-fetch-site: cross-site", "sec-fetch-mode: navigate", "sec-fetch-dest: document"];
         let plain = ["referer: http://mail.example/", "upgrade-insecure-requests: 1", BROWSER];
-        for line in
-            [CONFIRM, "GET /?Action=Unsubscribe&SubscriptionArn=a", "GET /_squab/", "GET /_squab"]
-        {
+        for line in [CONFIRM, "GET /?Action=Unsubscribe&SubscriptionArn=a"] {
             for head in [&followed[..], &plain] {
                 assert_eq!(decide(&[], line, head), Ok(()), "{line} {head:?}");
                 assert!(decide(&[], line, &[head, &[EVIL]].concat()).is_err(), "{line} {head:?}");
@@ -464,6 +461,10 @@ mod tests {
         for line in [
             "GET /?Action=SendMessage&Action=Unsubscribe",
             "GET /_aws/sqs/messages?Action=Unsubscribe",
+            "GET /?Action=DeleteQueue&QueueUrl=u",
+            "GET /_squab/?Action=DeleteQueue&QueueUrl=u",
+            "GET /_squab/?Action=Unsubscribe",
+            "GET /_squab/",
         ] {
             assert!(decide(&[], line, &followed).is_err(), "{line}");
         }

@@ -63,7 +63,8 @@ impl<'a> Xml<'a> {
         namespace: &str,
         content: Shape,
     ) -> Vec<u8> {
-        let writer = Writer::new(Vec::with_capacity(1_024));
+        // One allocation: growing a vector of a large answer would take its memory several times.
+        let writer = Writer::new(Vec::with_capacity(1_024 + length(&content)));
         let mut xml = Self { writer, dialect, operation };
         if dialect.declaration {
             xml.write(Event::Decl(BytesDecl::new("1.0", None, None)));
@@ -142,6 +143,35 @@ impl<'a> Xml<'a> {
     }
 }
 
+/// Returns about the bytes of a value as XML, and no fewer for large texts.
+fn length(value: &Shape) -> usize {
+    /// Bytes of the tags around a member of a list or map.
+    const TAGS: usize = 64;
+    match value {
+        Shape::Scalar(Value::String(text)) => text.len() + text.bytes().map(growth).sum::<usize>(),
+        Shape::Scalar(_) => TAGS,
+        Shape::List(items) => items.iter().map(|item| TAGS + length(item)).sum(),
+        Shape::Map(entries) => {
+            entries.iter().map(|(key, value)| 3 * TAGS + 6 * key.len() + length(value)).sum()
+        }
+        Shape::Structure(members) => {
+            members.iter().map(|(name, value)| TAGS + 2 * name.len() + length(value)).sum()
+        }
+    }
+}
+
+/// Returns how many bytes more the escape of a character has, by the character's first byte.
+fn growth(byte: u8) -> usize {
+    match byte {
+        b'"' => "&quot;".len() - 1,
+        b'&' => "&amp;".len() - 1,
+        b'\r' => "&#xD;".len() - 1,
+        b'<' | b'>' => "&lt;".len() - 1,
+        byte if byte < b' ' => "\u{FFFD}".len() - 1,
+        _ => 0,
+    }
+}
+
 /// Returns text with its escapes. A carriage return is one of them, since a parser would take it
 /// for a line feed. A character that no XML 1.0 document can hold (XML 1.0 §2.2) becomes U+FFFD.
 ///
@@ -193,11 +223,29 @@ mod tests {
         message_attributes: BTreeMap<String, Item>,
     }
 
-    #[derive(Default, Serialize)]
+    #[derive(Clone, Default, Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Item {
         id: Option<&'static str>,
         bytes: Option<Blob>,
+    }
+
+    #[test]
+    fn a_large_answer_is_written_into_one_allocation() {
+        let text = |text: &str| Some(text.repeat(100_000));
+        for text in
+            [text("x"), text("\""), text("<&>"), text("\r\n"), text("\u{1}"), text("é\u{FFFF}")]
+        {
+            let items = vec![Item { id: Some("i"), bytes: Some(Blob(vec![1; 1_000])) }; 100];
+            let output = Output { text, entries: items, ..Output::default() };
+            for dialect in [&FLATTENED, &WRAPPED] {
+                let shape = Shape::answer("Op", "id", Some(Shape::of(&output)));
+                let least = length(&shape);
+                let written = response("Op", "id", dialect, Some(&output));
+                assert!(written.len() <= 1_024 + least, "{} of {least}", written.len());
+                assert!(written.capacity() < written.len() * 2);
+            }
+        }
     }
 
     fn full() -> Output {

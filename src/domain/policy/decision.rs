@@ -187,17 +187,18 @@ struct Element<T> {
 
 impl<T> Element<T> {
     /// Reads the element of this name or its opposite; `None` if the statement has neither. Each part of
-    /// the list is `None` if it is not understood.
+    /// the list is `None` if it is not understood. Nothing can be said about a statement that has both.
     fn read(
         statement: &Value,
         name: &str,
         opposite: &str,
         parts: impl Fn(&Value) -> Vec<Option<T>>,
     ) -> Option<Self> {
-        let (value, is_negated) = match (&statement[name], &statement[opposite]) {
-            (Value::Null, Value::Null) => return None,
-            (Value::Null, value) => (value, true),
-            (value, _) => (value, false),
+        let (value, is_negated) = match (statement.get(name), statement.get(opposite)) {
+            (None, None) => return None,
+            (Some(_), Some(_)) => return Some(Self::unknown()),
+            (None, Some(value)) => (value, true),
+            (Some(value), None) => (value, false),
         };
         let parts = parts(value);
         let is_unclear = parts.is_empty() || parts.iter().any(Option::is_none);
@@ -417,6 +418,9 @@ mod tests {
         let mut statement =
             json!({"Effect": "Allow", "Principal": "*", "Action": SEND, "Resource": QUEUE});
         for (name, value) in changed.as_object().unwrap() {
+            if let Some(opposite) = name.strip_prefix("Not") {
+                statement.as_object_mut().unwrap().remove(opposite);
+            }
             statement[name] = value.clone();
         }
         decide(&policy(json!([statement])), who, SEND, QUEUE)
@@ -470,8 +474,26 @@ mod tests {
             (json!("*"), false),
             (json!({"AWS": "bob"}), false),
         ] {
-            let changed = json!({"Principal": null, "NotPrincipal": principal});
+            let changed = json!({"NotPrincipal": principal});
             assert_eq!(allows(changed, &BOB), allowed, "{principal}");
+        }
+    }
+
+    #[test]
+    fn an_element_beside_its_opposite_opens_nothing_and_denies() {
+        for (name, value) in
+            [("Principal", json!("*")), ("Action", json!("*")), ("Resource", json!("*"))]
+        {
+            for opposite in [json!("x"), Value::Null] {
+                let both = |effect: &str| {
+                    let mut statement = json!({"Effect": effect, "Principal": "*", "Action": "*"});
+                    statement[name] = value.clone();
+                    statement[format!("Not{name}")] = opposite.clone();
+                    decide(&policy(json!([statement])), &BOB, SEND, QUEUE)
+                };
+                assert_ne!(both("Allow"), Decision::Allow, "{name}");
+                assert_eq!(both("Deny"), Decision::Deny, "{name}");
+            }
         }
     }
 
@@ -498,7 +520,7 @@ mod tests {
             (json!("sqs:send*"), false),
             (json!(["sqs:ReceiveMessage", "*"]), false),
         ] {
-            let changed = json!({"Action": null, "NotAction": actions});
+            let changed = json!({"NotAction": actions});
             assert_eq!(allows(changed, &BOB), allowed, "not {actions}");
         }
     }
@@ -515,13 +537,13 @@ mod tests {
             (json!(["arn:aws:sqs:us-east-1:111111111111:x", QUEUE]), true),
             (json!("arn:aws:sqs:us-east-1:111111111111:${aws:username}"), false),
             (json!("arn:aws:sqs:us-east-1:111111111111:${*}"), false),
-            (Value::Null, true),
+            (Value::Null, false),
         ] {
             assert_eq!(allows(json!({"Resource": resources}), &BOB), allowed, "{resources}");
         }
         for (resource, allowed) in [(QUEUE, false), ("arn:aws:sqs:us-east-1:111111111111:x", true)]
         {
-            let changed = json!({"Resource": null, "NotResource": resource});
+            let changed = json!({"NotResource": resource});
             assert_eq!(allows(changed, &BOB), allowed, "not {resource}");
         }
         for (pattern, has_variables, text, matches) in [

@@ -3,6 +3,9 @@
 use crate::domain::json_text;
 use serde_json::{Map, Value, json};
 
+/// The members that a policy may have.
+const MEMBERS: [&str; 3] = ["Version", "Id", "Statement"];
+
 /// A policy, with its statements as a list.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -13,14 +16,15 @@ pub(super) struct Document {
 
 impl Document {
     // Rule (CreateQueue, SetQueueAttributes, CreateTopic, SetTopicAttributes): a policy that names a member twice, at
-    //   any depth, is refused as one that is not JSON.
-    // Source: inferred, IAM refuses such documents, and of two values one would be ignored in silence
+    //   any depth, or has a member that policies do not have, is refused as one that is not JSON.
+    // Source: inferred, IAM refuses such documents, and otherwise a part of the policy would be ignored in silence
     // Test: tests/isolation.rs::a_policy_that_names_a_member_twice_is_refused
     //
-    /// Reads a policy. Returns `None` if it is no JSON object or names a member twice.
+    /// Reads a policy. Returns `None` if it is not a JSON object, names a member twice, or has an unknown one.
     pub fn read(text: &str) -> Option<Self> {
         let mut members: Map<String, Value> = serde_json::from_str(text).ok()?;
-        if json_text::repeats_a_name(text) {
+        let is_known = |name: &String| MEMBERS.contains(&name.as_str());
+        if !members.keys().all(is_known) || json_text::repeats_a_name(text) {
             return None;
         }
         let statements = match members.get_mut("Statement").map(Value::take) {
