@@ -150,9 +150,8 @@ struct QueueLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueStateLabels {
-    account: String,
-    region: String,
-    queue: String,
+    #[prometheus(flatten)]
+    queue: QueueLabels,
     state: &'static str,
 }
 
@@ -385,21 +384,16 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     let messages = Family::<QueueStateLabels, Gauge>::default();
     let oldest = Family::<QueueLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
     for depth in depths {
-        let QueueDepth { account, region, name: queue, .. } = depth;
-        for (state, count) in
-            [("visible", depth.visible), ("in_flight", depth.in_flight), ("delayed", depth.delayed)]
+        let QueueDepth { account, region, name, visible, in_flight, delayed, oldest_age_ms } =
+            depth;
+        let queue = QueueLabels { account, region, queue: name };
+        for (state, count) in [("visible", visible), ("in_flight", in_flight), ("delayed", delayed)]
         {
-            let labels = QueueStateLabels {
-                account: account.clone(),
-                region: region.clone(),
-                queue: queue.clone(),
-                state,
-            };
+            let labels = QueueStateLabels { queue: queue.clone(), state };
             messages.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        if let Some(age_ms) = depth.oldest_age_ms {
-            let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
-            oldest.get_or_create(&QueueLabels { account, region, queue }).set(age.as_secs_f64());
+        if let Some(age_ms) = oldest_age_ms {
+            oldest.get_or_create(&queue).set(seconds(age_ms));
         }
     }
     let mut registry = Registry::with_prefix("squab");
@@ -412,6 +406,11 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     registry
 }
 
+/// Returns an age in seconds; a negative one counts as zero.
+fn seconds(age_ms: i64) -> f64 {
+    Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64()
+}
+
 /// Created for each scrape from the delivery counters.
 fn delivery_registry(deliveries: Deliveries) -> Registry {
     let counts = Family::<DeliveryLabels, Counter>::default();
@@ -422,8 +421,7 @@ fn delivery_registry(deliveries: Deliveries) -> Registry {
     let pending: Gauge = Gauge::default();
     pending.set(i64::try_from(deliveries.pending).unwrap_or(i64::MAX));
     let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-    let age_ms = deliveries.oldest_age_ms.unwrap_or(0);
-    oldest.set(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64());
+    oldest.set(seconds(deliveries.oldest_age_ms.unwrap_or(0)));
     let mut registry = Registry::with_prefix("squab");
     registry.register("sns_deliveries", "Messages that subscriptions got, or will not get", counts);
     registry.register(
