@@ -356,7 +356,7 @@ fn when_the_reserve_is_touched_sends_are_refused_and_what_frees_room_is_not() {
     connection.ok("PurgeQueue", &json!({"QueueUrl": "q"}));
     connection.ok("DeleteQueue", &json!({"QueueUrl": "q"}));
     let log = server.terminate().2;
-    assert!(log.contains("no messages are accepted until there is room"), "{log}");
+    assert!(log.contains("new messages are rejected until space is free"), "{log}");
 }
 
 #[test]
@@ -463,7 +463,7 @@ fn a_machine_that_bears_the_mark_of_a_container_is_told_of_no_volume() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(&mut squab(&["--data", place.path().to_str().unwrap()]));
     let log = server.terminate().2;
-    assert!(!log.contains("is on no volume"), "{log}");
+    assert!(!log.contains("is not on a volume"), "{log}");
 }
 
 #[test]

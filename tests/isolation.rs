@@ -71,11 +71,11 @@ impl Server {
         Self::with(mode, CompatOptions::default()).await
     }
 
-    async fn with(mode: Mode, conventions: CompatOptions) -> Self {
+    async fn with(mode: Mode, compat_options: CompatOptions) -> Self {
         let credentials = Credentials::parse(KEYS).unwrap();
-        let conventions = Arc::new(conventions);
+        let compat_options = Arc::new(compat_options);
         let service =
-            Service::new(GatewaySettings { mode, credentials, conventions, ..settings() })
+            Service::new(GatewaySettings { mode, credentials, compat_options, ..settings() })
                 .with_key()
                 .await;
         if mode != Mode::Off {

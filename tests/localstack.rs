@@ -433,7 +433,7 @@ fn scripts_in_python_are_run_where_there_is_one_and_bad_ones_are_told_apart() {
     let server = start(&path.join("bin"));
     assert_eq!(std::fs::read_to_string(&said).unwrap(), "from python\n");
     let (_, _, log) = server.terminate();
-    assert!(log.contains("what its first line names is not there"), "{log}");
+    assert!(log.contains("the interpreter in its first line does not exist"), "{log}");
     assert!(log.contains("no first line such as #!/bin/sh"), "{log}");
     let (_, _, log) = start(&path.join("ready.d")).terminate();
     assert!(log.contains("a.py") && log.contains("there is no python3 on the PATH"), "{log}");

@@ -751,10 +751,10 @@ async fn the_path_that_is_signed_selects_the_queue() {
 async fn override_headers_count_where_they_are_signed() {
     let mut credentials = Credentials::default();
     credentials.insert(Credential::new(KNOWN, SECRET).unwrap());
-    let conventions =
+    let compat_options =
         Arc::new(CompatOptions { receive_overrides: true, ..CompatOptions::default() });
     let mode = Mode::Strict;
-    let service = Service::new(GatewaySettings { mode, credentials, conventions, ..settings() });
+    let service = Service::new(GatewaySettings { mode, credentials, compat_options, ..settings() });
     Call::new(Protocol::Json).signed(SIGNER).to(&service).await;
     for body in ["a", "b"] {
         let input = json!({"QueueUrl": OWN_URL, "MessageBody": body}).to_string();

@@ -15,9 +15,9 @@ use super::command_line::CommandLine;
 use super::profiles::Profile;
 use super::{Failure, Input, REFUSED};
 
-/// Longer than any call takes: a receive waits for 20 seconds.
+/// Longer than any call: a receive waits up to 20 seconds.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Bytes of a response that are read.
+/// The most bytes of a response that are read.
 const RESPONSE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The endpoint, the credentials and the client of a call.
@@ -30,8 +30,8 @@ pub(super) struct Caller {
     agent: Agent,
 }
 
-/// The server sets this variable for its init hooks to the region that it also sets as
-/// AWS_DEFAULT_REGION. Equal values mean that the script has chosen no region.
+/// The server sets this variable for its init hooks to the same region as AWS_DEFAULT_REGION. Equal
+/// values mean that the script has chosen no region.
 const SERVERS_REGION: &str = "AWSLOCAL_SERVERS_REGION";
 
 impl Caller {
@@ -53,7 +53,7 @@ impl Caller {
         })
     }
 
-    /// Returns the output of the operation, an empty object where it has none.
+    /// Returns the output of the operation, or an empty object if it has none.
     pub fn call(&self, command: &CommandLine, input: &Input) -> Result<Value, Failure> {
         let operation = &command.operation;
         let body = Value::Object(input.clone()).to_string();
@@ -122,7 +122,7 @@ impl Caller {
         })
     }
 
-    /// The headers that sign a request.
+    /// Returns the headers that sign a request.
     fn signature(
         &self,
         service: &str,
@@ -181,7 +181,8 @@ fn region(command: &CommandLine, variables: &HashMap<String, String>, profile: &
     region.unwrap_or_else(|| "us-east-1".to_owned())
 }
 
-/// A profile that was chosen precedes the environment, another profile follows it.
+/// Returns a value by precedence: a profile chosen on the command line, the environment, any other
+/// profile.
 fn credentials(variables: &HashMap<String, String>, profile: &Profile) -> Credentials {
     let by_profile = || {
         Some((
@@ -208,8 +209,8 @@ fn credentials(variables: &HashMap<String, String>, profile: &Profile) -> Creden
     Credentials::new(id, secret, token, None, "awslocal")
 }
 
-/// The HTTP client, which trusts the certificate authorities of a PEM file, otherwise those of the
-/// system, otherwise the bundled ones.
+/// Returns the HTTP client, which trusts the certificate authorities of a PEM file, otherwise those
+/// of the system, otherwise the bundled ones.
 fn agent(command: &CommandLine, profile: &Profile) -> Result<Agent, Failure> {
     let bundle = command.ca_bundle.clone().or_else(|| profile.get("ca_bundle"));
     let authorities = match bundle {
@@ -251,7 +252,7 @@ fn certificates(path: &str) -> Result<Vec<Certificate<'static>>, String> {
     Ok(certificates)
 }
 
-/// What X-Amz-Target begins with.
+/// Returns the prefix of X-Amz-Target.
 fn json_target(service: &str) -> &'static str {
     match service {
         "sns" => "AmazonSimpleNotificationService.",

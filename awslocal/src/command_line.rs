@@ -9,10 +9,10 @@ use super::model::{self, Kind, Member, Operation};
 use super::output::Format;
 use super::{Failure, Input, shorthand};
 
-/// Names less alike than this are not worth suggesting.
+/// The least similarity of a suggested name.
 const SIMILAR: f64 = 0.8;
 
-/// Options of every command that have a value. Those that nobody reads below change nothing here.
+/// Options of every command that take a value. Those that no code below reads have no effect here.
 const WITH_VALUE: [&str; 15] = [
     "--endpoint-url",
     "--region",
@@ -30,7 +30,7 @@ const WITH_VALUE: [&str; 15] = [
     "--cli-connect-timeout",
     "--cli-error-format",
 ];
-/// Options of every command that have none.
+/// Options of every command that take no value.
 const WITHOUT_VALUE: [&str; 7] = [
     "--no-paginate",
     "--no-verify-ssl",
@@ -40,12 +40,12 @@ const WITHOUT_VALUE: [&str; 7] = [
     "--no-cli-auto-prompt",
     "--cli-auto-prompt",
 ];
-/// Options that would have the AWS CLI do something else than call, which must not call here.
+/// Options with which the AWS CLI does something other than a call; they are rejected here.
 const INSTEAD_OF_A_CALL: [&str; 2] = ["--generate-cli-skeleton", "--cli-input-yaml"];
-/// The value of `--cli-binary-format` with which bytes are not given in base64.
+/// The value of `--cli-binary-format` for bytes that are not in base64.
 const RAW: &str = "raw-in-base64-out";
 
-/// What is asked for instead of a call.
+/// A request for something other than a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     Version,
@@ -54,8 +54,8 @@ pub(super) enum Wish {
     Configure,
 }
 
-/// Words and options before the first parameter, where such a wish stands. What comes later is a
-/// value, whatever it is.
+/// Returns the words and options before the first parameter, where such a request must be.
+/// Everything later is a value.
 pub(super) fn wish(arguments: &[String]) -> Option<Wish> {
     let mut words = 0;
     let mut rest = arguments.iter();
@@ -79,8 +79,8 @@ pub(super) fn wish(arguments: &[String]) -> Option<Wish> {
     None
 }
 
-/// The option of every command that is meant: by its name, or by a beginning that no other has and
-/// that is no parameter of the operation.
+/// Returns the option of every command that an argument means: by its name, or by an unambiguous
+/// prefix that is not a parameter of the operation.
 fn global(option: &str, operation: Option<&Operation>) -> Option<&'static str> {
     let all = || WITH_VALUE.iter().chain(&WITHOUT_VALUE).chain(&INSTEAD_OF_A_CALL).copied();
     if let Some(exact) = all().find(|known| *known == option) {
@@ -92,33 +92,33 @@ fn global(option: &str, operation: Option<&Operation>) -> Option<&'static str> {
     only(all().filter(|known| known.starts_with(option) && option.len() > "--".len()))
 }
 
-/// The one that there is, if there is one.
+/// Returns the only item, if there is exactly one.
 fn only<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// A call, understood.
+/// A parsed call.
 #[derive(Debug)]
 pub(super) struct CommandLine {
     pub operation: Operation,
     pub input: Input,
     pub endpoint_url: Option<String>,
     pub region: Option<String>,
-    /// The profile of the files of the AWS CLI that is named.
+    /// The name of the profile in the files of the AWS CLI.
     pub profile: Option<String>,
-    /// As it is named, if it is.
+    /// The region, if it is given.
     pub output: Option<Format>,
     pub query: Option<String>,
     pub paginate: bool,
-    /// Items of a list that are wanted.
+    /// The number of items to return from a list.
     pub max_items: Option<usize>,
-    /// Where a list is to begin.
+    /// The token at which a list begins.
     pub starting_token: Option<String>,
-    /// Items of a list for which one call asks.
+    /// The number of items that one call requests.
     pub page_size: Option<usize>,
-    /// A file with the authorities that an https endpoint must convince.
+    /// A file with the certificate authorities that an https endpoint is verified against.
     pub ca_bundle: Option<String>,
-    /// Whether it must convince anybody.
+    /// Whether the certificate of the endpoint is verified.
     pub verify: bool,
     /// Whether the call is signed.
     pub sign: bool,
@@ -234,7 +234,7 @@ impl CommandLine {
     }
 }
 
-/// The input that `--cli-input-json` gives.
+/// Returns the input from `--cli-input-json`.
 fn from_json(operation: &Operation, text: &str) -> Result<Input, Failure> {
     let json: Value = serde_json::from_str(text).map_err(|error| {
         let reason = format!("Invalid JSON: {error}\nJSON received: {text}");
@@ -250,8 +250,8 @@ fn from_json(operation: &Operation, text: &str) -> Result<Input, Failure> {
     }
 }
 
-/// The member that a parameter means, by its name or by a beginning that no other has, and whether
-/// a `no-` before it makes it false.
+/// Returns the member that a parameter means, by its name or an unambiguous prefix, and whether a
+/// `no-` prefix makes it false.
 fn member<'o>(operation: &'o Operation, parameter: &str) -> Result<(&'o Member, bool), Failure> {
     if let Some(member) = operation.member(parameter) {
         return Ok((member, false));
@@ -270,7 +270,7 @@ fn member<'o>(operation: &'o Operation, parameter: &str) -> Result<(&'o Member, 
     Err(Failure::unusable(format_args!("Unknown options: --{parameter}{hint}")))
 }
 
-/// `; did you mean …?` with the known name most like this one, or nothing when none is similar.
+/// Returns `; did you mean …?` with the most similar name, or nothing if none is similar.
 fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let likeness = |candidate: &&str| strsim::jaro_winkler(name, candidate);
     known
@@ -318,7 +318,7 @@ fn value(parameter: &str, kind: &Kind, values: Vec<String>) -> Result<Value, Fai
         _ => Err(Failure::unusable(format_args!("argument --{parameter}: expected one argument"))),
     };
     match kind {
-        // The option alone says so.
+        // The option needs no value.
         Kind::Truth if values.is_empty() => Ok(true.into()),
         Kind::Text | Kind::Number | Kind::Truth | Kind::Blob => {
             let text = shorthand::content(&one(values)?)?;
@@ -419,8 +419,8 @@ mod tests {
             CommandLine::parse(&arguments, &HashMap::new()).map_err(|failure| failure.message)
         };
         assert_eq!(of(r#"{"MaxResults": "5"}"#).unwrap().input["MaxResults"], 5);
-        let told = of(r#"{"Nope": 1}"#).unwrap_err();
-        assert!(told.contains("Unknown parameter: \"Nope\", must be one of:"), "{told}");
+        let error = of(r#"{"Nope": 1}"#).unwrap_err();
+        assert!(error.contains("Unknown parameter: \"Nope\", must be one of:"), "{error}");
         assert!(of("nope").unwrap_err().contains("Invalid JSON"));
     }
 
@@ -448,8 +448,8 @@ mod tests {
             ("sqs list-queues --max-items many", "'many'"),
             ("sqs list-queues --generate-cli-skeleton", "not known here"),
         ] {
-            let told = parse(arguments).unwrap_err();
-            assert!(told.contains(said), "{told}");
+            let error = parse(arguments).unwrap_err();
+            assert!(error.contains(said), "{error}");
         }
     }
 }

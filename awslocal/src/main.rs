@@ -1,8 +1,8 @@
-//! `awslocal`: the verbs of the AWS CLI for SQS, SNS and STS, for init scripts that call `awslocal`
+//! `awslocal`: the SQS, SNS and STS commands of the AWS CLI, for init scripts that call `awslocal`
 //! or `aws` where neither is installed.
 //!
-//! Parameters are spelled as the AWS CLI spells them, output and errors look as they do there, and
-//! exit statuses mean the same. A call goes over HTTP in AWS JSON 1.0, signed.
+//! Parameters, output, errors and exit statuses are those of the AWS CLI. Calls are signed and use
+//! AWS JSON 1.0 over HTTP.
 
 mod client;
 mod command_line;
@@ -26,11 +26,11 @@ use output::Format;
 use profiles::Profile;
 use serde_json::{Map, Value};
 
-/// The service has refused the call.
+/// The exit status if the service rejected the call.
 const REFUSED: u8 = 254;
-/// The command line cannot be understood.
+/// The exit status of an invalid command line.
 const UNUSABLE: u8 = 252;
-/// Something else has failed.
+/// The exit status of any other failure.
 const FAILED: u8 = 255;
 
 #[allow(clippy::disallowed_methods, reason = "a client signs with the time of its machine")]
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why a call has no output: the exit status, and the text for standard error.
+/// A failed call: the exit status, and the text for standard error.
 #[derive(Debug)]
 struct Failure {
     status: u8,
@@ -113,7 +113,7 @@ fn call(
     Ok(output::write_found(title, &found, format))
 }
 
-/// `configure` and what follows it, with the profile that is named anywhere.
+/// Runs `configure` with its arguments and the profile named anywhere on the command line.
 fn configure(arguments: &[String], variables: &HashMap<String, String>) -> Result<String, Failure> {
     let mut words = Vec::new();
     let mut profile = None;
@@ -137,7 +137,7 @@ fn help(arguments: &[String]) -> Result<String, Failure> {
     let mut text = "usage: awslocal [options] <service> <operation> [parameters]\n\n".to_owned();
     for operation in model::operations() {
         if service.is_none_or(|service| service == operation.service) {
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "  {} {}", operation.service, operation.command());
         }
     }

@@ -1,6 +1,6 @@
 //! The operations and the members of their inputs, read from `operations.txt`.
 
-/// The services that are known.
+/// The supported services.
 pub(super) const SERVICES: [&str; 3] = ["sqs", "sns", "sts"];
 
 const TABLE: &str = include_str!("operations.txt");
@@ -14,22 +14,23 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// `create-queue` of `CreateQueue`.
+    /// Returns `create-queue` for `CreateQueue`.
     pub fn command(&self) -> String {
         kebab(self.name)
     }
 
-    /// The member of a parameter, `queue-url` say.
+    /// Returns the member of a parameter such as `queue-url`.
     pub fn member(&self, parameter: &str) -> Option<&Member> {
         self.members.iter().find(|member| self.parameter(member) == parameter)
     }
 
-    /// Whether the input has a member of this name.
+    /// Returns whether the input has a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name)
     }
 
-    /// The parameter of a member. One has another name, because every command has `--endpoint-url`.
+    /// Returns the parameter of a member. One has another name, because every command has
+    /// `--endpoint-url`.
     pub fn parameter(&self, member: &Member) -> String {
         if self.name == "Subscribe" && member.name == "Endpoint" {
             return "notification-endpoint".to_owned();
@@ -46,7 +47,7 @@ pub(super) struct Member {
     pub kind: Kind,
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -58,12 +59,12 @@ pub(super) enum Kind {
     Structure(Vec<Member>),
 }
 
-/// All operations.
+/// Returns all operations.
 pub(super) fn operations() -> impl Iterator<Item = Operation> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(read)
 }
 
-/// The operation of a command.
+/// Returns the operation of a command.
 pub(super) fn find(service: &str, command: &str) -> Option<Operation> {
     operations().find(|known| known.service == service && known.command() == command)
 }
@@ -76,7 +77,7 @@ fn read(line: &'static str) -> Option<Operation> {
     Some(Operation { service, name, members })
 }
 
-/// A member at the start of a text, and what follows it.
+/// Parses a member at the start of a text. Returns it with the rest of the text.
 fn member(text: &'static str) -> Option<(Member, &'static str)> {
     let (name, rest) = text.split_once(':')?;
     let (kind, rest) = kind(rest)?;
@@ -115,7 +116,7 @@ fn kind(text: &'static str) -> Option<(Kind, &'static str)> {
     })
 }
 
-/// `queue-owner-aws-account-id` of `QueueOwnerAWSAccountId`.
+/// Returns `queue-owner-aws-account-id` for `QueueOwnerAWSAccountId`.
 fn kebab(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut kebab = String::with_capacity(name.len() + 8);

@@ -1,5 +1,4 @@
-//! What an answer looks like on standard output: JSON, text, YAML or a table, as the AWS CLI writes
-//! them.
+//! Formats responses as the AWS CLI does: JSON, text, YAML or a table.
 
 use std::fmt::Write as _;
 
@@ -9,14 +8,14 @@ use serde_json::{Map, Value};
 
 use super::{Failure, table};
 
-/// How answers are written.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
     Text,
     Table,
     Yaml,
-    /// Nothing at all, errors aside.
+    /// No output except errors.
     Off,
 }
 
@@ -36,9 +35,10 @@ impl Format {
     }
 }
 
-/// An answer as text, with a line break at its end. An answer that says nothing is no text. The
-/// title is the operation's name. Of a list that was asked for as a whole, `is_paged`, text says
-/// `None` where there is no list, and the token to go on from at the end, under its name.
+/// Returns a response as text that ends with a line break, or an empty text if the response is
+/// empty. The title is the operation's name. If `is_paged` (a list was requested as a whole), text
+/// output shows `None` for a missing list, and ends with the token to continue from, under its
+/// name.
 pub(super) fn write(title: &str, answer: &Value, format: Format, is_paged: bool) -> String {
     let Some(members) = answer.as_object().filter(|members| !members.is_empty()) else {
         let is_text = is_paged && format == Format::Text;
@@ -51,13 +51,13 @@ pub(super) fn write(title: &str, answer: &Value, format: Format, is_paged: bool)
     let token = list.shift_remove("NextToken");
     let mut text = write_found(title, &Value::Object(list), format);
     if let Some(token) = token {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "NEXTTOKEN\t{}", word(&token));
     }
     text
 }
 
-/// What a query has found, which may be nothing, as text.
+/// Returns the result of a query, which may be empty, as text.
 pub(super) fn write_found(title: &str, found: &Value, format: Format) -> String {
     match format {
         Format::Json => json(found),
@@ -95,7 +95,7 @@ fn yaml(answer: &Value) -> String {
     let mut text = String::new();
     match YamlEmitter::new(&mut text).dump(&node(answer)) {
         Ok(()) => format!("{}\n", text.strip_prefix("---\n").unwrap_or(&text)),
-        // Any JSON is YAML.
+        // All JSON is YAML.
         Err(_) => json(answer),
     }
 }
@@ -110,8 +110,8 @@ fn json(answer: &Value) -> String {
     }
 }
 
-/// Simple members of an object stand on one line, sorted by their names and separated by tabs;
-/// what is not simple follows, under its name in capitals.
+/// Writes the simple members of an object on one line, sorted by name and separated by tabs.
+/// Complex members follow, under their names in capitals.
 fn lines(value: &Value, name: Option<&str>, text: &mut String) {
     let capitals = name.map(str::to_uppercase);
     let prefix = |text: &mut String| {
@@ -135,7 +135,8 @@ fn lines(value: &Value, name: Option<&str>, text: &mut String) {
         Value::Array(values) if values.iter().all(is_simple) => {
             let words: Vec<_> = values.iter().map(word).collect();
             match &capitals {
-                // Writing to a text cannot fail. Each on a line of its own, under its name.
+                // Each element is on a separate line, under its name. Writing to a `String` cannot
+                // fail.
                 Some(name) => {
                     for word in words {
                         let _ = writeln!(text, "{name}\t{word}");

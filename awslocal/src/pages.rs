@@ -1,5 +1,5 @@
-//! Lists that come in pages: all pages are shown as one, or as many of their items as are wanted,
-//! with a token to go on from.
+//! Paged lists: all pages are shown as one, or up to a number of items, with a token to continue
+//! from.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +10,8 @@ use super::client::Caller;
 use super::command_line::CommandLine;
 use super::{Failure, Input};
 
-/// What `--starting-token` says: the token of a page, and how many of its items were shown. It is
-/// written as the AWS CLI writes it.
+/// The content of `--starting-token`: the token of a page, and how many of its items were shown, in
+/// the AWS CLI's format.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Start {
     #[serde(rename = "NextToken")]
@@ -29,7 +29,7 @@ impl Start {
     fn read(token: &str) -> Self {
         let decoded = STANDARD.decode(token).ok();
         let start = decoded.and_then(|text| serde_json::from_slice(&text).ok());
-        // The service's own token does, too.
+        // The service's own token is valid too.
         start.unwrap_or_else(|| Self { page: Some(token.to_owned()), shown: 0 })
     }
 
@@ -38,14 +38,14 @@ impl Start {
     }
 }
 
-/// Whether a call is for all pages of a list.
+/// Returns whether a call requests all pages of a list.
 pub(super) fn is_for_all(command: &CommandLine) -> bool {
     let of_pages = ["NextToken", "MaxResults"];
     let by_hand = of_pages.iter().any(|name| command.input.contains_key(*name));
     command.paginate && !by_hand && command.operation.has("NextToken")
 }
 
-/// The answer of a call with its further pages.
+/// Returns the response of a call with its further pages.
 pub(super) fn call(command: &CommandLine, caller: &Caller) -> Result<Value, Failure> {
     if !is_for_all(command) {
         return caller.call(command, &command.input);
@@ -63,7 +63,7 @@ pub(super) fn call(command: &CommandLine, caller: &Caller) -> Result<Value, Fail
     })
 }
 
-/// Goes through pages from a start on until there are enough items.
+/// Reads pages from a start until there are enough items.
 fn collect(
     start: Start,
     most: Option<usize>,
@@ -74,7 +74,7 @@ fn collect(
     if let Some(items) = items(&mut answer) {
         items.drain(..start.shown.min(items.len()));
     }
-    // Where the page begins whose items stand last in the answer, and how many stand before them.
+    // The start of the page with the last items of the response, and how many items precede it.
     let (mut page, mut before, mut skipped) = (start.page, 0, start.shown);
     let mut seen = Vec::new();
     loop {
@@ -107,7 +107,7 @@ fn with_token(mut answer: Value, start: &Start) -> Value {
     answer
 }
 
-/// The list of an answer.
+/// Returns the list of a response.
 fn items(answer: &mut Value) -> Option<&mut Vec<Value>> {
     answer.as_object_mut()?.values_mut().find_map(Value::as_array_mut)
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever goes on from each token meets every item once, in its order.
+        /// Continuing from each token returns every item once, in order.
         #[test]
         fn nothing_is_shown_twice_and_nothing_left_out(
             length in 0_usize..40, size in 1_usize..9, most in 1_usize..15,

@@ -1,8 +1,8 @@
 //! The files in which the AWS CLI keeps settings by profile, `~/.aws/config` and
 //! `~/.aws/credentials`, and `configure`, which reads and writes them.
 //!
-//! Read are region, output, keys, endpoint and authorities. What S3 and other services have settings
-//! for is taken by `configure set` and not kept.
+//! Region, output, keys, endpoint and certificate authorities are used. `configure set` accepts the
+//! settings of S3 and other services and discards them.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -11,11 +11,11 @@ use std::path::PathBuf;
 
 use super::Failure;
 
-/// The profile of whoever names none.
+/// The default profile.
 const DEFAULT: &str = "default";
-/// The keys that stand among the credentials; all others stand in the configuration.
+/// The keys that belong to the credentials file; all others belong to the configuration file.
 const SECRETS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
-/// What `configure` asks for.
+/// The keys that `configure` prompts for.
 const QUESTIONS: [(&str, &str); 4] = [
     ("aws_access_key_id", "AWS Access Key ID"),
     ("aws_secret_access_key", "AWS Secret Access Key"),
@@ -31,7 +31,7 @@ enum File {
 }
 
 impl File {
-    /// The file in which a key stands.
+    /// Returns the file for a key.
     fn of(key: &str) -> Self {
         if SECRETS.contains(&key) { Self::Credentials } else { Self::Config }
     }
@@ -45,13 +45,13 @@ impl File {
         variables.get(variable).map(PathBuf::from).or_else(home)
     }
 
-    /// What it says; nothing where there is no such file.
+    /// Returns the content; empty if there is no such file.
     fn read(self, variables: &HashMap<String, String>) -> String {
         let path = self.path(variables);
         path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
     }
 
-    /// The line with which a profile begins.
+    /// Returns the heading of a profile.
     fn heading(self, profile: &str) -> String {
         match self {
             Self::Config if profile != DEFAULT => format!("[profile {profile}]"),
@@ -60,16 +60,16 @@ impl File {
     }
 }
 
-/// What the files say of a profile.
+/// The values of a profile in both files.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     values: HashMap<String, String>,
-    /// Whether it is named on the command line: then its keys win over those of the environment.
+    /// Whether the command line names it: if so, its keys take precedence over the environment.
     pub is_chosen: bool,
 }
 
 impl Profile {
-    /// The one that is named by the option, else by the environment, else the default one.
+    /// Returns the profile named by the option, else by the environment, else the default one.
     pub fn find(
         option: Option<&str>,
         variables: &HashMap<String, String>,
@@ -95,13 +95,13 @@ impl Profile {
         }
     }
 
-    /// What it says of a key, if anything.
+    /// Returns the value of a key, if there is one.
     pub fn get(&self, key: &str) -> Option<String> {
         self.values.get(key).filter(|value| !value.is_empty()).cloned()
     }
 }
 
-/// The first line of a profile after its heading, counted from 0, and how many there are.
+/// Returns the index of a profile's first line after its heading, and the number of its lines.
 fn section(text: &str, heading: &str) -> Option<(usize, usize)> {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let begin = text.lines().position(|line| words(line) == heading)? + 1;
@@ -110,7 +110,7 @@ fn section(text: &str, heading: &str) -> Option<(usize, usize)> {
     Some((begin, length))
 }
 
-/// Key and value of a line. What stands further right belongs to the line above, and is not read.
+/// Parses a line into key and value. Indented lines belong to the line above and are ignored.
 fn pair(line: &str) -> Option<(String, String)> {
     if line.starts_with(char::is_whitespace) || line.starts_with(['#', ';']) {
         return None;
@@ -119,7 +119,7 @@ fn pair(line: &str) -> Option<(String, String)> {
     Some((key.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// A file's text with a key set, in a profile that need not be there yet.
+/// Returns a file's text with a key set, in a profile that may be new.
 fn with(text: &str, heading: &str, key: &str, value: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let line = format!("{key} = {value}");
@@ -136,7 +136,7 @@ fn with(text: &str, heading: &str, key: &str, value: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Carries out `configure` with the words behind it. `profile` is the one that is named.
+/// Runs `configure` with its arguments. `profile` is the one named on the command line.
 pub(super) fn configure(
     words: &[String],
     profile: Option<&str>,
@@ -181,8 +181,8 @@ pub(super) fn configure(
     }
 }
 
-/// Profile and key of a name such as `region`, `default.region` or `profile.other.region`; none of
-/// one that has settings within it, as services that are not here have them.
+/// Parses a name such as `region`, `default.region` or `profile.other.region` into profile and key.
+/// Returns `None` for a nested setting of another service.
 fn place<'n>(name: &'n str, profile: &'n str) -> Option<(&'n str, &'n str)> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts[..] {
@@ -240,8 +240,8 @@ mod tests {
     #[test]
     fn what_is_configured_is_found_by_its_profile() {
         let (home, variables) = home();
-        let nobody = Profile::find(None, &variables).unwrap();
-        assert!(nobody.get("region").is_none() && !nobody.is_chosen);
+        let unnamed = Profile::find(None, &variables).unwrap();
+        assert!(unnamed.get("region").is_none() && !unnamed.is_chosen);
         for (words, profile) in [
             (["set", "region", "eu-west-1"], None),
             (["set", "default.output", "text"], None),
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(run(&["get", "aws_secret_access_key"], None, &variables, ""), Err(1));
         assert_eq!(Profile::find(Some("other"), &variables).unwrap_err().status, 255);
         assert_eq!(run(&["list"], None, &variables, ""), Err(252));
-        // Questions that nobody answers change nothing.
+        // Unanswered prompts change nothing.
         run(&[], None, &variables, "id\nsecret\n\n").unwrap();
         let usual = Profile::find(None, &variables).unwrap();
         assert_eq!(usual.get("aws_secret_access_key").as_deref(), Some("secret"));

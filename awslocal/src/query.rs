@@ -3,13 +3,13 @@
 use jmespath::{Expression, compile};
 use serde_json::Value;
 
-/// Reads a query; an error says what is wrong with it.
+/// Parses a query. The error explains what is wrong with it.
 pub(super) fn read(text: &str) -> Result<Expression<'static>, String> {
     compile(&with_json_literals(text)).map_err(|error| error.to_string())
 }
 
-/// Literals stand between backticks and are JSON. What is none there is a text without its quotes,
-/// as the AWS CLI and many scripts have it: ``[?contains(@, `orders`)]``.
+/// Literals are JSON between backticks. A literal that is invalid JSON is a text without its
+/// quotes, as in the AWS CLI and many scripts: ``[?contains(@, `orders`)]``.
 fn with_json_literals(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     let mut rest = text;
@@ -30,7 +30,7 @@ fn with_json_literals(text: &str) -> String {
     written + rest
 }
 
-/// Where a quotation ends; what a backslash precedes does not end it.
+/// Returns the end of a quotation. A backslash escapes the next character.
 fn closing(text: &str, quote: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (place, letter) in text.char_indices() {

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::Failure;
 use super::model::Kind;
 
-/// Braces and brackets within each other that are read.
+/// The maximum depth of nested braces and brackets.
 const DEPTH: usize = 32;
 
-/// The text of a value: a file's, if it names one.
+/// Returns the text of a value, or of the file that it names.
 pub(super) fn content(value: &str) -> Result<String, Failure> {
     let binary = value.strip_prefix("fileb://");
     let Some(path) = binary.or_else(|| value.strip_prefix("file://")) else {
@@ -25,7 +25,7 @@ pub(super) fn content(value: &str) -> Result<String, Failure> {
         .map_err(|_| Failure::unusable(format_args!("{path}: not UTF-8; use fileb://")))
 }
 
-/// A value of a simple kind.
+/// Parses a value of a simple type.
 pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
         Kind::Number => text
@@ -42,7 +42,7 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Value, String> {
     }
 }
 
-/// A list, map or structure of what was given for one parameter.
+/// Builds a list, map or structure from the values of one parameter.
 pub(super) fn parse(kind: &Kind, given: &[String]) -> Result<Value, String> {
     if let [only] = given {
         let text = only.trim();
@@ -58,7 +58,7 @@ pub(super) fn parse(kind: &Kind, given: &[String]) -> Result<Value, String> {
                 let each = given.iter().map(|one| coerce(of, Reader::new(one).pairs_to_end()?));
                 each.collect::<Result<Vec<_>, String>>().map(Value::Array)
             }
-            // `a,b` is one value of one argument, or two.
+            // `a,b` is one value in one argument, or two.
             simple => {
                 let split = match given {
                     [only] => only.split(',').map(str::to_owned).collect(),
@@ -71,7 +71,7 @@ pub(super) fn parse(kind: &Kind, given: &[String]) -> Result<Value, String> {
     }
 }
 
-/// Brings a value into the kind that the member has, where that is plain.
+/// Converts a value to the type of the member, if the conversion is unambiguous.
 pub(super) fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
     match (kind, value) {
         (Kind::List(of), Value::Array(values)) => {
@@ -98,11 +98,12 @@ pub(super) fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
             Err(format!("Expected: '=', received: {value}"))
         }
         (Kind::Number | Kind::Truth, Value::String(text)) => scalar(kind, &text),
-        // A comma too many in shorthand; as text it would be something that nobody has written.
+        // A trailing comma in shorthand; as text it would be a value that the user did not write.
         (Kind::Text, Value::Array(several)) => {
             Err(format!("Expected: '=', received: EOF for input: {}", Value::Array(several)))
         }
-        // What AWS wants as text is often written as what it is: {"VisibilityTimeout": 30}.
+        // Values that AWS expects as text are often written in their own type:
+        // {"VisibilityTimeout": 30}.
         (Kind::Text, value) if !value.is_string() && !value.is_null() => {
             Ok(value.to_string().into())
         }
@@ -110,7 +111,7 @@ pub(super) fn coerce(kind: &Kind, value: Value) -> Result<Value, String> {
     }
 }
 
-/// Puts bytes that were given as they are into base64, as AWS JSON has them.
+/// Encodes raw bytes in base64, as AWS JSON requires.
 pub(super) fn encode_bytes(kind: &Kind, value: &mut Value) {
     match (kind, value) {
         (Kind::Blob, Value::String(text)) => *text = STANDARD.encode(&*text),
@@ -135,7 +136,7 @@ pub(super) fn encode_bytes(kind: &Kind, value: &mut Value) {
     }
 }
 
-/// Reads shorthand from left to right.
+/// Parses shorthand from left to right.
 struct Reader<'t> {
     rest: &'t str,
 }
@@ -167,7 +168,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `key=value,key=value`, up to a closing brace or the end.
+    /// Parses `key=value,key=value`, up to a closing brace or the end.
     fn pairs(&mut self, depth: usize) -> Result<Value, String> {
         let mut pairs = Map::new();
         loop {
@@ -177,7 +178,7 @@ impl<'t> Reader<'t> {
                 return Err(format!("Expected: '=', received: '{received}' for input: {key}"));
             }
             let value = self.value(depth)?;
-            // `key=a,b`: what follows is a further value unless it is a pair.
+            // `key=a,b`: the next item is a further value unless it is a pair.
             let mut values = vec![value];
             while self.peek() == Some(',') && !self.pair_follows() {
                 self.next();
@@ -194,7 +195,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether a comma is followed by a key and not by one more value.
+    /// Returns whether a comma is followed by a key instead of another value.
     fn pair_follows(&self) -> bool {
         let ahead = self.rest.get(1..).unwrap_or_default();
         if ahead.starts_with(['"', '\'', '{', '[']) {
@@ -239,7 +240,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A text in quotes, or one up to any of these. A backslash takes the next as it is.
+    /// Parses a quoted text, or a text up to one of these characters. A backslash escapes the next
+    /// one.
     fn text(&mut self, until: &[char]) -> Result<String, String> {
         while self.next_if(char::is_whitespace).is_some() {}
         let quote = self.next_if(|next| matches!(next, '"' | '\''));
@@ -323,8 +325,8 @@ mod tests {
             assert!(read(&map, &[given]).is_err(), "{given}");
         }
         let entries = kind("sqs", "send-message-batch", "entries");
-        let told = read(&entries, &["Id=1,Body=x"]).unwrap_err();
-        assert!(told.contains("Unknown parameter: \"Body\", must be one of: Id, MessageBody"));
+        let error = read(&entries, &["Id=1,Body=x"]).unwrap_err();
+        assert!(error.contains("Unknown parameter: \"Body\", must be one of: Id, MessageBody"));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
-//! `--output table`: boxes for people, which no script reads.
+//! `--output table`: boxes for human readers, which no script parses.
 //!
-//! An object is a box of names and values, a list of objects one with a line for each. What is
-//! within them follows in boxes of its own.
+//! An object is a box of names and values; a list of objects is a box with a line for each. Nested
+//! values follow in separate boxes.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,13 @@ use super::output::{is_simple, word};
 /// Lines of text in a box.
 struct Section {
     title: String,
-    /// The names, where each row is an object; empty where each is a name and a value, or a value.
+    /// The column names if each row is an object; empty if each row is a name and a value, or a
+    /// value.
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-/// A value as boxes below each other.
+/// Returns a value as boxes below each other.
 pub(super) fn draw(title: &str, value: &Value) -> String {
     let mut sections = Vec::new();
     section(title, value, &mut sections);
@@ -76,7 +77,7 @@ impl Section {
         let lines = || self.rows.iter().chain((!self.heads.is_empty()).then_some(&self.heads));
         let columns = lines().map(Vec::len).max().unwrap_or(0).max(1);
         let length = |cell: &String| cell.chars().count();
-        // Two blanks on both sides of the longest cell.
+        // Two spaces on both sides of the longest cell.
         let mut widths: Vec<usize> = (0..columns)
             .map(|column| lines().filter_map(|line| line.get(column)).map(length).max())
             .map(|longest| longest.unwrap_or(0) + 4)
@@ -96,7 +97,7 @@ impl Section {
             });
             format!("|{}|", cells.collect::<Vec<_>>().join("|"))
         };
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{}\n|{:^inner$}|\n{rule}", "-".repeat(inner + 2), self.title);
         if !self.heads.is_empty() {
             let _ = writeln!(text, "{}\n{rule}", line(&self.heads));

@@ -1,6 +1,6 @@
-//! One keep-alive connection with as little HTTP as a load needs. It shares the processors with the
-//! server that it measures, so requests are prepared bytes, and of a response only the status, the length
-//! and the receipt handles are parsed.
+//! One keep-alive connection with minimal HTTP. It shares the processors with the server that it
+//! measures, so requests are prepared bytes, and only the status, the length and the receipt
+//! handles of a response are parsed.
 
 use crate::Result;
 use memchr::memmem;
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 const ROOM: usize = 64 * 1024;
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// The bytes of a request. What a client of AWS sends is there, so that reading it costs the
-/// server what it costs in earnest; the signature is made up.
+/// Returns the bytes of a request. It has all headers of an AWS client, so that parsing it costs
+/// the server as much as a real one; the signature is made up.
 pub fn request(host: &str, action: &str, body: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_request(&mut bytes, host, action, body.as_bytes());
     bytes
 }
 
-/// A call of SNS in AWS Query, whose parameters are encoded already.
+/// Returns an SNS call in AWS Query, with parameters that are already encoded.
 pub fn form_request(host: &str, parameters: &str) -> Vec<u8> {
     format!(
         "POST / HTTP/1.1\r\nHost: {host}\r\n\
@@ -34,7 +34,7 @@ pub fn form_request(host: &str, parameters: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// As [`request`], into a buffer that is used again and again.
+/// Writes the result of [`request`] into a buffer that is reused.
 pub fn write_request(bytes: &mut Vec<u8>, host: &str, action: &str, body: &[u8]) {
     bytes.clear();
     // Writing to a vector cannot fail.
@@ -52,7 +52,7 @@ pub fn write_request(bytes: &mut Vec<u8>, host: &str, action: &str, body: &[u8])
     bytes.extend_from_slice(body);
 }
 
-/// A connection that is used for one call after the other.
+/// A connection for consecutive calls.
 pub struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
@@ -65,7 +65,7 @@ impl Connection {
         Ok(Self { stream, input: vec![0; ROOM] })
     }
 
-    /// Sends a request and returns the body of its answer, which must be a success.
+    /// Sends a request and returns the body of its response, which must be a success.
     pub async fn call(&mut self, request: &[u8]) -> Result<&[u8]> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
@@ -124,8 +124,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The values of all string members of this name, as they are spelled in the JSON text: escaped,
-/// and so fit to be put into another JSON text.
+/// Returns the values of all string members of this name as they are in the JSON text: escaped, and
+/// therefore usable in another JSON text.
 pub fn members<'a>(
     json: &'a [u8],
     name: &'a memmem::Finder<'_>,

@@ -12,7 +12,7 @@ use squab::server::listener::{Bound, Limits};
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// As long as the answer to SendMessage.
+/// A body as long as the response to SendMessage.
 const ANSWER: &[u8] = br#"{"MD5OfMessageBody":"0123456789abcdef0123456789abcdef","MessageId":"01234567-89ab-cdef-0123-456789abcdef"}"#;
 
 /// Serves until the process is ended.
@@ -40,7 +40,7 @@ pub async fn serve(listen: String) -> Result<()> {
 async fn answer(
     request: Request<Incoming>,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
-    // A request that breaks off ends its connection anyway.
+    // A broken request ends its connection anyway.
     let _ = request.into_body().collect().await;
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
     let headers = response.headers_mut();

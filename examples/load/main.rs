@@ -9,10 +9,10 @@
 //! cargo run --release --example load -- --matrix
 //! ```
 //!
-//! Of the table's columns `/floor` is the median over the rounds of the ratio to the floor's
-//! requests per second, of requests, or for batches of messages. `by cpu` is the same ratio of
-//! processor time, client included, which other work on the machine disturbs least; `server µs`
-//! and `client µs` are the parts of it for each request.
+//! In the table, `/floor` is the median over the rounds of the ratio to the floor's requests per
+//! second, counted in requests, or in messages for batches. `by cpu` is the same ratio in processor
+//! time, client included, which is least affected by other work on the machine; `server µs` and
+//! `client µs` are its parts for each request.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
@@ -34,13 +34,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// As the server has it, so that the floor stands on the same ground.
+/// The same allocator as the server's, so that both have equal conditions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Whatever ends the program.
+/// Any error that ends the program.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
-/// What may end the program.
+/// The result of the program.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Drives a server and prints throughput, latency, and the ratio to an HTTP floor.
@@ -51,10 +51,10 @@ struct Options {
     /// What to measure; all but send-full unless given
     #[arg(long, value_enum, value_delimiter = ',')]
     scenario: Vec<Scenario>,
-    /// A server that runs already
+    /// A running server
     #[arg(long, default_value = "http://127.0.0.1:4566")]
     endpoint: String,
-    /// Process id of that server, to know what it costs and when it has come to rest
+    /// Process ID of that server, to measure its cost and to detect when it is idle
     #[arg(long)]
     pid: Option<u32>,
     /// Start this squab with the arguments after `--` instead
@@ -74,23 +74,23 @@ struct Options {
     /// Size of message bodies
     #[arg(long, default_value_t = 256)]
     body: usize,
-    /// Message groups that messages to FIFO queues take turns in
+    /// Message groups that messages to FIFO queues rotate through
     #[arg(long, default_value_t = 100)]
     groups: u64,
-    /// Messages that wait in the queue all the time
+    /// Messages that stay in the queue all the time
     #[arg(long, value_name = "N", default_value_t = 0)]
     queue_backlog: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Check everything that Squab promises, with servers of its own (--spawn says which program)
+    /// Check all of Squab's performance targets, with separate servers (--spawn names the program)
     #[arg(long)]
     targets: bool,
-    /// What operations cost beside backlogs, groups, queues, waiting receivers and bulk work, with
-    /// servers of its own
+    /// Measure operations beside backlogs, groups, queues, waiting receivers and bulk work, with
+    /// separate servers
     #[arg(long)]
     matrix: bool,
-    /// Where the servers of --targets keep their data: the disk that is measured
+    /// The data directory for the servers of --targets: the disk that is measured
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     data: PathBuf,
 }
@@ -104,7 +104,7 @@ enum Mode {
     },
 }
 
-/// The time, of a measurement.
+/// The duration of a measurement.
 #[expect(clippy::disallowed_methods, reason = "no rule of the queues depends on it")]
 pub fn now() -> Instant {
     Instant::now()
@@ -176,12 +176,12 @@ async fn load(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Queues with messages waiting, a standard and a FIFO one, filled when first asked for.
+/// Queues with a backlog, a standard and a FIFO one, filled at their first use.
 #[derive(Default)]
 pub struct Backlogs(Vec<(bool, Queue)>);
 
 impl Backlogs {
-    /// The queue for a scenario; none if it is to have an empty one.
+    /// Returns the queue for a scenario, or `None` if it needs an empty one.
     pub async fn queue(
         &mut self,
         server: &Server,

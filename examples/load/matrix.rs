@@ -1,5 +1,5 @@
-//! Flat costs: what each operation costs beside a backlog, many message groups, many queues, many waiters
-//! and bulk work, compared with the same operation on a server without them.
+//! Flat costs: the cost of each operation beside a backlog, many message groups, many queues, many
+//! waiters and bulk work, compared with the same operation on a server without them.
 
 use crate::client::{Connection, request};
 use crate::measure::{self, Lane, Measured, Plan};
@@ -17,21 +17,21 @@ const THROUGHPUT: f64 = 0.8;
 const P99: f64 = 2.0;
 
 const MILLION: u64 = 1_000_000;
-/// Of what is done in bulk.
+/// The number of messages in bulk work.
 const BULK_LIMIT: Duration = Duration::from_mins(1);
-/// A retention period that can be waited for, in seconds: the shortest that AWS allows.
+/// A retention period that a measurement can wait for, in seconds: the shortest that AWS allows.
 const RETENTION_SECONDS: u64 = 60;
 
-/// What the loaded server has that the calm one has not.
+/// The load of the loaded server.
 #[derive(Debug, Clone, Copy)]
 enum Condition {
-    /// Messages waiting in the standard queue that is worked on.
+    /// A backlog in the standard queue that is measured.
     Waiting(u64),
-    /// A million messages waiting in the FIFO queue that is worked on, over so many groups.
+    /// A million messages in the FIFO queue that is measured, over this number of groups.
     Groups(u64),
-    /// So many queues.
+    /// This number of queues.
     Queues(u64),
-    /// So many receivers waiting on a hundred queues.
+    /// This number of receivers that wait on a hundred queues.
     Polls(u64),
 }
 
@@ -142,7 +142,7 @@ pub async fn print(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Each scenario takes turns on a calm server and on one under a condition.
+/// Measures each scenario alternately on a calm server and on a loaded one.
 async fn beside(
     options: &Options,
     program: &Path,
@@ -216,7 +216,7 @@ async fn create_queues(server: &Server, queues: u64) -> Result<()> {
     Ok(())
 }
 
-/// Receivers that wait, each on a connection of its own, again and again until they are aborted.
+/// Receivers that wait, each on a separate connection, until they are aborted.
 async fn wait_idly(server: &Server, polls: u64) -> Result<JoinSet<()>> {
     const QUEUES: u64 = 100;
     create_queues(server, QUEUES).await?;
@@ -234,7 +234,7 @@ async fn wait_idly(server: &Server, polls: u64) -> Result<JoinSet<()>> {
     Ok(waiting)
 }
 
-/// Work on one queue before and while another is worked on in bulk.
+/// Measures one queue before and during bulk work on another.
 async fn during(options: &Options, program: &Path, bulk: Bulk) -> Result<Row> {
     let plan = options.plan();
     let server = Server::start_squab(program, &["--ephemeral"])?;
@@ -257,7 +257,7 @@ async fn during(options: &Options, program: &Path, bulk: Bulk) -> Result<Row> {
             queue.call("SetQueueAttributes", &retention).await?;
         }
     }
-    // What is expired goes with the next sweep, half a minute later at most.
+    // The next sweep deletes expired messages within half a minute.
     let until = now() + if let Bulk::Expire = bulk { BULK_LIMIT } else { plan.time };
     let (loaded, loaded_time) = work(&other, options.connections, slice, until).await?;
     eprintln!("measured during {} on {address}", bulk.name());
@@ -272,7 +272,7 @@ async fn during(options: &Options, program: &Path, bulk: Bulk) -> Result<Row> {
     })
 }
 
-/// Runs one-by-one cycles until a time. Also returns the elapsed time.
+/// Runs single-message cycles until a time. Also returns the elapsed time.
 async fn work(
     queue: &Queue,
     connections: usize,

@@ -13,32 +13,32 @@ pub struct Lane {
     pub scenario: Scenario,
     pub server: Rc<Server>,
     pub connections: usize,
-    /// A queue that is there already, with messages waiting; else each round has a fresh one.
+    /// An existing queue with a backlog; without one each round creates a fresh queue.
     pub queue: Option<Queue>,
 }
 
-/// For how long, and with which messages.
+/// The duration, and the messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub shape: Shape,
-    /// Of one lane, in all its rounds together.
+    /// The time of one lane, in all its rounds together.
     pub time: Duration,
     pub rounds: u32,
 }
 
-/// What has been measured of one lane, or of the floor.
+/// The measurements of one lane, or of the floor.
 pub struct Measured {
     pub label: String,
     pub connections: usize,
     pub time: Duration,
-    /// Its latencies are sorted.
+    /// The calls, with sorted latencies.
     pub tally: Tally,
-    /// Throughput divided by that of the floor beside it, in each round; sorted.
+    /// Throughput divided by that of the floor next to it, in each round; sorted.
     pub ratios: Vec<f64>,
-    /// Processor time of the server and of this program while it was measured.
+    /// Processor time of the server and of this program during the measurement.
     pub server_time: Option<Duration>,
     pub client_time: Option<Duration>,
-    /// Requests to the floor beside it, and the processor time of both processes for them.
+    /// Requests to the floor next to it, and the processor time of both processes for them.
     floor_requests: u64,
     floor_time: Option<Duration>,
     in_messages: bool,
@@ -89,13 +89,13 @@ impl Measured {
         self.tally.messages as f64 / self.time.as_secs_f64()
     }
 
-    /// The median over the rounds.
+    /// Returns the median over the rounds.
     pub fn ratio(&self) -> Option<f64> {
         self.ratios.get(self.ratios.len() / 2).copied()
     }
 
-    /// What the ratio is by processor time, client included: what it comes to when nothing else
-    /// runs and both processors are always busy.
+    /// Returns the ratio by processor time, client included: the ratio on a machine without other
+    /// work whose processors are always busy.
     pub fn ratio_by_cost(&self) -> Option<f64> {
         self.ratios.first()?;
         let done = if self.in_messages { self.tally.messages } else { self.tally.requests };
@@ -104,14 +104,14 @@ impl Measured {
         Some(of_floor / own).filter(|ratio| ratio.is_finite())
     }
 
-    /// Milliseconds.
+    /// Returns a latency quantile in milliseconds.
     pub fn latency(&self, quantile: f64) -> Option<f64> {
         let last = self.tally.latencies.len().checked_sub(1)?;
         let at = (quantile * last as f64).round() as usize;
         Some(f64::from(self.tally.latencies[at]) / 1e6)
     }
 
-    /// Microseconds of processor time that a request costs.
+    /// Returns the processor time of a request in microseconds.
     pub fn cost(&self, time: Option<Duration>) -> Option<f64> {
         let requests = self.tally.requests as f64;
         time.filter(|_| requests > 0.0).map(|time| time.as_secs_f64() * 1e6 / requests)
@@ -122,7 +122,7 @@ fn sum(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
     Some(a? + b?)
 }
 
-/// What one slice of time has brought.
+/// The result of one slice of time.
 struct Slice {
     time: Duration,
     tally: Tally,
@@ -146,7 +146,8 @@ impl Slice {
         };
         let server_time = since(server.processor_time(), before.0);
         let client_time = since(client(), before.1);
-        // What ends after the deadline is not counted, but a scenario may count to its very end.
+        // Calls that end after the deadline do not count, but a scenario may count until its own
+        // end.
         let time = if elapsed > time * 2 { elapsed } else { time };
         Ok(Self { time, tally, server_time, client_time })
     }
@@ -157,7 +158,7 @@ impl Slice {
     }
 }
 
-/// Measures all lanes. The floor comes first in the answer.
+/// Measures all lanes. The floor is the first of the results.
 pub async fn measure(floor: &Server, lanes: &[Lane], plan: Plan) -> Result<Vec<Measured>> {
     let slice = plan.time / plan.rounds;
     let usual = lanes.first().map_or(0, |lane| lane.connections);
@@ -211,13 +212,13 @@ impl Lane {
     }
 }
 
-/// The name of a queue that does not exist yet.
+/// Returns the name of a new queue.
 #[allow(clippy::disallowed_methods, reason = "the name of a queue is no secret")]
 pub fn fresh_name() -> String {
     format!("load-{:032x}", fastrand::u128(..))
 }
 
-/// Prints what was measured as a table.
+/// Prints the measurements as a table.
 pub fn print_table(all: &[Measured]) {
     println!(
         "{:<22} {:>5} {:>10} {:>10} {:>7} {:>13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
@@ -259,7 +260,7 @@ pub fn print_table(all: &[Measured]) {
     }
 }
 
-/// The same as JSON.
+/// Prints the measurements as JSON.
 pub fn as_json(all: &[Measured]) -> serde_json::Value {
     all.iter()
         .map(|one| {

@@ -6,25 +6,25 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A server: one that runs somewhere, or a child of this process, which ends with it.
+/// A server: a running one, or a child of this process, which ends with it.
 pub struct Server {
     /// `HOST:PORT`
     pub address: String,
-    /// Known if it runs on this machine.
+    /// `None` if it runs on another machine.
     pub pid: Option<u32>,
-    /// From before the start to `Ready.`; zero for a server that ran before.
+    /// The time from the start to `Ready.`; zero for a server that was already running.
     pub start: Duration,
     child: Option<Child>,
 }
 
 impl Server {
-    /// A server that runs already.
+    /// Returns a server that is already running.
     pub fn running(endpoint: &str, pid: Option<u32>) -> Self {
         let address = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
         Self { address, pid, start: Duration::ZERO, child: None }
     }
 
-    /// Starts a program that listens on this address and says `Ready.` on a line of its standard
+    /// Starts a program that listens on this address and prints `Ready.` as a line on standard
     /// output.
     pub fn start(program: &Path, address: String, arguments: &[String]) -> Result<Self> {
         let began = now();
@@ -46,7 +46,7 @@ impl Server {
         Self::start_squab_under(&[], program, arguments)
     }
 
-    /// Starts the server under test by a command that ends with the program and its arguments.
+    /// Starts the server under test with a command that ends with the program and its arguments.
     pub fn start_squab_under(command: &[&str], program: &Path, arguments: &[&str]) -> Result<Self> {
         let address = free_address()?;
         let mut all = vec!["--listen".to_owned(), address.clone()];
@@ -68,7 +68,7 @@ impl Server {
         Self::start(&std::env::current_exe()?, address, &arguments)
     }
 
-    /// Asks the process to end and waits until it has.
+    /// Stops the process and waits until it has ended.
     pub fn stop(mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             Command::new("kill").arg(child.id().to_string()).status()?;
@@ -77,12 +77,12 @@ impl Server {
         Ok(())
     }
 
-    /// Processor time that the process has used.
+    /// Returns the processor time that the process has used.
     pub fn processor_time(&self) -> Option<Duration> {
         processor_time(self.pid?)
     }
 
-    /// Resident memory in MiB.
+    /// Returns the resident memory in MiB.
     pub fn resident_mib(&self) -> Result<f64> {
         let pid = self.pid.ok_or("memory can be read of local servers only")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -94,7 +94,7 @@ impl Server {
         Ok(kib / 1024.0)
     }
 
-    /// Waits until a server has done what it was left with: emptying a queue that was deleted.
+    /// Waits until a server has finished its background work, such as emptying a deleted queue.
     pub async fn settle(&self) {
         const PAUSE: Duration = Duration::from_millis(50);
         const IDLE: Duration = Duration::from_millis(2);
@@ -116,14 +116,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// Processor time of a process, over all its threads, exact to the scheduler's nanoseconds.
+/// Returns the processor time of a process over all its threads, in the scheduler's nanoseconds.
 pub fn processor_time(pid: u32) -> Option<Duration> {
     let mut nanoseconds = 0;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {

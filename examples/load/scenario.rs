@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const BATCH: usize = 10;
-/// Of `send-full`: with a disk to wait for, it takes many to keep the server busy.
+/// The connections of `send-full`: many are needed to keep a server busy that waits for its disk.
 const MANY_CONNECTIONS: usize = 64;
-/// Time for a long poll to have arrived at the server before a message is sent to it.
+/// The time for a long poll to reach the server before a message is sent.
 const UNTIL_WAITING: Duration = Duration::from_millis(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,17 +30,17 @@ pub enum Scenario {
     Batch,
     /// As batch, on a FIFO queue with --groups
     FifoBatch,
-    /// From the start of a SendMessage to its message at a receiver that waits
+    /// From the start of a SendMessage to the arrival of its message at a waiting receiver
     Wakeup,
     /// SendMessage over 64 connections, for servers that write to a disk
     SendFull,
-    /// Publish to a topic with ten queues, which get the message raw
+    /// Publish to a topic with ten queues and raw delivery
     Publish,
-    /// Publish to a topic with a hundred filtered queues, of which one gets the message
+    /// Publish to a topic with a hundred filtered queues, one of which gets the message
     PublishFiltered,
-    /// GetQueueAttributes, all of them
+    /// GetQueueAttributes with all attributes
     Attributes,
-    /// ListQueues with a prefix that one queue has
+    /// ListQueues with a prefix that matches one queue
     List,
 }
 
@@ -49,7 +49,7 @@ impl Scenario {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// How many connections it takes.
+    /// Returns the number of connections.
     pub fn connections(self, usual: usize) -> usize {
         match self {
             Self::SendFull => MANY_CONNECTIONS,
@@ -58,12 +58,12 @@ impl Scenario {
         }
     }
 
-    /// Whether its throughput is counted in messages, not in requests.
+    /// Returns whether throughput is counted in messages instead of requests.
     pub fn counts_messages(self) -> bool {
         matches!(self, Self::Batch | Self::FifoBatch | Self::Publish)
     }
 
-    /// Whether it makes sense on a queue with messages waiting.
+    /// Returns whether the scenario is useful on a queue with a backlog.
     pub fn can_have_backlog(self) -> bool {
         !matches!(
             self,
@@ -75,7 +75,7 @@ impl Scenario {
         self == Self::FifoBatch
     }
 
-    /// How many queues its topic has, if it publishes.
+    /// Returns the number of queues of its topic, if it publishes.
     fn subscribers(self) -> Option<usize> {
         match self {
             Self::Publish => Some(10),
@@ -85,19 +85,19 @@ impl Scenario {
     }
 }
 
-/// How long a message is, and how messages spread over groups on FIFO queues.
+/// The length of messages, and their distribution over groups on FIFO queues.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub body_bytes: usize,
     pub groups: u64,
 }
 
-/// What connections have done.
+/// The completed work of connections.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
     pub requests: u64,
     pub messages: u64,
-    /// Of each request, in nanoseconds.
+    /// The latency of each request, in nanoseconds.
     pub latencies: Vec<u32>,
 }
 
@@ -109,7 +109,7 @@ impl Tally {
     }
 }
 
-/// One connection at work.
+/// A connection that runs a scenario.
 struct Worker {
     connection: Connection,
     deadline: Instant,
@@ -117,7 +117,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Makes a call and counts it with the messages that it finishes, if it ended in time.
+    /// Makes a call and counts it with the messages that it completes, if it ended in time.
     async fn call(&mut self, request: &[u8], messages: u64) -> Result<&[u8]> {
         let began = now();
         let body = self.connection.call(request).await?;
@@ -151,7 +151,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Makes the queue that a scenario wants.
+    /// Creates the queue that a scenario needs.
     pub async fn create(server: &Server, name: &str, of: Scenario, shape: Shape) -> Result<Self> {
         let host = server.address.clone();
         let is_fifo = of.is_fifo();
@@ -183,7 +183,7 @@ impl Queue {
         }
     }
 
-    /// Makes a call about the queue; `parameters` begin with a comma.
+    /// Makes a call to the queue; `parameters` begin with a comma.
     pub async fn call(&self, action: &str, parameters: &str) -> Result<()> {
         let mut control = Connection::open(&self.host).await?;
         control.call(&self.request(action, parameters)).await?;
@@ -249,7 +249,7 @@ impl Queue {
 const GROUP: &str = "group-";
 const ID: &str = "id-";
 
-/// A batch that is sent again and again, with other groups and deduplication ids each time.
+/// A batch that is sent repeatedly, with other groups and deduplication IDs each time.
 struct SendBatch {
     bytes: Vec<u8>,
     groups: Vec<usize>,
@@ -277,7 +277,7 @@ fn write_hex(to: &mut [u8], mut number: u64) {
     }
 }
 
-/// Deletions of what was received.
+/// Deletions of received messages.
 struct Delete {
     host: String,
     action: &'static str,
@@ -294,7 +294,7 @@ impl Delete {
         Self { host: queue.host.clone(), action, before, after, body, bytes }
     }
 
-    /// Prepares the deletion of all messages of a receive's answer, and says how many these are.
+    /// Prepares the deletion of all messages in a receive's response, and returns their number.
     fn prepare(&mut self, received: &[u8], name: &Finder<'_>) -> u64 {
         let in_batch = self.after == "]}";
         self.body.clear();
@@ -321,7 +321,7 @@ impl Delete {
     }
 }
 
-/// Runs the floor's loop: the bytes of SendMessage, answered with a constant.
+/// Runs the floor's loop: the bytes of SendMessage, with a constant response.
 pub async fn run_floor(
     floor: &Server,
     connections: usize,
@@ -384,7 +384,7 @@ pub async fn run(
     Ok(total)
 }
 
-/// The same request again and again.
+/// Sends the same request repeatedly.
 async fn repeat(mut worker: Worker, request: Vec<u8>, messages: u64) -> Result<Tally> {
     while !worker.is_over() {
         worker.call(&request, messages).await?;
@@ -404,7 +404,7 @@ async fn one_by_one(mut worker: Worker, queue: Queue) -> Result<Tally> {
     let (send, receive, mut delete) = (queue.send(), queue.receive(0, 1), queue.delete_one());
     while !worker.is_over() {
         worker.call(&send, 0).await?;
-        // More have been sent than received, so one is there.
+        // More messages were sent than received, so there is one.
         while delete.prepare(worker.call(&receive, 0).await?, &handle) == 0 {}
         worker.call(&delete.bytes, 1).await?;
     }
@@ -437,7 +437,7 @@ async fn batch(mut worker: Worker, queue: Queue) -> Result<Tally> {
     Ok(worker.tally)
 }
 
-/// The latencies are those of the message, not of a request.
+/// Measures the latency of the message instead of that of a request.
 async fn wake_up(mut worker: Worker, queue: Queue) -> Result<Tally> {
     let handle = member("ReceiptHandle");
     let (send, receive, mut delete) = (queue.send(), queue.receive(20, 1), queue.delete_one());

@@ -1,4 +1,4 @@
-//! Squab's promises of speed and size, measured in one run: each figure beside its target.
+//! Squab's performance and size targets, measured in one run.
 
 use crate::measure::{self, Lane, Measured, Plan};
 use crate::process::Server;
@@ -8,12 +8,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 const BACKLOG: u64 = 1_000_000;
-/// Size of the messages in the file whose start and memory are measured.
+/// The message size in the database whose startup and memory are measured.
 const KIB: usize = 1024;
-/// Starts, of which the median counts.
+/// The number of starts, whose median counts.
 const STARTS: usize = 5;
 
-/// Of 16 connections in memory, as ratios to the floor.
+/// Targets of 16 connections in memory, as ratios to the floor.
 const RATIOS: [(Scenario, f64); 5] = [
     (Scenario::Send, 0.60),
     (Scenario::ReceiveEmpty, 0.60),
@@ -21,10 +21,10 @@ const RATIOS: [(Scenario, f64); 5] = [
     (Scenario::Batch, 0.85),
     (Scenario::FifoBatch, 0.70),
 ];
-/// Of topics, as ratios to the floor: deliveries, and publications.
+/// Targets of topics, as ratios to the floor: deliveries and publishes.
 const TOPICS: [(Scenario, f64); 2] = [(Scenario::Publish, 2.5), (Scenario::PublishFiltered, 0.4)];
 const SEND_FULL: f64 = 0.35;
-/// What a backlog may cost: each throughput must be this part of that without one.
+/// The least throughput with a backlog, as a part of the throughput without one.
 const BESIDE_A_BACKLOG: f64 = 0.85;
 const WAKE_UP_P50_MS: f64 = 0.5;
 const WAKE_UP_P99_MS: f64 = 3.0;
@@ -33,10 +33,10 @@ const START_WITH_BACKLOG_MS: f64 = 300.0;
 const IDLE_MIB: f64 = 20.0;
 const WITH_BACKLOG_MIB: f64 = 150.0;
 
-/// One line of the answer.
+/// One line of the results.
 struct Target {
     name: String,
-    /// The measured value must be at least this, or, where less is better, at most.
+    /// The least measured value, or the greatest if less is better.
     wanted: f64,
     less_is_better: bool,
     measured: f64,
@@ -99,7 +99,8 @@ fn as_json(targets: &[Target]) -> serde_json::Value {
         .collect()
 }
 
-/// All lanes take turns: an empty server in memory, one with backlogs, one that syncs to the disk.
+/// Measures all lanes alternately: an empty server in memory, one with backlogs, one that syncs to
+/// the disk.
 async fn throughput(options: &Options, program: &Path, data: &Path) -> Result<Vec<Target>> {
     let plan = options.plan();
     let floor = Server::start_floor()?;
@@ -162,7 +163,7 @@ async fn throughput(options: &Options, program: &Path, data: &Path) -> Result<Ve
     Ok(targets)
 }
 
-/// Start and memory, with nothing in the file and with a million messages of 1 KiB.
+/// Measures startup and memory, with an empty database and with a million messages of 1 KiB.
 async fn size(options: &Options, program: &Path, data: &Path) -> Result<Vec<Target>> {
     let mut starts = Vec::new();
     for number in 0..STARTS {

@@ -9,13 +9,13 @@ use std::fmt::Write;
 pub struct Topic {
     arn: String,
     host: String,
-    /// Names of the queues that subscribe to it.
+    /// Names of the subscribed queues.
     queues: Vec<String>,
 }
 
 impl Topic {
-    /// Makes a topic and its queues, subscribed raw. `filtered`: whether each has a filter of its
-    /// own, of which one matches what is published.
+    /// Creates a topic and its queues, with raw delivery. `filtered` gives each a filter of its
+    /// own, one of which matches the published message.
     pub async fn create(host: &str, name: &str, queues: usize, filtered: bool) -> Result<Self> {
         let mut control = Connection::open(host).await?;
         let create = form_request(host, &format!("Action=CreateTopic&Name={name}"));
@@ -32,7 +32,7 @@ impl Topic {
                  &Attributes.entry.1.key=RawMessageDelivery&Attributes.entry.1.value=true"
             );
             if filtered {
-                // Writing to a text cannot fail.
+                // Writing to a `String` cannot fail.
                 let _ = write!(
                     parameters,
                     "&Attributes.entry.2.key=FilterPolicy\
@@ -45,7 +45,7 @@ impl Topic {
         Ok(Self { arn, host: host.to_owned(), queues: names })
     }
 
-    /// Publishes a message; with the attribute that one of the filters matches.
+    /// Publishes a message with the attribute that one of the filters matches.
     pub fn publish(&self, body: &str, filtered: bool) -> Vec<u8> {
         let mut parameters = format!("Action=Publish&TopicArn={}&Message={body}", self.arn);
         if filtered {

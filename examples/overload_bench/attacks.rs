@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 /// An attack on a server.
 pub type Attack = fn(Overload) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// All of them, in the order of the table.
+/// All attacks, in the order of the table.
 pub const ATTACKS: &[(&str, Attack)] = &[
     ("nothing", |overload| Box::pin(async move { overload.wait().await })),
     ("slow-heads", |overload| Box::pin(drip(overload, 2_000, HEAD.into(), b"x"))),
@@ -42,17 +42,17 @@ pub const ATTACKS: &[(&str, Attack)] = &[
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n";
 
-/// A head of 60 KiB without an end.
+/// Returns a head of 60 KiB without an end.
 fn long_head() -> Vec<u8> {
     format!("{HEAD}X-Long: {}", "x".repeat(60 * 1024)).into_bytes()
 }
 
-/// The head of a request with a body of this length.
+/// Returns the head of a request with a body of this length.
 fn body_of(length: usize) -> Vec<u8> {
     format!("{HEAD}Content-Length: {length}\r\n\r\n").into_bytes()
 }
 
-/// An attack that goes on.
+/// A running attack.
 #[derive(Clone)]
 pub struct Overload {
     address: String,
@@ -65,7 +65,7 @@ impl Overload {
         Self { address: address.to_owned(), until: now() + time, outcomes: Arc::default() }
     }
 
-    /// How long it goes on.
+    /// The time until the attack ends.
     pub fn rest(&self) -> Duration {
         self.until.saturating_duration_since(now())
     }
@@ -84,7 +84,7 @@ impl Overload {
         *outcomes.entry(outcome.into()).or_default() += 1;
     }
 
-    /// What attackers got, with how often.
+    /// The results of attackers, with their frequency.
     pub fn outcomes(&self) -> String {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<_> = outcomes.iter().map(|(what, count)| format!("{count} {what}")).collect();
@@ -105,7 +105,7 @@ impl Overload {
         }
     }
 
-    /// Reads until the server has said something or the overload is over, and notes that.
+    /// Reads until the server responds or the overload is over, and records the result.
     async fn read(&self, stream: &mut TcpStream) -> bool {
         let mut answer = [0; 512];
         match timeout(self.rest(), stream.read(&mut answer)).await {
@@ -125,7 +125,7 @@ impl Overload {
     }
 }
 
-/// So many attackers at once, until all have ended.
+/// Runs `count` attackers concurrently, until all have ended.
 async fn all<F>(count: usize, attacker: impl Fn(usize) -> F) -> Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -140,7 +140,7 @@ where
     Ok(())
 }
 
-/// Connections that begin with some bytes and then send little, every second.
+/// Connections that begin with some bytes and then send a little every second.
 async fn drip(
     overload: Overload,
     count: usize,
@@ -181,7 +181,7 @@ async fn drip(
     .await
 }
 
-/// Messages of 8 MiB, and lists of as many values as 8 MiB can hold, again and again.
+/// Sends messages of 8 MiB, and lists of as many values as 8 MiB can hold, repeatedly.
 async fn large_bodies(overload: Overload, count: usize) -> Result<()> {
     let message = format!(r#"{{"MessageBody":"{}"}}"#, "x".repeat((8 << 20) - 64));
     let list = format!(r#"{{"AttributeNames":[{}""]}}"#, r#""","#.repeat((8 << 20) / 3 - 64));
@@ -189,7 +189,7 @@ async fn large_bodies(overload: Overload, count: usize) -> Result<()> {
     flood(overload, count, move |number, turn| bodies[(number + turn) % 2].clone()).await
 }
 
-/// Bodies of 8 MiB whose last byte does not come.
+/// Sends bodies of 8 MiB without their last byte.
 async fn held_back(overload: Overload, count: usize) -> Result<()> {
     all(count, |_| {
         let overload = overload.clone();
@@ -209,7 +209,7 @@ async fn held_back(overload: Overload, count: usize) -> Result<()> {
     .await
 }
 
-/// Receivers that wait for 20 s, and say that they will never send anything again.
+/// Receivers that wait for 20 s and have closed their sending side.
 async fn half_open(overload: Overload, count: usize) -> Result<()> {
     all(count, |_| {
         let overload = overload.clone();
@@ -224,7 +224,7 @@ async fn half_open(overload: Overload, count: usize) -> Result<()> {
     .await
 }
 
-/// Lengths that are larger than what is sent, smaller, and larger than anything.
+/// Lengths that are larger than the body, smaller, and larger than any limit.
 async fn lying_lengths(overload: Overload, count: usize) -> Result<()> {
     all(count, |number| {
         let overload = overload.clone();
@@ -264,7 +264,7 @@ async fn polls(overload: Overload, count: usize, queues: usize) -> Result<()> {
     .await
 }
 
-/// A thousand requests at once on each connection, again and again.
+/// Sends a thousand pipelined requests on each connection, repeatedly.
 async fn pipelined(overload: Overload, count: usize) -> Result<()> {
     let requests: Arc<[u8]> =
         request("x", "GetQueueUrl", r#"{"QueueName":"empty"}"#).repeat(1_000).into();
@@ -288,7 +288,7 @@ async fn pipelined(overload: Overload, count: usize) -> Result<()> {
     .await
 }
 
-/// Receivers of 10 MB each, who do not read it, and see at the end what became of it.
+/// Receivers of 10 MB each that do not read, and record the result at the end.
 async fn answers_not_read(overload: Overload, count: usize) -> Result<()> {
     let mut connection = Connection::open(&overload.address).await?;
     let create = r#"{"QueueName":"large","Attributes":{"VisibilityTimeout":"0"}}"#;
@@ -317,7 +317,7 @@ async fn answers_not_read(overload: Overload, count: usize) -> Result<()> {
     .await
 }
 
-/// The same calls again and again on each connection, with what is new each time.
+/// Repeats the same calls on each connection, each with new values.
 async fn flood(
     overload: Overload,
     count: usize,
@@ -357,7 +357,7 @@ async fn deep_json(overload: Overload, count: usize) -> Result<()> {
     flood(overload, count, move |_, _| deep.clone()).await
 }
 
-/// Batches of 1 MiB, which are purged now and then.
+/// Sends batches of 1 MiB, which are purged now and then.
 async fn huge_batches(overload: Overload, count: usize) -> Result<()> {
     let mut connection = Connection::open(&overload.address).await?;
     connection.call(&request("x", "CreateQueue", r#"{"QueueName":"batches"}"#)).await?;
@@ -376,8 +376,8 @@ async fn huge_batches(overload: Overload, count: usize) -> Result<()> {
     .await
 }
 
-/// Policies of many branches, changed all the time, and messages of 250 KB that none lets through:
-/// with many values, or with many objects that have one each.
+/// Changes policies with many branches constantly, and publishes messages of 250 KB that none of
+/// them matches: with many values, or with many objects that have one each.
 async fn filter_policies(overload: Overload, count: usize, in_objects: bool) -> Result<()> {
     let topic = "arn:aws:sns:us-east-1:000000000000:t";
     let mut connection = Connection::open(&overload.address).await?;

@@ -1,5 +1,5 @@
-//! What hostile and heavy clients do to other clients: the latency of a well-behaved client during each
-//! attack, as a ratio to the calm before it, and what the attackers got.
+//! Measures how hostile and heavy clients affect others: the latency of a well-behaved client
+//! during each attack, as a ratio to the calm before it, and the results of the attackers.
 //!
 //! ```sh
 //! cargo build --release
@@ -7,16 +7,16 @@
 //! cargo run --release --example overload_bench -- --server target/release/squab --only slow-heads,idle
 //! ```
 //!
-//! With `--break-in` or `--url` it attacks the promises of docs/security.md, with a verdict for each
-//! (`tests/attacks`). The exit status is 1 if a promise did not hold.
+//! With `--break-in` or `--url` it attacks the promises of docs/security.md (`tests/attacks`) and
+//! prints a verdict for each. The exit status is 1 if a promise did not hold.
 //!
 //! ```sh
 //! cargo run --example overload_bench -- --break-in --server target/debug/squab
 //! cargo run --example overload_bench -- --url http://localhost:4566 --log squab.log --credentials keys.toml
 //! ```
 //!
-//! Attackers, the client and the server share the machine, so an attack that keeps processors busy slows
-//! the client by its share of them. Needs 11,000 file descriptors (`ulimit -n`).
+//! Attackers, the client and the server share the machine, so an attack that keeps processors busy
+//! slows down the client accordingly. Needs 11,000 file descriptors (`ulimit -n`).
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 #![allow(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
@@ -42,51 +42,51 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Whatever ends the program.
+/// Any error that ends the program.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
-/// What may end the program.
+/// The result of the program.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Attacks its own server, and reports what a well-behaved client notices.
+/// Attacks a server, and reports the effects on a well-behaved client
 #[derive(Debug, Parser)]
 struct Options {
     /// The program to attack
     #[arg(long, value_name = "PROGRAM", required_unless_present = "url")]
     server: Option<PathBuf>,
-    /// Try to break what the server promises, instead of measuring what others notice of load
+    /// Try to break the server's promises instead of measuring load
     #[arg(long)]
     break_in: bool,
-    /// Try that with a server that runs already, such as http://localhost:4566
+    /// Try that on a running server, such as http://localhost:4566
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     url: Option<String>,
-    /// Where that server writes its log
+    /// The log file of that server
     #[arg(long, value_name = "FILE", requires = "url")]
     log: Option<PathBuf>,
-    /// A file with keys of that server, as its own --credentials takes
+    /// A file with keys of that server, in the format of its --credentials
     #[arg(long, value_name = "FILE", requires = "url")]
     credentials: Option<PathBuf>,
     /// A command that runs the server with a limit, such as `systemd-run --scope -p MemoryMax=256M`
     #[arg(long, value_name = "COMMAND", requires = "server", default_value = "")]
     under: String,
-    /// Attacks by name; all unless given
+    /// Names of attacks; all by default
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of each attack
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Where the server keeps its data
+    /// The data directory of the server
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     data: PathBuf,
 }
 
-/// The time, of a measurement.
+/// The duration of a measurement.
 #[expect(clippy::disallowed_methods, reason = "no rule of the queues depends on it")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
 impl Options {
-    /// Returns whether an attack of this name is wanted.
+    /// Returns whether an attack of this name is selected.
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
@@ -109,7 +109,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the attacks on promises, and says of each whether it held.
+/// Attacks the promises, and prints whether each held.
 fn break_in(options: &Options) -> Result<ExitCode> {
     let data = options.data.join(format!("squab-break-in-{}", std::process::id()));
     std::fs::create_dir_all(&data)?;
@@ -135,7 +135,7 @@ fn break_in(options: &Options) -> Result<ExitCode> {
     Ok(status)
 }
 
-/// One attack on a fresh server, as a row of the table.
+/// Runs one attack on a fresh server, and returns a row of the table.
 fn attack_server(
     options: &Options,
     program: &Path,
@@ -165,7 +165,7 @@ fn attack_server(
     let calm = runtime.block_on(probe.look_around(Duration::from_secs(3), &server));
     let overload = Overload::new(&server.address, Duration::from_secs(options.seconds));
     let attacking = attackers.spawn(attack(overload.clone()));
-    // The first second is theirs to come near.
+    // The attack builds up during the first second.
     runtime.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
     let during = runtime.block_on(probe.look_around(overload.rest(), &server));
     attackers.block_on(attacking)??;

@@ -1,5 +1,5 @@
-//! The well-behaved client: sends, receives and deletes a message, looks into an empty queue, and
-//! now and then asks for health and makes a call, each on a new connection.
+//! The well-behaved client: sends, receives and deletes a message, receives from an empty queue,
+//! and now and then checks the health and makes a call, each on a new connection.
 
 use crate::client::{Connection, member, members, request};
 use crate::process::Server;
@@ -9,36 +9,36 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Longer than any client waits for a health check.
+/// Longer than the timeout of any health check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A client with a connection that it keeps.
+/// A client with a persistent connection.
 pub struct Probe {
     address: String,
     connection: Connection,
 }
 
-/// What a probe has seen.
+/// The measurements of a probe.
 #[derive(Default)]
 pub struct Seen {
-    /// Of send, receive and delete together.
+    /// The latencies of send, receive and delete together.
     pub cycles: Vec<Duration>,
-    /// Of a receive that finds nothing.
+    /// The latencies of empty receives.
     pub empty: Vec<Duration>,
-    /// Of health checks that were answered.
+    /// The answered health checks.
     pub health: Vec<Duration>,
     pub health_asked: usize,
-    /// Calls on new connections that were answered, of as many.
+    /// The answered calls on new connections, out of their number.
     pub calls: usize,
-    /// The server's, in MiB, at most.
+    /// The maximum memory of the server, in MiB.
     pub memory: f64,
-    /// Calls that failed, with the last reason.
+    /// The number of failed calls, with the last reason.
     failures: usize,
     reason: String,
 }
 
 impl Probe {
-    /// Connects, and makes its queues.
+    /// Connects, and creates its queues.
     pub async fn arrive(address: &str) -> Result<Self> {
         let mut connection = Connection::open(address).await?;
         for name in ["visited", "empty"] {
@@ -48,7 +48,7 @@ impl Probe {
         Ok(Self { address: address.to_owned(), connection })
     }
 
-    /// Does what it does for some time.
+    /// Runs the client for some time.
     pub async fn look_around(&mut self, time: Duration, server: &Server) -> Seen {
         let mut seen = Seen::default();
         let until = now() + time;
@@ -57,7 +57,7 @@ impl Probe {
             if let Err(error) = self.once(&mut seen).await {
                 seen.failures += 1;
                 seen.reason = error.to_string();
-                // A connection may be closed at any time; a client opens another.
+                // The server may close a connection at any time; a client opens another.
                 if let Ok(Ok(connection)) = timeout(PATIENCE, Connection::open(&self.address)).await
                 {
                     self.connection = connection;
@@ -103,7 +103,7 @@ impl Probe {
 
     async fn call(&mut self, action: &str, body: &str) -> Result<Vec<u8>> {
         let request = request(&self.address, action, body);
-        // A minute is more than any attack lasts: the call counts, however long it takes.
+        // A minute is longer than any attack, so the call counts however long it takes.
         let answer = timeout(Duration::from_mins(1), self.connection.call(&request)).await??;
         Ok(answer.to_vec())
     }
@@ -118,7 +118,7 @@ async fn is_healthy(address: &str) -> Result<bool> {
 }
 
 impl Seen {
-    /// What did not go well, for the end of a row.
+    /// Returns the failures, for the end of a row.
     pub fn trouble(&self) -> String {
         match self.failures {
             0 => String::new(),
@@ -127,7 +127,7 @@ impl Seen {
     }
 }
 
-/// The quantile of some times, if there are any.
+/// Returns a quantile of some durations, if there are any.
 pub fn quantile(times: &[Duration], quantile: f64) -> Option<Duration> {
     let mut times = times.to_vec();
     times.sort_unstable();

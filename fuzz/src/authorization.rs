@@ -17,7 +17,7 @@ static CREDENTIALS: LazyLock<Credentials> = LazyLock::new(|| {
     credentials
 });
 
-/// No made-up signature is let in, and whatever a request claims, it is told in bounded words.
+/// Forged signatures are rejected, with an error of bounded length.
 pub fn target(input: &[u8]) {
     let mut headers = HeaderMap::new();
     let mut rest = input;

@@ -26,13 +26,13 @@ pub fn target(input: &[u8]) {
         };
         let passes = compiled.matches(&candidate);
         if let Ok(value) = serde_json::from_str::<Value>(policy) {
-            let anew = FilterPolicy::parse(&value.to_string(), scope).unwrap().unwrap();
-            assert_eq!(anew.matches(&candidate), passes);
+            let parsed_again = FilterPolicy::parse(&value.to_string(), scope).unwrap().unwrap();
+            assert_eq!(parsed_again.matches(&candidate), passes);
         }
         if let Ok(value) = serde_json::from_str::<Value>(body) {
-            let anew = value.to_string();
-            let anew = Candidate::new(&anew, &attributes);
-            assert_eq!(compiled.matches(&anew), passes);
+            let parsed_again = value.to_string();
+            let parsed_again = Candidate::new(&parsed_again, &attributes);
+            assert_eq!(compiled.matches(&parsed_again), passes);
         }
     }
 }

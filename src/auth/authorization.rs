@@ -1,4 +1,4 @@
-//! The claim of a signed request: which key signed it, when, for which service, with which signature.
+//! The claim of a signed request: its key, time, service and signature.
 //!
 //! This file reads the `Authorization` header, `presigned` the query. Nothing is verified here.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, step 5
@@ -17,7 +17,7 @@ pub const X_AMZ_DATE: &str = "x-amz-date";
 /// The header with the session token of temporary credentials.
 pub const X_AMZ_SECURITY_TOKEN: &str = "x-amz-security-token";
 
-/// Characters of a request that an error message repeats at most.
+/// The longest part of a request that an error message repeats, in characters.
 const EXCERPT_CHARS: usize = 1_024;
 
 /// The parts of a signature, from a header or a query.

@@ -1,8 +1,8 @@
 //! The access keys of this server, and the two forms of file that hold them.
 //!
-//! Squab's own form is TOML with a `[[credential]]` table for each key. The other is the shared credentials file of
-//! the AWS tools, with `[profile]` sections. The content shows which it is. Secrets have no text form: neither
-//! `Debug` nor an error shows them.
+//! Squab's own format is TOML with a `[[credential]]` table for each key. The other is the shared
+//! credentials file of the AWS tools, with `[profile]` sections. The content determines the format.
+//! Secrets have no text form: neither `Debug` nor an error contains them.
 
 use parking_lot::RwLock;
 use std::collections::{BTreeSet, HashMap};
@@ -26,11 +26,11 @@ use crate::domain::address::is_account;
 /// Length of an access key ID in bytes; the upper bound is IAM's.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>
 pub const ACCESS_KEY_ID_LENGTH: RangeInclusive<usize> = 1..=128;
-/// Temporary keys that are kept for each configured key, and for all other callers together. The ones that end
-/// first make room for new ones.
+/// The temporary keys that are stored for each configured key, and for all other callers together.
+/// At the limit, those that expire first are evicted.
 pub const ISSUED_KEYS: usize = 1_000;
 
-/// A text that is never shown: a secret access key or a session token.
+/// A text that is never logged or shown: a secret access key or a session token.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -40,7 +40,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Returns the text, for arithmetic, and for the one answer that hands out a new key.
+    /// Returns the text, for signing, and for the response that contains a new key.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -58,7 +58,8 @@ impl fmt::Debug for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Reads a string. Other values are refused without repeating them, which serde's own error would do.
+    /// Reads a string. Other values are rejected without repeating them, which serde's own error
+    /// would do.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
@@ -95,7 +96,7 @@ pub struct Credential {
     pub principal: Principal,
     /// The role.
     pub role: Role,
-    /// When a temporary key expires, in Unix milliseconds; configured keys never do.
+    /// When a temporary key expires, in Unix milliseconds; `None` for configured keys.
     pub expires_at_ms: Option<i64>,
     /// The id of the configured key that issued this temporary one, directly or through others; empty if that key
     /// is not configured. A configured key has its own id here.
@@ -157,7 +158,7 @@ fn is_user(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 
-/// What is wrong with configured credentials, as a sentence. Never shows a secret.
+/// Why configured credentials are invalid, as a sentence without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CredentialsError(String);
@@ -166,25 +167,26 @@ fn invalid<T>(reason: impl Into<String>) -> Result<T, CredentialsError> {
     Err(CredentialsError(reason.into()))
 }
 
-/// The access keys of this server by id: configured ones, and temporary ones that it has issued. The latter live in
-/// memory only, so a restart ends them.
+/// The access keys of this server by ID: configured ones, and temporary ones that it has issued.
+/// The latter are stored in memory only, so they do not survive a restart.
 #[derive(Debug, Default)]
 pub struct Credentials {
     configured: HashMap<String, Arc<Credential>>,
-    issued: RwLock<Issued>,
+    issued: RwLock<TemporaryKeys>,
     pub(super) signing_keys: SigningKeys,
 }
 
-/// Temporary keys. Ended ones stay while there is room, so that their holders learn why they are refused.
+/// Temporary keys. Expired ones stay until they are evicted, so that their holders learn why they
+/// are rejected.
 #[derive(Debug, Default)]
-struct Issued {
+struct TemporaryKeys {
     by_id: HashMap<String, Arc<Credential>>,
-    /// By issuer: when they end, in Unix milliseconds, and their ids.
+    /// By issuer: expiry in Unix milliseconds, and ID.
     by_issuer: HashMap<String, BTreeSet<(i64, String)>>,
 }
 
-impl Issued {
-    /// Adds a key. Those of the same issuer that end first make room for it.
+impl TemporaryKeys {
+    /// Adds a key. At the limit, those of the same issuer that expire first are evicted.
     fn insert(&mut self, key: Arc<Credential>) {
         let by_end = self.by_issuer.entry(key.issuer.clone()).or_default();
         while by_end.len() >= ISSUED_KEYS
@@ -198,13 +200,13 @@ impl Issued {
 }
 
 impl Credentials {
-    /// Reads a credentials file of either form. A file without any key is an error: a file is named for the keys
-    /// in it.
+    /// Reads a credentials file of either format. A file without any key is an error, because the
+    /// setting that names it promises keys.
     pub fn parse(text: &str) -> Result<Self, CredentialsError> {
         Self::parse_in(text, &Accounts::default())
     }
 
-    /// Like [`Self::parse`], with the accounts of keys for which the file names none.
+    /// Like [`Self::parse`], with the account rules for keys without an explicit account.
     pub fn parse_in(text: &str, accounts: &Accounts) -> Result<Self, CredentialsError> {
         let entries = if is_toml(text) { parse_toml(text)? } else { parse_profiles(text)? };
         let mut credentials = Self::default();
@@ -225,19 +227,20 @@ impl Credentials {
         Ok(credentials)
     }
 
-    /// Adds a key, and replaces the one with the same ID.
+    /// Adds a key, replacing one with the same ID.
     pub fn insert(&mut self, credential: Credential) {
         self.signing_keys.clear();
         self.configured.insert(credential.access_key_id.clone(), Arc::new(credential));
     }
 
-    /// Issues a random temporary key for a principal of an account, with the role of its caller. It ends at
-    /// `expires_at_ms`, in Unix milliseconds. `caller` is the access key ID that asks for it, if there is one. Each
-    /// configured key has room for [`ISSUED_KEYS`], including those that its temporary keys issue.
+    /// Issues a random temporary key for a principal of an account, with the role of its caller. It
+    /// expires at `expires_at_ms`, in Unix milliseconds. `caller` is the access key ID of the
+    /// request, if it has one. Each configured key can have [`ISSUED_KEYS`] temporary keys,
+    /// including those issued by its temporary keys.
     ///
     /// # Errors
     ///
-    /// If the operating system has no randomness.
+    /// Fails if the operating system has no randomness.
     pub fn issue(
         &self,
         caller: Option<&str>,
@@ -285,14 +288,14 @@ impl Credentials {
     }
 }
 
-/// Returns random bytes of the machine.
+/// Returns random bytes from the operating system.
 fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], getrandom::Error> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Returns whether the first significant line is one of Squab's own form.
+/// Returns whether the first significant line belongs to Squab's own format.
 fn is_toml(text: &str) -> bool {
     let first = significant_lines(text).next();
     first.is_some_and(|(_, line)| line.starts_with("[[") || line.starts_with("credential"))
@@ -312,7 +315,7 @@ struct File {
     credential: Vec<Entry>,
 }
 
-/// A key as a file has it.
+/// A key as a file states it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -348,7 +351,7 @@ impl Entry {
 fn parse_toml(text: &str) -> Result<Vec<Entry>, CredentialsError> {
     match toml::from_str::<File>(text) {
         Ok(file) => Ok(file.credential),
-        // The reason alone: the whole error quotes the line, which may have a secret.
+        // Only the reason: the whole error quotes the line, which may contain a secret.
         Err(error) => {
             let offset = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = text.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
@@ -366,7 +369,7 @@ struct Profile<'t> {
 }
 
 impl Profile<'_> {
-    /// Returns its key; none if it has no key at all, like a profile that only names a role.
+    /// Returns its key; `None` if it has no key at all, like a profile that only names a role.
     fn entry(&self) -> Result<Option<Entry>, CredentialsError> {
         const ID: &str = "aws_access_key_id";
         const SECRET: &str = "aws_secret_access_key";
@@ -396,8 +399,8 @@ impl Profile<'_> {
     }
 }
 
-/// Reads a shared credentials file. Keys that are not about credentials (`region`, `role_arn`, nested settings) are
-/// ignored, as by the AWS tools.
+/// Parses a shared credentials file. Keys that do not concern credentials (`region`, `role_arn`,
+/// nested settings) are ignored, as by the AWS tools.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 fn parse_profiles(text: &str) -> Result<Vec<Entry>, CredentialsError> {
     let mut profiles: Vec<Profile<'_>> = Vec::new();

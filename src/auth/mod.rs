@@ -4,8 +4,8 @@
 //! signing keys (see [`signing_keys`]) and the temporary keys that were issued. Secrets are compared in constant time
 //! and never reach a log or an error.
 //!
-//! The arithmetic is that of `aws-sigv4`, which only signs; reading signed requests is ours. Permissions are not
-//! decided here: a [`Caller`] says who calls, not what is allowed.
+//! `aws-sigv4` does the arithmetic, but it only signs; reading signed requests is our own code.
+//! Permissions are not decided here: a [`Caller`] is an identity, without what it may do.
 
 pub mod account;
 pub mod amz_date;
@@ -20,4 +20,6 @@ pub mod verify;
 pub use canonical_request::{Request, in_signed_order, plain_path};
 pub use credentials::{Credential, Credentials, CredentialsError, Role, Secret};
 pub use principal::Principal;
-pub use verify::{Caller, Mode, Presented, Recognized, identify, recognize, scope_service};
+pub use verify::{
+    Caller, CallerIdentity, Mode, RequestSignature, identify, recognize, scope_service,
+};

@@ -25,8 +25,8 @@ const CONTENT_SHA256: &str = "X-Amz-Content-Sha256";
 /// Maximum of X-Amz-Expires in seconds: a week.
 pub const EXPIRES_S: RangeInclusive<i64> = 1..=604_800;
 
-/// The parameters that must be there, in the order in which AWS names missing ones. AWS does not require
-/// X-Amz-Expires: without it the signature holds as long as one in a header.
+/// The required parameters, in the order in which AWS names missing ones. AWS does not require
+/// X-Amz-Expires: without it the signature is valid as long as one in a header.
 const REQUIRED: [&str; 5] = [ALGORITHM, CREDENTIAL, SIGNATURE, SIGNED_HEADERS, DATE];
 
 /// Returns whether the query claims to be signed.
@@ -41,7 +41,7 @@ pub fn credential(query: &str) -> Option<Cow<'_, str>> {
     query.contains("X-Amz-").then(|| raw(query, CREDENTIAL)).flatten().map(decode)
 }
 
-/// Returns the decoded value of a part of a query; what is not UTF-8 is replaced.
+/// Returns the decoded value of a part of a query; invalid UTF-8 is replaced.
 pub fn decode(value: &str) -> Cow<'_, str> {
     if value.contains('+') {
         let spaced = value.replace('+', " ");

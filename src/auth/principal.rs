@@ -1,4 +1,4 @@
-//! Principals: who of an account makes a call, with their ARNs and unique ids.
+//! Principals: the identities within an account that make calls, with their ARNs and unique IDs.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>
 
@@ -37,8 +37,8 @@ impl Principal {
         }
     }
 
-    /// Returns the unique id (`aws:userid`) of this principal in an account: that of the account itself, or one that
-    /// depends only on the account and the name.
+    /// Returns the unique ID (`aws:userid`) of this principal in an account: that of the account
+    /// itself, or one that depends only on the account and the name.
     pub fn id(&self, account: &str) -> String {
         match self {
             Self::Anonymous | Self::Account => account.to_owned(),

@@ -1,16 +1,16 @@
 //! Finds the caller of a request, in four steps:
 //!
-//! 1. [`Presented::find`] finds the signature in the head of the request.
+//! 1. [`RequestSignature::find`] finds the signature in the head of the request.
 //! 2. [`recognize`] finds the key, and checks that the signature is complete and its date right.
-//! 3. [`Recognized::check_head`] checks what else needs no body: the scope, the signed headers, and the signature
+//! 3. [`CallerIdentity::check_head`] checks what else needs no body: the scope, the signed headers, and the signature
 //!    itself if the head states the hash of the body. So a body is read only if it can still decide something.
-//! 4. [`Recognized::prove`] checks the rest once the body is there.
+//! 4. [`CallerIdentity::prove`] checks the rest once the body has arrived.
 //!
-//! The order of errors is AWS's. Everything else that is wrong with a call is reported only to callers who have
-//! passed all steps.
+//! The order of errors is AWS's. Only callers who have passed all steps learn what else is wrong
+//! with a call.
 //!
 //! Only signed parts decide what a verified request does. Unsigned parts that could change it fail the request or
-//! are ignored: see [`Recognized::covers`]. Other unsigned `x-amz-*` headers do not fail a request: only S3 is known
+//! are ignored: see [`CallerIdentity::covers`]. Other unsigned `x-amz-*` headers do not fail a request: only S3 is known
 //! to reject them, and other services accept an unsigned session token.
 
 use std::borrow::Cow;
@@ -39,7 +39,7 @@ use crate::domain::{Kind, Refusal};
 /// How long a signature holds, and how far a client's clock may be ahead, in seconds.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 pub const CLOCK_SKEW_S: i64 = 900;
-/// Longest region that is taken from a credential scope, in bytes.
+/// The longest region that is used from a credential scope, in bytes.
 pub const REGION_BYTES: usize = 64;
 
 const TERMINATOR: &str = "aws4_request";
@@ -65,11 +65,11 @@ pub enum Mode {
 pub struct Caller {
     /// The account, 12 digits.
     pub account: String,
-    /// The region of the credential scope; none when the request names none that is usable.
+    /// The region of the credential scope; `None` if the request names no usable one.
     pub region: Option<String>,
-    /// The key that the request names; none when it is unsigned.
+    /// The key that the request names; `None` if it is unsigned.
     pub access_key_id: Option<String>,
-    /// Who of the account.
+    /// The principal within the account.
     pub principal: Principal,
 }
 
@@ -93,23 +93,23 @@ impl Caller {
     }
 }
 
-/// Returns the caller of a request, in one go. Time is `now_ms` in Unix milliseconds.
+/// Returns the caller of a request, in one step. `now_ms` is in Unix milliseconds.
 ///
 /// # Errors
 ///
-/// AWS's errors for signatures, in AWS's order. None in [`Mode::Off`].
+/// AWS's errors for signatures, in AWS's order. There are none in [`Mode::Off`].
 pub fn identify(
     mode: Mode,
     credentials: &Credentials,
     request: &Request<'_>,
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
-    let presented = Presented::find(request.headers, request.query);
+    let presented = RequestSignature::find(request.headers, request.query);
     recognize(mode, credentials, &presented, now_ms)?.prove(credentials, request, now_ms)
 }
 
 /// The signature in the head of a request, decoded but not verified.
-pub struct Presented<'r> {
+pub struct RequestSignature<'r> {
     headers: &'r HeaderMap,
     query: &'r str,
     /// The value of the `Authorization` header.
@@ -118,7 +118,7 @@ pub struct Presented<'r> {
     presigned: Option<Box<presigned::Parameters<'r>>>,
 }
 
-impl<'r> Presented<'r> {
+impl<'r> RequestSignature<'r> {
     // Rule (every operation): two Authorization headers are read as one list, as HTTP has it, whose second
     //   algorithm is no `key=value`: IncompleteSignature.
     // Source: inferred, RFC 9110 section 5.3 and AWS's words for a part without an equal-sign
@@ -127,7 +127,7 @@ impl<'r> Presented<'r> {
     /// Finds the signature in the headers or in the query of a URL.
     pub fn find(headers: &'r HeaderMap, query: &'r str) -> Self {
         let values = headers.get_all(header::AUTHORIZATION).iter();
-        // What is text, as nearly every header, is checked faster than by the other function.
+        // Valid UTF-8, as in nearly every header, is validated faster than it is converted.
         let values = values.map(|value| match std::str::from_utf8(value.as_bytes()) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(value.as_bytes()),
@@ -175,19 +175,19 @@ impl<'r> Presented<'r> {
     }
 }
 
-/// The caller by the head of a request.
-pub enum Recognized<'p> {
+/// The caller of a request, as far as its head identifies one.
+pub enum CallerIdentity<'p> {
     /// A caller with an unknown key or none, whose signature is not verified.
-    Believed(Caller),
+    UnknownKey(Caller),
     /// A caller with a known key whose signature is not verified, only logged if it is wrong.
     Unverified(Caller, Arc<Credential>),
     /// A caller with a known key whose signature is still to be verified.
-    Claimed(Box<Claimed<'p>>),
+    PendingVerification(Box<PendingVerification<'p>>),
 }
 
-/// The claim of a caller with a known key.
-pub struct Claimed<'p> {
-    presented: &'p Presented<'p>,
+/// A known key whose signature is not fully verified yet.
+pub struct PendingVerification<'p> {
+    presented: &'p RequestSignature<'p>,
     claim: Claim<'p>,
     credential: Arc<Credential>,
     /// Whether the head has been checked, except for the service.
@@ -202,31 +202,31 @@ pub struct Claimed<'p> {
 // Source: inferred, AWS answers such requests in the same words whatever the body
 // Test: tests/signatures.rs::a_head_that_cannot_be_verified_is_rejected_before_the_body
 //
-/// Finds the caller of a request by its head. Time is `now_ms` in Unix milliseconds.
+/// Finds the caller of a request by its head. `now_ms` is in Unix milliseconds.
 ///
 /// # Errors
 ///
 /// The errors of AWS that need no body: an incomplete signature, an unknown key, a wrong session
-/// token, a date too far away. None in [`Mode::Off`].
+/// token, a date outside the accepted range. There are none in [`Mode::Off`].
 pub fn recognize<'p>(
     mode: Mode,
     credentials: &Credentials,
-    presented: &'p Presented<'p>,
+    presented: &'p RequestSignature<'p>,
     now_ms: i64,
-) -> Result<Recognized<'p>, Refusal> {
+) -> Result<CallerIdentity<'p>, Refusal> {
     let has_two = presented.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some();
     if mode == Mode::Off || mode == Mode::KnownKeys && !has_two {
         let Some(named) = NamedScope::find(presented.headers, presented.query) else {
-            return Ok(Recognized::anonymous());
+            return Ok(CallerIdentity::anonymous());
         };
         let Some(credential) = credentials.get(named.access_key_id()) else {
             let (id, region) = (named.access_key_id(), named.region());
             let caller = Caller::new(&account_of(id), region, id, Principal::Account);
-            return Ok(Recognized::Believed(caller));
+            return Ok(CallerIdentity::UnknownKey(caller));
         };
         if mode == Mode::Off {
             let caller = Caller::known(&credential, named.region());
-            return Ok(Recognized::Unverified(caller, credential));
+            return Ok(CallerIdentity::Unverified(caller, credential));
         }
     }
     let claim = presented.claim()?;
@@ -234,56 +234,61 @@ pub fn recognize<'p>(
     check_session_token(&credential, &claim, now_ms)?;
     check_time(&claim, AmzDate::from_unix_ms(now_ms))?;
     let (is_head_checked, is_signature_right) = (false, false);
-    let claimed = Claimed { presented, claim, credential, is_head_checked, is_signature_right };
-    Ok(Recognized::Claimed(Box::new(claimed)))
+    let claimed =
+        PendingVerification { presented, claim, credential, is_head_checked, is_signature_right };
+    Ok(CallerIdentity::PendingVerification(Box::new(claimed)))
 }
 
-impl Recognized<'_> {
+impl CallerIdentity<'_> {
     /// Returns the caller of a request that needs no signature and has none.
     pub fn anonymous() -> Self {
-        Self::Believed(Caller::new(DEFAULT_ACCOUNT, "", "", Principal::Anonymous))
+        Self::UnknownKey(Caller::new(DEFAULT_ACCOUNT, "", "", Principal::Anonymous))
     }
 
-    /// Returns the caller if it is believed because its key is unknown.
+    /// Returns the caller if its key is unknown and therefore not verified.
     pub fn believed(&self) -> Option<&Caller> {
-        if let Self::Believed(caller) = self { Some(caller) } else { None }
+        if let Self::UnknownKey(caller) = self { Some(caller) } else { None }
     }
 
     /// Returns whether the signature is verified.
     pub fn is_verified(&self) -> bool {
-        matches!(self, Self::Claimed(_))
+        matches!(self, Self::PendingVerification(_))
     }
 
-    /// Returns whether a header may select what the request does: if it is signed, or if the signature is not verified.
+    /// Returns whether a header may select what the request does: it is signed, or the signature is
+    /// not verified.
     pub fn covers(&self, header: &str) -> bool {
         match self {
-            Self::Believed(_) | Self::Unverified(..) => true,
-            Self::Claimed(claimed) => signs_header(claimed.claim.signed_headers, header),
+            Self::UnknownKey(_) | Self::Unverified(..) => true,
+            Self::PendingVerification(claimed) => {
+                signs_header(claimed.claim.signed_headers, header)
+            }
         }
     }
 
-    /// Checks everything that needs no body. `head` is the request that was recognized; its body and service are
-    /// ignored. `service` is the one that the head selects, if it does.
+    /// Checks everything that needs no body. `head` is the request that was recognized; its body
+    /// and service are ignored. `service` is the one that the head selects, if any.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::prove`] that the head decides.
+    /// Those of [`Self::prove`] that depend on the head only.
     pub fn check_head(
         &mut self,
         credentials: &Credentials,
         head: &Request<'_>,
         service: Option<&str>,
     ) -> Result<(), Refusal> {
-        let Self::Claimed(claimed) = self else { return Ok(()) };
+        let Self::PendingVerification(claimed) = self else { return Ok(()) };
         claimed.check_parts(head, service)?;
         claimed.check_stated_hash(credentials, head)
     }
 
-    /// Returns the caller once the body is there. `request` must have the head that was recognized.
+    /// Returns the caller once the body has arrived. `request` must have the head that was
+    /// recognized.
     ///
     /// # Errors
     ///
-    /// The rest of AWS's errors for signatures: a wrong scope, a signature that does not match.
+    /// AWS's remaining errors for signatures: a wrong scope, a signature that does not match.
     pub fn prove(
         self,
         credentials: &Credentials,
@@ -291,18 +296,18 @@ impl Recognized<'_> {
         now_ms: i64,
     ) -> Result<Caller, Refusal> {
         match self {
-            Self::Believed(caller) => Ok(caller),
+            Self::UnknownKey(caller) => Ok(caller),
             Self::Unverified(caller, key) => {
                 report_wrong_signature(credentials, request, &key, now_ms);
                 Ok(caller)
             }
-            Self::Claimed(claimed) => claimed.check(credentials, request),
+            Self::PendingVerification(claimed) => claimed.check(credentials, request),
         }
     }
 }
 
-/// Logs a signature that would be refused if signatures were verified: only the first of each key, so that a busy
-/// client does not flood the log.
+/// Logs a signature that would be rejected if signatures were verified: only the first of each key,
+/// so that a busy client does not flood the log.
 fn report_wrong_signature(
     credentials: &Credentials,
     request: &Request<'_>,
@@ -321,7 +326,11 @@ fn report_wrong_signature(
             _ => &refusal.message,
         };
         let access_key_id = &key.access_key_id;
-        tracing::warn!(access_key_id, reason, "wrong signature of a configured key");
+        tracing::warn!(
+            access_key_id,
+            reason,
+            "a request has a wrong signature for a configured key"
+        );
     }
 }
 
@@ -384,7 +393,7 @@ fn is_region(region: &str) -> bool {
 // Source: inferred
 // Test: src/auth/verify/tests.rs::unknown_keys_are_refused_before_anything_else_is_checked
 //
-impl Claimed<'_> {
+impl PendingVerification<'_> {
     /// Checks what needs the whole request.
     fn check(
         mut self,
@@ -515,7 +524,7 @@ fn check_unsigned_parts(claim: &Claim<'_>, request: &Request<'_>) -> Result<(), 
     })
 }
 
-/// Requires the session token of temporary credentials, and none for others.
+/// Requires the session token of temporary credentials, and rejects one for other keys.
 fn check_session_token(
     credential: &Credential,
     claim: &Claim<'_>,
@@ -598,7 +607,7 @@ fn check_scope(claim: &Claim<'_>) -> Result<(), Refusal> {
     )
 }
 
-/// Refuses with SignatureDoesNotMatch unless a condition holds.
+/// Rejects with SignatureDoesNotMatch unless a condition holds.
 fn require<M: Into<Cow<'static, str>>>(
     holds: bool,
     message: impl FnOnce() -> M,

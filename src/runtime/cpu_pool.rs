@@ -1,6 +1,7 @@
-//! A pool for long computations, away from the writer thread and from the threads that serve requests.
+//! A pool for long computations, off the writer thread and the threads that serve requests.
 //!
-//! It limits how many computations run at a time, and so also the memory that they need; the rest queue.
+//! It limits how many computations run at a time, and so also their memory; the rest wait in a
+//! queue.
 
 use crate::domain::Refusal;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl CpuPool {
         Self { free: Arc::new(Semaphore::new(size as usize)), size }
     }
 
-    /// Runs a computation when it is its turn, and returns its result.
+    /// Runs a computation in its turn, and returns its result.
     ///
     /// # Errors
     ///
@@ -42,7 +43,7 @@ impl CpuPool {
     ) -> Result<T, Refusal> {
         let permit = Arc::clone(&self.free).acquire_owned().await.map_err(Refusal::internal)?;
         let computation = spawn_blocking(move || {
-            // Held until the work is done, even if its caller is gone.
+            // Held until the work is done, even if its caller was dropped.
             let _permit = permit;
             work()
         });

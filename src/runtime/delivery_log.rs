@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct DeliveryLog(Mutex<BTreeMap<(&'static str, bool), u64>>);
 
 impl DeliveryLog {
-    /// Returns the numbers so far.
+    /// Returns the current numbers.
     pub fn counts(&self) -> BTreeMap<(&'static str, bool), u64> {
         self.0.lock().clone()
     }

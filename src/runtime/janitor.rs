@@ -1,7 +1,7 @@
-//! Background work: waking receivers when time makes messages ready, emptying what was
-//! purged, moving messages of move tasks, sweeping what has expired. All of it in pages, each a
-//! transaction of its own, so that callers are served in between; and what can wait leaves them
-//! most of the time.
+//! Background work: waking receivers when time makes messages ready, deleting purged messages,
+//! moving messages of move tasks, and sweeping expired rows. It runs in pages, each a separate
+//! transaction, so that calls are served in between. Work that is not urgent leaves the store to
+//! calls most of the time.
 
 use super::Runtime;
 use crate::domain::Refusal;
@@ -11,14 +11,14 @@ use crate::store::{DeduplicationKey, Txn, failure_log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// For how long work that can wait leaves the store to others after a page, in times of that page.
-/// With this, callers keep four fifths of it.
+/// How long work that is not urgent leaves the store to others after a page, as a multiple of that
+/// page's duration. With this, calls keep four fifths of the store.
 const REST: u32 = 4;
-/// No rest is longer: a page may have waited for a slow disk.
+/// The longest rest, because a page may have waited for a slow disk.
 const LONGEST_REST: Duration = Duration::from_millis(50);
 
-/// Runs until the server stops: at each due time, releases what became ready.
-pub(super) async fn keep_time(runtime: Runtime) {
+/// Releases messages when they become ready, until the server stops.
+pub(super) async fn wake_due_loop(runtime: Runtime) {
     loop {
         let next = runtime.waiters.next_due();
         tokio::select! {
@@ -33,8 +33,8 @@ pub(super) async fn keep_time(runtime: Runtime) {
     }
 }
 
-/// Runs until the server stops: does background work when there is some.
-pub(super) async fn keep_house(runtime: Runtime) {
+/// Does background work when there is some, until the server stops.
+pub(super) async fn background_work_loop(runtime: Runtime) {
     loop {
         let next_step = match do_work(&runtime).await {
             Ok(next) => next,
@@ -51,8 +51,8 @@ pub(super) async fn keep_house(runtime: Runtime) {
     }
 }
 
-/// Runs until the server stops: sweeps now and then.
-pub(super) async fn keep_clean(runtime: Runtime) {
+/// Sweeps periodically, until the server stops.
+pub(super) async fn sweep_loop(runtime: Runtime) {
     let mut next_round = runtime.clock.now_ms() + sweep::ROUND_MS;
     loop {
         let next_sweep = runtime.clock.now_ms() + sweep::INTERVAL_MS;
@@ -72,7 +72,7 @@ pub(super) async fn keep_clean(runtime: Runtime) {
     }
 }
 
-/// Sleeps until a time, or for ever.
+/// Sleeps until a time, or forever.
 async fn sleep_until(runtime: &Runtime, at: Option<i64>) {
     match at {
         Some(at) => runtime.clock.sleep_until(at).await,
@@ -87,8 +87,7 @@ fn report(runtime: &Runtime, refusal: &Refusal) {
     failure_log::report("background work failed", refusal, None);
 }
 
-/// Runs a page of work that can wait. If there is more to do, lets those work first who have been
-/// waiting meanwhile.
+/// Runs a page of work that is not urgent. If more remains, rests so that waiting jobs run first.
 async fn page<T: Send + 'static>(
     runtime: &Runtime,
     work: impl FnMut(&mut Txn<'_>) -> Result<Option<T>, Refusal> + Send + 'static,
@@ -103,7 +102,7 @@ async fn page<T: Send + 'static>(
     Ok(more)
 }
 
-/// The same, for work that returns only whether there is more.
+/// Runs a page of work that returns only whether more remains.
 async fn more_pages(
     runtime: &Runtime,
     work: fn(&mut Txn<'_>) -> Result<bool, Refusal>,
@@ -117,7 +116,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Releases the messages whose time has come in queues for which receivers wait.
+/// Releases the messages that have become ready in queues with waiting receivers.
 pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     for queue in runtime.waiters.take_due(runtime.clock.now_ms()) {
         loop {
@@ -139,9 +138,9 @@ pub(super) async fn wake_due(runtime: &Runtime) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Goes on with fan-outs and replays, advances move tasks and empties what was discarded until
-/// nothing is due. Returns when the next step of a move task is. What is discarded comes last, but
-/// does not wait for work that fails: on a full disk, emptying it makes the room that the work needs.
+/// Continues fan-outs and replays, advances move tasks and deletes discarded rows until nothing is
+/// due. Returns when the next step of a move task is due. Discarded rows come last, but do not wait
+/// for work that fails: on a full disk, deleting them frees the space that the work needs.
 pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     loop {
         let outcome = advance(runtime).await;
@@ -153,9 +152,9 @@ pub(super) async fn do_work(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     }
 }
 
-/// Advances fan-outs, replays and the next move task, and returns when the step of a move task is due
-/// after that. Fan-outs and replays store more than they free, so they wait while the storage takes no
-/// new messages.
+/// Advances fan-outs, replays and the next move task, and returns when the next step of a move task
+/// is due. Fan-outs and replays store more than they free, so they wait while the storage accepts
+/// no new messages.
 async fn advance(runtime: &Runtime) -> Result<Option<i64>, Refusal> {
     if runtime.storage.admit(true).is_ok() {
         fan_out_pages(runtime).await?;
@@ -179,14 +178,14 @@ async fn fan_out_pages(runtime: &Runtime) -> Result<(), Refusal> {
     }
 }
 
-/// Removes a page of what was discarded. Returns whether there was one.
+/// Deletes a page of discarded rows. Returns whether there was one.
 async fn empty_a_page(runtime: &Runtime) -> Result<bool, Refusal> {
     Ok(more_pages(runtime, sweep::empty_discarded).await?
         || more_pages(runtime, topics::empty_discarded).await?
         || more_pages(runtime, platform::empty_discarded).await?)
 }
 
-/// Replays a page for each subscription that has a replay. Returns whether there was one.
+/// Replays a page for each subscription with a replay. Returns whether there was one.
 async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
     let mut after = 0;
     while let Some(next) = runtime.store.run(move |tx| replay::step(tx, after)).await? {
@@ -195,7 +194,7 @@ async fn replay_pages(runtime: &Runtime) -> Result<bool, Refusal> {
     Ok(after != 0)
 }
 
-/// Removes everything that has expired.
+/// Deletes everything that has expired.
 pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
     while more_pages(runtime, sweep::forget).await? {}
     let mut after = 0;
@@ -213,7 +212,7 @@ pub(super) async fn sweep(runtime: &Runtime) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Goes through all records of deduplication and forgets those that are out of date.
+/// Deletes the expired deduplication records, page by page.
 pub(super) async fn forget_deduplication(runtime: &Runtime) -> Result<(), Refusal> {
     let mut after = DeduplicationKey::default();
     loop {

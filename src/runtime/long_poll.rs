@@ -1,4 +1,4 @@
-//! Receive with waiting: try, and if nothing is there wait for a reason to try again.
+//! Receives with waiting: try, and if there is no message, wait for a reason to try again.
 
 use super::Runtime;
 use super::memory::{Charge, no_memory};
@@ -21,9 +21,9 @@ impl Runtime {
     // Test: tests/scenarios/long_polling.txt#The waiters of a deleted queue get an empty response
 
     /// Receives, waiting up to `wait_seconds` (`None`: the queue's ReceiveMessageWaitTimeSeconds)
-    /// for the first message. If the caller is gone when messages come, they become visible again.
-    /// What is received is charged to `charge`, whose budget overrides `request.room`. Refused with
-    /// RequestThrottled if there is no memory for one message in time.
+    /// for the first message. If the caller disconnects before messages come, they become visible
+    /// again. Received messages are charged to `charge`, whose budget overrides `request.room`.
+    /// Rejects with RequestThrottled if there is no memory for one message in time.
     pub async fn receive(
         &self,
         address: QueueAddress,
@@ -35,8 +35,8 @@ impl Runtime {
         if !first.received.messages.is_empty() || first.wait_seconds == 0 {
             return Ok(first.received.messages);
         }
-        // The line of receivers goes by the queue's id, which is known only now. Whatever arrived
-        // in between is found by the next attempt, which comes after joining.
+        // Receivers wait by queue ID, which is known only now. The next attempt, after joining,
+        // finds any message that arrived in between.
         let deadline = self.clock.now_ms() + first.wait_seconds * 1_000;
         let mut timeout = self.clock.sleep_until(deadline);
         let ticket = self.waiters.join(first.queue);
@@ -56,7 +56,7 @@ impl Runtime {
                 self.waiters.due(first.queue, due);
             }
             tokio::select! {
-                // A message that comes in the last moment is received.
+                // A message that arrives in the last moment is received.
                 biased;
                 () = ticket.woken() => {}
                 () = &mut timeout => return Ok(Vec::new()),
@@ -65,8 +65,8 @@ impl Runtime {
         }
     }
 
-    /// Receives until there are as many messages as the request wants, or `wait_seconds` have passed.
-    /// If the caller is gone before, all of them become visible again.
+    /// Receives until there are as many messages as the request wants, or `wait_seconds` have
+    /// passed. If the caller disconnects before, all of them become visible again.
     pub async fn collect(
         &self,
         address: QueueAddress,
@@ -81,7 +81,7 @@ impl Runtime {
         let mut collected = Collected {
             store: self.store.clone(),
             deliveries: first,
-            // The id of an attempt stands for what its first receive has found.
+            // The attempt ID stands for the result of the first receive only.
             attempt_id: request.attempt_id.take(),
         };
         while !collected.deliveries.is_empty() && collected.deliveries.len() < wanted {
@@ -97,15 +97,15 @@ impl Runtime {
                 Ok(mut received) if !received.is_empty() => {
                     collected.deliveries.append(&mut received);
                 }
-                // What is there is answered, although there will be no more.
+                // The messages so far are returned, although no more will come.
                 Ok(_) | Err(_) => break,
             }
         }
         Ok(std::mem::take(&mut collected.deliveries))
     }
 
-    /// Receives once, over as many transactions as it takes to look at everything. `joined` is
-    /// the queue for which the receiver waits: a new queue of that name is another.
+    /// Receives once, in as many transactions as it takes to examine everything. `joined` is the
+    /// queue for which the receiver waits: a new queue of that name is a different one.
     async fn try_receive(
         &self,
         address: &QueueAddress,
@@ -113,8 +113,8 @@ impl Runtime {
         wait_seconds: Option<i64>,
         joined: Option<i64>,
         charge: &Arc<Charge>,
-    ) -> Result<Found, Refusal> {
-        let attempt = Attempt { wait_seconds, joined, charge: Arc::clone(charge) };
+    ) -> Result<ReceivedBatch, Refusal> {
+        let attempt = ReceiveJob { wait_seconds, joined, charge: Arc::clone(charge) };
         loop {
             let found = if let Some(nothing) = self.glance(address, request, &attempt)? {
                 nothing
@@ -134,19 +134,20 @@ impl Runtime {
             if !found.received.messages.is_empty() || !found.received.more {
                 return Ok(found);
             }
-            // The store may have answered at once, and pages in a row would keep this thread to
-            // themselves: other tasks come first.
+            // The store may have answered without yielding, and successive pages would block this
+            // thread: other tasks go first.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Looks whether there is nothing to receive, where that is likely and can be had at once.
+    /// Checks for an empty receive without the writer thread, if one is likely and the check is
+    /// immediate.
     fn glance(
         &self,
         address: &QueueAddress,
         request: &Request,
-        attempt: &Attempt,
-    ) -> Result<Option<Found>, Refusal> {
+        attempt: &ReceiveJob,
+    ) -> Result<Option<ReceivedBatch>, Refusal> {
         if request.attempt_id.is_some() || self.expectations.expect_messages(address) {
             return Ok(None);
         }
@@ -156,8 +157,8 @@ impl Runtime {
     }
 }
 
-/// Whether the last receive from a queue found messages, which is what the next one expects. Queues
-/// that share a place here mislead each other; that costs time, and nothing else.
+/// Whether the last receive from a queue found messages, which predicts the next one. Queues with
+/// the same hash mislead each other, which costs only time.
 #[derive(Debug)]
 pub(super) struct Expectations([AtomicBool; 256]);
 
@@ -184,28 +185,28 @@ impl Expectations {
 
 /// One transaction of a receive.
 #[derive(Clone)]
-struct Attempt {
-    /// As the call has it.
+struct ReceiveJob {
+    /// As in the call.
     wait_seconds: Option<i64>,
     joined: Option<i64>,
     charge: Arc<Charge>,
 }
 
-/// What came of it.
-struct Found {
+/// The result of one transaction.
+struct ReceivedBatch {
     queue: i64,
     wait_seconds: i64,
     received: ReceiveResult,
     attempt_id: Option<String>,
 }
 
-impl Attempt {
+impl ReceiveJob {
     fn make(
         &self,
         tx: &mut Txn<'_>,
         address: &QueueAddress,
         request: &Request,
-    ) -> Result<Found, Refusal> {
+    ) -> Result<ReceivedBatch, Refusal> {
         let queue = queues::find(tx, &request.access, address)?;
         if self.joined.is_some_and(|joined| joined != queue.id) {
             return Err(Refusal::no_such_queue());
@@ -217,16 +218,16 @@ impl Attempt {
         let request =
             Request { may_wait, response_bytes: self.charge.longest_answer(), ..request.clone() };
         let received = receive::receive(tx, &queue, &request)?;
-        // Receives come one after the other, so no other has taken that memory.
+        // Receives are sequential, so no other has used that memory.
         if !received.left {
             self.charge.set_answer(received.size_bound);
         }
         let attempt_id = request.attempt_id;
-        Ok(Found { queue: queue.id, wait_seconds, received, attempt_id })
+        Ok(ReceivedBatch { queue: queue.id, wait_seconds, received, attempt_id })
     }
 }
 
-/// Messages that wait for others. They become visible again if they are dropped with this.
+/// Messages of a receive that waits for more. They become visible again if this is dropped.
 struct Collected {
     store: Store,
     deliveries: Vec<ReceivedMessage>,
@@ -239,7 +240,8 @@ impl Drop for Collected {
         if messages.is_empty() {
             return;
         }
-        // The first receive is undone last: a group gets the turn that it had before all of them.
+        // The first receive is undone last, so that each group gets the turn that it had before all
+        // of them.
         messages.reverse();
         let (store, attempt_id) = (self.store.clone(), self.attempt_id.take());
         if let Ok(executor) = tokio::runtime::Handle::try_current() {
@@ -248,14 +250,14 @@ impl Drop for Collected {
                     receive::give_back(tx, &messages, attempt_id.as_deref())
                 };
                 if let Err(refusal) = store.run(give_back).await {
-                    tracing::warn!(%refusal, "messages stay in flight that no caller has got");
+                    tracing::warn!(%refusal, "messages without a receiver stay in flight");
                 }
             });
         }
     }
 }
 
-fn give_back(unwanted: Found) -> Option<GiveBack> {
+fn give_back(unwanted: ReceivedBatch) -> Option<GiveBack> {
     let (messages, attempt_id) = (unwanted.received.messages, unwanted.attempt_id);
     if messages.is_empty() {
         return None;

@@ -1,11 +1,11 @@
-//! The memory that connections, requests and their answers share.
+//! The memory that connections, requests and responses share.
 //!
-//! Everything that a client can make the server keep is charged to one budget: connections, large
-//! heads, bodies, what decoding them takes, and answers until they are taken. The budget is a half of
-//! what the process may use; the other half is for the store and for what is not charged.
+//! Everything that a client can make the server hold is charged to one budget: connections, large
+//! heads, bodies, their decoded forms, and responses until they are read. The budget is half of the
+//! memory that the process may use; the other half is for the store and for everything uncharged.
 //!
-//! A charge has a [`Stage`]. A later stage may fill the budget further than an earlier one, so
-//! requests that have begun can end while no new ones begin.
+//! A charge has a [`Stage`]. A later stage may fill the budget further than an earlier one, so that
+//! running requests can finish while no new ones begin.
 
 use crate::domain::{Kind, Refusal};
 use std::fmt;
@@ -16,34 +16,34 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-/// Bytes of an answer that are not charged: its connection is charged for them.
+/// The bytes of a response that are free of charge: the charge of its connection covers them.
 pub const FREE: usize = 16 * 1024;
-/// An answer exists twice while it is written: as messages, and as text.
+/// A response exists twice while it is written: as messages, and as text.
 const COPIES: usize = 2;
-/// How long a request waits for memory before it is refused.
+/// How long a request waits for memory before it is rejected.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Time between two attempts to get memory, unless some is freed meanwhile.
+/// Time between two attempts to reserve memory, unless some is freed meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Bytes of the budget at least, and at most.
+/// The smallest and the largest budget, in bytes.
 const LEAST: usize = 32 * 1024 * 1024;
 const MOST: usize = 1024 * 1024 * 1024;
 
 /// The message of [`no_memory`].
 pub const NO_MEMORY: &str = "The server has no memory left for this request. Try again later.";
 
-/// Returns the refusal of a request for which there is no memory.
+/// Returns the rejection of a request for which there is no memory.
 pub fn no_memory() -> Refusal {
     Refusal::new(Kind::RequestThrottled, NO_MEMORY)
 }
 
-/// What memory is for.
+/// The purpose of reserved memory.
 #[derive(Debug, Clone, Copy)]
 pub enum Stage {
     /// Bytes that a client is sending.
     Arriving,
-    /// What the work on a request takes.
+    /// The working memory of a request.
     Working,
-    /// An answer.
+    /// A response.
     Answering,
 }
 
@@ -52,7 +52,7 @@ pub struct Memory {
     capacity: usize,
     used: AtomicUsize,
     freed: Notify,
-    /// Ends connections that have waited for their clients for longest, to free so many bytes.
+    /// Ends the connections that have waited for their clients longest, to free a number of bytes.
     reclaim: OnceLock<Box<dyn Fn(usize) + Send + Sync>>,
 }
 
@@ -63,13 +63,13 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
-    /// Returns a budget of so many bytes.
+    /// Returns a budget of `capacity` bytes.
     pub fn new(capacity: usize) -> Arc<Self> {
         let (used, freed) = (AtomicUsize::new(0), Notify::new());
         Arc::new(Self { capacity, used, freed, reclaim: OnceLock::new() })
     }
 
-    /// Returns a budget of half the memory that this process may use, 1 GiB at most.
+    /// Returns a budget of half the memory that this process may use, at most 1 GiB.
     pub fn of_process() -> Arc<Self> {
         Self::new((available() / 2).clamp(LEAST, MOST))
     }
@@ -79,18 +79,18 @@ impl Memory {
         self.capacity
     }
 
-    /// Says how connections are ended when memory is short; once.
+    /// Sets, once, how connections are ended when memory is short.
     pub fn reclaim_by(&self, reclaim: impl Fn(usize) + Send + Sync + 'static) {
-        // A second listener of a test would be left out, which changes nothing that it promises.
+        // A second listener exists only in tests, and is ignored.
         let _ = self.reclaim.set(Box::new(reclaim));
     }
 
-    /// Returns a charge of nothing to this budget. `of`: the connection that it belongs to.
+    /// Returns an empty charge to this budget. `of` is the connection that it belongs to.
     pub fn charge(self: &Arc<Self>, stage: Stage, of: &Arc<Tally>) -> Charge {
         Charge { memory: Arc::clone(self), of: Arc::clone(of), stage, bytes: AtomicUsize::new(0) }
     }
 
-    /// Returns how many bytes a stage can still get.
+    /// Returns how many bytes a stage can still reserve.
     fn free(&self, stage: Stage) -> usize {
         let share = match stage {
             Stage::Arriving => self.capacity / 8 * 5,
@@ -107,7 +107,7 @@ impl Memory {
     }
 }
 
-/// Bytes that are charged for one connection beyond what each connection costs.
+/// The bytes charged for one connection beyond the cost of every connection.
 #[derive(Debug, Default)]
 pub struct Tally(AtomicUsize);
 
@@ -133,27 +133,27 @@ impl Charge {
         self.bytes.load(Relaxed)
     }
 
-    /// Turns this into a charge of a later stage.
+    /// Converts this into a charge of a later stage.
     pub fn advance(&mut self, stage: Stage) {
         self.stage = stage;
     }
 
-    /// Returns how long an answer could be now, in bytes.
+    /// Returns how long a response could be now, in bytes.
     pub fn longest_answer(&self) -> usize {
         ((self.bytes() + self.memory.free(self.stage)) / COPIES).max(FREE)
     }
 
-    /// Charges an answer of so many bytes that is being written.
+    /// Charges a response of `bytes` that is being written.
     pub fn set_answer(&self, bytes: usize) {
         self.set(if bytes > FREE { bytes * COPIES } else { 0 });
     }
 
-    /// Waits until an answer of so many bytes can be written. Returns whether it can.
+    /// Waits until a response of `bytes` can be written. Returns whether it can.
     pub async fn reserve_answer(&self, bytes: usize) -> bool {
         bytes <= FREE || self.reserve(bytes * COPIES).await
     }
 
-    /// Charges so many bytes instead of those so far, whether they are there or not.
+    /// Sets the charge to `bytes`, even if they exceed the budget.
     pub fn set(&self, bytes: usize) {
         let before = self.bytes.swap(bytes, Relaxed);
         if bytes >= before {
@@ -166,7 +166,7 @@ impl Charge {
         }
     }
 
-    /// Charges so many bytes instead of those so far, if they are there. Returns whether they are.
+    /// Sets the charge to `bytes` if the budget allows it. Returns whether it does.
     pub fn try_set(&self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes());
         if more > self.memory.free(self.stage) {
@@ -177,9 +177,9 @@ impl Charge {
         true
     }
 
-    /// Waits until so many bytes are there, and charges them. Returns whether they came in time.
+    /// Waits until the budget allows `bytes`, and charges them. Returns whether it did in time.
     pub async fn reserve(&self, bytes: usize) -> bool {
-        // Boxed, because requests seldom wait, and need not carry the size of that.
+        // The future is boxed, because requests seldom wait and should not carry its size.
         self.try_set(bytes) || Box::pin(self.wait_for(bytes)).await
     }
 
@@ -207,8 +207,8 @@ impl Drop for Charge {
     }
 }
 
-/// Returns how many bytes of memory this process may use: what its control group allows, or else
-/// what the machine has.
+/// Returns how many bytes of memory this process may use: the limit of its control group, or else
+/// the memory of the machine.
 fn available() -> usize {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = groups.lines().filter_map(limit_of_group);
@@ -219,7 +219,7 @@ fn available() -> usize {
     limits.chain(machine).min().unwrap_or(usize::MAX)
 }
 
-/// Returns the least limit of a control group and those above it, for version 1 or 2 of control
+/// Returns the smallest limit of a control group and its parents, for version 1 or 2 of control
 /// groups. `line` is one of `/proc/self/cgroup`: `ID:CONTROLLERS:PATH`.
 fn limit_of_group(line: &str) -> Option<usize> {
     let mut parts = line.splitn(3, ':').skip(1);

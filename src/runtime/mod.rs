@@ -1,5 +1,5 @@
-//! What lives long: the store's thread, the clock, waiting receivers, the key that signs
-//! notifications, deliveries, and background work.
+//! The long-lived parts of the process: the store's thread, the clock, waiting receivers, the
+//! signing key of notifications, deliveries, and background work.
 
 pub mod clock;
 pub mod cpu_pool;
@@ -26,18 +26,18 @@ use sns_signing::SnsSigner;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use storage_watch::{Place, StorageWatch};
+use storage_watch::{StorageLocation, StorageWatch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::Transport;
 use waiters::Waiters;
 
-/// Time between the panic of a background task and its next beginning.
+/// Time between the panic of a background task and its restart.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// How long background work may take to end.
+/// The longest time for background work to end.
 const LONGEST_END: Duration = Duration::from_secs(1);
 
-/// Tasks that run beside the calls.
+/// Tasks that run besides the calls.
 #[derive(Debug, Clone, Default)]
 struct Background {
     tasks: TaskTracker,
@@ -70,14 +70,15 @@ impl Runtime {
         transport: Arc<dyn Transport>,
     ) -> Result<Self, Error> {
         let runtime = Self::start_quietly(database, clock, ids, transport)?;
-        runtime.keep_running(janitor::keep_time);
-        runtime.keep_running(janitor::keep_house);
-        runtime.keep_running(janitor::keep_clean);
+        runtime.keep_running(janitor::wake_due_loop);
+        runtime.keep_running(janitor::background_work_loop);
+        runtime.keep_running(janitor::sweep_loop);
         runtime.keep_running(outbox_worker::keep_delivering);
         Ok(runtime)
     }
 
-    /// Starts without background tasks: the caller decides when [`Runtime::do_background_work`] runs.
+    /// Starts without background tasks: the caller decides when [`Runtime::do_background_work`]
+    /// runs.
     pub fn start_quietly(
         database: Box<dyn Database>,
         clock: Arc<dyn Clock>,
@@ -118,7 +119,7 @@ impl Runtime {
         })
     }
 
-    /// Runs a job in a transaction and answers after its commit.
+    /// Runs a job in a transaction and returns its result after the commit.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Txn<'_>) -> Result<T, Refusal> + Send + 'static,
@@ -126,7 +127,7 @@ impl Runtime {
         self.store.run(work).await
     }
 
-    /// Takes a delay to all messages that it concerns, a page at a time.
+    /// Applies a queue's new delay to all messages that it concerns, one page at a time.
     pub async fn reschedule_delayed(&self, mut rest: Option<DelayChange>) -> Result<(), Refusal> {
         while let Some(change) = rest {
             rest = self.run(move |tx| queues::reschedule_delayed(tx, change)).await?;
@@ -134,12 +135,12 @@ impl Runtime {
         Ok(())
     }
 
-    /// What is known of topics that messages are published to.
+    /// Returns the cache of topics that messages are published to.
     pub fn topics(&self) -> &Arc<TopicCache> {
         &self.topics
     }
 
-    /// Returns the pool for filters that take long.
+    /// Returns the pool for slow filters.
     pub fn cpu_pool(&self) -> &CpuPool {
         &self.cpu_pool
     }
@@ -149,40 +150,41 @@ impl Runtime {
         &self.sns_signer
     }
 
-    /// What became of deliveries.
+    /// Returns the outcomes of deliveries.
     pub fn deliveries(&self) -> &Arc<DeliveryLog> {
         &self.deliveries
     }
 
-    /// Refused with a sentence where deliveries to an http or https endpoint are known to be denied,
+    /// Rejects with a sentence if deliveries to an http or https endpoint are known to be denied
     /// without resolving its name.
     pub fn check_endpoint(&self, url: &str) -> Result<(), String> {
         self.transport.check_endpoint(url)
     }
 
-    /// Whether only the owner of a mailbox may see what confirms its subscriptions.
+    /// Returns whether only the owner of a mailbox may see the token that confirms its
+    /// subscriptions.
     pub fn keeps_mail_private(&self) -> bool {
         self.transport.keeps_mail_private()
     }
 
-    /// The clock that everything here goes by.
+    /// Returns the clock of the whole runtime.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// What the storage can take.
+    /// Returns the condition of the storage.
     pub fn storage(&self) -> &StorageWatch {
         &self.storage
     }
 
-    /// Looks at the storage now, and keeps looking on the current tokio runtime.
-    pub async fn watch_storage(&self, place: Place) {
+    /// Checks the storage now, and periodically on the current tokio runtime.
+    pub async fn watch_storage(&self, place: StorageLocation) {
         if let Some(place) = storage_watch::look(self, Some(place)).await {
             self.background.tasks.spawn(storage_watch::keep_watch(self.clone(), place));
         }
     }
 
-    /// Answers all waiting receivers, and lets none wait from now on.
+    /// Answers all waiting receivers, and accepts no more of them.
     pub fn stop_waiting(&self) {
         self.background.stopping.cancel();
         self.waiters.wake_all();
@@ -197,7 +199,7 @@ impl Runtime {
         self.background.stopping.is_cancelled()
     }
 
-    /// Runs a background task until it returns. If it panics it is counted, and begun again.
+    /// Runs a background task until it returns. A panic is counted, and the task is restarted.
     fn keep_running<F>(&self, task: impl Fn(Self) -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -210,7 +212,7 @@ impl Runtime {
         });
     }
 
-    /// Runs background work, and returns whether it panicked; the panic hook has logged why.
+    /// Runs background work, and returns whether it panicked; the panic hook has logged the reason.
     async fn panics(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let ended = tokio::spawn(work).await;
         let has_panicked = ended.is_err_and(|error| error.is_panic());
@@ -220,12 +222,12 @@ impl Runtime {
         has_panicked
     }
 
-    /// Returns how often background work has panicked since the start.
+    /// Returns the number of panics of background work since startup.
     pub fn background_panics(&self) -> u64 {
         self.background.panics.load(Ordering::Relaxed)
     }
 
-    /// Does all background work that is due now.
+    /// Does all background work that is due.
     pub async fn do_background_work(&self) -> Result<(), Refusal> {
         janitor::wake_due(self).await?;
         janitor::do_work(self).await?;
@@ -234,8 +236,8 @@ impl Runtime {
         outbox_worker::deliver_due(self).await
     }
 
-    /// Ends background work, waits for what was submitted, closes the database. Deliveries that are on
-    /// their way are not waited for: the next start makes them again.
+    /// Stops background work, waits for submitted jobs, and closes the database. Deliveries in
+    /// progress are not awaited: the next start repeats them.
     pub async fn close(&self) {
         self.stop_waiting();
         self.background.tasks.close();

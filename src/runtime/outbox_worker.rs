@@ -1,8 +1,9 @@
 //! The outbox worker: claims outboxes with due deliveries, renders and sends the messages, and records the outcomes.
 //!
-//! Each outbox, that is each subscription, is served by its own task, which holds a slot. Accounts and destinations
-//! share the slots (`domain/delivery_shares.rs`), so that hanging endpoints delay only deliveries of their own
-//! account. A message that was sent but not recorded when the process ended is sent again: at least once.
+//! Each outbox (one for each subscription) has its own task, which holds a slot. Accounts and
+//! destinations share the slots (`domain/delivery_shares.rs`), so that hanging endpoints delay only
+//! deliveries of their own account. A message that was sent but not recorded before the process
+//! ended is sent again: delivery is at least once.
 
 use super::Runtime;
 use super::transport::OutboundMessage;
@@ -21,16 +22,16 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Outboxes that are served at a time.
+/// The number of outboxes served at a time.
 const SLOTS: usize = 512;
-/// Outboxes that one transaction claims.
+/// The number of outboxes that one transaction claims.
 const CLAIMS: usize = 64;
-/// Deliveries of one outbox that are sent at a time.
+/// The number of deliveries of one outbox that are sent at a time.
 const CONCURRENT_DELIVERIES: i64 = 16;
-/// Content type of everything that no delivery policy speaks of.
+/// The content type unless a delivery policy sets another.
 const PLAIN_TEXT: &str = "text/plain; charset=UTF-8";
 
-/// The slots for deliveries, shared with the tasks that hold them.
+/// The delivery slots, shared with the tasks that hold them.
 #[derive(Clone)]
 struct Slots(Arc<Mutex<Shares>>);
 
@@ -39,14 +40,14 @@ impl Slots {
         Self(Arc::new(Mutex::new(Shares::new(SLOTS))))
     }
 
-    /// Takes the slot of a claim.
+    /// Acquires the slot of a claim.
     fn take(&self, claim: Claim) -> Slot {
         self.0.lock().take(&claim.account, &claim.destination);
         Slot { slots: self.clone(), claim }
     }
 }
 
-/// A slot that is held by the delivery of an outbox, until this is dropped.
+/// The slot of an outbox, held until this is dropped.
 struct Slot {
     slots: Slots,
     claim: Claim,
@@ -89,11 +90,12 @@ pub(super) async fn keep_delivering(runtime: Runtime) {
     }
 }
 
-/// Claims what is due and may have a slot, and has it served. Returns when something is due next, in
-/// Unix milliseconds; what is due and waits for a slot is claimed when one is free.
+/// Claims the due outboxes that can have a slot, and starts serving them. Returns when the next
+/// delivery is due, in Unix milliseconds. Due deliveries without a slot are claimed when one is
+/// free.
 async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal> {
     loop {
-        // Slots are taken here alone, so what the transaction sees is free remains so.
+        // Only this task acquires slots, so the free slots that the transaction sees stay free.
         let shares = slots.0.lock().clone();
         let Claims { claims, more, next_due } =
             runtime.store.run(move |tx| deliveries::claim(tx, shares.clone(), CLAIMS)).await?;
@@ -116,7 +118,7 @@ async fn claim(runtime: &Runtime, slots: &Slots) -> Result<Option<i64>, Refusal>
     }
 }
 
-/// Delivers everything that is due now, and waits until that is done.
+/// Delivers everything that is due, and waits until that is done.
 pub(super) async fn deliver_due(runtime: &Runtime) -> Result<(), Refusal> {
     loop {
         let shares = Shares::new(SLOTS);
@@ -129,8 +131,8 @@ pub(super) async fn deliver_due(runtime: &Runtime) -> Result<(), Refusal> {
     }
 }
 
-/// Serves a claimed outbox for one page and gives the claim up, so that one with many messages takes
-/// its turn with the others again.
+/// Serves a claimed outbox for one page and releases the claim, so that an outbox with many
+/// messages takes turns with the others.
 async fn serve(runtime: &Runtime, subscription: i64) {
     let Err(refusal) = serve_page(runtime, subscription).await else { return };
     if runtime.is_stopping() {
@@ -140,16 +142,16 @@ async fn serve(runtime: &Runtime, subscription: i64) {
     give_up(runtime, subscription).await;
 }
 
-/// Gives up the claim of an outbox that could not be served, for another attempt after a second.
+/// Releases the claim of an outbox that could not be served; the next attempt is a second later.
 async fn give_up(runtime: &Runtime, subscription: i64) {
     let rest_until = runtime.clock.now_ms() + 1_000;
     let release =
         runtime.store.run(move |tx| deliveries::release(tx, subscription, Some(rest_until)));
-    // If even that fails, the next start of the server undoes the claim.
+    // If even that fails, the next start of the server releases the claim.
     drop(release.await);
 }
 
-/// Attempts what is due, notes what became of it, and gives the claim up.
+/// Attempts the due deliveries, records the outcomes, and releases the claim.
 async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal> {
     let page = runtime
         .store
@@ -184,7 +186,7 @@ async fn serve_page(runtime: &Runtime, subscription: i64) -> Result<(), Refusal>
     failure.map_or(Ok(()), Err)
 }
 
-/// One attempt: what became of it, and what the endpoint got or would have got.
+/// Makes one attempt. Returns its outcome, and the text that the endpoint got or would have got.
 async fn attempt(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,
@@ -199,7 +201,7 @@ async fn attempt(
     Ok((runtime.transport.send(&message).await, body))
 }
 
-/// The same for a question that goes to a queue.
+/// Makes one attempt for a subscription confirmation that goes to a queue.
 async fn ask_in_queue(
     runtime: &Runtime,
     outbox: &Arc<Outbox>,

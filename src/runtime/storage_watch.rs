@@ -1,5 +1,5 @@
-//! Watches the storage: new messages are refused while there is still room to receive and delete stored ones, and
-//! everything is refused when the files are gone.
+//! Watches the storage: new messages are rejected while there is still space to receive and delete
+//! stored ones, and every call is rejected if the files no longer exist.
 //!
 //! The condition is checked once a second; calls only read it.
 
@@ -15,18 +15,19 @@ use tokio::sync::watch;
 
 /// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Default number of bytes that are kept free: four times the usual size of the write-ahead log, which grows during a
-/// large transaction.
+/// Default number of bytes that are kept free: four times the usual size of the write-ahead log,
+/// which grows during a large transaction.
 const RESERVE: u64 = 64 * 1024 * 1024;
 /// On a small volume, one part in this many is kept free.
 const PART: u64 = 10;
 
-/// Where the rows are, and how much room is kept free.
+/// The location of the rows, and the space that is kept free.
 #[derive(Debug)]
-pub enum Place {
-    /// In memory, in a file of limited size.
+pub enum StorageLocation {
+    /// In memory, with a limited size.
     Memory,
-    /// In these files, with this number of bytes of the volume kept free, by default a number for its size.
+    /// In these files. The number is the bytes of the volume to keep free; the default depends on
+    /// the size of the volume.
     Files(OpenFiles, Option<u64>),
 }
 
@@ -36,22 +37,23 @@ pub enum Condition {
     /// Every call is served.
     #[default]
     Good,
-    /// Calls that store messages or resources are refused, for this reason.
+    /// Calls that store messages or resources are rejected, for this reason.
     Full(String),
-    /// Every call is refused, for this reason.
+    /// Every call is rejected, for this reason.
     Gone(String),
 }
 
-/// The condition of the storage by the last check.
+/// The condition of the storage at the last check.
 #[derive(Debug, Default)]
 pub struct StorageWatch {
     condition: watch::Sender<Condition>,
-    /// Whether a transaction has failed for lack of room since the last check.
+    /// Whether a transaction has failed for lack of space since the last check.
     failed: AtomicBool,
 }
 
 impl StorageWatch {
-    /// Refuses a call that the storage cannot serve. `stores` says whether the call needs more room than it frees.
+    /// Rejects a call that the storage cannot serve. `stores` states whether the call needs more
+    /// space than it frees.
     pub fn admit(&self, stores: bool) -> Result<(), Refusal> {
         match &*self.condition.borrow() {
             Condition::Full(_) if stores => Err(Refusal::new(
@@ -73,7 +75,8 @@ impl StorageWatch {
         self.condition.borrow().clone()
     }
 
-    /// Notes that a transaction has failed for lack of room: nothing more is stored until the check after the next.
+    /// Records that a transaction has failed for lack of space: nothing more is stored until the
+    /// check after the next.
     pub(super) fn note_full(&self) {
         self.failed.store(true, Ordering::Relaxed);
         if *self.condition.borrow() == Condition::Good {
@@ -81,7 +84,7 @@ impl StorageWatch {
         }
     }
 
-    /// Sets the condition, and returns whether it was another one.
+    /// Sets the condition, and returns whether it changed.
     fn set(&self, condition: Condition) -> bool {
         let before = self.condition.send_replace(condition.clone());
         if discriminant(&before) == discriminant(&condition) {
@@ -90,7 +93,7 @@ impl StorageWatch {
         match condition {
             Condition::Good => tracing::info!("messages are accepted again"),
             Condition::Full(reason) => {
-                tracing::error!(reason, "no messages are accepted until there is room");
+                tracing::error!(reason, "new messages are rejected until space is free");
             }
             Condition::Gone(reason) => tracing::error!("{reason}"),
         }
@@ -98,8 +101,8 @@ impl StorageWatch {
     }
 }
 
-/// Checks the storage again and again until the server stops.
-pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
+/// Checks the storage periodically until the server stops.
+pub(super) async fn keep_watch(runtime: Runtime, place: StorageLocation) {
     let mut place = Some(place);
     loop {
         tokio::select! {
@@ -110,8 +113,11 @@ pub(super) async fn keep_watch(runtime: Runtime, place: Place) {
     }
 }
 
-/// Checks the storage. Returns the place, unless it can no longer be checked.
-pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Place> {
+/// Checks the storage. Returns the location, unless it can no longer be checked.
+pub(super) async fn look(
+    runtime: &Runtime,
+    place: Option<StorageLocation>,
+) -> Option<StorageLocation> {
     let mut place = place?;
     let has_failed = runtime.storage.failed.swap(false, Ordering::Relaxed);
     // A file system may block for a long time.
@@ -121,12 +127,12 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
         Err(reason) => Condition::Gone(reason),
         Ok(_) if has_failed => return Some(place),
         Ok(room) => match &place {
-            Place::Memory => in_memory(runtime).await,
-            Place::Files(_, reserve) => in_files(runtime, room, *reserve).await,
+            StorageLocation::Memory => in_memory(runtime).await,
+            StorageLocation::Files(_, reserve) => in_files(runtime, room, *reserve).await,
         },
     };
     if !runtime.is_stopping() && runtime.storage.set(condition) {
-        // Background work may have waited for room.
+        // Background work may have waited for space.
         runtime.waiters.work.notify_one();
     }
     Some(place)
@@ -135,9 +141,10 @@ pub(super) async fn look(runtime: &Runtime, place: Option<Place>) -> Option<Plac
 /// The free bytes of a volume and its size.
 type Room = (u64, u64);
 
-/// Returns the room of the volume, if there is one and the file system reports it. Fails if the files are gone.
-fn volume(place: &mut Place) -> Result<Option<Room>, String> {
-    let Place::Files(files, _) = place else { return Ok(None) };
+/// Returns the space of the volume, if there is one and the file system reports it. Fails if the
+/// files no longer exist.
+fn volume(place: &mut StorageLocation) -> Result<Option<Room>, String> {
+    let StorageLocation::Files(files, _) = place else { return Ok(None) };
     if let Some(reason) = files.missing() {
         return Err(reason);
     }
@@ -158,7 +165,8 @@ async fn in_files(runtime: &Runtime, room: Option<Room>, reserve: Option<u64>) -
     if available >= reserve {
         return Condition::Good;
     }
-    // The file does not shrink: deleted rows leave room in it, which is used before it grows.
+    // The file does not shrink: deleted rows leave free pages in it, which are used before it
+    // grows.
     let inside = free_space(runtime).await.map_or(0, |space| space.free as u64);
     if inside >= reserve {
         return Condition::Good;

@@ -1,8 +1,8 @@
-//! Receivers that wait for messages, and the times at which messages become ready by themselves.
+//! Waiting receivers, and the times at which messages become ready by themselves.
 //!
-//! A wake-up is a token. It goes to the receiver of the queue that has waited longest without one, and a receiver
-//! that leaves hands its tokens on. So no wake-up is lost between a commit and the receive that it causes, and
-//! nothing polls.
+//! A wake-up is a token. It goes to the receiver of the queue that has waited longest without one,
+//! and a receiver that leaves passes its tokens on. So no wake-up is lost between a commit and the
+//! receive that it causes, and nothing polls.
 
 use crate::store::{Effect, Observer};
 use parking_lot::Mutex;
@@ -35,7 +35,7 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By ticket: the first to come has the smallest.
+    /// By ticket: the first receiver has the smallest.
     receivers: BTreeMap<u64, Receiver>,
     /// When a message of the queue becomes ready, in Unix milliseconds.
     due: Option<i64>,
@@ -48,7 +48,7 @@ struct Receiver {
 }
 
 impl Waiters {
-    /// Adds a receiver of a queue, behind those that wait already.
+    /// Adds a receiver of a queue, behind those that already wait.
     pub fn join(self: &Arc<Self>, queue: i64) -> Ticket {
         let mut state = self.state.lock();
         state.last_ticket += 1;
@@ -60,7 +60,7 @@ impl Waiters {
         Ticket { waiters: Arc::clone(self), queue, number, bell }
     }
 
-    /// Notes that a message of a queue becomes ready at a time, in Unix milliseconds.
+    /// Records that a message of a queue becomes ready at a time, in Unix milliseconds.
     pub fn due(&self, queue: i64, at: i64) {
         if self.state.lock().note_due(queue, at) {
             self.due_changed.notify_one();
@@ -72,7 +72,7 @@ impl Waiters {
         self.state.lock().due.first().map(|(at, _)| *at)
     }
 
-    /// Forgets the due times up to `now`, and returns their queues.
+    /// Removes the due times up to `now`, and returns their queues.
     pub(super) fn take_due(&self, now: i64) -> Vec<i64> {
         let mut state = self.state.lock();
         let later = state.due.split_off(&(now.saturating_add(1), i64::MIN));
@@ -114,8 +114,9 @@ impl State {
 }
 
 impl Waiting {
-    /// Gives a token to each receiver without one, the longest waiting first. If `count` exceeds their number, the
-    /// first of all gets another: its receive may have come too early to find what this is about.
+    /// Gives a token to each receiver without one, the longest waiting first. If `count` exceeds
+    /// their number, the first of all gets another, because its receive may have been too early to
+    /// find the new messages.
     fn wake(&mut self, count: usize) {
         let mut left = count;
         for receiver in self.receivers.values_mut().filter(|receiver| receiver.tokens == 0) {
@@ -168,7 +169,7 @@ impl Observer for Waiters {
     }
 }
 
-/// The place of a waiting receiver among those of its queue. Dropping it gives the place up.
+/// The position of a waiting receiver in its queue. Dropping it releases the position.
 #[derive(Debug)]
 pub struct Ticket {
     waiters: Arc<Waiters>,
@@ -185,8 +186,8 @@ impl Ticket {
         }
     }
 
-    /// Takes back `tokens`, those that were there before a receive began. A token that came during the receive
-    /// stays: the receive may not have seen its cause.
+    /// Withdraws `tokens`, those that were present before a receive began. A token that came during
+    /// the receive stays, because the receive may not have seen its cause.
     pub fn spend(&self, tokens: u32) {
         self.with_receiver(|receiver| receiver.tokens = receiver.tokens.saturating_sub(tokens));
     }

@@ -13,15 +13,16 @@ use tracing::field::Empty;
 use tracing::{Instrument, Level, Span, debug, debug_span};
 
 const TARGET: &str = "squab::access";
-/// What follows here in a path is permission to end a subscription.
+/// A path segment after this one is a subscription ARN, which is permission to end the
+/// subscription.
 const TOKENS: &str = "/subscription-tokens/";
 
 fn is_on() -> bool {
     tracing::enabled!(target: TARGET, Level::DEBUG)
 }
 
-/// Notes in the span of the running request what is known of a call. `resource`: the ARN or name of
-/// its queue or topic.
+/// Records the details of a call in the span of the running request. `resource` is the ARN or name
+/// of its queue or topic.
 pub(super) fn record(
     operation: &Operation,
     account: &str,
@@ -39,7 +40,7 @@ pub(super) fn record(
     span.record("resource", resource());
 }
 
-/// Logs requests, if that is wanted; costs one comparison if it is not.
+/// Logs requests if the level enables it. The cost is one comparison if it does not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AccessLog;
 

@@ -1,7 +1,8 @@
-//! The routes of the server, the layers around them, and what they share.
+//! The routes of the server, the layers around them, and the state that they share.
 //!
-//! An AWS call has no path of its own: the gateway is the fallback of all routes. A queue may be called
-//! `health`, and is POSTed to, so routes with such names leave other methods to the gateway.
+//! An AWS call has no path of its own: the gateway is the fallback of all routes. A queue may have
+//! the name `health`, and clients POST to it, so routes with such names leave other methods to the
+//! gateway.
 
 use super::access_log::AccessLog;
 use super::audit::Audit;
@@ -9,9 +10,9 @@ use super::browser::BrowserRules;
 use super::callers::{Callers, slot_of};
 use super::chaos::Chaos;
 use super::cors;
+use super::dev_endpoints;
 use super::gateway::GatewaySettings;
 use super::health;
-use super::inspection;
 use super::limits::body::Bodies;
 use super::listener::Overloaded;
 use super::loops;
@@ -36,37 +37,37 @@ use std::sync::Arc;
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// The sentence of a rejection where every connection is in use.
+/// The message of a rejection while every connection is in use.
 const NO_CONNECTIONS: &str =
-    "The server has as many connections as it may have, and none of them is idle.";
+    "The server has reached its connection limit, and no connection is idle.";
 
-/// What routes share.
+/// The state that routes share.
 #[derive(Debug)]
 pub struct App {
     /// The service below HTTP.
     pub runtime: Arc<Runtime>,
-    /// What is counted.
+    /// The counters of the server.
     pub metrics: Arc<Metrics>,
     pub(super) callers: Callers,
     pub(super) bodies: Bodies,
-    /// Failures and delays on request.
+    /// Requested faults and delays.
     pub(super) chaos: Chaos,
-    /// Settings that do not change; keys are with the callers.
+    /// Settings that never change. The access keys belong to the callers.
     pub(super) settings: GatewaySettings,
     live: RwLock<Live>,
 }
 
-/// Settings that may change while the server runs.
+/// Settings that can change while the server runs.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// Which 60-second rules hold.
+    /// Which of the 60-second cool-downs apply.
     pub cool_downs: CoolDowns,
-    /// How queue URLs are written, and what receivers may ask for.
-    pub conventions: Arc<CompatOptions>,
+    /// How queue URLs are written, and what receivers may override.
+    pub compat_options: Arc<CompatOptions>,
 }
 
 impl App {
-    /// Returns what routes to a running service share.
+    /// Returns the shared state of a running service.
     pub fn new(
         runtime: Arc<Runtime>,
         mut settings: GatewaySettings,
@@ -74,7 +75,7 @@ impl App {
     ) -> Arc<Self> {
         let live = RwLock::new(Live {
             cool_downs: std::mem::take(&mut settings.cool_downs),
-            conventions: std::mem::take(&mut settings.conventions),
+            compat_options: std::mem::take(&mut settings.compat_options),
         });
         let callers = Callers {
             mode: settings.mode,
@@ -89,23 +90,23 @@ impl App {
         Arc::new(Self { runtime, metrics, callers, bodies, chaos, settings, live })
     }
 
-    /// Returns the settings that may change, as they are now.
+    /// Returns the current values of the settings that can change.
     pub(super) fn live(&self) -> Live {
         self.live.read().clone()
     }
 
-    /// Changes settings; calls that run go on as before.
+    /// Changes settings. Running calls keep the earlier ones.
     pub(super) fn set_live(&self, live: Live) {
         *self.live.write() = live;
     }
 
-    /// Returns a charge of nothing for the answer to a request.
+    /// Returns an empty charge for the response to a request.
     pub(super) fn charge(&self, parts: &Parts) -> Arc<Charge> {
         let tally = slot_of(parts).map(|slot| &slot.tally).cloned().unwrap_or_default();
         Arc::new(self.settings.memory.charge(Stage::Answering, &tally))
     }
 
-    /// Returns the charge of an answer that is no operation's, and that has so many bytes at most.
+    /// Returns a charge of at most `bytes` for a response that belongs to no operation.
     pub(super) async fn reserve(
         &self,
         parts: &Parts,
@@ -122,7 +123,7 @@ pub fn routes(app: &Arc<App>) -> Router {
         .route("/health", get(health::ALIVE).fallback(call))
         .route("/ready", get(health::readiness).fallback(call))
         .route("/metrics", get(metrics::scrape).fallback(call))
-        .merge(inspection::routes())
+        .merge(dev_endpoints::routes())
         .fallback(call)
         .with_state(Arc::clone(app))
 }
@@ -132,10 +133,11 @@ async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response<B
     app.handle(request).await
 }
 
-/// Returns the service of all connections: the routes, and around them layers, the outermost first.
+/// Returns the service of all connections: the routes and the layers around them, the outermost
+/// first.
 ///
-/// Limits of time, memory and number are not here, because they concern connections before there is a
-/// request; see [`super::limits`].
+/// Limits of time, memory and number are elsewhere ([`super::limits`]), because they apply to a
+/// connection before it has a request.
 pub fn service(
     routes: Router,
     rules: BrowserRules,
@@ -164,7 +166,7 @@ pub fn service(
         .service(routes)
 }
 
-/// Rejects what web pages of other sites send.
+/// Rejects requests from web pages of other sites.
 fn reject_pages(rules: &BrowserRules, request: &Request<Body>) -> Verdict {
     match rules.check(request.method(), request.uri(), request.headers()) {
         Ok(()) => Verdict::Pass,
@@ -172,7 +174,7 @@ fn reject_pages(rules: &BrowserRules, request: &Request<Body>) -> Verdict {
     }
 }
 
-/// Rejects deliveries of SNS to this server itself.
+/// Rejects SNS deliveries that are addressed to this server.
 fn reject_own_deliveries(request: &Request<Body>) -> Verdict {
     if loops::is_delivery(request.method(), request.headers()) {
         return reject(request, Kind::AccessDenied, loops::SENTENCE.to_owned());
@@ -180,7 +182,7 @@ fn reject_own_deliveries(request: &Request<Body>) -> Verdict {
     Verdict::Pass
 }
 
-/// Rejects what would take work where there is no connection or no memory left. Clients try again.
+/// Rejects requests that need work while no connection or memory is left. Clients retry.
 fn shed_load(request: &Request<Body>) -> Verdict {
     if request.extensions().get::<Overloaded>().is_none() {
         return Verdict::Pass;
@@ -193,7 +195,7 @@ fn shed_load(request: &Request<Body>) -> Verdict {
             reject(request, Kind::ServiceUnavailable, NO_MEMORY.to_owned())
         };
     }
-    // The next client may need the connection.
+    // A waiting client may need the connection.
     let close = |response: &mut Response<Body>| {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     };

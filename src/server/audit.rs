@@ -1,12 +1,13 @@
 //! The audit log: one line for each call that changes something other than messages, and for each
 //! rejected signature, with the target `squab::audit`.
 //!
-//! A line has who (key id, account, address), what (operation, resource) and the result. It never has
-//! a secret, a token, a body or a handle. The ARN of a subscription is permission to end it, so its
-//! topic stands in its place. What callers wrote is cut short, and is one line, whatever it contains.
+//! A line contains the caller (key ID, account, address), the operation with its resource, and the
+//! result. It never contains a secret, a token, a body or a receipt handle. The ARN of a
+//! subscription is permission to end it, so the line names its topic instead. Text from callers is
+//! shortened and escaped to one line.
 //!
-//! Callers without a key can cause lines about rejected signatures, so these are limited: the next line
-//! that is written says how many were left out, and the metric counts all of them.
+//! Callers without a key can cause lines about rejected signatures, so these are rate-limited. The
+//! next line states how many were suppressed, and the metric counts all of them.
 
 use super::callers::slot_of;
 use super::metrics::Metrics;
@@ -23,19 +24,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Lines about rejected signatures that may be written at once.
+/// The lines about rejected signatures that may be written in a burst.
 const BURST: u32 = 20;
-/// How long it takes until one more may be written.
+/// The time until one more line is allowed.
 const REFILL: Duration = Duration::from_secs(1);
-/// Longest text of a caller in a line, in characters; ARNs have some hundred.
+/// Longest text of a caller in a line, in characters. ARNs have a few hundred.
 const LONGEST: usize = 300;
 
-/// Who makes a call, for the log.
+/// The caller of a request, for the log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Who {
-    /// The access key id, known or not.
+    /// The access key ID, whether it is configured or not.
     pub key_id: Option<String>,
-    /// The account, 12 digits; none of a caller who was rejected.
+    /// The account, 12 digits; empty if the caller was rejected.
     pub account: Option<String>,
     /// The address of the client.
     pub address: Option<IpAddr>,
@@ -47,12 +48,12 @@ pub(super) struct Entry {
     pub who: Who,
     /// The service and the operation, or the method and the path.
     pub operation: String,
-    /// ARN or name of what is changed; empty if the call names nothing.
+    /// The ARN or name of the changed resource; empty if the call names none.
     pub resource: String,
 }
 
 impl Entry {
-    /// Writes the line. `result`: `ok` or the code of an error.
+    /// Writes the line. `result` is `ok` or an error code.
     pub(super) fn log(&self, result: &str) {
         tracing::info!(
             target: "squab::audit",
@@ -67,7 +68,7 @@ impl Entry {
     }
 }
 
-/// What the audit log keeps between lines.
+/// The state of the audit log between lines.
 #[derive(Debug)]
 pub struct Audit {
     metrics: Arc<Metrics>,
@@ -79,8 +80,8 @@ impl Audit {
         Self { metrics, allowance: Mutex::new(Allowance::full(Instant::now())) }
     }
 
-    /// Counts a rejected signature, and writes a line about it unless there were too many. `operation`
-    /// is its name, or method and path where the request has none.
+    /// Counts a rejected signature, and writes a line about it within the rate limit. `operation`
+    /// is its name, or the method and path if the request names no operation.
     pub(super) fn rejected(&self, who: &Who, operation: &str, refusal: &Refusal) {
         let reason = reason(refusal.kind);
         self.metrics.count_rejected_signature(reason);
@@ -111,7 +112,7 @@ fn reason(kind: Kind) -> &'static str {
     }
 }
 
-/// How many lines may be written: a bucket that fills by one line in each [`REFILL`].
+/// A token bucket for lines, which gains one line in each [`REFILL`].
 #[derive(Debug)]
 struct Allowance {
     lines: u32,
@@ -125,7 +126,8 @@ impl Allowance {
         Self { lines: BURST, filled_at: now, left_out: 0 }
     }
 
-    /// How many lines were left out before this one; none if this one is to be left out too.
+    /// Returns the number of lines suppressed before this one, or `None` if this one is suppressed
+    /// too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         let periods = now.duration_since(self.filled_at).as_nanos() / REFILL.as_nanos();
         let more = u32::try_from(periods).unwrap_or(u32::MAX);
@@ -144,8 +146,8 @@ impl Allowance {
     }
 }
 
-/// The address of the client: of the connection, or what the nearest proxy says if it is trusted.
-/// Earlier entries of X-Forwarded-For are what the client itself may have sent.
+/// Returns the address of the client: the peer of the connection, or the address that the nearest
+/// proxy reports if proxies are trusted. The client can forge earlier entries of X-Forwarded-For.
 pub(super) fn address_of(parts: &Parts, trust_forwarded: bool) -> Option<IpAddr> {
     let forwarded = if trust_forwarded { forwarded_for(&parts.headers) } else { None };
     forwarded.or_else(|| Some(slot_of(parts)?.peer?.ip().to_canonical()))
@@ -158,7 +160,8 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     last.parse().ok().or_else(with_port)
 }
 
-/// The ARN or name of what a call is about, as far as its parameters name it; empty otherwise.
+/// Returns the ARN or name of a call's resource, as its parameters state it; empty if they state
+/// none.
 pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: &str) -> String {
     let document: Map<String, Value> = match payload {
         Payload::Json(body) => serde_json::from_slice(body).unwrap_or_default(),
@@ -183,8 +186,8 @@ pub(super) fn resource_of(payload: &Payload, path: &str, account: &str, region: 
     by_path.filter(|_| is_query).map(|queue| queue.arn()).unwrap_or_default()
 }
 
-/// The parameters, beside QueueUrl and SubscriptionArn, that name the resource of a call; none of them
-/// is a secret.
+/// The parameters, besides QueueUrl and SubscriptionArn, that name the resource of a call. None of
+/// them is a secret.
 const NAMES: [&str; 8] = [
     "QueueName",
     "TopicArn",
@@ -196,7 +199,7 @@ const NAMES: [&str; 8] = [
     "Name",
 ];
 
-/// A caller's text as a part of one line.
+/// Returns the text of a caller as a part of one line.
 fn plain(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST && !text.contains(char::is_control) {
         return Cow::Borrowed(text);

@@ -1,20 +1,20 @@
-//! Which requests of browsers are answered.
+//! Decides which requests from browsers the server processes.
 //!
-//! A browser lets any web page send requests to any server that the machine reaches, this one
-//! included, and where signatures are not verified such a request would be carried out. What a
-//! browser adds to a request tells where it comes from, and a page cannot take that away:
+//! A browser lets any web page send requests to any server that the machine reaches, including this
+//! one. Without verified signatures such a request would be executed. Browsers add headers that
+//! show its origin, and a page cannot remove them:
 //!
 //! - `Origin`, with every POST and every call of a page of another origin;
-//! - `Referer`, unless the page asks for none;
-//! - `Sec-Fetch-Site`, of current browsers where the connection is trustworthy: https and loopback.
+//! - `Referer`, unless the page suppresses it;
+//! - `Sec-Fetch-Site`, from current browsers if the connection is trustworthy: https and loopback.
 //!
-//! A request of a page that is neither this server's own nor allowed by the CORS settings is
-//! rejected, except a link that a person follows to confirm or to end a subscription, or to the
-//! console.
+//! The server rejects a request from a page that is neither its own nor allowed by the CORS
+//! settings. Exceptions are links that a person follows to confirm or end a subscription, or to
+//! open the console.
 //!
-//! DNS rebinding makes a foreign page look like this server's own: its name is made to resolve to
-//! this machine. The name stays in the `Host` header, so a browser must use a name of this server.
-//! An address cannot be rebound. Other programs may use any `Host`, as container networks need.
+//! DNS rebinding disguises a foreign page as a page of this server: its name resolves to this
+//! machine. The name stays in the `Host` header, so browsers must use a name of this server. An IP
+//! address cannot be rebound. Other programs may use any `Host`, as container networks require.
 
 use hyper::header::{
     HOST, HeaderMap, HeaderName, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT,
@@ -32,38 +32,38 @@ use crate::wire::form::Params;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: &str = "sec-fetch-mode";
 const FETCH_DEST: &str = "sec-fetch-dest";
-/// What the names of operations begin with that change nothing: AWS names them so.
+/// The prefixes of operations that change nothing, by AWS's naming convention.
 const READING: [&str; 2] = ["Get", "List"];
-/// Characters of a host or an origin that a rejection repeats.
+/// The characters of a host or an origin that a rejection repeats.
 const LONGEST_QUOTE: usize = 100;
 
-/// The settings that decide about requests of browsers.
+/// The settings for requests from browsers.
 #[derive(Debug, Clone, Default)]
 pub struct BrowserRules {
-    /// Whose pages may call.
+    /// The origins whose pages may call.
     pub cors: Cors,
-    /// Names of this server; `*.` stands for all names below one, `*` for all names.
+    /// The names of this server; `*.` stands for all names below one, `*` for all names.
     names: Vec<String>,
-    /// Names with which queue URLs of the forms `sqs.REGION.NAME` and `REGION.queue.NAME` are made.
+    /// The base names of queue URLs of the forms `sqs.REGION.NAME` and `REGION.queue.NAME`.
     bases: Vec<String>,
-    /// The origin that a proxy in front serves this server at.
+    /// The origin under which a proxy serves this server.
     public_origin: Option<String>,
     stands_in_for_localstack: bool,
 }
 
-/// Why a request is rejected; each reads as a sentence that says what to set.
+/// Why a request is rejected. Each variant becomes a sentence that names the setting to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// A browser has called this server by a name that is not known to be its own.
+    /// A browser called this server by a name that is not known as its own.
     Host(String),
-    /// A page of this origin, or of a site that the browser does not name, has sent the request.
+    /// A page of this origin, or of a site that the browser does not name, sent the request.
     Page(String),
-    /// The browser does not say which page has sent a request that would change something.
+    /// The browser does not name the page that sent a request for a change.
     Unknown,
 }
 
 impl BrowserRules {
-    /// Returns the rules that these settings make.
+    /// Returns the rules for these settings.
     pub fn new(settings: &Settings) -> Self {
         let local = settings.compat == Some(Compat::Localstack);
         let public = settings.public_url.as_deref().and_then(origin_of);
@@ -89,8 +89,8 @@ impl BrowserRules {
         }
     }
 
-    /// Decides by the head of a request whether it is answered; an error says why not. Requests of
-    /// programs that are not browsers pass after four look-ups.
+    /// Decides from the head of a request whether to process it; the error is the reason for a
+    /// rejection. Requests from other programs cost four header lookups.
     pub fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
         let says_site = headers.contains_key(FETCH_SITE);
         let is_browser = says_site || is_agent_of_browser(headers);
@@ -115,7 +115,7 @@ impl BrowserRules {
         }
     }
 
-    /// Returns the sentence of a rejection.
+    /// Returns the message of a rejection.
     pub fn sentence(&self, rejection: &Rejection) -> String {
         let (origins, host) = if self.stands_in_for_localstack {
             (" or EXTRA_CORS_ALLOWED_ORIGINS", " or LOCALSTACK_HOST")
@@ -133,14 +133,14 @@ impl BrowserRules {
                  server, add its origin to {origins}."
             ),
             Rejection::Unknown => format!(
-                "A browser sent this request without saying for which page. Send it with POST, or let all \
+                "A browser sent this request without naming its page. Send it with POST, or let all \
                  pages call this server with {origins} and `*`."
             ),
         }
     }
 
-    /// Returns a host of the request that is not this server's, if there is one. Browsers always send
-    /// a host.
+    /// Returns a host in the request that does not belong to this server, if there is one. Browsers
+    /// always send a host.
     fn foreign_host(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
         let mut all = hosts(uri, headers).peekable();
         if all.peek().is_none() {
@@ -149,7 +149,7 @@ impl BrowserRules {
         all.find(|host| !self.is_own(host)).map(quote)
     }
 
-    /// Whether a host, with its port, is an address or a name of this server.
+    /// Returns whether a host, with its port, is an address or a name of this server.
     fn is_own(&self, host: &str) -> bool {
         let Some(authority) = Authority::parse(host) else { return false };
         let name = authority.host();
@@ -169,7 +169,7 @@ impl BrowserRules {
             if is_referer && value.is_empty() {
                 continue;
             }
-            // A page has no other origin than one that can be written, and `null`.
+            // The origin of a page is either a URL or `null`.
             let text = std::str::from_utf8(value).unwrap_or_default();
             let page = if is_referer { origin_of(text).unwrap_or_default() } else { text };
             is_named = true;
@@ -180,7 +180,7 @@ impl BrowserRules {
             }
         }
         let foreign_site = headers.get_all(FETCH_SITE).iter().find(|site| {
-            // `none` is a person: an address that was typed, a bookmark, a link in another program.
+            // `none` means a person: a typed address, a bookmark, or a link in another program.
             !matches!(site.as_bytes(), b"same-origin" | b"none")
         });
         match foreign_site {
@@ -192,11 +192,12 @@ impl BrowserRules {
         }
     }
 
-    /// Returns whether pages of this origin come from this server: it has the scheme and the host of
-    /// the request, which is one of this server's, or it is the one of `--public-url`.
+    /// Returns whether pages of this origin come from this server: the origin has the scheme and
+    /// the host of the request, which belongs to this server, or it is that of `--public-url`.
     ///
-    /// The request came by https if a proxy says so. That needs no trust in the proxy, because a page
-    /// of another origin cannot add the header: its browser would ask first, and be refused.
+    /// A proxy header may state that the request came by https. This needs no trust in the proxy,
+    /// because a page of another origin cannot add the header: its browser would send a preflight,
+    /// which fails.
     fn is_own_page(&self, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some((scheme, host)) = origin.split_once("://") else { return false };
         let is_public = || {
@@ -211,7 +212,8 @@ impl BrowserRules {
         is_here() || is_public()
     }
 
-    /// A page that has the host of the request is rejected because of that host's name.
+    /// The page has the host of the request, so the name of that host is the reason for the
+    /// rejection.
     fn rejection(&self, page: String, uri: &Uri, headers: &HeaderMap) -> Rejection {
         let host = page.split_once("://").map_or("", |(_, host)| host);
         if !self.is_own(host) && hosts(uri, headers).any(|here| here == host) {
@@ -221,7 +223,7 @@ impl BrowserRules {
     }
 }
 
-/// Where a request comes from.
+/// The origin of a request.
 enum Sender {
     /// A page of this server, or one that the CORS settings allow.
     Welcome,
@@ -237,7 +239,7 @@ fn is_agent_of_browser(headers: &HeaderMap) -> bool {
     headers.get_all(USER_AGENT).iter().any(|agent| is_one(agent.as_bytes()))
 }
 
-/// The hosts for which a request is meant, with their ports: one, unless its sender plays tricks.
+/// Returns the hosts that a request addresses, with their ports: one, unless the client is hostile.
 fn hosts<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
     let given = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
     given.chain(uri.authority().map(hyper::http::uri::Authority::as_str))
@@ -247,7 +249,7 @@ fn is_loopback(host: &str) -> bool {
     Authority::parse(host).is_some_and(|authority| authority.is_loopback())
 }
 
-/// The headers that name the page which sends a request, each with whether it is a `Referer`.
+/// Returns the headers that name the page of a request, each with whether it is a `Referer`.
 fn pages(headers: &HeaderMap) -> impl Iterator<Item = (bool, &[u8])> {
     let origins = headers.get_all(ORIGIN).iter().map(|origin| (false, origin.as_bytes()));
     origins.chain(headers.get_all(REFERER).iter().map(|referer| (true, referer.as_bytes())))
@@ -260,7 +262,8 @@ fn origin_of(url: &str) -> Option<&str> {
     Some(&url[..end])
 }
 
-/// Whether a name is `sqs.REGION.BASE` or `REGION.queue.BASE`, as queue URLs of these forms have it.
+/// Returns whether a name is `sqs.REGION.BASE` or `REGION.queue.BASE`, as in queue URLs of these
+/// forms.
 fn is_name_of_service(name: &str, base: &str) -> bool {
     if !is_or_is_below(name, base) || name.len() <= base.len() {
         return false;
@@ -273,10 +276,10 @@ fn is_name_of_service(name: &str, base: &str) -> bool {
     }
 }
 
-/// Returns whether a person has followed a link in a message.
+/// Returns whether a person followed a link in a message.
 ///
-/// Browsers that send no `Sec-Fetch-Mode`, because the connection is not trustworthy, ask for https
-/// when a person navigates; pages cannot send that header.
+/// Browsers send no `Sec-Fetch-Mode` over an untrustworthy connection, but request an upgrade to
+/// https when a person navigates. Pages cannot send that header.
 fn is_followed_link(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let navigates = match header(headers, FETCH_MODE) {
         Some(mode) => mode == "navigate" && header(headers, FETCH_DEST) == Some("document"),
@@ -292,7 +295,7 @@ fn is_followed_link(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
         && has_action(uri, is_link)
 }
 
-/// Whether a URL calls an operation that is not known to read only.
+/// Returns whether a URL calls an operation that may change something.
 fn changes_something(uri: &Uri) -> bool {
     has_action(uri, |action| {
         !is_link(action) && !READING.iter().any(|reading| action.starts_with(reading))

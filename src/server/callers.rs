@@ -1,4 +1,5 @@
-//! The callers of requests: recognized by their heads, verified, placed in accounts, and logged if rejected.
+//! Finds the callers of requests: reads their heads, verifies signatures, assigns accounts, and
+//! logs rejections.
 
 use super::audit::{self, Audit, Entry, Who};
 use super::limits::body::{self, Bodies, Received};
@@ -6,7 +7,7 @@ use super::limits::connections::Slot;
 use super::selection;
 use crate::api::operations::Service;
 use crate::auth::account::{Accounts, DEFAULT_ACCOUNT};
-use crate::auth::{self, Caller, Credentials, Mode, Presented, Recognized, Role};
+use crate::auth::{self, Caller, CallerIdentity, Credentials, Mode, RequestSignature, Role};
 use crate::domain::{Kind, Refusal};
 use crate::engine::access::{self, Access};
 use crate::runtime::clock::{Clock, SystemClock};
@@ -16,31 +17,31 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use hyper::http::request::Parts;
 use std::sync::Arc;
 
-/// What decides about callers.
+/// The settings that identify callers.
 #[derive(Debug)]
 pub struct Callers {
     /// Which signatures are verified.
     pub mode: Mode,
-    /// The keys that are known, and those that operations issue.
+    /// The configured keys, and those that operations issue.
     pub credentials: Arc<Credentials>,
-    /// Where callers belong whose key is not known.
+    /// The accounts of callers with unknown keys.
     pub accounts: Arc<Accounts>,
-    /// The region of all callers, whatever they sign for.
+    /// The region of all callers, whatever region they sign for.
     pub only_region: Option<String>,
-    /// Whether X-Forwarded-For is believed.
+    /// Whether X-Forwarded-For is trusted.
     pub trust_forwarded: bool,
-    /// The log of what they do.
+    /// The audit log.
     pub audit: Audit,
 }
 
 impl Callers {
-    /// Returns the caller of a request by its head, not verified yet. A caller who names an account to
-    /// which a configured key belongs must be verified in every mode that verifies signatures.
+    /// Returns the caller of a request by its head, not verified yet. A caller who names the
+    /// account of a configured key must be verified in every mode that verifies signatures.
     pub(super) fn recognize<'p>(
         &self,
-        presented: &'p Presented<'p>,
+        presented: &'p RequestSignature<'p>,
         now_ms: i64,
-    ) -> Result<Recognized<'p>, Refusal> {
+    ) -> Result<CallerIdentity<'p>, Refusal> {
         let recognized = auth::recognize(self.mode, &self.credentials, presented, now_ms)?;
         let must_prove = self.mode == Mode::KnownKeys
             && recognized.believed().is_some_and(|caller| {
@@ -52,18 +53,18 @@ impl Callers {
         Ok(recognized)
     }
 
-    /// Returns whether accounts are isolated from each other: where keys are verified.
+    /// Returns whether accounts are isolated from each other, which needs verified keys.
     pub(super) fn are_isolated(&self) -> bool {
         self.mode != Mode::Off
     }
 
-    /// Returns the role of the caller's key; that of callers whose key is not known is the usual one.
+    /// Returns the role of the caller's key, or the default role if the key is unknown.
     pub(super) fn role_of(&self, caller: &Caller) -> Role {
         let key = caller.access_key_id.as_deref().and_then(|id| self.credentials.get(id));
         key.map_or_else(Role::default, |key| key.role)
     }
 
-    /// Returns the caller in the account and region where the settings place it.
+    /// Returns the caller with the account and region that the settings assign to it.
     pub(super) fn placed(&self, mut caller: Caller) -> Caller {
         let accounts = &self.accounts;
         if accounts.parity || accounts.default != DEFAULT_ACCOUNT {
@@ -78,12 +79,12 @@ impl Callers {
         caller
     }
 
-    /// Counts and logs a request that is rejected for its signature. `known`: the name of its operation
-    /// where the body says it.
+    /// Counts and logs a request that is rejected because of its signature. `known` is the name of
+    /// its operation if the body states it.
     pub(super) fn reject(
         &self,
         parts: &Parts,
-        presented: &Presented<'_>,
+        presented: &RequestSignature<'_>,
         known: Option<&str>,
         refusal: &Refusal,
     ) {
@@ -94,7 +95,7 @@ impl Callers {
         self.audit.rejected(&Who { key_id, account: None, address }, &operation, refusal);
     }
 
-    /// Returns what the audit log says of a caller.
+    /// Returns the caller's fields in the audit log.
     pub(super) fn who(&self, parts: &Parts, caller: &Caller) -> Who {
         Who {
             key_id: caller.access_key_id.clone(),
@@ -103,14 +104,14 @@ impl Callers {
         }
     }
 
-    /// Logs a change that is made by no operation: a reset, or a change of the configuration.
+    /// Logs a change that no operation makes: a reset, or a change of the configuration.
     pub(super) fn log_change(&self, parts: &Parts, caller: &Caller, status: StatusCode) {
         let who = self.who(parts, caller);
         Entry { who, operation: name_of(parts), resource: String::new() }.log(status.as_str());
     }
 
-    /// Reads and verifies a request that is no operation, and is signed for SQS or for SNS. Refused with
-    /// AccessDenied unless the caller has this role.
+    /// Reads and verifies a request for a path that is no operation, signed for SQS or SNS. Rejects
+    /// with AccessDenied unless the caller has this role.
     pub(super) async fn admit(
         &self,
         bodies: &Bodies,
@@ -119,7 +120,7 @@ impl Callers {
         role: Role,
     ) -> Result<(Admitted, Received), Refusal> {
         let query = parts.uri.query().unwrap_or_default();
-        let presented = Presented::find(&parts.headers, query);
+        let presented = RequestSignature::find(&parts.headers, query);
         let now_ms = SystemClock.now_ms();
         let service = match auth::scope_service(&parts.headers, query).as_deref() {
             Some("sns") => Service::Sns,
@@ -160,15 +161,15 @@ impl Callers {
     }
 }
 
-/// Returns method and path, for the log of a request that names no operation.
+/// Returns method and path, for log lines about a request without an operation.
 fn name_of(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-/// The caller of a request that is no operation.
+/// The caller of a path that is no operation.
 pub(super) struct Admitted {
     caller: Caller,
-    /// What it may do: everything where accounts are not isolated.
+    /// The caller's role: `Admin` if accounts are not isolated.
     role: Role,
     is_isolated: bool,
 }
@@ -189,18 +190,18 @@ impl Admitted {
         &self.caller.account
     }
 
-    /// Returns the caller's account where that is all that the caller may use.
+    /// Returns the caller's account if the caller may use no other.
     pub(super) fn only_account(&self) -> Option<&str> {
         (self.role != Role::Admin).then_some(self.account())
     }
 
-    /// Returns the account whose things are meant where the request names none: the caller's own, or
-    /// `usual` where accounts are not isolated.
+    /// Returns the default account of a request that names none: the caller's own, or `usual` if
+    /// accounts are not isolated.
     pub(super) fn account_or<'a>(&'a self, usual: &'a str) -> &'a str {
         if self.is_isolated { self.account() } else { usual }
     }
 
-    /// Returns which queues the caller may look into, by the rules of ReceiveMessage.
+    /// Returns which queues the caller may inspect, by the rules of ReceiveMessage.
     pub(super) fn access(&self) -> Access {
         if self.role == Role::Admin {
             return Access::everything();
@@ -215,7 +216,7 @@ impl Admitted {
         })
     }
 
-    /// Refuses what needs a role that the caller has not.
+    /// Rejects a request that needs a role that the caller does not have.
     pub(super) fn check(&self, role: Role) -> Result<(), Refusal> {
         if self.role >= role {
             return Ok(());
@@ -225,18 +226,22 @@ impl Admitted {
         Err(Refusal::new(Kind::AccessDenied, message))
     }
 
-    /// Refuses what belongs to another account, unless the caller is an admin.
+    /// Rejects access to another account unless the caller is an admin.
     pub(super) fn check_account(&self, account: &str) -> Result<(), Refusal> {
         if self.only_account().is_none_or(|own| own == account) {
             return Ok(());
         }
-        Err(Refusal::new(Kind::AccessDenied, "That belongs to another account."))
+        Err(Refusal::new(Kind::AccessDenied, "The resource belongs to another account."))
     }
 }
 
-/// Rejects what a verified request beside the operations leaves unsigned: the route by which the server
-/// found it, and how its body is read.
-fn check_unsigned(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Result<(), Refusal> {
+/// Rejects a verified request to a path outside the operations whose signature does not cover its
+/// route or the reading of its body.
+fn check_unsigned(
+    parts: &Parts,
+    recognized: &CallerIdentity<'_>,
+    body: &[u8],
+) -> Result<(), Refusal> {
     let path = parts.uri.path();
     if auth::plain_path(path) != path {
         let message = "The path must not have empty or dot segments: they are not signed.";
@@ -244,7 +249,7 @@ fn check_unsigned(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Re
     }
     let query = parts.uri.query().unwrap_or_default();
     if auth::in_signed_order(query) != query {
-        let message = "A parameter must not stand in the query twice: the order is not signed.";
+        let message = "A query parameter must not occur twice: the order is not signed.";
         return Err(Refusal::new(Kind::SignatureDoesNotMatch, message));
     }
     let has_type = parts.headers.contains_key(CONTENT_TYPE);
@@ -255,20 +260,20 @@ fn check_unsigned(parts: &Parts, recognized: &Recognized<'_>, body: &[u8]) -> Re
     Ok(())
 }
 
-/// Throws away the body of a request that is answered without it. A client that waits to be asked for
-/// its body is not asked.
+/// Discards the body of a request that is answered without it. A client that waits for `100
+/// Continue` does not get it.
 pub(super) fn discard(parts: &Parts, body: Body) {
     if !parts.headers.contains_key(EXPECT) {
         body::discard(announced_length(parts), body);
     }
 }
 
-/// The length of the body in bytes, as the head announces it.
+/// Returns the length of the body in bytes, as the head announces it.
 pub(super) fn announced_length(parts: &Parts) -> Option<usize> {
     parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// What a signature covers.
+/// The request as its signature covers it.
 pub(super) fn signed_parts<'r>(
     parts: &'r Parts,
     body: &'r [u8],
@@ -284,7 +289,7 @@ pub(super) fn signed_parts<'r>(
     }
 }
 
-/// Returns the slot of the connection by which a request has come.
+/// Returns the connection slot of a request.
 pub(super) fn slot_of(parts: &Parts) -> Option<&Slot> {
     parts.extensions.get::<Arc<Slot>>().map(Arc::as_ref)
 }

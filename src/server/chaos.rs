@@ -1,9 +1,9 @@
-//! Faults and delays on request: calls that fail although nothing is wrong, and answers that come
-//! late, so that people see what their programs do then.
+//! Requested faults and delays: calls that fail on purpose and responses that come late, so that
+//! developers see how their programs react.
 //!
-//! The rules are LocalStack's, and so are the paths under which they are set, see
-//! [`super::localstack`]. What happens to a call is decided by the rules, the call, and a number
-//! that is passed in. While nothing is asked for, a call pays for two loads and comparisons.
+//! The rules and their paths are LocalStack's, see [`super::localstack`]. The outcome of a call
+//! depends only on the rules, the call, and a random number that is passed in. Without rules a call
+//! pays for two loads and comparisons.
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::ops::RangeInclusive;
@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Rules that are kept.
+/// The maximum number of rules.
 const RULES: usize = 1_000;
-/// Length of a code.
+/// The maximum length of an error code.
 const CODE_LENGTH: RangeInclusive<usize> = 1..=128;
 
-/// A rule: which calls fail, how often, and how. What it leaves out is true of all calls.
+/// A rule: which calls fail, how often, and how. A field that is left out matches all calls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// `sqs`, `sns` or `sts`; rules of other services are kept and do nothing.
+    /// `sqs`, `sns` or `sts`. Rules for other services are stored and have no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// The region of the call.
@@ -30,25 +30,26 @@ pub struct Fault {
     /// The operation by AWS's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// From 0 to 1; 1 when left out.
+    /// From 0 to 1; by default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// What is answered.
+    /// The error that calls get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Answer>,
-    /// The account whose calls fail; `None` for all accounts. Callers do not give it: it is their own.
+    /// The account whose calls fail, or `None` for all accounts. Squab sets it to the account of
+    /// the caller who adds the rule.
     #[serde(skip)]
     pub account: Option<String>,
 }
 
-/// What a call that is to fail is answered.
+/// The error of a call that fails by a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// The HTTP status, 400 to 599; 503 when left out.
+    /// The HTTP status, 400 to 599; by default 503.
     #[serde(rename = "statusCode", skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
-    /// The code; `ServiceUnavailable` when left out.
+    /// The error code; by default `ServiceUnavailable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -65,7 +66,7 @@ impl Answer {
     }
 }
 
-/// What rules look at in a call.
+/// The properties of a call that rules match.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'c> {
     /// `sqs`, `sns` or `sts`.
@@ -89,16 +90,16 @@ impl Fault {
             && is(&self.account, call.account)
     }
 
-    /// Why the rule makes no sense.
+    /// Returns why the rule is invalid.
     fn check(&self) -> Result<(), String> {
         if let Some(probability) = self.probability
             && !(0.0..=1.0).contains(&probability)
         {
-            return Err(format!("The probability {probability} is not from 0 to 1."));
+            return Err(format!("probability must be from 0 to 1, not {probability}."));
         }
         let Some(answer) = &self.error else { return Ok(()) };
         if !(400..=599).contains(&answer.status()) {
-            return Err(format!("The statusCode {} is not from 400 to 599.", answer.status()));
+            return Err(format!("statusCode must be from 400 to 599, not {}.", answer.status()));
         }
         let code = answer.code();
         let is_code = CODE_LENGTH.contains(&code.len())
@@ -107,36 +108,35 @@ impl Fault {
     }
 }
 
-/// The first rule that strikes a call. `draw` is from 0 up to but not 1, each number as likely as
-/// any other.
+/// Returns the first rule that fails a call. `draw` is uniformly distributed over `0.0..1.0`.
 pub fn struck<'f>(faults: &'f [Fault], call: Call<'_>, mut draw: f64) -> Option<&'f Fault> {
     for fault in faults.iter().filter(|fault| fault.concerns(call)) {
         let probability = fault.probability.unwrap_or(1.0);
         if draw < probability {
             return Some(fault);
         }
-        // What is left of the draw is as good as a new one: where it lies between the
-        // probability and 1 has not mattered yet.
+        // The position of the draw above the probability has not influenced anything yet, so scaled
+        // to `0.0..1.0` it serves as a new draw.
         draw = (draw - probability) / (1.0 - probability);
     }
     None
 }
 
-/// Where in a range of milliseconds a draw falls, likewise.
+/// Returns the milliseconds in a range at the position of a draw.
 pub fn delay_ms(range: &RangeInclusive<u32>, draw: f64) -> u32 {
-    // Far from the edge of the type: see LONGEST_LATENCY_MS.
+    // This cannot overflow: see LONGEST_LATENCY_MS.
     let width = range.end().saturating_sub(*range.start()) + 1;
     let above = (draw * f64::from(width)) as u32;
     range.start() + above.min(width - 1)
 }
 
-/// What is asked for now.
+/// The current rules and delays.
 #[derive(Debug)]
 pub struct Chaos {
     fails: AtomicBool,
     delays: AtomicBool,
     wanted: RwLock<Wanted>,
-    /// The delay that the settings ask for.
+    /// The delay from the settings.
     configured_ms: RangeInclusive<u32>,
 }
 
@@ -146,13 +146,13 @@ struct Wanted {
     delay_ms: RangeInclusive<u32>,
 }
 
-/// Whether a rule is one of an account, or of whichever.
+/// Returns whether a rule belongs to an account; every rule does if the account is `None`.
 fn is_of(fault: &Fault, account: Option<&str>) -> bool {
     account.is_none_or(|account| fault.account.as_deref() == Some(account))
 }
 
 impl Chaos {
-    /// Returns rules that delay answers by these milliseconds, until they are changed.
+    /// Returns an empty set of rules and a delay in milliseconds.
     pub fn new(delay_ms: RangeInclusive<u32>) -> Self {
         Self {
             fails: AtomicBool::new(false),
@@ -162,7 +162,7 @@ impl Chaos {
         }
     }
 
-    /// What a call is answered that is to fail.
+    /// Returns the error for a call that fails by a rule.
     pub fn fault(&self, call: Call<'_>, draw: impl FnOnce() -> f64) -> Option<Answer> {
         if !self.fails.load(Ordering::Relaxed) {
             return None;
@@ -171,7 +171,7 @@ impl Chaos {
         struck(&wanted.faults, call, draw()).map(|fault| fault.error.clone().unwrap_or_default())
     }
 
-    /// How long a call has to wait.
+    /// Returns how long a call is delayed.
     pub fn delay(&self, draw: impl FnOnce() -> f64) -> Option<Duration> {
         if !self.delays.load(Ordering::Relaxed) {
             return None;
@@ -179,20 +179,20 @@ impl Chaos {
         Some(Duration::from_millis(delay_ms(&self.wanted().delay_ms, draw()).into()))
     }
 
-    /// The rules in their order: those of one account, or all.
+    /// Returns the rules in their order: those of one account, or all.
     pub fn faults(&self, account: Option<&str>) -> Vec<Fault> {
         let mut faults = self.wanted().faults.clone();
         faults.retain(|fault| is_of(fault, account));
         faults
     }
 
-    /// The milliseconds from which and to which answers are delayed.
+    /// Returns the lower and upper bound of the delay, in milliseconds.
     pub fn delays_ms(&self) -> RangeInclusive<u32> {
         self.wanted().delay_ms.clone()
     }
 
-    /// Changes the rules of one account, or all, and returns them; an error says why they are left as
-    /// they were. Rules of other accounts come first, as they are.
+    /// Changes the rules of one account, or all, and returns them. An error explains why they are
+    /// unchanged. Rules of other accounts come first, unchanged.
     pub fn change_faults(
         &self,
         account: Option<&str>,
@@ -209,7 +209,7 @@ impl Chaos {
         }
         faults.extend(own.iter().cloned());
         if faults.len() > RULES {
-            return Err(format!("There may be {RULES} rules."));
+            return Err(format!("At most {RULES} rules are allowed."));
         }
         faults.iter().try_for_each(Fault::check)?;
         self.fails.store(!faults.is_empty(), Ordering::Relaxed);
@@ -217,20 +217,20 @@ impl Chaos {
         Ok(own)
     }
 
-    /// Delays all answers from now on; no more than [`crate::config::LONGEST_LATENCY_MS`].
+    /// Delays all responses from now on, by at most [`crate::config::LONGEST_LATENCY_MS`].
     pub fn set_delay(&self, delay_ms: RangeInclusive<u32>) {
         let mut wanted = self.wanted.write();
         self.delays.store(*delay_ms.end() > 0, Ordering::Relaxed);
         wanted.delay_ms = delay_ms;
     }
 
-    /// Forgets the rules of one account.
+    /// Removes the rules of one account.
     pub fn reset_account(&self, account: &str) {
-        // No rules make sense.
+        // An empty list is always valid.
         drop(self.change_faults(Some(account), Vec::clear));
     }
 
-    /// Nothing is asked for but what the settings say.
+    /// Removes all rules and restores the delay of the settings.
     pub fn reset(&self) {
         let mut wanted = self.wanted.write();
         self.fails.store(false, Ordering::Relaxed);

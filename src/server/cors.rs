@@ -1,7 +1,8 @@
-//! Calls from pages in a browser: answers to preflights, and the headers without which the browser
-//! keeps an answer from the page. Only for the origins of the settings.
+//! Calls from web pages: responses to preflights, and the headers without which a browser hides the
+//! response from the page, for the origins in the settings only.
 //!
-//! Not tower-http's layer: that answers every OPTIONS request, with 200, and adds `Vary` to all answers.
+//! tower-http's layer does not fit: it answers every OPTIONS request with 200, and adds `Vary` to
+//! all responses.
 
 use axum::body::Body;
 use hyper::header::{
@@ -15,7 +16,7 @@ use super::rules::Verdict;
 use crate::domain::host::{Authority, is_or_is_below};
 
 const METHODS: HeaderValue = HeaderValue::from_static("HEAD,GET,PUT,POST,DELETE,OPTIONS,PATCH");
-/// What the SDKs for browsers send, where a preflight does not name it.
+/// The headers that AWS's SDKs for browsers send, for a preflight that names none.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization,cache-control,content-length,content-md5,content-type,x-amz-content-sha256,\
      x-amz-date,x-amz-security-token,x-amz-target,x-amz-user-agent,x-amzn-query-mode,\
@@ -24,7 +25,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("x-amzn-requestid,x-amzn-query-error,x-amzn-trace-id,date");
 
-/// Which origins may call.
+/// The origins that may call.
 #[derive(Debug, Clone, Default)]
 pub struct Cors {
     origins: Vec<String>,
@@ -32,13 +33,14 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// These origins, where `*` means all; with `local` those of this machine too, on any port.
+    /// Returns the settings for these origins. `*` means all; `local` adds those of this machine,
+    /// on any port.
     pub fn new(origins: &[String], local: bool) -> Self {
         let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_owned());
         Self { origins: origins.collect(), local }
     }
 
-    /// Returns the answer to a preflight of a page that may call.
+    /// Returns the response to a preflight if the page may call.
     fn preflight(&self, request: &Request<impl Sized>) -> Option<Response<Body>> {
         let headers = request.headers();
         if request.method() != Method::OPTIONS
@@ -57,7 +59,7 @@ impl Cors {
         Some(response)
     }
 
-    /// Returns the origin of a request whose page may read the answer.
+    /// Returns the origin of a request if its page may read the response.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         if self.origins.is_empty() && !self.local {
             return None;
@@ -79,7 +81,7 @@ impl Cors {
     }
 }
 
-/// Answers preflights, and lets pages of allowed origins read the answers to their requests.
+/// Answers preflights, and lets pages of allowed origins read the responses to their requests.
 pub(super) fn rule(cors: &Cors, request: &Request<Body>) -> Verdict {
     let Some(origin) = cors.allowed(request.headers()) else { return Verdict::Pass };
     match cors.preflight(request) {
@@ -88,7 +90,7 @@ pub(super) fn rule(cors: &Cors, request: &Request<Body>) -> Verdict {
     }
 }
 
-/// Lets pages of this origin read an answer.
+/// Lets pages of this origin read a response.
 fn admit(answer: &mut HeaderMap, origin: HeaderValue) {
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
@@ -96,7 +98,7 @@ fn admit(answer: &mut HeaderMap, origin: HeaderValue) {
     answer.append(VARY, HeaderValue::from_static("Origin"));
 }
 
-/// Whether an origin is served from this machine.
+/// Returns whether an origin is served from this machine.
 fn is_local(origin: &str) -> bool {
     let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     host.and_then(Authority::parse).is_some_and(|host| {

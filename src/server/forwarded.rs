@@ -1,10 +1,11 @@
-//! The address by which a caller reached the server: queue URLs and links in messages begin with it.
+//! The address by which a caller reached the server. Queue URLs and links in messages begin with
+//! it.
 //!
-//! A proxy in front says it in `X-Forwarded-Proto` and `X-Forwarded-Host`, or in `Forwarded`
-//! (RFC 7239). Callers can send these headers too, and any `Host`. Proxies append to these headers or
-//! replace them, so the last value is that of the proxy in front of this server, and those before it
-//! may be the caller's own. A value that is not exactly a scheme or a host with an optional port is
-//! ignored, so that no request puts anything else into a link.
+//! A proxy reports it in `X-Forwarded-Proto` and `X-Forwarded-Host`, or in `Forwarded` (RFC 7239).
+//! Callers can send these headers too, and any `Host`. Proxies append to these headers or replace
+//! them, so the last value comes from the proxy in front of this server, and earlier values may
+//! come from the caller. Only an exact scheme, or a host with an optional port, is used, so no
+//! request can put anything else into a link.
 
 use hyper::Uri;
 use hyper::header::{FORWARDED, HOST, HeaderMap};
@@ -15,8 +16,8 @@ use crate::domain::host::Authority;
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
-/// Returns `scheme://host[:port]`: the values of the proxy if it is trusted and they are well-formed,
-/// else http and the host of the request, else `localhost`.
+/// Returns `scheme://host[:port]`: the values from the proxy if it is trusted and they are
+/// well-formed, else http and the host of the request, else `localhost`.
 pub(super) fn base_url(headers: &HeaderMap, uri: &Uri, trust_forwarded: bool) -> String {
     let (scheme, host) = if trust_forwarded { of_proxy(headers) } else { (None, None) };
     let own_host = || {
@@ -29,8 +30,8 @@ pub(super) fn base_url(headers: &HeaderMap, uri: &Uri, trust_forwarded: bool) ->
 
 /// Returns scheme and host from the headers of the nearest proxy, each only if it is well-formed.
 ///
-/// `Forwarded` counts only where neither of the other two is: a proxy that sets those may pass on a
-/// `Forwarded` that its client made up.
+/// `Forwarded` is used only if neither of the other two is present: a proxy that sets those may
+/// pass on a forged `Forwarded` of its client.
 pub(super) fn of_proxy(headers: &HeaderMap) -> (Option<&'static str>, Option<&str>) {
     let (proto, host) =
         if headers.contains_key(FORWARDED_PROTO) || headers.contains_key(FORWARDED_HOST) {
@@ -46,7 +47,7 @@ pub(super) fn of_proxy(headers: &HeaderMap) -> (Option<&'static str>, Option<&st
     (proto.and_then(scheme), host)
 }
 
-/// Returns the last value of a header that is a list, in one line or in several.
+/// Returns the last value of a list header, which may span several lines.
 fn last<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
     headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next()
 }
@@ -55,8 +56,9 @@ fn scheme(text: &str) -> Option<&'static str> {
     ["http", "https"].into_iter().find(|scheme| text.trim().eq_ignore_ascii_case(scheme))
 }
 
-/// Returns the value of a parameter in `for=10.0.0.1;proto=https;host="queues.example:443"`. Neither
-/// a scheme nor a host has a comma, a semicolon or an escape, so quoted values need no more than this.
+/// Returns the value of a parameter in `for=10.0.0.1;proto=https;host="queues.example:443"`. No
+/// scheme or host contains a comma, a semicolon or an escape, so this simple parser reads quoted
+/// values too.
 fn parameter<'t>(pairs: &'t str, name: &str) -> Option<&'t str> {
     let mut pairs = pairs.split(';').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_gives_scheme_and_host_in_either_form_and_the_last_value_counts() {
-        for (told, expected) in [
+        for (forwarded, expected) in [
             (&[("x-forwarded-proto", "https")][..], "https://here:4566"),
             (
                 &[("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "evil , q.example")],
@@ -101,8 +103,8 @@ mod tests {
             (&[("forwarded", "host=q.example")], "http://q.example"),
             (&[("x-forwarded-proto", "https"), ("forwarded", "host=made.up")], "https://here:4566"),
         ] {
-            let given: Vec<_> = [HERE].iter().chain(told).copied().collect();
-            assert_eq!(base(true, &given), expected, "{told:?}");
+            let given: Vec<_> = [HERE].iter().chain(forwarded).copied().collect();
+            assert_eq!(base(true, &given), expected, "{forwarded:?}");
             assert_eq!(base(false, &given), "http://here:4566");
         }
     }

@@ -1,7 +1,7 @@
-//! One request, top to bottom: recognize the caller, select the protocol, read the body, find the
-//! operation, verify the signature, run the operation, encode the answer.
+//! One request from start to end: identify the caller, select the protocol, read the body, find the
+//! operation, verify the signature, run the operation, encode the response.
 //!
-//! Every answer carries a request id. The log has the causes of Squab's own faults with that id;
+//! Every response has a request ID. The log contains the causes of Squab's own faults with that ID;
 //! callers do not get them.
 
 // Rule (every operation): errors come in this order: no call at all, a signature that the head alone
@@ -24,7 +24,7 @@ use crate::api::error::{row, row_named};
 use crate::api::operations::{OPERATIONS, Operation, Payload, Reply, Scope, Service};
 use crate::api::{self, CompatOptions, Context, CoolDowns, ReceiveOverrides};
 use crate::auth::account::Accounts;
-use crate::auth::{self, Caller, Credentials, Mode, Presented, Principal, Recognized};
+use crate::auth::{self, Caller, CallerIdentity, Credentials, Mode, Principal, RequestSignature};
 use crate::domain::address::{QueueAddress, invalid_address, region_of_host};
 use crate::domain::limits::WAIT_TIME_SECONDS;
 use crate::domain::{Kind, Refusal};
@@ -43,39 +43,39 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 const TRACE_ID: &str = "x-amzn-trace-id";
-/// Bytes of a trace id that messages carry; X-Ray's have some hundred.
+/// The longest trace ID that messages carry, in bytes. X-Ray's have a few hundred.
 const LONGEST_TRACE_ID: usize = 1_024;
-/// Bytes of the body of a call that is made without a signature where others need one.
+/// The longest body, in bytes, of an unsigned call while other calls need a signature.
 const LINK_BYTES: usize = 8 * 1024;
-/// The code of a fault in metrics, where no error of AWS is called as it is.
+/// The code of a fault in metrics, if it is not the code of an AWS error.
 const FAULT: &str = "Fault";
 
-/// What the gateway must know of the settings.
+/// The settings of the gateway.
 #[derive(Debug)]
 pub struct GatewaySettings {
-    /// Region of callers who name none.
+    /// The region of callers who name none.
     pub region: String,
     /// Which signatures are verified.
     pub mode: Mode,
-    /// The keys that are known.
+    /// The configured keys.
     pub credentials: Credentials,
-    /// Which 60-second rules hold.
+    /// Which of the 60-second cool-downs apply.
     pub cool_downs: CoolDowns,
-    /// What queue URLs and links begin with, instead of the Host header.
+    /// The base of queue URLs and links, instead of the Host header.
     pub public_url: Option<String>,
-    /// How queue URLs are written, and what receivers may ask for.
-    pub conventions: Arc<CompatOptions>,
-    /// Whether all callers are in this region, whatever they sign for.
+    /// How queue URLs are written, and what receivers may override.
+    pub compat_options: Arc<CompatOptions>,
+    /// Whether all callers are in this region, whatever region they sign for.
     pub one_region: bool,
-    /// Where callers belong whose key is not known.
+    /// The accounts of callers with unknown keys.
     pub accounts: Arc<Accounts>,
-    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are believed.
+    /// Whether X-Forwarded-Proto, X-Forwarded-Host and Forwarded are trusted.
     pub trust_forwarded: bool,
-    /// Bytes of a request's body at most.
+    /// The longest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// The memory that connections, requests and answers share.
+    /// The memory that connections, requests and responses share.
     pub memory: Arc<Memory>,
-    /// Milliseconds by which answers are delayed, so that programs meet a slow service.
+    /// The delay of responses in milliseconds, to simulate a slow service.
     pub delay_ms: RangeInclusive<u32>,
 }
 
@@ -85,16 +85,17 @@ impl App {
         let started = Instant::now();
         let request_id = fresh_request_id();
         let (parts, body) = request.into_parts();
-        // Signatures go by real time, whatever the clock of the queues shows.
+        // Signatures are checked against the wall clock, not the clock of the queues.
         let now_ms = SystemClock.now_ms();
-        let presented = Presented::find(&parts.headers, parts.uri.query().unwrap_or_default());
+        let presented =
+            RequestSignature::find(&parts.headers, parts.uri.query().unwrap_or_default());
         let recognized = self.callers.recognize(&presented, now_ms);
         let covers = |name: &str| recognized.as_ref().map_or(true, |it| it.covers(name));
         let Some(selection) = selection::select(&parts, covers) else {
             return not_found(&request_id);
         };
         if let Some(delay) = self.chaos.delay(fastrand::f64) {
-            // Boxed, so that calls do not carry the size of it.
+            // The future is boxed because it is large.
             Box::pin(tokio::time::sleep(delay)).await;
         }
         let mut known = Known {
@@ -106,7 +107,7 @@ impl App {
         let charge = self.charge(&parts);
         let call = Call { parts: &parts, presented: &presented, recognized, selection, now_ms };
         let outcome = match self.answer(call, body, &request_id, &charge, &mut known).await {
-            // A receive has its memory already; nothing is lost of what only reads.
+            // A receive has reserved its memory already, and a failed read loses nothing.
             Ok(body) if !charge.reserve_answer(body.len()).await => Err(no_memory().into()),
             outcome => outcome,
         };
@@ -131,7 +132,8 @@ impl App {
         response
     }
 
-    /// Returns the encoded answer. `known` is kept up to date, for the answer to a refusal.
+    /// Returns the encoded response. `known` is updated on the way, so that a rejection can be
+    /// encoded and logged.
     async fn answer(
         &self,
         call: Call<'_>,
@@ -154,7 +156,7 @@ impl App {
             presented.is_nothing() && checked.is_err() && selection::names_link(parts, &selection);
         let recognized = match checked {
             Ok(recognized) => recognized,
-            Err(_) if by_link => Recognized::anonymous(),
+            Err(_) if by_link => CallerIdentity::anonymous(),
             Err(refusal) => {
                 discard(parts, body);
                 known.service = service_of_head(parts, &selection);
@@ -163,7 +165,7 @@ impl App {
             }
         };
         let mut received = match selection {
-            // A link has its parameters in the URL: what else comes decides nothing.
+            // A link has its parameters in the URL. The body is ignored.
             Selection::Query { .. } if by_link => {
                 discard(parts, body);
                 Received::empty()
@@ -249,7 +251,7 @@ impl App {
         let caller_arn =
             caller.arn().unwrap_or_else(|| format!("arn:aws:iam::{}:root", caller.account));
         let role = self.callers.role_of(&caller);
-        // A link in a message has no caller: what it names is what it may use.
+        // A link in a message has no caller: its token is the permission.
         let is_link = operation.scope == Scope::Link && caller.principal == Principal::Anonymous;
         let access = if is_link || !self.callers.are_isolated() {
             Access::everything()
@@ -262,7 +264,7 @@ impl App {
             let host = header(&parts.headers, HOST.as_str())?;
             region_of_host(host).map(str::to_owned)
         });
-        let Live { cool_downs, conventions } = meaning.live;
+        let Live { cool_downs, compat_options } = meaning.live;
         let caller = api::Caller {
             region: region.unwrap_or_else(|| self.settings.region.clone()),
             in_session: key.is_some_and(|key| key.session_token.is_some()),
@@ -283,7 +285,7 @@ impl App {
             received_at_ms,
             runtime: Arc::clone(&self.runtime),
             cool_downs,
-            compat_options: conventions,
+            compat_options,
             base_url: self.base_url(parts),
             path: meaning.path,
             trace_header: header(&parts.headers, TRACE_ID)
@@ -292,8 +294,8 @@ impl App {
         }
     }
 
-    /// Queue URLs begin with the address that the caller has used, so that they work inside and
-    /// outside a container network alike.
+    /// Queue URLs begin with the address that the caller used, so they work both inside and outside
+    /// a container network.
     fn base_url(&self, parts: &Parts) -> String {
         if let Some(url) = &self.settings.public_url {
             return url.trim_end_matches('/').to_owned();
@@ -302,7 +304,8 @@ impl App {
     }
 }
 
-/// Refuses an operation for which the caller's key has not the role, where accounts are isolated.
+/// Rejects an operation that the role of the caller's key does not permit, if accounts are
+/// isolated.
 fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
     if !cx.caller.access.is_limited() || cx.caller.role >= operation.role() {
         return Ok(());
@@ -312,11 +315,11 @@ fn check_role(operation: &Operation, cx: &Context) -> Result<(), Refusal> {
     Err(not_permitted(&cx.caller.arn, service, operation.action(), &all))
 }
 
-/// A call whose head has been read.
+/// A call whose head was read.
 struct Call<'r> {
     parts: &'r Parts,
-    presented: &'r Presented<'r>,
-    recognized: Result<Recognized<'r>, Refusal>,
+    presented: &'r RequestSignature<'r>,
+    recognized: Result<CallerIdentity<'r>, Refusal>,
     selection: Selection<'r>,
     /// When it arrived, in Unix milliseconds.
     now_ms: i64,
@@ -327,9 +330,9 @@ struct Call<'r> {
 // Source: documented, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 // Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
 //
-/// What the head of a request says beyond its protocol and operation, and the settings that it meets. Of a verified request only what
-/// is signed counts. X-Amzn-Trace-Id is no part of it: signers leave it out because proxies write it,
-/// and it selects nothing.
+/// The remaining facts from the head of a request, and the settings at its arrival. For a verified
+/// request only signed parts count. X-Amzn-Trace-Id is not part of this: signers leave it out
+/// because proxies write it, and it selects nothing.
 struct Meaning {
     path: String,
     receive_overrides: ReceiveOverrides,
@@ -337,8 +340,8 @@ struct Meaning {
 }
 
 impl Meaning {
-    fn of(parts: &Parts, recognized: &Recognized<'_>, live: Live) -> Self {
-        let may_override = live.conventions.receive_overrides;
+    fn of(parts: &Parts, recognized: &CallerIdentity<'_>, live: Live) -> Self {
+        let may_override = live.compat_options.receive_overrides;
         let sent = parts.uri.path();
         let path =
             if recognized.is_verified() { auth::plain_path(sent) } else { Cow::Borrowed(sent) };
@@ -373,7 +376,7 @@ impl Meaning {
 // Source: inferred, SDKs send to the path of their endpoint
 // Test: tests/selection.rs::calls_arrive_below_any_context_path
 //
-/// Refuses an operation of SQS at an address where AWS Query does not have it.
+/// Rejects an SQS operation at an address where AWS Query does not offer it.
 fn check_address(operation: &Operation, params: &Params, cx: &Context) -> Result<(), Refusal> {
     if operation.service != Service::Sqs {
         return Ok(());
@@ -399,11 +402,11 @@ fn action_of_params(params: &Params) -> Result<String, Refusal> {
     })
 }
 
-/// Why there is no answer.
+/// Why a call has no result.
 enum Failure {
-    /// AWS would refuse the call, too.
+    /// An error that AWS would return too.
     Refused(Refusal),
-    /// The call fails on request.
+    /// A requested fault.
     Injected(chaos::Answer),
 }
 
@@ -413,14 +416,14 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// What is known of a request so far.
+/// The facts about a request so far.
 struct Known {
     service: Service,
-    /// Its place in the table of operations.
+    /// The index in the table of operations.
     operation: Option<usize>,
-    /// The encoding of its answer.
+    /// The encoding of the response.
     encoding: Encoding,
-    /// The line of the audit log, without its result.
+    /// The audit log line, without the result.
     audited: Option<Box<Entry>>,
 }
 
@@ -429,8 +432,8 @@ struct Known {
 // Source: inferred, AWS has a host for each service; all other actions name their service
 // Test: compat-suite/boto3/test_sns_errors.py::test_the_signed_service_counts
 //
-/// The service that a request is for, as far as its head says, for the answer to one whose body is not
-/// read: that of the target, of the signature, or of the host (`sns.eu-west-1.…`), else SQS.
+/// Returns the service of a request by its head, for a response before the body is read: that of
+/// the target, of the signature, or of the host (`sns.eu-west-1.…`), else SQS.
 pub(super) fn service_of_head(parts: &Parts, selection: &Selection<'_>) -> Service {
     if let Selection::Json { service, .. } = selection {
         return *service;
@@ -441,8 +444,8 @@ pub(super) fn service_of_head(parts: &Parts, selection: &Selection<'_>) -> Servi
         .unwrap_or(Service::Sqs)
 }
 
-/// The service that a call of AWS Query is for: the one that alone has such an action, else the one
-/// of the signature, else the one with this version of the API, else SQS.
+/// Returns the service of an AWS Query call: the only one that has such an action, else that of the
+/// signature, else the one with this API version, else SQS.
 fn service_of(parts: &Parts, params: &Params, action: Option<&str>) -> Service {
     let mut having = OPERATIONS.iter().filter(|known| Some(known.name) == action);
     if let (Some(only), None) = (having.next(), having.next()) {

@@ -1,8 +1,9 @@
-//! Whether the server is alive, `/health`, and whether it can serve, `/ready`; and the client of both.
+//! The endpoints `/health` (the process is alive) and `/ready` (the store can serve), and the
+//! client of both.
 //!
-//! Requests are answered only once the state is open and the declared queues exist, so that any answer
-//! to `/health` means that the process is alive. It asks nothing of the store: to restart a server
-//! whose disk fails is of no use. `/ready` asks the store.
+//! The server responds only once the state is open and the declared queues exist, so any response
+//! to `/health` means that the process is alive. `/health` does not use the store, because
+//! restarting a server with a failed disk does not help. `/ready` does.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -18,17 +19,17 @@ use std::sync::Arc;
 use super::app::App;
 use crate::runtime::storage_watch::Condition;
 
-/// How long [`ask`] waits to connect, and again for the answer.
+/// The timeout of [`ask`] for connecting, and again for the response.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the store may take for the answer to `/ready`: less than probes wait.
+/// The timeout of the store for `/ready`, shorter than that of probes.
 const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// The answer to `/health`.
+/// Returns the response to `/health`.
 pub(super) const ALIVE: &str = "OK\n";
 
-/// Returns the answer to `/ready`, with a status, and a reason if it is not `ready`: 200 `ready`; 200
-/// `degraded` while messages are not accepted but can be received and deleted; 503 `unavailable`
-/// when the store cannot serve.
+/// Returns the response to `/ready`, with a status, and a reason if it is not `ready`: 200 `ready`;
+/// 200 `degraded` while messages are not accepted but can be received and deleted; 503
+/// `unavailable` if the store cannot serve.
 pub(super) async fn readiness(State(app): State<Arc<App>>) -> impl IntoResponse {
     let runtime = &app.runtime;
     let asked = runtime.run(|tx| Ok(tx.free_space()?));
@@ -55,9 +56,9 @@ pub(super) async fn readiness(State(app): State<Arc<App>>) -> impl IntoResponse 
     (code, headers, format!("{said}\n"))
 }
 
-/// Asks the server that listens on this `HOST:PORT` whether it is healthy; an error says why not.
+/// Requests the health of the server at this `HOST:PORT`. An error is the reason for a failure.
 ///
-/// An address that stands for all of the machine's is asked on the loopback interface.
+/// A wildcard address is replaced by the loopback address.
 pub fn ask(listen: &str) -> Result<(), String> {
     let mut addresses = listen.to_socket_addrs().map_err(|error| format!("{listen}: {error}"))?;
     let address = addresses.next().ok_or_else(|| format!("{listen}: no such host"))?;
@@ -79,7 +80,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// The first 64 bytes hold the status line of any answer worth reading.
+/// The first 64 bytes contain the status line of any useful response.
 fn status_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -1,10 +1,10 @@
-//! Scripts that are run at the stages of the server's life, as users of LocalStack know them:
-//! `boot.d` and `start.d` before the server listens, `ready.d` once it answers and before it says
-//! `Ready.`, `shutdown.d` when it is told to end and still answers.
+//! Runs scripts at stages of the server's life, like LocalStack's init hooks: `boot.d` and
+//! `start.d` before the server listens, `ready.d` once it serves and before it prints `Ready.`, and
+//! `shutdown.d` when it is stopping and still serves.
 //!
-//! Shell scripts are run by what their first line names, `.py` by the `python3` on the PATH. A script
-//! that fails, or that nothing here can run, is told in the log, and the start goes on. What scripts print goes to
-//! standard error: standard output belongs to `Ready.`.
+//! The first line of a shell script names its interpreter; `.py` scripts run with the `python3` on
+//! the PATH. A script that fails or cannot be run is logged, and startup continues. The output of
+//! scripts goes to standard error: standard output is reserved for `Ready.`.
 
 use parking_lot::Mutex;
 use std::fmt::Write as _;
@@ -18,32 +18,32 @@ use serde::Serialize;
 use tokio::process::Command;
 use tracing::{error, info, warn};
 
-/// Directories deeper than this are not looked into: a link may lead in a circle.
+/// The maximum depth of subdirectories: a symbolic link may lead in a circle.
 const DEPTH: usize = 16;
-/// What the system says of a file that it does not know how to run: ENOEXEC.
+/// The error number for a file that the system cannot run: ENOEXEC.
 const NO_PROGRAM: i32 = 8;
-/// Where scripts of LocalStack's first releases are.
+/// The script directory of LocalStack's first releases.
 const LEGACY_DIRECTORY: &str = "/docker-entrypoint-initaws.d";
 
 /// A stage of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Stage {
-    /// Before anything else.
+    /// Before all other startup work.
     Boot,
     /// Before the server listens.
     Start,
-    /// The server answers.
+    /// After the server has begun to serve.
     Ready,
-    /// The server is about to end.
+    /// When the server is about to stop.
     Shutdown,
 }
 
 impl Stage {
-    /// All of them, in their order.
+    /// All stages in their order.
     pub const ALL: [Self; 4] = [Self::Boot, Self::Start, Self::Ready, Self::Shutdown];
 
-    /// Its name in answers.
+    /// Returns the name in responses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Boot => "BOOT",
@@ -63,34 +63,34 @@ impl Stage {
     }
 }
 
-/// What is known of a script.
+/// The state of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {
-    /// Its stage has not come yet.
+    /// Its stage has not begun.
     Unknown,
-    /// It runs.
+    /// The script is running.
     Running,
-    /// It has ended with exit status 0.
+    /// The script ended with exit status 0.
     Successful,
-    /// It could not be run, or ended with another status.
+    /// The script could not be run, or ended with another status.
     Error,
 }
 
-/// A script and what became of it.
+/// A script and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Script {
-    /// When it is run.
+    /// The stage of the script.
     pub stage: Stage,
     /// Its path below the stage's directory.
     pub name: String,
-    /// What became of it.
+    /// The state of the script.
     pub state: State,
     #[serde(skip)]
     path: PathBuf,
 }
 
-/// The scripts of all stages, and how far the server's life has come.
+/// The scripts of all stages, and the stages that have completed.
 #[derive(Debug, Default)]
 pub struct InitHooks {
     progress: Mutex<Progress>,
@@ -104,7 +104,7 @@ struct Progress {
 
 impl InitHooks {
     /// Finds the scripts below a directory, and with `legacy` those of LocalStack's first releases.
-    /// Directories that are not there have none.
+    /// A missing directory has no scripts.
     pub fn find(directory: Option<&Path>, legacy: bool) -> Self {
         let mut scripts = Vec::new();
         for stage in Stage::ALL {
@@ -118,8 +118,8 @@ impl InitHooks {
         Self { progress: Mutex::new(Progress { scripts, ..Progress::default() }) }
     }
 
-    /// Runs the scripts of a stage, one after the other, with these variables in place of what the
-    /// environment does not say.
+    /// Runs the scripts of a stage one after the other. `variables` are defaults for variables that
+    /// the environment does not set.
     pub async fn run(&self, stage: Stage, variables: &[(&'static str, String)]) {
         let of_stage: Vec<(usize, PathBuf)> = {
             let progress = self.progress.lock();
@@ -143,19 +143,19 @@ impl InitHooks {
         self.progress.lock().completed[stage as usize] = true;
     }
 
-    /// Whether a stage has scripts.
+    /// Returns whether a stage has scripts.
     pub fn has(&self, stage: Stage) -> bool {
         self.progress.lock().scripts.iter().any(|script| script.stage == stage)
     }
 
-    /// All scripts, or those of a stage, as JSON is to show them.
+    /// Returns all scripts, or those of a stage.
     pub fn scripts(&self, stage: Option<Stage>) -> Vec<Script> {
         let progress = self.progress.lock();
         let scripts = progress.scripts.iter();
         scripts.filter(|script| stage.is_none_or(|stage| script.stage == stage)).cloned().collect()
     }
 
-    /// Whether all scripts of a stage have been run.
+    /// Returns whether all scripts of a stage have run.
     pub fn is_completed(&self, stage: Stage) -> bool {
         self.progress.lock().completed[stage as usize]
     }
@@ -167,7 +167,7 @@ impl InitHooks {
     }
 }
 
-/// The scripts in a directory and below, sorted by their paths.
+/// Finds the scripts in a directory and below, sorted by path.
 fn find_in(stage: Stage, directory: &Path, scripts: &mut Vec<Script>) {
     let mut found = Vec::new();
     walk(directory, DEPTH, &mut found);
@@ -176,7 +176,7 @@ fn find_in(stage: Stage, directory: &Path, scripts: &mut Vec<Script>) {
         let mut name = String::new();
         for part in path.strip_prefix(directory).unwrap_or(&path) {
             let slash = if name.is_empty() { "" } else { "/" };
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(name, "{slash}{}", part.display());
         }
         scripts.push(Script { stage, name, state: State::Unknown, path });
@@ -188,7 +188,7 @@ fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         Ok(entries) => entries,
         Err(error) => {
             if error.kind() != std::io::ErrorKind::NotFound {
-                warn!("cannot look for init hooks in {}: {error}", directory.display());
+                warn!("cannot search for init hooks in {}: {error}", directory.display());
             }
             return;
         }
@@ -214,7 +214,7 @@ async fn run_script(path: &Path, variables: &[(&'static str, String)]) -> Result
     } else {
         let mode = std::fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
         if mode & 0o111 == 0 {
-            return Err("not executable: chmod +x makes it so".to_owned());
+            return Err("not executable: run chmod +x".to_owned());
         }
         Command::new(path)
     };
@@ -229,10 +229,10 @@ async fn run_script(path: &Path, variables: &[(&'static str, String)]) -> Result
     info!(script = %path.display(), "init hook");
     let status = command.status().await.map_err(|error| match error.kind() {
         ErrorKind::NotFound if is_python => {
-            "skipped: it is written in Python, and there is no python3 on the PATH".to_owned()
+            "skipped: it is a Python script, and there is no python3 on the PATH".to_owned()
         }
-        ErrorKind::NotFound => "what its first line names is not there".to_owned(),
-        ErrorKind::ExecutableFileBusy => "somebody is still writing to it".to_owned(),
+        ErrorKind::NotFound => "the interpreter in its first line does not exist".to_owned(),
+        ErrorKind::ExecutableFileBusy => "another process has it open for writing".to_owned(),
         _ if error.raw_os_error() == Some(NO_PROGRAM) => {
             "it has no first line such as #!/bin/sh".to_owned()
         }

@@ -1,8 +1,8 @@
 //! Sockets: binding, accepting, and serving HTTP/1.1 and HTTP/2 on each connection.
 //!
 //! All addresses are bound before any connection is served. One loop accepts for all of them, so
-//! that one limit holds for all and no listener can starve another. Each connection is one task.
-//! Which connections are open at the limit is decided in [`super::limits::connections`].
+//! that one limit applies to all and no listener can starve another. Each connection is one task.
+//! [`super::limits::connections`] decides which connections stay open at the limit.
 
 use super::limits::client_io::ClientIo;
 use super::limits::connections::{Connections, Slot};
@@ -33,11 +33,11 @@ use tracing::{debug, warn};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after failures to accept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Time between two searches for clients that have taken too long.
+/// Time between two checks for clients that have taken too long.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Marks requests for which there is no memory or no connection, unless they are answered without any
-/// work.
+/// Marks requests that arrive while no memory or no connection is left. Only routes that need no
+/// work serve them.
 #[derive(Debug, Clone, Copy)]
 pub struct Overloaded;
 
@@ -47,24 +47,24 @@ pub struct Overloaded;
 pub struct BindError {
     /// The address as the settings give it.
     pub address: String,
-    /// What the system says.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// What connections may take.
+/// The limits of connections.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections open at once, of all listeners together; at least 1.
+    /// Connections open at a time, of all listeners together; at least 1.
     pub connections: usize,
     /// Time until the head of the next request must have arrived, idling included.
     pub header_timeout: Duration,
-    /// Time that running requests get to finish at shutdown.
+    /// Time for running requests to finish at shutdown.
     pub grace: Duration,
     /// The memory that all connections share.
     pub memory: Arc<Memory>,
 }
 
-/// Listeners that are bound and do not accept yet: connections to them wait.
+/// Bound listeners that do not accept yet: connections to them wait.
 #[derive(Debug)]
 pub struct Bound(Vec<TcpListener>);
 
@@ -81,14 +81,14 @@ impl Bound {
         Ok(Self(listeners))
     }
 
-    /// Returns the addresses bound, with the ports that the system chose.
+    /// Returns the bound addresses, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Serves until `stop`, then refuses new connections, closes idle ones, and lets running
-    /// requests finish within the grace; what still runs then is dropped. `open` follows the
-    /// number of connections.
+    /// Serves until `stop`, then refuses new connections, closes idle ones, and waits for running
+    /// requests within the grace period; the rest are dropped. `open` follows the number of
+    /// connections.
     pub async fn serve<S, B>(
         mut self,
         service: S,
@@ -146,9 +146,9 @@ impl Bound {
                     debug!("a connection ended before it was accepted: {error}");
                 }
                 Err(error) => {
-                    // Out of file descriptors or memory: only time, or the end of connections,
-                    // can help.
-                    warn!("cannot accept connections, trying again in {pause:?}: {error}");
+                    // The process is out of file descriptors or memory. Only time, or the end of
+                    // connections, can help.
+                    warn!("cannot accept connections, retrying in {pause:?}: {error}");
                     tokio::select! {
                         biased;
                         () = &mut stop => break,
@@ -163,12 +163,12 @@ impl Bound {
         tasks.close();
         if timeout(grace, graceful.shutdown()).await.is_err() {
             let cut = connections.evict_all();
-            warn!("{cut} connections had to be cut");
+            warn!("{cut} connections were closed before their requests finished");
         }
         tasks.wait().await;
     }
 
-    /// Returns the next connection of any listener. Each time the listeners are asked in another order.
+    /// Returns the next connection of any listener. The order of the listeners rotates.
     async fn accept(&mut self) -> io::Result<TcpStream> {
         std::future::poll_fn(|context| {
             for (index, listener) in self.0.iter().enumerate() {
@@ -183,12 +183,12 @@ impl Bound {
     }
 }
 
-/// Returns what serves connections. The protocol is that of the first bytes: HTTP/2 where they are its
-/// preface. Hyper's own limits on resets, and on continuations of heads, hold as they are.
+/// Returns the server of connections. The first bytes select the protocol: HTTP/2 if they are its
+/// preface. Hyper's own limits on resets and on continuation frames apply.
 fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    // The number of headers keeps its default of 100: one set by hand makes hyper allocate for each
-    // request. The time for a head is measured by the slot of the connection.
+    // The number of headers keeps its default of 100, because an explicit limit makes hyper
+    // allocate for each request. The connection slot measures the time for a head.
     http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
     http.http2()
         .timer(TokioTimer::new())
@@ -201,8 +201,8 @@ fn http() -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// Returns the service of one connection: its requests know its slot, and the slot knows when there are
-/// any. Each request of HTTP/2 is charged as a connection is.
+/// Returns the service of one connection: its requests know its slot, and the slot knows how many
+/// are running. Each HTTP/2 request is charged like a connection.
 fn of_connection<S, B>(
     service: S,
     slot: Arc<Slot>,
@@ -230,7 +230,7 @@ where
     })
 }
 
-/// The slot of a connection, which is counted as open until this is dropped.
+/// The slot of a connection, which counts as open until this is dropped.
 struct Seat {
     connections: Arc<Connections>,
     slot: Arc<Slot>,
@@ -251,7 +251,7 @@ impl Drop for Seat {
     }
 }
 
-/// Returns whether a failure is that of one connection, which says nothing of the next.
+/// Returns whether a failure concerns one connection only.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -274,7 +274,7 @@ mod tests {
 
     const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// A server whose every request waits until the test lets it go.
+    /// A server whose every request waits until the test releases it.
     struct Server {
         addresses: Vec<SocketAddr>,
         arrived: Arc<AtomicUsize>,

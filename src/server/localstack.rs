@@ -1,17 +1,17 @@
-//! The paths under `/_localstack` that scripts, containers and test libraries ask because
-//! LocalStack has them, and `/moto-api/reset`.
+//! The paths under `/_localstack` that scripts, containers and test libraries use with LocalStack,
+//! and `/moto-api/reset`.
 //!
-//! `/_localstack/health` shows the health always. Other paths are there with `--compat localstack`, or
-//! with the flag that enables them; moto's is there with `--compat moto`. Looking needs no signature,
-//! except at settings and faults. What changes something needs one in the mode `strict`, as every call
-//! does. Where accounts are isolated, resets and faults concern the caller's account, and what concerns
-//! the whole server needs a key with the role `admin`.
+//! `/_localstack/health` is always available. The other paths exist with `--compat localstack`, or
+//! with the flag that enables them; moto's exists with `--compat moto`. Reading needs no signature,
+//! except for settings and faults. Changes need one in the mode `strict`, as every call does. If
+//! accounts are isolated, resets and faults apply to the caller's account, and changes to the whole
+//! server need a key with the role `admin`.
 
 use super::app::App;
 use super::chaos::Fault;
 use super::init_hooks::{InitHooks, Stage};
 use super::problem::Problem;
-use super::{End, assembly, logging};
+use super::{End, logging, startup};
 use crate::api::operations::Service;
 use crate::auth::Role;
 use crate::config::{self, Compat, ConfigError, LONGEST_LATENCY_MS, Settings};
@@ -33,24 +33,25 @@ use tokio::sync::watch;
 
 const PREFIX: &str = "/_localstack/";
 const MOTO_RESET: &str = "/moto-api/reset";
-/// Test libraries want a version 4.x, and this is the one whose behaviour is matched.
+/// Test libraries require a version 4.x. This is the one whose behavior Squab matches.
 const VERSION: &str = "4.14.0";
-/// Bytes of a document that callers may add to: any client can request it, and leave it unread.
+/// The longest document that callers may extend, in bytes. Any client can request it and not read
+/// it.
 const LONGEST_DOCUMENT: usize = 8 * 1024;
 
 type Answer = Result<Response<Body>, Problem>;
 
-/// What these paths show and change.
+/// The state behind these paths.
 #[derive(Debug)]
 pub struct LocalStack {
     app: Arc<App>,
     stands_in: bool,
     stands_in_for_moto: bool,
-    /// Whether settings are shown and changed.
+    /// Whether settings are shown and can be changed.
     shows_config: bool,
-    /// As they are now.
+    /// The current settings.
     settings: Mutex<Settings>,
-    /// Variables that were set and that no setting shows.
+    /// Variables that a caller set and that belong to no setting.
     variables: Mutex<Map<String, Value>>,
     hooks: Arc<InitHooks>,
     extra: Mutex<Map<String, Value>>,
@@ -58,7 +59,7 @@ pub struct LocalStack {
 }
 
 impl LocalStack {
-    /// Returns what these settings make of it; `end` gets what is to follow when a request ends the
+    /// Returns the state for these settings. `end` receives what follows when a request stops the
     /// server.
     pub fn new(
         app: &Arc<App>,
@@ -79,7 +80,7 @@ impl LocalStack {
         }
     }
 
-    /// Answers a request of a caller who has been admitted. `account`: the only one that it concerns.
+    /// Answers a request of an authorized caller. `account` is the only account that it concerns.
     async fn answer(
         &self,
         account: Option<&str>,
@@ -125,7 +126,7 @@ impl LocalStack {
         })
     }
 
-    /// Whether there is such a path. Unknown ones are there as long as any may be.
+    /// Returns whether a path exists. Paths with a variable part exist if any such path may.
     fn has(&self, path: &str, looks: bool) -> bool {
         match path {
             "health" if looks => true,
@@ -136,7 +137,7 @@ impl LocalStack {
         }
     }
 
-    /// What scripts search for is `"sqs": "running"`, with this spacing.
+    /// Scripts search for `"sqs": "running"`, with this spacing.
     fn health(&self) -> Value {
         let mut health = json!({
             "services": {"sqs": "running", "sns": "running", "sts": "running"},
@@ -186,7 +187,7 @@ impl LocalStack {
         })
     }
 
-    /// Sets a variable. What it says has its effect at once, or not before another start.
+    /// Sets a variable. The new value applies at once, or after the next restart.
     fn set_variable(&self, body: &[u8]) -> Answer {
         let shape = "The body must be an object with a variable and a value.";
         let given: Value = read(body, shape)?;
@@ -207,20 +208,21 @@ impl LocalStack {
             other => Problem::bad_request(other.to_string()),
         })?;
         if is_changed {
-            self.app.set_live(assembly::live(&settings));
+            self.app.set_live(startup::live(&settings));
             logging::change_level(&settings.log_level);
         } else {
             let mut variables = self.variables.lock();
             let mut changed = variables.clone();
             changed.insert(variable.to_owned(), value.clone());
             check_length(&changed)?;
-            tracing::warn!(variable, "a variable was set that has no effect while the server runs");
+            tracing::warn!(variable, "the variable has no effect while the server runs");
             *variables = changed;
         }
         Ok(spaced(&json!({"variable": variable, "value": value})))
     }
 
-    /// What the settings come to, by LocalStack's names, and what was set besides.
+    /// Returns the effective settings by LocalStack's names, and the other variables that a caller
+    /// set.
     fn variables(&self) -> Map<String, Value> {
         let mut variables = variables(&self.settings.lock());
         variables.extend(self.variables.lock().clone());
@@ -269,7 +271,7 @@ async fn handle(State(local): State<Arc<LocalStack>>, request: Request<Body>) ->
     Ok(response)
 }
 
-/// Reads a body of JSON; `shape` says what it must be.
+/// Reads a JSON body; `shape` describes the expected value in errors.
 fn read<T: DeserializeOwned>(body: &[u8], shape: &str) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|_| Problem::bad_request(shape))
 }
@@ -278,11 +280,11 @@ fn check_length(document: &Map<String, Value>) -> Result<(), Problem> {
     if serde_json::to_string(document).is_ok_and(|text| text.len() <= LONGEST_DOCUMENT) {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "That is more than is kept here."))
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The stored rules exceed the limit."))
 }
 
-/// The rules by which calls of an account fail, or all rules: shown, replaced, added to, taken away.
-/// No rules or `[]` take all away.
+/// Shows, replaces, extends or removes the fault rules of an account, or all rules. An empty body
+/// or `[]` removes all.
 fn faults(app: &App, account: Option<&str>, method: &Method, body: &[u8]) -> Answer {
     if method == Method::GET {
         return Ok(spaced(&json!(app.chaos.faults(account))));
@@ -309,7 +311,7 @@ fn faults(app: &App, account: Option<&str>, method: &Method, body: &[u8]) -> Ans
     changed.map(|faults| spaced(&json!(faults))).map_err(Problem::bad_request)
 }
 
-/// By how much every answer is delayed.
+/// Shows or sets the delay of every response.
 fn effects(app: &App, method: &Method, body: &[u8]) -> Answer {
     match method.as_str() {
         "GET" => {}
@@ -325,11 +327,11 @@ fn effects(app: &App, method: &Method, body: &[u8]) -> Answer {
         }
         _ => return Err(Problem::not_allowed("GET, HEAD, POST")),
     }
-    // A range comes from the settings only; what it is at least is all that fits here.
+    // The settings can state a range. This format has room for its lower bound only.
     Ok(spaced(&json!({"latency": app.chaos.delays_ms().start()})))
 }
 
-/// What the settings come to, by LocalStack's names.
+/// Returns the effective settings by LocalStack's names.
 fn variables(settings: &Settings) -> Map<String, Value> {
     let pairs = [
         ("GATEWAY_LISTEN", json!(settings.listen)),
@@ -355,7 +357,7 @@ fn info() -> Value {
     })
 }
 
-/// Puts an object into another; objects within it are merged alike, one level deep.
+/// Merges an object into another; nested objects are merged alike, one level deep.
 fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (key, value) in from {
         match (into.get_mut(key).and_then(Value::as_object_mut), value.as_object()) {
@@ -376,7 +378,7 @@ fn service_to_reset(path: &str) -> Option<Service> {
     Service::named(path.strip_prefix("state/")?.strip_suffix("/reset")?)
 }
 
-/// Forgets all state of an account, or of all, and that calls were to fail or to wait.
+/// Deletes all state of an account, or of all accounts, with the requested faults and delays.
 async fn reset_all(app: &App, account: Option<&str>) -> Result<(), Refusal> {
     match account {
         Some(account) => app.chaos.reset_account(account),
@@ -386,12 +388,12 @@ async fn reset_all(app: &App, account: Option<&str>) -> Result<(), Refusal> {
     reset(&app.runtime, account, Service::Sqs).await
 }
 
-/// Removes everything of a service that exists now, of an account or of all.
+/// Deletes all current state of a service, of one account or of all.
 async fn reset(runtime: &Runtime, account: Option<&str>, service: Service) -> Result<(), Refusal> {
     let remove = match service {
         Service::Sqs => reset::queues,
         Service::Sns => reset::topics,
-        // Temporary keys end by themselves.
+        // Temporary keys expire by themselves.
         Service::Sts => return Ok(()),
     };
     let boundary = runtime.run(reset::boundary).await?;
@@ -404,7 +406,7 @@ async fn reset(runtime: &Runtime, account: Option<&str>, service: Service) -> Re
     }
 }
 
-/// The role that a request needs where accounts are isolated; `None` if nothing is asked of the caller.
+/// Returns the role that a request needs if accounts are isolated, or `None` if it needs none.
 fn needed_role(path: &str, looks: bool) -> Option<Role> {
     match path {
         "config" | "diagnose" => Some(Role::Admin),
@@ -415,7 +417,7 @@ fn needed_role(path: &str, looks: bool) -> Option<Role> {
     }
 }
 
-/// Returns JSON with a space after each colon and comma, as Python writes it and scripts search it.
+/// Returns JSON with a space after each colon and comma, as Python writes it and scripts expect it.
 fn spaced(value: &Value) -> Response<Body> {
     struct Spaced;
     impl serde_json::ser::Formatter for Spaced {

@@ -1,4 +1,4 @@
-//! Log lines on standard error, as text or as JSON; standard output belongs to `Ready.`.
+//! Log lines on standard error, as text or JSON. Standard output is reserved for `Ready.`.
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
@@ -11,22 +11,23 @@ use crate::config::LogFormat;
 
 type Change = Box<dyn Fn(EnvFilter) + Send + Sync>;
 
-/// How the level is changed; empty until logging has begun.
+/// Changes the level; empty until logging has started.
 static CHANGE: OnceLock<Change> = OnceLock::new();
 
-/// Starts logging, of panics too, for the rest of the process.
-///
-/// `level` is a level or directives, which [`crate::config::load`] has found to be valid. An error
-/// means that logging was started before.
+/// Starts logging, including panics, for the rest of the process.
+/// `level` is a level or a list of directives, which [`crate::config::load`] has validated. An
+/// error means that logging was started before.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_ansi(io::stderr().is_terminal())
-        // A line that cannot be written, because the reader is gone or the disk is full, would be reported
-        // on standard error, which panics; the panic would be logged, and end the process.
+        // If a line cannot be written, because the reader has exited or the disk is full, the
+        // default is to report that on standard error, which panics; logging that panic would end
+        // the process.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    // It fails to change when there is no log any more; then there is no place to report that.
+    // Changing the level fails only after the log has ended, and then there is no place to report
+    // it.
     let change: Change = match format {
         LogFormat::Text => {
             let builder = builder.with_filter_reloading();
@@ -41,20 +42,20 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TryInitError> {
             Box::new(move |new| drop(filter.reload(new)))
         }
     };
-    // It is empty: if logging had begun before, this would have ended above.
+    // The cell is empty: otherwise this function would have returned above.
     let _ = CHANGE.set(change);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// Logs at another level, or by other directives, from now on; they are valid, as at the start.
+/// Changes the level or the directives, which must be valid as at startup.
 pub fn change_level(level: &str) {
     if let Some(change) = CHANGE.get() {
         change(EnvFilter::new(level));
     }
 }
 
-/// One line for each panic, in the format of the rest.
+/// Logs one line for each panic, in the format of the other lines.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();

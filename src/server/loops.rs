@@ -1,8 +1,8 @@
-//! Deliveries of SNS that arrive at this server.
+//! Detects SNS deliveries that arrive at this server.
 //!
-//! A topic that an endpoint of this server is subscribed to would send to itself for ever, each message
-//! making another. What sends the delivery, this server or another that it calls, names itself: the
-//! headers of SNS, or its user agent.
+//! A topic whose endpoint is this server would send to itself forever, each message causing
+//! another. The sender of a delivery, this server or another that it calls, identifies itself by
+//! the headers of SNS or its user agent.
 
 // Rule (every operation): a request with a header that SNS adds to its deliveries, or with the user agent of SNS, is
 //   refused with AccessDenied, status 403, before its body is read.
@@ -12,17 +12,16 @@
 use hyper::Method;
 use hyper::header::{HeaderMap, USER_AGENT};
 
-/// What begins the names of the headers that SNS adds.
+/// The prefix of the headers that SNS adds.
 const HEADERS: &str = "x-amz-sns-";
-/// What begins the user agent of SNS.
+/// The prefix of SNS's user agent.
 const AGENT: &[u8] = b"Amazon Simple Notification Service";
 
-/// The sentence of a rejection.
-pub const SENTENCE: &str =
-    "This is a delivery of SNS. An endpoint of the server itself cannot be subscribed to a topic.";
+/// The message of a rejection.
+pub const SENTENCE: &str = "This request is an SNS delivery. Endpoints of the server itself cannot be subscribed to a topic.";
 
-/// Returns whether a request is a delivery of SNS: a POST, because links in messages are followed by
-/// GET, also by those who send the headers of the message on.
+/// Returns whether a request is an SNS delivery. Only a POST is: clients follow links in messages
+/// by GET, and may forward the headers of the message.
 pub fn is_delivery(method: &Method, headers: &HeaderMap) -> bool {
     *method != Method::GET
         && (headers.keys().any(|name| name.as_str().starts_with(HEADERS))

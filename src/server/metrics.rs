@@ -1,9 +1,10 @@
-//! What Prometheus reads from `GET /metrics`, in the OpenMetrics text format.
+//! The metrics for Prometheus at `GET /metrics`, in the OpenMetrics text format.
 //!
-//! Counting a request takes a few atomic additions: the handles of each operation are made once
-//! and found by index. The depths of queues are not counted but asked for at each scrape, so that
-//! they cannot disagree with the state. Their text grows with the queues, so one scrape is made at
-//! a time, and holds room as other answers do until it is taken.
+//! Counting a request costs a few atomic additions: the handles of each operation are created once
+//! and found by index. The depths of queues are read at each scrape instead of counted, so that
+//! they always agree with the state. Their text grows with the number of queues, so scrapes run one
+//! at a time, and each reserves memory until the client has read the response, as other responses
+//! do.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,19 +34,19 @@ use crate::runtime::memory::{Charge, no_memory};
 
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the histogram in seconds: from what a send in memory takes to more than the
-/// longest wait of a receive, 20 s.
+/// Upper bounds of the histogram in seconds, from the duration of a send in memory to more than the
+/// longest long poll, 20 s.
 const BUCKETS: [f64; 18] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 20.0, 30.0,
 ];
 
-/// The operation of a request that names none, or an unknown one.
+/// The operation label of a request that names none, or an unknown one.
 const UNKNOWN: &str = "unknown";
-/// The result of a request that failed with a code that was not announced.
+/// The result label of a request that failed with an unexpected code.
 const OTHER: &str = "other";
 
-/// How much waits in one queue, at the time of a scrape.
+/// The depth of one queue, at the time of a scrape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueDepth {
     /// 12 digits.
@@ -60,20 +61,20 @@ pub struct QueueDepth {
     pub in_flight: u64,
     /// Messages whose delay has not passed.
     pub delayed: u64,
-    /// Milliseconds since the oldest message was sent; `None` in an empty queue.
+    /// Milliseconds since the oldest message was sent; `None` if the queue is empty.
     pub oldest_age_ms: Option<i64>,
 }
 
-/// Deliveries of SNS, at the time of a scrape.
+/// SNS deliveries, at the time of a scrape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deliveries {
-    /// Since the start, by protocol and by whether they arrived.
+    /// Finished deliveries since startup, by protocol and success.
     pub counts: BTreeMap<(&'static str, bool), u64>,
-    /// Those that have yet to leave the process.
+    /// Pending deliveries.
     pub pending: u64,
-    /// Milliseconds since the oldest of these was made; `None` if there are none.
+    /// Milliseconds since the oldest pending delivery was created; `None` if there are none.
     pub oldest_age_ms: Option<i64>,
-    /// Background tasks that a bug in Squab has ended since the start; they were begun again.
+    /// Panics of background tasks since startup; each task was restarted.
     pub background_panics: u64,
 }
 
@@ -94,9 +95,9 @@ pub struct Metrics {
     rejected_signatures: Family<RejectionLabels, Counter>,
     queue_depths: QueueDepths,
     deliveries: Option<AllDeliveries>,
-    /// Whether everyone may see the names of queues.
+    /// Whether every client may see the names of queues.
     is_open: bool,
-    /// Held by the scrape that is being made.
+    /// Held by the running scrape.
     turn: Mutex<()>,
 }
 
@@ -106,8 +107,8 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// The handles of one operation, each made when it is first needed: most operations never meet
-/// most errors, and a series for each pair would be a thousand that say nothing.
+/// The handles of one operation, each created at its first use. Most operations never return most
+/// errors, and a series for each pair would add a thousand empty ones.
 struct Operation {
     service: &'static str,
     name: &'static str,
@@ -149,15 +150,14 @@ struct QueueLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueStateLabels {
-    account: String,
-    region: String,
-    queue: String,
+    #[prometheus(flatten)]
+    queue: QueueLabels,
     state: &'static str,
 }
 
 impl Metrics {
-    /// Metrics for these operations, each with its service (`("sqs", "SendMessage")`), which may
-    /// fail with these AWS error codes. `queue_depths` is asked at each scrape.
+    /// Returns metrics for these operations, each with its service (`("sqs", "SendMessage")`), and
+    /// these AWS error codes. `queue_depths` is read at each scrape.
     pub fn new<Q, F>(
         operations: &[(&'static str, &'static str)],
         errors: &[&'static str],
@@ -218,15 +218,16 @@ impl Metrics {
         }
     }
 
-    /// Returns these metrics with the names of queues shown to everyone, or to those who sign.
+    /// Returns these metrics with the names of queues visible to every client, or to signed
+    /// requests only.
     #[must_use]
     pub fn open_to_everyone(mut self, is_open: bool) -> Self {
         self.is_open = is_open;
         self
     }
 
-    /// Returns what a scrape shows that is answered without a look at its signature, or `None` if the
-    /// caller is to be recognized first.
+    /// Returns the view for a scrape without a verified signature, or `None` if the caller must be
+    /// identified first.
     pub(super) fn view_without_signature(&self, headers: &HeaderMap) -> Option<View> {
         match (self.is_open, headers.contains_key(AUTHORIZATION)) {
             (true, _) => Some(View::Everything),
@@ -235,7 +236,7 @@ impl Metrics {
         }
     }
 
-    /// With deliveries of SNS, which `deliveries` is asked for at each scrape.
+    /// Adds SNS deliveries, which `deliveries` returns at each scrape.
     #[must_use]
     pub fn with_deliveries<D, F>(mut self, deliveries: D) -> Self
     where
@@ -248,8 +249,8 @@ impl Metrics {
 
     /// Counts an answered request.
     ///
-    /// `operation` is the index in the list given to [`Metrics::new`], `None` when the request
-    /// names no operation that exists; a failure is its AWS error code.
+    /// `operation` is the index in the list given to [`Metrics::new`], or `None` if the request
+    /// names no existing operation. A failure is its AWS error code.
     pub fn record(
         &self,
         operation: Option<usize>,
@@ -277,22 +278,22 @@ impl Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
-    /// Counts a request that ended in a panic.
+    /// Counts a request that panicked.
     pub fn count_panic(&self) {
         self.panics.inc();
     }
 
-    /// Counts a request that was rejected for its signature.
+    /// Counts a request that was rejected because of its signature.
     pub fn count_rejected_signature(&self, reason: &'static str) {
         self.rejected_signatures.get_or_create_owned(&RejectionLabels { reason }).inc();
     }
 
-    /// The gauge of open connections, which the listener keeps.
+    /// Returns the gauge of open connections, which the listener maintains.
     pub fn connections(&self) -> Gauge {
         self.connections.clone()
     }
 
-    /// Returns the text of all metrics, as much as this view shows.
+    /// Returns the text of all metrics in this view.
     pub async fn render(&self, view: &View) -> String {
         let queues = queue_registry(view.of((self.queue_depths)().await));
         let deliveries = match &self.deliveries {
@@ -310,7 +311,7 @@ impl Metrics {
         text
     }
 
-    /// Returns the answer to `GET /metrics`; none if there is no memory for it.
+    /// Returns the response to `GET /metrics`, or an error if there is no memory for it.
     async fn respond(&self, view: &View, charge: Arc<Charge>) -> Option<Response<Body>> {
         let _turn = self.turn.lock().await;
         let text = self.render(view).await;
@@ -322,8 +323,8 @@ impl Metrics {
     }
 }
 
-/// Answers `GET /metrics`: to a signed request with the queues of the caller's account, and all queues
-/// for an admin.
+/// Answers `GET /metrics`. A signed request gets the queues of the caller's account; an admin gets
+/// all queues.
 pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let answer = async {
@@ -341,14 +342,14 @@ pub(super) async fn scrape(State(app): State<Arc<App>>, request: Request<Body>) 
     answer.unwrap_or_else(|refusal| refuse_by_head(&head, &refusal))
 }
 
-/// Which queues a scrape shows.
+/// The queues that a scrape shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
     /// All.
     Everything,
-    /// Those of an account.
+    /// Those of one account.
     Account(String),
-    /// None by name: the sums over all of them.
+    /// None by name, only the sums over all of them.
     Sums,
 }
 
@@ -365,7 +366,7 @@ impl View {
     }
 }
 
-/// Prometheus takes an empty label for one that is not there.
+/// The label of a queue. Prometheus treats an empty label as absent.
 fn sum(depths: &[QueueDepth]) -> QueueDepth {
     QueueDepth {
         account: String::new(),
@@ -378,26 +379,21 @@ fn sum(depths: &[QueueDepth]) -> QueueDepth {
     }
 }
 
-/// Made for each scrape, so that deleted queues leave nothing behind.
+/// Created for each scrape, so that deleted queues leave no series behind.
 fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     let messages = Family::<QueueStateLabels, Gauge>::default();
     let oldest = Family::<QueueLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
     for depth in depths {
-        let QueueDepth { account, region, name: queue, .. } = depth;
-        for (state, count) in
-            [("visible", depth.visible), ("in_flight", depth.in_flight), ("delayed", depth.delayed)]
+        let QueueDepth { account, region, name, visible, in_flight, delayed, oldest_age_ms } =
+            depth;
+        let queue = QueueLabels { account, region, queue: name };
+        for (state, count) in [("visible", visible), ("in_flight", in_flight), ("delayed", delayed)]
         {
-            let labels = QueueStateLabels {
-                account: account.clone(),
-                region: region.clone(),
-                queue: queue.clone(),
-                state,
-            };
+            let labels = QueueStateLabels { queue: queue.clone(), state };
             messages.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        if let Some(age_ms) = depth.oldest_age_ms {
-            let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
-            oldest.get_or_create(&QueueLabels { account, region, queue }).set(age.as_secs_f64());
+        if let Some(age_ms) = oldest_age_ms {
+            oldest.get_or_create(&queue).set(seconds(age_ms));
         }
     }
     let mut registry = Registry::with_prefix("squab");
@@ -410,7 +406,12 @@ fn queue_registry(depths: Vec<QueueDepth>) -> Registry {
     registry
 }
 
-/// Made for each scrape, from the numbers that the deliveries themselves have left.
+/// Returns an age in seconds; a negative one counts as zero.
+fn seconds(age_ms: i64) -> f64 {
+    Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64()
+}
+
+/// Created for each scrape from the delivery counters.
 fn delivery_registry(deliveries: Deliveries) -> Registry {
     let counts = Family::<DeliveryLabels, Counter>::default();
     for ((protocol, arrived), count) in deliveries.counts {
@@ -420,8 +421,7 @@ fn delivery_registry(deliveries: Deliveries) -> Registry {
     let pending: Gauge = Gauge::default();
     pending.set(i64::try_from(deliveries.pending).unwrap_or(i64::MAX));
     let oldest = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-    let age_ms = deliveries.oldest_age_ms.unwrap_or(0);
-    oldest.set(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)).as_secs_f64());
+    oldest.set(seconds(deliveries.oldest_age_ms.unwrap_or(0)));
     let mut registry = Registry::with_prefix("squab");
     registry.register("sns_deliveries", "Messages that subscriptions got, or will not get", counts);
     registry.register(
@@ -521,8 +521,8 @@ mod tests {
         );
     }
 
-    /// However many scrapes there are, the depths of all queues are in memory once, and text that has
-    /// not been taken is charged.
+    /// However many scrapes run, memory holds the depths of all queues once, and unread text is
+    /// charged.
     #[tokio::test(start_paused = true)]
     async fn one_scrape_is_made_at_a_time_if_there_is_memory_for_it() {
         let depth = QueueDepth {

@@ -1,22 +1,21 @@
-//! HTTP as a server: [`run`] is the program from its settings to its end.
+//! The HTTP server: [`run`] is the program from its settings to its end.
 //!
-//! [`listener`] accepts connections within the limits of [`limits`]; [`app`] has the routes and the
-//! layers around them; [`gateway`] answers AWS calls.
+//! [`listener`] accepts connections within the limits of [`limits`]; [`app`] contains the routes
+//! and the layers around them; [`gateway`] answers AWS calls.
 
 mod access_log;
 pub mod app;
-pub mod assembly;
 pub mod audit;
 pub mod browser;
 mod callers;
 pub mod chaos;
+mod container_volume_check;
 pub mod cors;
-pub mod declarations;
+mod dev_endpoints;
 mod forwarded;
 pub mod gateway;
 pub mod health;
 pub mod init_hooks;
-mod inspection;
 pub mod limits;
 pub mod listener;
 pub mod localstack;
@@ -24,22 +23,23 @@ pub mod logging;
 mod loops;
 pub mod metrics;
 mod problem;
+pub mod provisioning;
 mod response;
 mod rules;
 mod selection;
 pub mod shutdown;
-mod volume;
+pub mod startup;
 
 use crate::config::{AuthMode, Compat, Settings, Storage};
 use crate::runtime::clock::ProcessClock;
 use crate::runtime::memory::Memory;
-use assembly::{Assembly, AssemblyError};
 use browser::BrowserRules;
 use hyper_util::service::TowerToHyperService;
 use init_hooks::{InitHooks, Stage};
 use listener::{BindError, Bound, Limits};
 use localstack::LocalStack;
 use shutdown::Signals;
+use startup::{Startup, StartupError};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -50,36 +50,36 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// Why the program could not start or continue; each reads as a sentence.
+/// Why the program could not start or continue. Each variant reads as a sentence.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The service cannot be put together.
+    /// The service cannot start.
     #[error(transparent)]
-    Assembly(#[from] AssemblyError),
-    /// The system refuses to tell of signals.
+    Startup(#[from] StartupError),
+    /// The system does not deliver signals.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] std::io::Error),
 }
 
-/// What is to follow when the server has ended.
+/// What follows after the server has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// Nothing.
     Stop,
-    /// Another start with the same settings.
+    /// A restart with the same settings.
     Restart,
 }
 
-/// Serves until SIGTERM or SIGINT, or until a request over HTTP asks for the end, then finishes what
-/// runs, at most for the grace of the settings; a second signal ends it at once.
+/// Serves until SIGTERM, SIGINT, or a request to stop, then waits for running requests within the
+/// grace period of the settings. A second signal ends the process at once.
 ///
-/// `Ready.` goes to standard output, alone on its line, once every address is bound, every
-/// declared queue and topic exists, and the scripts that are run before have ended.
+/// `Ready.` goes to standard output, alone on its line, once every address is bound, every declared
+/// queue and topic exists, and the scripts for that stage have ended.
 pub async fn run(settings: Settings) -> Result<End, StartError> {
-    // Another start begins with the level of the settings, whatever was asked for meanwhile.
+    // A restart begins with the log level of the settings, whatever callers changed meanwhile.
     logging::change_level(&settings.log_level);
     let began = Instant::now();
     let mut signals = Signals::install().map_err(StartError::Signals)?;
@@ -94,34 +94,34 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
         let port = bound.addresses().first().map_or(0, SocketAddr::port);
         let settings = settings.clone().with_port(port);
         let clock = Arc::new(ProcessClock::start());
-        let assembly = Assembly::new(&settings, clock, Memory::of_process()).await?;
-        Ok::<_, StartError>((bound, assembly, settings))
+        let startup = Startup::new(&settings, clock, Memory::of_process()).await?;
+        Ok::<_, StartError>((bound, startup, settings))
     };
-    let (bound, assembly, settings) = tokio::select! {
+    let (bound, startup, settings) = tokio::select! {
         started = started => started?,
         name = signals.next() => {
-            info!("{name}: stopped before it began to serve");
+            info!("{name}: stopped during startup");
             return Ok(End::Stop);
         }
     };
     let addresses = bound.addresses();
-    log_start(&settings, &addresses, assembly.keys);
+    log_start(&settings, &addresses, startup.keys);
 
     let limits = Limits {
         connections: settings.max_connections,
         header_timeout: settings.header_timeout,
         grace: settings.shutdown_grace,
-        memory: Arc::clone(&assembly.memory),
+        memory: Arc::clone(&startup.memory),
     };
-    let open = assembly.metrics.connections();
-    let local = LocalStack::new(&assembly.app, &settings, Arc::clone(&hooks), end);
-    let routes = app::routes(&assembly.app).merge(localstack::routes(local));
-    let metrics = Arc::clone(&assembly.metrics);
+    let open = startup.metrics.connections();
+    let local = LocalStack::new(&startup.app, &settings, Arc::clone(&hooks), end);
+    let routes = app::routes(&startup.app).merge(localstack::routes(local));
+    let metrics = Arc::clone(&startup.metrics);
     let service = app::service(routes, BrowserRules::new(&settings), metrics);
     let service = TowerToHyperService::new(service);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = bound.serve(service, limits, open, async {
-        // An error means that the sender is gone, which is as good a reason to stop.
+        // An error means that the sender was dropped, which is another reason to stop.
         let _ = stopped.await;
     });
     let variables = variables_of_scripts(&settings, &addresses);
@@ -137,14 +137,14 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
             end = asked_to_end(&mut ending) => ("a request", end),
         };
         if hooks.has(Stage::Shutdown) {
-            info!("{name}: init hooks of the shutdown");
+            info!("{name}: running the shutdown init hooks");
             let scripts = hooks.run(Stage::Shutdown, &variables);
             if tokio::time::timeout(settings.shutdown_grace, scripts).await.is_err() {
-                warn!("init hooks of the shutdown took too long");
+                warn!("the shutdown init hooks took too long");
             }
         }
-        info!("{name}: no new connections; running requests may finish");
-        assembly.runtime.stop_waiting();
+        info!("{name}: refusing new connections, waiting for running requests");
+        startup.runtime.stop_waiting();
         let _ = stop.send(());
         end
     };
@@ -156,15 +156,15 @@ pub async fn run(settings: Settings) -> Result<End, StartError> {
     if end.is_some() {
         tokio::select! {
             () = serving => {}
-            name = signals.next() => info!("{name} again: not waiting for running requests"),
+            name = signals.next() => info!("{name} again: running requests are dropped"),
         }
     }
-    assembly.runtime.close().await;
+    startup.runtime.close().await;
     info!("stopped");
     Ok(end.unwrap_or(End::Stop))
 }
 
-/// Completes when a request over HTTP asks for the end.
+/// Completes when a request over HTTP stops the server.
 async fn asked_to_end(ending: &mut watch::Receiver<Option<End>>) -> End {
     let asked = ending.wait_for(Option::is_some).await.ok().and_then(|end| *end);
     match asked {
@@ -173,7 +173,8 @@ async fn asked_to_end(ending: &mut watch::Receiver<Option<End>>) -> End {
     }
 }
 
-/// With these, scripts find the server with the AWS CLI or an SDK without saying where it is.
+/// Returns environment variables with which scripts reach the server by the AWS CLI or an SDK
+/// without further options.
 fn variables_of_scripts(
     settings: &Settings,
     addresses: &[SocketAddr],
@@ -188,12 +189,12 @@ fn variables_of_scripts(
         ("AWS_ACCESS_KEY_ID", id.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
-        // `awslocal` recognises by this that a script has chosen no region itself.
+        // By this `awslocal` recognizes that a script has chosen no region itself.
         ("AWSLOCAL_SERVERS_REGION", settings.region.clone()),
     ]
 }
 
-/// The one line that says what is being served.
+/// Logs the served addresses and the main settings in one line.
 fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
     let listen: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let (data, durability) = match &settings.storage {
@@ -209,18 +210,18 @@ fn log_start(settings: &Settings, addresses: &[SocketAddr], keys: usize) {
         durability,
         auth = %settings.auth,
         keys,
-        "squab serves"
+        "squab is serving"
     );
     if settings.auth == AuthMode::Strict && keys == 0 {
         warn!(
-            "no key is configured, so with auth = strict no call can be signed: see --credentials"
+            "no access key is configured, so auth = strict rejects every call: see --credentials"
         );
     }
-    volume::warn_of_loss(settings);
+    container_volume_check::warn_of_loss(settings);
 }
 
-/// Programs that start Squab wait for this line, or for the one of the server that it stands in
-/// for.
+/// Prints the line that programs wait for after starting Squab, or the line of the server that
+/// Squab replaces.
 fn announce_readiness(settings: &Settings, addresses: &[SocketAddr], took: Duration) {
     let mut text = String::new();
     if let (Some(Compat::Elasticmq), Some(address)) = (settings.compat, addresses.first()) {

@@ -1,4 +1,4 @@
-//! Errors of the paths that are no AWS calls: a status, and a JSON object with one sentence.
+//! Errors of paths that are not AWS calls: a status, and a JSON object with one sentence.
 
 use super::response::report_failure;
 use crate::api::error::row;
@@ -10,12 +10,12 @@ use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
-/// Why a request that is no AWS call fails.
+/// Why a request that is not an AWS call fails.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
     sentence: String,
-    /// The methods that the path has, if that is the problem.
+    /// The methods of the path, if the method is the problem.
     allow: Option<&'static str>,
 }
 
@@ -25,17 +25,17 @@ impl Problem {
         Self { status, sentence: sentence.into(), allow: None }
     }
 
-    /// Returns the problem with a request that is not as it should be.
+    /// Returns the problem of a malformed request.
     pub(super) fn bad_request(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }
 
-    /// Returns the problem with a path that is not there.
+    /// Returns the problem of an unknown path.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is nothing at this path.")
     }
 
-    /// Returns the problem with a path that has other methods.
+    /// Returns the problem of a path that supports other methods.
     pub(super) fn not_allowed(allow: &'static str) -> Self {
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "This path has other methods.");
         Self { allow: Some(allow), ..problem }

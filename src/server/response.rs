@@ -1,4 +1,4 @@
-//! The answers to AWS calls: encoded in the protocol of the call, with a request id.
+//! The responses to AWS calls: encoded in the protocol of the call, with a request ID.
 
 use super::chaos;
 use super::gateway;
@@ -42,25 +42,25 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-/// A header, if it is text.
+/// Returns a header value, if the text is valid as one.
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 thread_local! {
-    // Without randomness of the operating system the server does not start, so the other generator is
-    // for a failure later on: a predictable request id is better than no answer.
+    // The server does not start without the operating system's randomness. If it fails later, a
+    // predictable request ID is better than no response.
     #[allow(clippy::disallowed_methods, reason = "a request id grants nothing")]
     static REQUEST_IDS: RefCell<Ids> =
         RefCell::new(Ids::unpredictable().unwrap_or_else(|_| Ids::with_seed(fastrand::u64(..))));
 }
 
-/// Returns a new request id. Request ids are no state: nothing depends on them, and nothing repeats
-/// them.
+/// Returns a new request ID. Request IDs are not state: nothing depends on them, and no replay
+/// reproduces them.
 pub(super) fn fresh_request_id() -> String {
     REQUEST_IDS.with_borrow_mut(Ids::fresh).to_string()
 }
 
-/// An answer in this encoding, or in the usual one of a protocol.
+/// Returns a successful response in this encoding, or in the default encoding of a protocol.
 pub(super) fn respond<B>(
     status: StatusCode,
     encoding: impl Into<Encoding>,
@@ -84,7 +84,7 @@ pub(super) fn respond<B>(
     response
 }
 
-/// Logs a refusal that is a fault of the server. Returns whether it is one.
+/// Logs an error that is a fault of the server. Returns whether it is one.
 pub(super) fn report_failure(refusal: &Refusal, request_id: Option<&str>) -> bool {
     let is_failure = refusal.internal.is_some();
     if is_failure {
@@ -93,7 +93,8 @@ pub(super) fn report_failure(refusal: &Refusal, request_id: Option<&str>) -> boo
     is_failure
 }
 
-/// The answer to a refused call, in this encoding, or in the usual one of a protocol.
+/// Returns the response to a rejected call, in this encoding, or in the default encoding of a
+/// protocol.
 pub(super) fn refuse(
     service: Service,
     refusal: &Refusal,
@@ -103,7 +104,7 @@ pub(super) fn refuse(
     let encoding = encoding.into();
     let row = row(service, refusal.kind);
     if !report_failure(refusal, Some(request_id)) {
-        // Not the message: it may repeat what the caller has signed with.
+        // The log omits the message, which may repeat parts of the caller's signature.
         tracing::debug!(request_id, code = row.query_code, "refused");
     }
     respond_with_error(
@@ -121,7 +122,8 @@ pub(super) fn refuse(
     )
 }
 
-/// The answer to a call that was to fail. Errors that the service has are called as it calls them.
+/// Returns the response to a call with a requested fault. Known error codes get the service's own
+/// message and type.
 pub(super) fn fail(
     service: Service,
     fault: &chaos::Answer,
@@ -137,7 +139,7 @@ pub(super) fn fail(
             query_code: known.map_or(code, |row| row.query_code),
             sender: status < 500,
             status,
-            message: "This fault was asked for.",
+            message: "This fault was requested.",
         },
         service,
         encoding,
@@ -145,7 +147,7 @@ pub(super) fn fail(
     )
 }
 
-/// An error as a caller sees it.
+/// An error as a client sees it.
 struct ErrorShape<'e> {
     namespace: &'e str,
     json_type: &'e str,
@@ -201,8 +203,8 @@ fn respond_with_error(
     response
 }
 
-/// Returns the answer to a request that is rejected by its head alone, before its body is read, in the
-/// encoding and of the service that the head selects.
+/// Returns the response to a request that is rejected by its head alone, before its body is read,
+/// in the encoding and for the service that the head selects.
 pub(super) fn refuse_by_head(request: &Request<Body>, refusal: &Refusal) -> Response<Body> {
     let mut head = Request::new(());
     head.method_mut().clone_from(request.method());
@@ -215,14 +217,15 @@ pub(super) fn refuse_by_head(request: &Request<Body>, refusal: &Refusal) -> Resp
     refuse(service.unwrap_or(Service::Sqs), refusal, encoding, &fresh_request_id())
 }
 
-/// Returns the answer to a request in which there was a panic. The protocol of the request may not be
-/// known, so this is AWS JSON; clients of AWS Query go by its status.
+/// Returns the response to a request that panicked. Its protocol may be unknown, so this is AWS
+/// JSON; clients of AWS Query go by the status.
 pub(super) fn internal_failure() -> Response<Body> {
     let refusal = Refusal::internal("a panic".to_owned());
     refuse(Service::Sqs, &refusal, Encoding::AwsJson, &fresh_request_id())
 }
 
-/// The answer to a request that is no call, in XML whatever the caller prefers.
+/// Returns the response to a request that is not an AWS call, in XML even if the client prefers
+/// JSON.
 pub(super) fn not_found(request_id: &str) -> Response<Body> {
     let body = b"<UnknownOperationException/>\n".to_vec();
     respond(StatusCode::NOT_FOUND, Encoding::Xml, request_id, Body::from(body))

@@ -1,4 +1,4 @@
-//! A layer that answers some requests before the routes, or amends their answers.
+//! A layer that answers some requests before the routes, or changes their responses.
 
 use axum::body::Body;
 use futures_util::future::Either;
@@ -8,20 +8,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
-/// Changes an answer.
+/// Changes a response.
 pub(super) type Amendment = Box<dyn FnOnce(&mut Response<Body>) + Send>;
 
-/// What a rule makes of a request.
+/// The decision of a rule about a request.
 pub(super) enum Verdict {
-    /// It goes on.
+    /// The request continues.
     Pass,
-    /// It gets this answer.
+    /// The client gets this response.
     Answer(Response<Body>),
-    /// It goes on, and this changes its answer.
+    /// The request continues, and this function changes its response.
     Amend(Amendment),
 }
 
-/// A rule as a layer. A request that passes costs the rule, and no allocation.
+/// Applies a rule as a layer. A request that passes costs the rule and no allocation.
 #[derive(Debug, Clone)]
 pub(super) struct Rule<F>(pub F);
 

@@ -1,4 +1,4 @@
-//! Which protocol and operation a request selects, from its head alone.
+//! Selects protocol and operation of a request from its head alone.
 
 use crate::api::operations::{OPERATIONS, Scope, Service};
 use crate::domain::{Kind, Refusal};
@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 
 const TARGET: &str = "x-amz-target";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// The beginning of AWS JSON's media types: versions 1.0 and 1.1.
+/// The prefix of AWS JSON's media types: versions 1.0 and 1.1.
 const AWS_JSON: &str = "application/x-amz-json-";
 const JSON: &str = "application/json";
 
@@ -21,18 +21,18 @@ pub(super) enum Selection<'r> {
     Json {
         /// The service of the operation; SQS if the header X-Amz-Target names none.
         service: Service,
-        /// The operation's name, which may be unknown, or why there is none.
+        /// The operation's name, which may be unknown, or the error if there is none.
         operation: Result<&'r str, Refusal>,
     },
-    /// An operation in AWS Query. Parameters name it, which may be in the body.
+    /// An operation in AWS Query. Its parameters name it, possibly in the body.
     Query {
-        /// Whether the header Accept prefers JSON to XML.
+        /// Whether the Accept header prefers JSON to XML.
         prefers_json: bool,
     },
 }
 
 impl Selection<'_> {
-    /// The encoding of an answer, as far as the head selects it.
+    /// Returns the encoding of the response, as far as the head selects it.
     pub(super) fn encoding(&self) -> Encoding {
         match self {
             Self::Json { .. } => Encoding::AwsJson,
@@ -66,9 +66,10 @@ impl Selection<'_> {
 // Source: inferred, aws-sdk-php and boto 2 do not sign it, and it must not change what the signed parts mean
 // Test: tests/signatures.rs::no_unsigned_part_selects_what_a_request_does
 //
-/// What the head of a request selects; none if the request is no AWS call. `covers` returns whether a
-/// header may select anything: if the signature is verified, whether it is signed. An unsigned
-/// X-Amz-Target is treated as if it were signed, because [`crate::auth`] rejects the request.
+/// Returns what the head of a request selects, or `None` if the request is not an AWS call.
+/// `covers` returns whether a header may select anything: if the signature is verified, whether it
+/// is signed. An unsigned X-Amz-Target is treated as if it were signed, because [`crate::auth`]
+/// rejects the request.
 pub(super) fn select(head: &Parts, covers: impl Fn(&str) -> bool) -> Option<Selection<'_>> {
     match protocol_of(head, covers)? {
         Protocol::Json => {
@@ -96,7 +97,7 @@ fn protocol_of(head: &Parts, covers: impl Fn(&str) -> bool) -> Option<Protocol> 
     }
 }
 
-/// Whether the query of a URL has an action, or cannot be read, which is for AWS Query to refuse.
+/// Returns whether the query of a URL has an action, or is malformed, which AWS Query rejects.
 fn has_action(query: &str) -> bool {
     let params = Params::parse(Some(query), b"");
     params.map_or(true, |params| params.get("Action").is_some_and(|action| !action.is_empty()))
@@ -115,7 +116,7 @@ pub(super) fn operation_of_head(head: &Parts) -> Option<&'static str> {
     OPERATIONS.iter().map(|known| known.name).find(|known| *known == name)
 }
 
-/// Whether the head alone names an operation that a link in a message calls.
+/// Returns whether the head alone names an operation that a link in a message calls.
 pub(super) fn names_link(head: &Parts, selection: &Selection<'_>) -> bool {
     let is_link = |service: Option<Service>, name: &str| {
         OPERATIONS.iter().any(|known| {
@@ -132,7 +133,7 @@ pub(super) fn names_link(head: &Parts, selection: &Selection<'_>) -> bool {
     }
 }
 
-/// The service and the operation that X-Amz-Target names.
+/// Returns the service and the operation that X-Amz-Target names.
 fn target_of(headers: &HeaderMap) -> (Service, Result<&str, Refusal>) {
     let Some(target) = text(headers, TARGET) else {
         let message = "The request must contain the header X-Amz-Target.";
@@ -158,8 +159,8 @@ fn target_of(headers: &HeaderMap) -> (Service, Result<&str, Refusal>) {
 // Source: inferred, RFC 9110
 // Test: src/server/selection.rs::first_preference_of_accept, src/server/selection.rs::parameter_counts_before_accept
 //
-/// The encoding of AWS Query's answers with these parameters; `by_accept` is what the header Accept
-/// selects.
+/// Returns the encoding of AWS Query responses for these parameters; `by_accept` is the preference
+/// of the Accept header.
 pub(super) fn query_encoding(params: &Params, by_accept: Encoding) -> Encoding {
     match params.get("ContentType") {
         Some(wanted) if wanted.eq_ignore_ascii_case("JSON") => Encoding::QueryJson,
@@ -168,8 +169,8 @@ pub(super) fn query_encoding(params: &Params, by_accept: Encoding) -> Encoding {
     }
 }
 
-/// Whether JSON is the first preference of the header Accept: of the media types with the highest
-/// quality (RFC 9110 §12.5.1) the one that stands first.
+/// Returns whether JSON is the first preference of the Accept header: the first media type with the
+/// highest quality (RFC 9110 §12.5.1).
 fn prefers_json(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut preferred = ("", 0);
@@ -184,8 +185,8 @@ fn prefers_json(headers: &HeaderMap) -> bool {
     preferred.0.eq_ignore_ascii_case(JSON)
 }
 
-/// The quality that a parameter of a media type states, in thousandths; none if it states another
-/// thing.
+/// Returns the quality that a parameter of a media type states, in thousandths, or `None` if it is
+/// another parameter.
 fn quality_of(parameter: &str) -> Option<u16> {
     let value = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?;
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
@@ -196,7 +197,7 @@ fn quality_of(parameter: &str) -> Option<u16> {
     Some(u16::min(thousandths, 1_000))
 }
 
-/// The media type of the body, without its parameters.
+/// Returns the media type of the body, without its parameters.
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     let content = text(headers, CONTENT_TYPE.as_str())?;
     Some(content.split(';').next().unwrap_or(content).trim())

@@ -35,10 +35,11 @@ impl Started {
         let mut lines = BufReader::new(output).lines();
         let is_ready = lines.any(|line| line.is_ok_and(|line| line == "Ready."));
         let logged = std::fs::read_to_string(log)?;
-        let address = logged.lines().find(|line| line.contains("squab serves")).and_then(|line| {
-            let (_, rest) = line.split_once("\"listen\":\"")?;
-            rest.split('"').next().map(str::to_owned)
-        });
+        let address =
+            logged.lines().find(|line| line.contains("squab is serving")).and_then(|line| {
+                let (_, rest) = line.split_once("\"listen\":\"")?;
+                rest.split('"').next().map(str::to_owned)
+            });
         let target = Target {
             address: address.unwrap_or_default(),
             log: Some(log.to_owned()),

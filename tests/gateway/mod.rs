@@ -175,7 +175,7 @@ pub fn settings() -> GatewaySettings {
         credentials: Credentials::default(),
         cool_downs: CoolDowns::default(),
         public_url: None,
-        conventions: Arc::default(),
+        compat_options: Arc::default(),
         one_region: false,
         accounts: Arc::default(),
         trust_forwarded: false,

@@ -134,13 +134,14 @@ async fn ten_messages_are_received_however_large_they_are() {
 
 #[tokio::test]
 async fn a_receive_without_limit_ends_at_a_thousand_messages_or_ten_mebibytes() {
-    let conventions = CompatOptions {
+    let compat_options = CompatOptions {
         unlimited_receives: true,
         receive_overrides: true,
         ..CompatOptions::default()
     };
     let service =
-        service_with(GatewaySettings { conventions: Arc::new(conventions), ..settings() }).await;
+        service_with(GatewaySettings { compat_options: Arc::new(compat_options), ..settings() })
+            .await;
     send_large(&service, 13).await;
     let all = |name: &str| json!({"QueueUrl": queue(name), "MaxNumberOfMessages": -1});
     for expected in [10, 3, 0] {

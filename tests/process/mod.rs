@@ -78,7 +78,7 @@ impl Server {
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut logged = String::new();
-        while !logged.contains("squab serves") {
+        while !logged.contains("squab is serving") {
             if log.read_line(&mut logged).unwrap() == 0 {
                 process.wait().unwrap();
                 return Err(logged);

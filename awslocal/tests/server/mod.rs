@@ -25,7 +25,7 @@ impl Server {
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
         let line =
-            log.find(|line| line.as_ref().unwrap().contains("squab serves")).unwrap().unwrap();
+            log.find(|line| line.as_ref().unwrap().contains("squab is serving")).unwrap().unwrap();
         // The log is read to its end, so that the server never waits for a reader.
         std::thread::spawn(move || log.count());
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();

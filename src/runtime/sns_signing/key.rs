@@ -47,7 +47,7 @@ pub struct SigningKey {
     pem: String,
 }
 
-/// Why there is no key, or no signature.
+/// Why a key or a signature cannot be made.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl SigningKey {
@@ -82,7 +82,8 @@ impl SigningKey {
         &self.pem
     }
 
-    /// Returns the last segment of SigningCertURL, which has a digest so that certificates differ in it.
+    /// Returns the last segment of SigningCertURL. It contains a digest, so that each certificate
+    /// has its own URL.
     pub fn certificate_file_name(&self) -> String {
         format!("SimpleNotificationService-{}.pem", md5_hex(&self.certificate))
     }

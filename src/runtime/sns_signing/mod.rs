@@ -43,7 +43,10 @@ impl SnsSigner {
         let signer = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(refusal) = signer.key().await {
-                tracing::debug!(cause = refusal.internal, "no signing key yet");
+                tracing::debug!(
+                    cause = refusal.internal,
+                    "cannot load or generate the signing key"
+                );
             }
         });
     }

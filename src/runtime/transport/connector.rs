@@ -1,12 +1,13 @@
-//! Connections to endpoints that callers choose, as far as the rules allow.
+//! Connections to endpoints that callers choose, restricted by rules.
 //!
-//! Rules are checked where a connection is made: for an address in a URL before connecting, for a name against
-//! each address that it resolves to at that moment. So a name that resolves to another address the second time
-//! (DNS rebinding) gains nothing. No proxy is used.
+//! Rules are checked when a connection is made: for an address in a URL before connecting, for a
+//! name against each address that it resolves to at that moment. So a name that resolves to another
+//! address the second time (DNS rebinding) gains nothing. No proxy is used.
 //!
-//! A lookup occupies a thread until the system gives up, which can be long after the attempt that wanted it has
-//! timed out. So there is one lookup of a name at a time, and a delivery holds its slot until the lookup has ended:
-//! name servers that do not answer delay only the account whose endpoints they name.
+//! A lookup occupies a thread until the system gives up, which can be long after the attempt that
+//! started it has timed out. So there is one lookup of a name at a time, and a delivery holds its
+//! slot until the lookup has ended: unresponsive name servers delay only the account whose
+//! endpoints they name.
 
 use crate::domain::endpoint_rules::EndpointRules;
 use futures_util::FutureExt;
@@ -24,7 +25,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-/// The addresses of a name, or why there are none.
+/// The addresses of a name, or the reason that there are none.
 type Addresses = Result<Vec<SocketAddr>, String>;
 
 /// The rules do not allow connections to a host.
@@ -34,12 +35,12 @@ type Addresses = Result<Vec<SocketAddr>, String>;
 )]
 pub struct Denied(String);
 
-/// Fails if the rules deny the host of a URL, as far as that is known without resolving it.
+/// Fails if the rules deny the host of a URL and that is known without resolving it.
 pub fn check(rules: &EndpointRules, host: &str) -> Result<(), Denied> {
     if rules.denies_unresolved(host) { Err(Denied(host.to_owned())) } else { Ok(()) }
 }
 
-/// Connects as far as the rules allow.
+/// Connects if the rules allow it.
 #[derive(Debug, Clone)]
 pub struct GuardedConnector {
     rules: Arc<EndpointRules>,
@@ -51,7 +52,7 @@ impl GuardedConnector {
     pub fn new(rules: Arc<EndpointRules>, lookups: Lookups) -> Self {
         let resolver = GuardedResolver { rules: Arc::clone(&rules), lookups };
         let mut inner = HttpConnector::new_with_resolver(resolver);
-        // The wrapper of this connector speaks TLS where the URL is https.
+        // The wrapper of this connector adds TLS if the URL is https.
         inner.enforce_http(false);
         Self { rules, inner }
     }
@@ -67,7 +68,7 @@ impl Service<Uri> for GuardedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // The resolver checks names; addresses do not reach it.
+        // The resolver checks names; literal addresses do not reach it.
         match check(&self.rules, uri.host().unwrap_or_default()) {
             Ok(()) => {
                 Box::pin(self.inner.call(uri).map(|connection| connection.map_err(Into::into)))
@@ -118,8 +119,8 @@ impl Service<Name> for GuardedResolver {
 pub struct Lookups(Arc<Mutex<HashMap<String, Shared<BoxFuture<'static, Addresses>>>>>);
 
 impl Lookups {
-    /// Returns the result of the running lookup of this name; starts `lookup` if there is none. A lookup goes on
-    /// when its callers are gone.
+    /// Returns the result of the running lookup of this name; starts `lookup` if there is none. A
+    /// lookup continues when its callers are dropped.
     async fn join(
         &self,
         name: &str,

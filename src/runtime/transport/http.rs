@@ -1,9 +1,10 @@
 //! Posts notifications to http and https endpoints, and events to functions.
 //!
-//! An attempt is one request, and a second one if the endpoint asks for the credentials of its URL. There are no
-//! other retries here, and redirects are not followed, so credentials go only to the host of their URL. The status
-//! alone decides: 2xx means delivered, whatever follows. The body of a response is read to its end, or to
-//! [`MAX_RESPONSE_BYTES`], only so that the connection can be reused.
+//! An attempt is one request, and a second one if the endpoint requests the credentials of its URL.
+//! There are no other retries here, and redirects are not followed, so credentials go only to the
+//! host of their URL. The status alone decides: 2xx means delivered, even if the rest of the
+//! response fails. The body of a response is read to its end, or to [`MAX_RESPONSE_BYTES`], only so
+//! that the connection can be reused.
 //!
 //! The client and its TLS roots are created for the first attempt: a server that delivers nothing does not pay for
 //! them.
@@ -33,7 +34,7 @@ use tokio::time::{Instant, timeout_at};
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 /// The path of functions behind Lambda's runtime interface emulator.
 const INVOCATION_PATH: &str = "/2015-03-31/functions/function/invocations";
-/// Idle connections to one endpoint that are kept open, and for how long.
+/// The idle connections to one endpoint that stay open, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Marks the response of a function that has failed.
@@ -42,7 +43,8 @@ const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// A message for an http or https endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The http or https URL of the endpoint. Its user and password are sent when the endpoint asks for them.
+    /// The http or https URL of the endpoint. Its user and password are sent if the endpoint
+    /// requests them.
     pub url: String,
     /// Notification, SubscriptionConfirmation or UnsubscribeConfirmation.
     pub message_type: String,
@@ -54,7 +56,7 @@ pub struct Post {
     pub subscription_arn: Option<String>,
     /// Whether the body is the message itself instead of an envelope.
     pub raw: bool,
-    /// By the delivery policy.
+    /// From the delivery policy.
     pub content_type: String,
     /// The message or its envelope.
     pub body: Bytes,
@@ -74,8 +76,8 @@ pub struct HttpSender {
 }
 
 impl HttpSender {
-    /// Returns a client that gives an endpoint `timeout` of real time for one attempt, and connects as far as
-    /// `rules` allow.
+    /// Returns a client that gives an endpoint `timeout` of real time for one attempt, and connects
+    /// only where `rules` allow it.
     pub fn new(timeout: Duration, rules: Arc<EndpointRules>) -> Self {
         Self { timeout, rules, lookups: Lookups::default(), client: OnceLock::new() }
     }
@@ -88,8 +90,8 @@ impl HttpSender {
         }
     }
 
-    /// Makes one attempt to have a function handle an event, which is JSON. A URL without a path gets the one of
-    /// Lambda's runtime interface emulator. A function that fails is tried again.
+    /// Makes one attempt to have a function handle an event, which is JSON. A URL without a path
+    /// gets that of Lambda's runtime interface emulator. A function that fails is retried.
     pub async fn invoke(&self, url: &str, event: &Bytes) -> Outcome {
         match self.send(prepare_invocation(url, event)).await {
             Ok(response) if response.headers().contains_key(FUNCTION_ERROR) => Outcome::Retry {
@@ -101,8 +103,8 @@ impl HttpSender {
         }
     }
 
-    /// Sends a request, again with its credentials if the endpoint asks for them. Returns the head of the last
-    /// response, or the outcome of an attempt that got none.
+    /// Sends a request, again with its credentials if the endpoint requests them. Returns the head
+    /// of the last response, or the outcome of an attempt that got none.
     async fn send(&self, prepared: Result<Prepared, String>) -> Result<Response<()>, Outcome> {
         let (mut request, credentials) = prepared.map_err(Outcome::permanent)?;
         let deadline = Instant::now() + self.timeout;

@@ -1,5 +1,4 @@
-//! Answers endpoints that ask for a user and a password: Basic and Digest access authentication,
-//! RFC 7617 and RFC 7616.
+//! Answers the authentication challenges of endpoints: Basic (RFC 7617) and Digest (RFC 7616).
 //!
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html>
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Characters of a relay's reply that are kept as the reason of a failure.
+/// Characters of a relay's reply that the reason of a failure includes.
 const REASON_LENGTH: usize = 300;
 
 /// Sends mail from one address through one relay.
@@ -31,9 +31,9 @@ impl MailSender {
     /// Returns a sender for the relay at `smtp://user:password@host:port` and a From address such as
     /// `Name <name@example.com>`.
     ///
-    /// `smtp://` is plain text, by default on port 25. `?tls=required` upgrades to TLS before anything is
-    /// sent, `?tls=opportunistic` if the relay can, both by default on port 587. `smtps://` is TLS from the
-    /// start, by default on port 465. The error is a sentence.
+    /// `smtp://` is plain text, by default on port 25. `?tls=required` upgrades to TLS before it
+    /// sends anything, `?tls=opportunistic` does so if the relay can, both by default on port 587.
+    /// `smtps://` is TLS from the start, by default on port 465. The error is a sentence.
     pub fn new(url: &str, from: &str) -> Result<Self, String> {
         let from =
             from.parse().map_err(|cause| format!("{from} is not a mail address: {cause}"))?;

@@ -1,5 +1,5 @@
-//! How messages leave the process: HTTP posts, calls of functions, mail. [`Transport`] is a trait, so that
-//! tests can stand in for the network.
+//! Sends messages out of the process: HTTP posts, calls of functions, mail. [`Transport`] is a
+//! trait, so that tests can replace the network.
 
 mod connector;
 pub mod http;
@@ -43,13 +43,14 @@ pub trait Transport: Debug + Send + Sync {
     /// Makes one attempt to send a message.
     fn send<'a>(&'a self, message: &'a OutboundMessage) -> BoxFuture<'a, Outcome>;
 
-    /// Refuses a URL, with a sentence, if posts to it are known to be denied without resolving its name.
+    /// Rejects a URL, with a sentence, if posts to it are known to be denied without resolving its
+    /// name.
     fn check_endpoint(&self, _url: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Returns whether mailboxes belong to people who are not callers of this server. If so, only the mail
-    /// itself shows the token that confirms a subscription.
+    /// Returns whether mailboxes belong to people who are not callers of this server. If so, only
+    /// the mail itself contains the token that confirms a subscription.
     fn keeps_mail_private(&self) -> bool {
         false
     }

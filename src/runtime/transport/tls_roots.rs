@@ -18,11 +18,11 @@ pub struct TlsRoots {
 }
 
 impl TlsRoots {
-    /// Returns the authorities to trust. Reads files: some hundred kilobytes on most systems.
+    /// Returns the authorities to trust. Reads files of some hundred kilobytes on most systems.
     pub fn find() -> Self {
         let found = rustls_native_certs::load_native_certs();
         for error in found.errors {
-            tracing::warn!(%error, "certificates of authorities cannot be read");
+            tracing::warn!(%error, "cannot read some CA certificates");
         }
         let named = std::env::var_os("SSL_CERT_FILE").or_else(|| std::env::var_os("SSL_CERT_DIR"));
         let mut certificates = found.certs;

@@ -1,4 +1,4 @@
-//! Bodies of requests: read whole, within limits of length, time, and memory.
+//! Request bodies: read as a whole, within limits of length, time, and memory.
 
 use super::connections::Slot;
 use crate::domain::{Kind, Refusal};
@@ -10,32 +10,32 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a body may take to arrive.
+/// The longest time until a body has arrived.
 pub const LONGEST: Duration = Duration::from_mins(1);
-/// Values in a JSON body: elements of lists and members of objects. A small value takes many times its
-/// bytes once it is decoded. A form has 4,096 parameters at most; no call has as many.
+/// The most values in a JSON body: elements of lists and members of objects. A decoded small value
+/// needs many times its bytes. A form has at most 4,096 parameters, and no call needs as many.
 pub const VALUES: usize = 16_384;
-/// Bytes of a body for which nothing is charged: its connection is charged for them.
+/// The bytes of a body that are free of charge: the charge of its connection covers them.
 const FREE: usize = 16 * 1024;
-/// Bytes that are read of a body before others on the same thread have their turn.
+/// The bytes of a body that are read before other tasks on the same thread get a turn.
 const TURN: usize = 128 * 1024;
-/// Bytes that are read of a body that is not wanted: a message of the greatest size, in JSON.
+/// The bytes of an unwanted body that are read: a message of the maximum size, in JSON.
 const DISCARDED: usize = 2 * 1024 * 1024;
-/// How long a body that is not wanted may take to arrive.
+/// The longest time until an unwanted body has arrived.
 const DISCARDING: Duration = Duration::from_secs(2);
-/// Bytes that the values of a body take at most, once they are decoded, beside a copy of the body.
+/// The most bytes that the values of a decoded body need, besides a copy of the body.
 const DECODED_VALUES: usize = 4 * 1024 * 1024;
 
-/// The limits for bodies.
+/// The limits of bodies.
 #[derive(Debug)]
 pub struct Bodies {
-    /// Bytes of one body at most.
+    /// The most bytes of one body.
     pub longest: usize,
-    /// The memory that they are charged to.
+    /// The budget that bodies are charged to.
     pub memory: Arc<Memory>,
 }
 
-/// A whole body, and its charge until the request is answered.
+/// A whole body, and its charge until the response is complete.
 #[derive(Debug)]
 pub struct Received {
     /// The body.
@@ -49,8 +49,8 @@ impl Received {
         Self { bytes: Bytes::new(), charge: None }
     }
 
-    /// Waits for the memory that decoding this takes. Refused if there is none in time, or if the body
-    /// is JSON with too many values.
+    /// Waits for the memory that decoding this body needs. Rejects if there is none in time, or if
+    /// the body is JSON with too many values.
     pub async fn allow_decoding(&mut self, is_json: bool) -> Result<(), Refusal> {
         let Some(charge) = &mut self.charge else { return Ok(()) };
         if is_json && has_too_many_values(&self.bytes) {
@@ -65,13 +65,14 @@ impl Received {
 }
 
 impl Bodies {
-    /// Returns limits for bodies of so many bytes, or of a quarter of the memory if that is less.
+    /// Returns limits for bodies of at most `longest` bytes, or of a quarter of the memory if that
+    /// is less.
     pub fn new(longest: usize, memory: Arc<Memory>) -> Self {
         Self { longest: longest.min(memory.capacity() / 4), memory }
     }
 
-    /// Reads a whole body of `longest` bytes at most. `announced`: its length, as the head has it;
-    /// `slot`: of its connection.
+    /// Reads a whole body of at most `longest` bytes. `announced` is its length by the head; `slot`
+    /// is that of its connection.
     pub async fn read(
         &self,
         longest: usize,
@@ -84,7 +85,7 @@ impl Bodies {
             return Err(too_long(longest));
         }
         let mut body = body;
-        // Most bodies have come with their heads, and need no clock.
+        // Most bodies arrive with their heads, and need no timer.
         let at_once = futures_util::FutureExt::now_or_never(next(&mut body));
         let first = if let Some(first) = at_once {
             first?
@@ -98,7 +99,7 @@ impl Bodies {
         if body.is_end_stream() && first.len() <= FREE.min(longest) {
             return Ok(Received { bytes: first, charge: None });
         }
-        // Boxed, so that calls with small bodies do not carry the size of it.
+        // The future is boxed, so that calls with small bodies do not carry its size.
         let rest = Box::pin(self.read_rest(longest, announced, first, body, slot));
         timeout(LONGEST, rest).await.map_err(|_| too_slow())?
     }
@@ -113,15 +114,15 @@ impl Bodies {
     ) -> Result<Received, Refusal> {
         let of = slot.map_or_else(Arc::<Tally>::default, |slot| Arc::clone(&slot.tally));
         let charge = self.memory.charge(Stage::Arriving, &of);
-        // Bodies wait for all of their memory, not each for the rest of it. Waiting is not their clients'
-        // fault, so they are not evicted meanwhile.
+        // A body waits for all of its memory at once, so that bodies do not wait for each other.
+        // The wait is not the client's fault, so its connection cannot be evicted meanwhile.
         let expected = announced.unwrap_or_default().max(first.len()).min(longest);
         while !charge.reserve(expected).await {}
         if body.is_end_stream() && first.len() <= longest {
             return Ok(Received { bytes: first, charge: Some(charge) });
         }
         let _waits = slot.map(Slot::wait_for_client);
-        // Memory that nothing was written to is not in use.
+        // Memory that was never written to is not in use.
         let (mut whole, mut next_turn) = (Vec::with_capacity(expected), TURN);
         let mut piece = Some(first);
         while let Some(bytes) = piece {
@@ -148,7 +149,7 @@ impl Bodies {
     }
 }
 
-/// Returns the next bytes of a body; none at its end.
+/// Returns the next bytes of a body, or `None` at its end.
 async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
     loop {
         match body.frame().await.map(|frame| frame.map(Frame::into_data)) {
@@ -157,7 +158,7 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
                 return Err(Refusal::new(Kind::MalformedInput, "The request's body is cut off."));
             }
             Some(Ok(Ok(bytes))) if !bytes.is_empty() => return Ok(Some(bytes)),
-            // Trailers, or nothing.
+            // The frame contains trailers, or nothing.
             Some(Ok(_)) => {}
         }
     }
@@ -172,7 +173,7 @@ fn too_slow() -> Refusal {
     Refusal::new(Kind::MalformedInput, "The request's body took too long.")
 }
 
-/// Returns whether JSON has more than [`VALUES`] values. What is no JSON is counted as if it were.
+/// Returns whether JSON has more than [`VALUES`] values. Invalid JSON is counted in the same way.
 fn has_too_many_values(json: &[u8]) -> bool {
     let (mut values, mut in_string, mut is_escaped) = (0, false, false);
     for byte in json {
@@ -187,10 +188,10 @@ fn has_too_many_values(json: &[u8]) -> bool {
     values > VALUES
 }
 
-/// Throws away the body of a request that is answered without it. A client that is still sending
-/// would lose the answer if the connection were closed at once, so bodies of a usual size are read for
-/// a moment, one piece at a time, while the answer is on its way. The connection is closed if that was
-/// not all.
+/// Discards the body of a request that is answered without it. A client that is still sending would
+/// lose the response if the connection were closed at once, so bodies of a usual size are read for
+/// a moment, one piece at a time, while the response is sent. The connection is closed if more
+/// follows.
 pub fn discard(announced: Option<usize>, mut body: Body) {
     if body.is_end_stream() || announced.is_some_and(|length| length > DISCARDED) {
         return;
@@ -203,7 +204,7 @@ pub fn discard(announced: Option<usize>, mut body: Body) {
             left = rest;
         }
     };
-    // It ends with the connection, so there are no more of them than connections.
+    // The task ends with the connection, so there are at most as many tasks as connections.
     tokio::spawn(timeout(DISCARDING, discarding));
 }
 
@@ -221,7 +222,7 @@ mod tests {
         Bodies::new(longest, Memory::new(1024 * KIB))
     }
 
-    /// A body that comes in these pieces, one a second.
+    /// Returns a body that arrives in these pieces, one a second.
     fn pieces(lengths: &[usize]) -> Body {
         let lengths: Vec<usize> = lengths.to_vec();
         Body::from_stream(stream::unfold(lengths.into_iter(), |mut rest| async {
@@ -312,7 +313,7 @@ mod tests {
         }
         assert!((DISCARDED..DISCARDED + 4 * piece.len()).contains(&taken), "{taken} bytes");
 
-        // One that does not go on is given up, and one that is too long is not begun.
+        // A stalled body is given up, and one that is too long is never read.
         for announced in [None, Some(DISCARDED + 1)] {
             let (send, wire) = mpsc::channel::<Bytes>(1);
             discard(announced, stream(wire));

@@ -1,8 +1,9 @@
-//! The stream of a connection: charges what it reads, and notes whether its client takes answers.
+//! The stream of a connection: charges what it reads, and records whether its client reads
+//! responses.
 //!
-//! hyper reads up to [`HEAD_BYTES`] ahead, into buffers that double. A request of up to [`FREE`] bytes
-//! is part of what each connection is charged. For a larger one the whole buffer is charged before more
-//! is read; while there is no memory for it, nothing is read.
+//! hyper reads up to [`HEAD_BYTES`] ahead, into buffers that double. The charge of a connection
+//! covers a request of up to [`FREE`] bytes. For a larger one the whole buffer is charged before
+//! more is read; while there is no memory for it, nothing is read.
 
 use super::HEAD_BYTES;
 use super::connections::Slot;
@@ -16,9 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Bytes of a request for which nothing is charged.
+/// The bytes of a request that are free of charge.
 const FREE: usize = 16 * 1024;
-/// Bytes that the buffer of a larger request takes.
+/// The bytes that the buffer of a larger request needs.
 const BUFFER: usize = 2 * HEAD_BYTES;
 /// Time between two attempts to get memory.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -29,16 +30,16 @@ pub struct ClientIo {
     stream: TcpStream,
     slot: Arc<Slot>,
     charge: Charge,
-    /// Bytes read since the last answer.
+    /// Bytes read since the last response.
     read: usize,
     answered: u32,
     pause: Option<Pin<Box<Sleep>>>,
-    /// Whether an answer waits to be taken.
+    /// Whether a response waits for the client to read it.
     is_writing: bool,
 }
 
 impl ClientIo {
-    /// Returns the stream of a connection that has just been accepted.
+    /// Returns the stream of a newly accepted connection.
     pub fn new(stream: TcpStream, slot: Arc<Slot>, memory: &Arc<Memory>) -> Self {
         let charge = memory.charge(Stage::Arriving, &slot.tally);
         Self { stream, slot, charge, read: 0, answered: 0, pause: None, is_writing: false }
@@ -112,7 +113,7 @@ impl AsyncWrite for ClientIo {
         self.stream.is_write_vectored()
     }
 
-    /// Called when everything has been written.
+    /// Records that everything has been written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_writing {
             self.is_writing = false;

@@ -1,16 +1,17 @@
 //! Connection slots: at the limit, a new connection evicts the one that has waited for its client
-//! for longest.
+//! longest.
 //!
-//! A connection waits for its client when it is idle, when a head or a body has not arrived, and when
-//! an answer has not been taken. While the server works on a request the connection is never evicted,
-//! and neither is one that has waited for less than [`LEAST_WAIT`]. Clients that have never asked for
-//! anything go first. Bytes that a client sends or takes shorten its wait by the time that they take at
-//! [`RATE`], so a client of a usual speed is not evicted, and one that sends a byte now and then is.
+//! A connection waits for its client while it is idle, while a head or a body is incomplete, and
+//! while a response is unread. A connection is never evicted while the server works on a request,
+//! or if it has waited for less than [`LEAST_WAIT`]. Clients that have never sent a request are
+//! evicted first. Bytes that a client sends or reads shorten its wait by the time that they need at
+//! [`RATE`], so a client of a usual speed is not evicted, and one that sends a byte now and then
+//! is.
 //!
 //! The same rule frees memory: [`Connections::reclaim`] evicts those that hold some.
 //!
-//! If every connection is working, up to [`SPARE`] more are let in, for health checks; their other
-//! requests are refused. Of these the one that has waited for longest makes way for the next.
+//! If every connection is working, up to [`SPARE`] more are accepted for health checks; their other
+//! requests are rejected. The one of these that has waited longest is evicted for the next.
 
 use super::CONNECTION_BYTES;
 use crate::runtime::memory::{Charge, Memory, Stage, Tally};
@@ -25,13 +26,13 @@ use tokio::time::Instant;
 
 /// Connections beyond the limit.
 pub const SPARE: usize = 64;
-/// How long a connection waits for its client before it may be evicted, in milliseconds.
+/// The wait for its client after which a connection may be evicted, in milliseconds.
 pub const LEAST_WAIT: u64 = 1_000;
-/// Bytes that a client sends or takes in a second at least, if it is not to be evicted.
+/// The bytes a second that a client must send or read to avoid eviction.
 pub const RATE: u64 = 64 * 1024;
-/// How far the taking of an answer may be behind [`RATE`], in milliseconds.
+/// The time that a client may lag behind [`RATE`] when reading a response, in milliseconds.
 pub const LONGEST_WRITE: u64 = 30_000;
-/// Victims that one scan of all connections finds.
+/// The victims that one scan of all connections finds.
 const VICTIMS: usize = 64;
 
 /// The open connections.
@@ -43,7 +44,7 @@ pub struct Connections {
     memory: Arc<Memory>,
     epoch: Instant,
     open: Mutex<Open>,
-    /// A connection has ended.
+    /// Notified when a connection has ended.
     pub(in crate::server) left: Notify,
 }
 
@@ -52,9 +53,9 @@ struct Open {
     entered: u64,
     within: HashMap<u64, Arc<Slot>>,
     spare: HashMap<u64, Arc<Slot>>,
-    /// Evicted, and not ended yet.
+    /// Evicted slots that have not ended yet.
     leaving: usize,
-    /// What the last scan has found, the next victim at the end, with its waiting since.
+    /// The result of the last scan, the next victim at the end, with the start of its wait.
     victims: Vec<(u64, u64)>,
     /// A scan before this time would find nothing.
     none_until: u64,
@@ -66,9 +67,9 @@ struct Open {
 pub struct Slot {
     /// The address of the client.
     pub peer: Option<SocketAddr>,
-    /// Whether it is beyond the limit.
+    /// Whether the slot is beyond the limit.
     pub is_spare: bool,
-    /// What is charged for it beyond [`CONNECTION_BYTES`].
+    /// The memory charged beyond [`CONNECTION_BYTES`].
     pub tally: Arc<Tally>,
     number: u64,
     epoch: Instant,
@@ -77,23 +78,23 @@ pub struct Slot {
     /// Requests answered so far.
     answered: AtomicU32,
     has_asked: AtomicBool,
-    /// Since when it has been waiting for its client, in milliseconds since the epoch.
+    /// The start of the wait for the client, in Unix milliseconds.
     waiting_since: AtomicU64,
-    /// Whether it waits for the client to take an answer.
+    /// Whether the slot waits for the client to read a response.
     is_writing: AtomicBool,
     evicted: Notify,
     _charge: Charge,
 }
 
 impl Connections {
-    /// Returns slots for so many connections, or as many as a half of the memory is enough for.
+    /// Returns slots for `limit` connections, or as many as half of the memory is enough for.
     pub fn new(limit: usize, header_timeout: Duration, memory: Arc<Memory>) -> Arc<Self> {
         let affordable = memory.capacity() / 2 / CONNECTION_BYTES;
         if affordable < limit {
             tracing::warn!(
                 wanted = limit,
                 connections = affordable,
-                "fewer connections than wanted: there is memory for no more"
+                "the memory is enough for fewer connections than configured"
             );
         }
         let connections = Arc::new(Self {
@@ -119,7 +120,7 @@ impl Connections {
         open.within.len() + open.spare.len() + open.leaving >= self.limit.saturating_add(SPARE)
     }
 
-    /// Returns the slot of a new connection; at the limit one that another has lost.
+    /// Returns the slot of a new connection, evicting another at the limit.
     pub fn enter(&self, peer: Option<SocketAddr>) -> Arc<Slot> {
         let now = self.now();
         let mut open = self.open();
@@ -175,7 +176,7 @@ impl Connections {
         all
     }
 
-    /// Ends connections whose clients have taken too long: for a head, or for an answer.
+    /// Ends connections whose clients have taken too long, for a head or for a response.
     pub fn end_timed_out(&self) {
         let now = self.now();
         let mut open = self.open();
@@ -191,8 +192,8 @@ impl Connections {
         }
     }
 
-    /// Ends the connections that have waited for longest of those that hold memory, until so many
-    /// bytes will be free, and a sixteenth of the budget more.
+    /// Ends the connections that hold memory and have waited longest, until `bytes` and another
+    /// sixteenth of the budget will be free.
     fn reclaim(&self, bytes: usize) {
         let now = self.now();
         let mut open = self.open();
@@ -234,7 +235,7 @@ impl Open {
         }
     }
 
-    /// Evicts the connection that has waited for longest. Returns whether there is one.
+    /// Evicts the connection that has waited longest. Returns whether there is one.
     fn evict_one(&mut self, now: u64) -> bool {
         loop {
             while let Some((number, since)) = self.victims.pop() {
@@ -247,7 +248,7 @@ impl Open {
             if now < self.none_until {
                 return false;
             }
-            // A scan takes a while, so it finds victims for the next connections, too.
+            // A scan takes a while, so it finds victims for the next connections too.
             let waiting = self.within.values().filter_map(|slot| {
                 let since = slot.evictable_since(now)?;
                 Some((slot.has_asked.load(Relaxed), since, slot.number))
@@ -277,43 +278,43 @@ impl Open {
 }
 
 impl Slot {
-    /// Notes that a request has come, until the returned guard is dropped.
+    /// Records a running request, until the returned guard is dropped.
     pub fn work(self: &Arc<Self>) -> Work {
         self.has_asked.store(true, Relaxed);
         self.working.fetch_add(1, Relaxed);
         Work(Arc::clone(self))
     }
 
-    /// Notes that a request waits for its body, until the returned guard is dropped.
+    /// Records that a request waits for its body, until the returned guard is dropped.
     pub fn wait_for_client(&self) -> Wait<'_> {
         self.waiting_since.store(self.now(), Relaxed);
         self.working.fetch_sub(1, Relaxed);
         Wait(self)
     }
 
-    /// Notes that the client has sent or taken so many bytes.
+    /// Records that the client has sent or read `bytes`.
     pub fn has_moved(&self, bytes: usize) {
         let credit = bytes as u64 * 1_000 / RATE;
         let since = self.waiting_since.load(Relaxed) + credit;
         self.waiting_since.store(since.min(self.now()), Relaxed);
     }
 
-    /// Notes whether an answer waits to be taken.
+    /// Records whether a response waits for the client to read it.
     pub fn set_writing(&self, is_writing: bool) {
         self.is_writing.store(is_writing, Relaxed);
     }
 
-    /// Returns how many requests have been answered, to compare with later.
+    /// Returns the number of requests answered so far.
     pub fn answered(&self) -> u32 {
         self.answered.load(Relaxed)
     }
 
-    /// Completes when the connection is to end.
+    /// Completes when the connection must end.
     pub async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
-    /// Returns since when it has been waiting for its client, if it is.
+    /// Returns the start of the wait for the client, if the connection is waiting.
     fn waiting_since(&self) -> Option<u64> {
         (self.working.load(Relaxed) == 0).then(|| self.waiting_since.load(Relaxed))
     }

@@ -1,16 +1,16 @@
-//! `/_aws/sns/…`: messages that were captured, tokens of subscriptions, phones that opt out.
+//! `/_aws/sns/…`: captured messages, subscription tokens, and phone numbers that opt out.
 //!
-//! | path | filters, beside accountId and region |
+//! | path | filters, besides accountId and region |
 //! |---|---|
 //! | `sms-messages` | phoneNumber |
 //! | `platform-endpoint-messages` | endpointArn |
 //! | `email-messages` | emailAddress |
 //! | `firehose-messages` | deliveryStreamArn |
 //!
-//! Each answers GET with the messages by target, the oldest first, and DELETE with 204, without a
-//! region in all regions. An answer has the latest 1,000 messages or 8 MiB; if there are older
-//! ones, the header `x-squab-next-before` is what the parameter `before` of the next request takes.
-//! How many bytes of them an account keeps is a setting.
+//! Each path answers GET with the messages by target, the oldest first, and DELETE with 204;
+//! without a region both apply to all regions. A response has the latest 1,000 messages or 8 MiB.
+//! If there are older ones, the header `x-squab-next-before` is the value of the parameter `before`
+//! for the next request. A setting limits the bytes of captured messages for each account.
 
 use super::{
     ANSWER_BYTES, ANSWER_MESSAGES, Answer, Inspection, LONGEST_ANSWER, charged_json, set_next,
@@ -32,16 +32,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const NEXT: HeaderName = HeaderName::from_static("x-squab-next-before");
-/// Captured messages that one transaction removes.
+/// The captured messages that one transaction removes.
 const REMOVED: i64 = 500;
 
-/// Where captured messages are shown.
+/// An endpoint that shows captured messages.
 struct Mailbox {
     path: &'static str,
     protocol: Protocol,
-    /// The member of the answer that has the messages.
+    /// The member of the response that contains the messages.
     member: &'static str,
-    /// The parameter that asks for those of one target.
+    /// The parameter that selects one target.
     filter: &'static str,
 }
 
@@ -129,7 +129,7 @@ async fn read(inspection: &Inspection, mailbox: &'static Mailbox) -> Answer {
     Ok(response)
 }
 
-/// The oldest first, of messages that came the latest first.
+/// Groups messages by target and reverses them, so that the oldest come first.
 fn by_target(latest: Vec<CapturedMessage>) -> IndexMap<String, Vec<Value>> {
     let mut shown: IndexMap<String, Vec<Value>> = IndexMap::new();
     for captured in latest.into_iter().rev() {
@@ -187,7 +187,7 @@ async fn token(inspection: &Inspection, arn: &str) -> Answer {
     }
 }
 
-/// A phone that wants no messages any more.
+/// The request of a phone number to opt out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OptOut {
@@ -196,7 +196,7 @@ struct OptOut {
     region: Option<String>,
 }
 
-/// Does what answering STOP does. What it needs is in JSON, or in the query.
+/// Opts a phone number out, as the reply STOP does. The number is in JSON or in the query.
 async fn opt_out(inspection: &Inspection) -> Answer {
     let body: &[u8] = if inspection.body.is_empty() { b"{}" } else { &inspection.body };
     let given = serde_json::from_slice::<OptOut>(body);

@@ -1,19 +1,19 @@
-//! `/_aws/sqs/messages`: the messages of a queue as ReceiveMessage shows them, without receiving
+//! `/_aws/sqs/messages`: the messages of a queue in the form of ReceiveMessage, without receiving
 //! them.
 //!
 //! The queue is named by the path (`/_aws/sqs/messages/<region>/<account>/<queue>`) or by QueueUrl
-//! in a query, a form or a JSON body, so an SDK may have `/_aws/sqs/messages` as its endpoint URL
+//! in a query, a form or a JSON body, so an SDK can use `/_aws/sqs/messages` as its endpoint URL
 //! and call ReceiveMessage. All other parameters of that call are ignored; `ShowInvisible` and
-//! `ShowDelayed` add messages in flight and delayed ones. Messages of a FIFO queue that wait for an
-//! earlier one of their group count as messages in flight.
+//! `ShowDelayed` add in-flight and delayed messages. Messages of a FIFO queue that wait for an
+//! earlier one of their group count as in flight.
 //!
-//! Shapes and errors are LocalStack's, as its documentation and its SDK have them. Its JSON, which
-//! `Accept: application/json` asks for, is made from the XML: an element that occurs once is no list,
-//! and an element without content is null.
+//! Shapes and errors are LocalStack's, as its documentation and its SDK define them. Its JSON,
+//! selected by `Accept: application/json`, is derived from the XML: an element that occurs once is
+//! not a list, and an element without content is null.
 //!
-//! An answer has the oldest messages first, 1,000 of them or 8 MiB at most, out of 10,000 that are
-//! looked at. If there may be more, the header `x-squab-next-after` is what the parameter `After`
-//! of the next request takes.
+//! A response has the oldest messages first, at most 1,000 messages or 8 MiB, out of 10,000 that
+//! are examined. If there may be more, the header `x-squab-next-after` is the value of the
+//! parameter `After` for the next request.
 
 use super::{ANSWER_BYTES, ANSWER_MESSAGES, JSON, LONGEST_ANSWER, PREFIX, set_next};
 use crate::api::error::{message, row};
@@ -40,13 +40,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What every message shows as its receipt handle, and no other call takes.
+/// The receipt handle of every shown message, which no other call accepts.
 const RECEIPT_HANDLE: &str = "SQS/BACKDOOR/ACCESS";
 const NEXT: HeaderName = HeaderName::from_static("x-squab-next-after");
-/// Messages that are looked at for one answer, shown or not.
+/// The messages that are examined for one response, shown or not.
 const LOOKED_AT: usize = 10_000;
 
-/// Answers in the protocol of the call, or as `Accept` wants it.
+/// Answers in the protocol of the call, or as `Accept` selects.
 pub(super) async fn answer(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let (form, request_id) = (Form::of(&parts), fresh_request_id());
@@ -69,7 +69,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request<Body>) 
     response
 }
 
-/// Answers a refusal in the form of the answer.
+/// Returns an error in the format of the response.
 fn refused(form: Form, refusal: &Refusal, request_id: &str) -> Response<Body> {
     let response = refuse(Service::Sqs, refusal, form.protocol(), request_id);
     if form != Form::Json {
@@ -92,13 +92,13 @@ fn refused(form: Form, refusal: &Refusal, request_id: &str) -> Response<Body> {
     response
 }
 
-/// How an answer is written.
+/// The format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Xml,
-    /// As SDKs read it.
+    /// The format that SDKs read.
     AwsJson,
-    /// The XML, element for element, as JSON.
+    /// The XML as JSON, element for element.
     Json,
 }
 
@@ -136,7 +136,7 @@ struct JsonInput {
     queue_url: Option<String>,
 }
 
-/// Returns the messages with their charge, and where the next answer begins.
+/// Returns the messages with their charge, and the cursor of the next response.
 async fn look(
     app: &App,
     parts: &Parts,
@@ -170,7 +170,7 @@ async fn look(
             let url = in_json.queue_url.as_deref().or(params.get("QueueUrl")).unwrap_or_default();
             address_of(url, caller.account(), region)?
         }
-        // As after `/queue`: a region, an account, a name.
+        // The path names a region, an account and a queue.
         Some(queue) => address_of(&format!("/queue/{queue}"), caller.account(), region)?,
     };
     if let Some(only) = &app.callers.only_region {
@@ -193,8 +193,8 @@ fn only_receive() -> Refusal {
     Refusal::new(Kind::InvalidRequest, "This endpoint only accepts ReceiveMessage calls")
 }
 
-/// Reads the URL of a queue. What names no queue is refused with InvalidAddress, whatever calls of
-/// SQS answer.
+/// Parses the URL of a queue. An unusable URL is InvalidAddress here, even if SQS calls answer
+/// otherwise.
 fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Refusal> {
     if url.is_empty() {
         return Err(Refusal::missing("QueueUrl"));
@@ -202,7 +202,7 @@ fn address_of(url: &str, account: &str, region: &str) -> Result<QueueAddress, Re
     QueueAddress::from_url(url, account, region).ok_or_else(|| invalid_address(url))
 }
 
-/// Reads in transactions of their own, so that callers are served in between.
+/// Reads in separate transactions, so that other calls are served in between.
 async fn collect(
     app: &App,
     access: &Access,
@@ -243,7 +243,7 @@ fn shown(seen: StoredMessage, clock: &dyn Clock) -> Message {
     message
 }
 
-/// Returns the XML of an answer, element for element, as JSON.
+/// Returns the XML of a response, element for element, as JSON.
 fn xml_as_json(output: &Output, request_id: &str) -> Value {
     let pair = |name: &str, value: Value| json!({ "Name": name, "Value": value });
     let messages = output.messages.iter().map(|message| {
@@ -273,7 +273,7 @@ fn xml_as_json(output: &Output, request_id: &str) -> Value {
     })
 }
 
-/// Puts elements of one name where their parent is: none, the only one by itself, or a list.
+/// Adds the elements of one name to their parent: nothing, the only element itself, or a list.
 fn put_elements(
     parent: &mut Map<String, Value>,
     name: &str,

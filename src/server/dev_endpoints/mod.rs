@@ -1,13 +1,15 @@
-//! What a developer or a test looks at, under `/_aws`: messages of a queue without receiving them,
-//! what was captured for phones, devices, mailboxes and streams, tokens of subscriptions. And the
-//! certificate of SNS, which any client may read.
+//! Endpoints for developers and tests under `/_aws`: the messages of a queue without receiving
+//! them, captured SMS, push, email and Firehose messages, and subscription tokens. The SNS
+//! certificate is here too, and any client may read it.
 //!
-//! The paths and shapes are LocalStack's; those of mail and streams are Squab's own, alike. Nothing
-//! changes by being looked at. Callers are known as those of operations are: in the mode `strict` all but
-//! the certificate needs a valid signature, for `sqs` or for `sns`. Where accounts are isolated a caller
-//! sees what its account has, and one with the role `admin` everything.
+//! The paths and shapes are LocalStack's; those of email and Firehose are Squab's own in the same
+//! style. Reading changes nothing. Callers are identified as those of operations are: in the mode
+//! `strict` all paths except the certificate need a valid signature, for `sqs` or `sns`. If
+//! accounts are isolated, a caller sees its own account, and one with the role `admin` sees
+//! everything.
 //!
-//! Answers are bounded, and a header says where the next one begins: see [`queues`] and [`notifications`].
+//! Responses are bounded, and a header contains the cursor of the next one: see [`queues`] and
+//! [`notifications`].
 
 mod notifications;
 mod queues;
@@ -35,16 +37,18 @@ const PREFIX: &str = "/_aws/";
 const PEM: &str = "application/x-pem-file";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Bytes of messages, about, that one answer holds; one message more than that, if need be.
+/// The approximate limit for the bytes of messages in one response, which always has room for one
+/// message.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes that one answer takes while it is made: text and its copies, with their escapes.
+/// The bytes that building one response needs: text and its copies, with escapes.
 const LONGEST_ANSWER: usize = 6 * ANSWER_BYTES;
-/// Messages that one answer holds.
+/// The number of messages in one response.
 const ANSWER_MESSAGES: usize = 1_000;
 
 type Answer = Result<Response<Body>, Problem>;
 
-/// Returns the routes of this module. The certificate has the path of its SigningCertURL, too.
+/// Returns the routes of this module. The certificate is also served at the path of its
+/// SigningCertURL.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/SimpleNotificationService-{name}", any(certificate))
@@ -73,19 +77,19 @@ async fn notifications(State(app): State<Arc<App>>, request: Request<Body>) -> A
     Ok(response)
 }
 
-/// A request of a caller who has been admitted.
+/// A request of an authorized caller.
 struct Inspection {
     app: Arc<App>,
     parts: Parts,
     caller: Admitted,
-    /// Those of the URL.
+    /// The parameters of the URL.
     params: Params,
     body: Bytes,
 }
 
 impl Inspection {
-    /// Returns the account that is meant: the one given, or else the caller's. Refused unless the
-    /// caller may use it.
+    /// Returns the account of the request: the given one, or else the caller's. Rejects an account
+    /// that the caller may not use.
     fn account(&self, given: Option<&str>) -> Result<String, Refusal> {
         let default = &self.app.settings.accounts.default;
         let account = given.unwrap_or_else(|| self.caller.account_or(default));
@@ -93,7 +97,7 @@ impl Inspection {
         Ok(account.to_owned())
     }
 
-    /// Returns a parameter that is there and not empty.
+    /// Returns a parameter that is present and not empty.
     fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name).filter(|value| !value.is_empty())
     }
@@ -111,13 +115,13 @@ async fn certificate(State(app): State<Arc<App>>, request: Request<Body>) -> Ans
     Ok(([(CONTENT_TYPE, PEM)], key.certificate_pem().to_owned()).into_response())
 }
 
-/// Returns JSON that is charged until it is taken.
+/// Returns a JSON response that is charged until the client has read it.
 fn charged_json(charge: Arc<Charge>, value: &Value) -> Response<Body> {
     let body = charged_body(charge, value.to_string().into_bytes());
     ([(CONTENT_TYPE, JSON)], body).into_response()
 }
 
-/// Says in a header that the answer is not complete, and where the next one begins.
+/// Adds a header that marks the response as incomplete, with the cursor of the next one.
 fn set_next<B>(response: &mut Response<B>, header: HeaderName, next: Option<i64>) {
     if let Some(next) = next {
         response.headers_mut().insert(header, HeaderValue::from(next));

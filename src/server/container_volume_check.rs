@@ -1,12 +1,12 @@
-//! A warning when the data directory ends with the container: a volume was forgotten.
+//! Warns if the data directory is lost with the container because no volume is mounted.
 //!
-//! A container starts with a file system of its own and loses it at its end. The kernel's table of
-//! mounts, `/proc/self/mountinfo`, shows whether the data directory is there or on a volume. Where
-//! there is no such table, nothing is said.
+//! A container starts with its own file system and loses it at its end. The kernel's mount table,
+//! `/proc/self/mountinfo`, shows whether the data directory is in that file system or on a volume.
+//! Without that table there is no warning.
 //!
-//! A machine can look like a container: its root may be an overlay (live systems, read-only roots), or
-//! it was made from an image and kept the engine's mark. But only what runs in a container has a PID
-//! namespace other than the first one of the kernel.
+//! A machine can look like a container: its root may be an overlay (live systems, read-only roots),
+//! or it was created from an image and kept the engine's mark. Only processes in a container have a
+//! PID namespace other than the kernel's first one.
 
 use std::path::{Path, PathBuf};
 
@@ -14,16 +14,16 @@ use tracing::warn;
 
 use crate::config::{Settings, Storage};
 
-/// File systems that are made of the layers of an image.
+/// File systems that consist of the layers of an image.
 const LAYERED: [&str; 3] = ["overlay", "fuse-overlayfs", "aufs"];
 /// Files with which engines mark containers, whatever their file system.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
-/// The first PID namespace of a kernel, in which machines run; the number is part of the kernel's
-/// interface (PROC_PID_INIT_INO).
+/// The first PID namespace of a kernel, which processes outside containers share. The number is
+/// part of the kernel's interface (PROC_PID_INIT_INO).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Logs a warning if what is in the data directory ends with the container.
+/// Logs a warning if the data directory is lost with the container.
 pub fn warn_of_loss(settings: &Settings) {
     let Storage::Directory { path, .. } = &settings.storage else { return };
     let Ok(data) = std::fs::canonicalize(path) else { return };
@@ -35,7 +35,7 @@ pub fn warn_of_loss(settings: &Settings) {
     }
 }
 
-/// Returns what to say of this directory, given the table of mounts, the PID namespace of the process,
+/// Returns the warning for this directory, given the mount table, the PID namespace of the process,
 /// and whether an engine has marked the root as that of a container.
 fn warning(mounts: &str, namespace: Option<&Path>, is_marked: bool, data: &Path) -> Option<String> {
     if namespace == Some(Path::new(FIRST_PID_NAMESPACE)) {
@@ -50,31 +50,31 @@ fn warning(mounts: &str, namespace: Option<&Path>, is_marked: bool, data: &Path)
     let data = data.display();
     if holder.point == root.point {
         return Some(format!(
-            "{data} is on no volume: all queues and messages end with this container; mount a \
-             volume at {data}, or say --ephemeral"
+            "{data} is not on a volume: all queues and messages are lost with this container; mount \
+             a volume at {data}, or use --ephemeral"
         ));
     }
     holder.is_anonymous_volume().then(|| {
         format!(
-            "the volume at {data} has no name: the next container will not find it; name one, as \
-             in `docker run -v squab:{data}`, or say --ephemeral"
+            "the volume at {data} has no name, so the next container will not use it; name one, as \
+             in `docker run -v squab:{data}`, or use --ephemeral"
         )
     })
 }
 
-/// The mount on which this path is. Of two at the same point the later hides the earlier.
+/// Returns the mount that contains this path. Of two at the same point the later hides the earlier.
 fn holder<'a>(mounts: &'a [Mount<'a>], path: &Path) -> Option<&'a Mount<'a>> {
     let above = mounts.iter().filter(|mount| path.starts_with(&mount.point));
     above.max_by_key(|mount| mount.point.components().count())
 }
 
-/// A line of `/proc/self/mountinfo`, as proc_pid_mountinfo(5) tells.
+/// A line of `/proc/self/mountinfo`, as proc_pid_mountinfo(5) describes it.
 struct Mount<'a> {
-    /// What of the mounted file system is seen here.
+    /// The directory within the file system that is mounted.
     source: PathBuf,
-    /// Where it is seen.
+    /// The mount point.
     point: PathBuf,
-    /// The kind of file system.
+    /// The type of the file system.
     kind: &'a str,
 }
 
@@ -86,7 +86,8 @@ impl<'a> Mount<'a> {
         Some(Self { source, point, kind: file_system.split(' ').next()? })
     }
 
-    /// Docker and Podman name such volumes by 64 hexadecimal digits.
+    /// Returns whether a volume is anonymous: Docker and Podman name these by 64 hexadecimal
+    /// digits.
     fn is_anonymous_volume(&self) -> bool {
         let names: Vec<_> = self.source.iter().rev().take(3).collect();
         let [data, name, volumes] = names[..] else { return false };
@@ -98,7 +99,8 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// Spaces, tabs, line feeds and backslashes come as `\` and three octal digits.
+/// Decodes a path, in which spaces, tabs, line feeds and backslashes are `\` and three octal
+/// digits.
 fn unescape(field: &str) -> PathBuf {
     let text = [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", r"\")];
     text.iter().fold(field.to_owned(), |text, (code, meant)| text.replace(code, meant)).into()
@@ -133,7 +135,7 @@ mod tests {
     fn a_directory_in_the_layers_of_a_container_is_told_and_one_on_a_volume_is_not() {
         for lost in ["/var/lib/localstack", "/database", "/"] {
             let warning = said(CONTAINER, false, lost).unwrap();
-            assert!(warning.starts_with(&format!("{lost} is on no volume")), "{warning}");
+            assert!(warning.starts_with(&format!("{lost} is not on a volume")), "{warning}");
         }
         for kept in ["/data", "/data/below", "/my queues"] {
             assert_eq!(said(CONTAINER, false, kept), None, "{kept}");

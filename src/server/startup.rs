@@ -1,5 +1,5 @@
-//! The service below the listener, put together from the settings: store, runtime, gateway,
-//! metrics, and the queues and topics that are to exist at start.
+//! Startup: builds the service below the listener from the settings (store, runtime, gateway and
+//! metrics) and creates the declared queues and topics.
 
 use crate::api::error::query_codes;
 use crate::api::operations::OPERATIONS;
@@ -14,44 +14,44 @@ use crate::engine::queues;
 use crate::runtime::Runtime;
 use crate::runtime::clock::Clock;
 use crate::runtime::memory::Memory;
-use crate::runtime::storage_watch::Place;
+use crate::runtime::storage_watch::StorageLocation;
 use crate::runtime::transport::NetworkTransport;
 use crate::runtime::transport::mail::MailSender;
 use crate::server::app::{App, Live};
-use crate::server::declarations::{self, DeclarationError};
 use crate::server::gateway::GatewaySettings;
 use crate::server::metrics::{Deliveries, Metrics, QueueDepth};
+use crate::server::provisioning::{self, ProvisioningError};
 use crate::store::{
     self, AccountLimits, Durability, Ids, Location, OpenFiles, Sqlite, failure_log,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Queues whose depth one transaction reads.
+/// The number of queues whose depth one transaction reads.
 const DEPTHS_PER_PAGE: i64 = 200;
 
-/// Pending deliveries that a scrape counts: counting takes time, and more than this many need help
-/// whatever their number.
+/// The pending deliveries that a scrape counts at most. Counting takes time, and a larger backlog
+/// needs attention whatever its size.
 const COUNTED_DELIVERIES: i64 = 100_000;
 
 /// The running service.
 #[derive(Debug, Clone)]
-pub struct Assembly {
-    /// Everything below HTTP.
+pub struct Startup {
+    /// The service below HTTP.
     pub runtime: Arc<Runtime>,
-    /// What its routes share.
+    /// The state that its routes share.
     pub app: Arc<App>,
-    /// The memory that connections, requests and answers share.
+    /// The memory that connections, requests and responses share.
     pub memory: Arc<Memory>,
-    /// What is counted.
+    /// The counters of the server.
     pub metrics: Arc<Metrics>,
-    /// How many access keys are known.
+    /// The number of configured access keys.
     pub keys: usize,
 }
 
-/// Why the service cannot be put together.
+/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum AssemblyError {
+pub enum StartupError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -60,31 +60,31 @@ pub enum AssemblyError {
     Credentials {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it; no secret is in it.
+        /// What is wrong with it, without a secret.
         reason: String,
     },
-    /// The key of the environment cannot be used.
+    /// The access key in the environment cannot be used.
     #[error("the access key in the environment: {0}")]
     AccessKey(String),
-    /// The operating system has no randomness for ids.
+    /// The operating system has no randomness for IDs.
     #[error("the operating system returns no random bytes: {0}")]
     Randomness(#[from] getrandom::Error),
     /// The mail relay cannot be used.
     #[error("mail_relay: {0}")]
     MailRelay(String),
-    /// A declared queue or topic cannot be made.
+    /// A declared queue or topic cannot be created.
     #[error(transparent)]
-    Declaration(#[from] DeclarationError),
+    Declaration(#[from] ProvisioningError),
 }
 
-impl Assembly {
-    /// Opens the store, starts the background tasks on the current tokio runtime, and makes the
+impl Startup {
+    /// Opens the store, starts the background tasks on the current tokio runtime, and creates the
     /// declared queues and topics.
     pub async fn new(
         settings: &Settings,
         clock: Arc<dyn Clock>,
         memory: Arc<Memory>,
-    ) -> Result<Self, AssemblyError> {
+    ) -> Result<Self, StartupError> {
         let credentials = read_credentials(settings)?;
         let keys = credentials.len();
         let (location, durability) = match &settings.storage {
@@ -129,7 +129,7 @@ impl Assembly {
                 .await
                 .map_err(|refusal| store::Error::Unavailable(refusal.to_string()))?;
         }
-        declarations::make(&runtime, settings).await?;
+        provisioning::make(&runtime, settings).await?;
         runtime.watch_storage(place(&location, settings.disk_reserve)?).await;
         let operations: Vec<_> =
             OPERATIONS.iter().map(|known| (known.service.name(), known.name)).collect();
@@ -139,7 +139,7 @@ impl Assembly {
         let deliveries_of = Arc::clone(&runtime);
         let metrics = metrics.with_deliveries(move || deliveries(Arc::clone(&deliveries_of)));
         let metrics = Arc::new(metrics.open_to_everyone(settings.open_metrics));
-        let Live { cool_downs, conventions } = live(settings);
+        let Live { cool_downs, compat_options } = live(settings);
         let app = App::new(
             Arc::clone(&runtime),
             GatewaySettings {
@@ -148,7 +148,7 @@ impl Assembly {
                 credentials,
                 cool_downs,
                 public_url: settings.public_url.clone(),
-                conventions,
+                compat_options,
                 one_region: settings.one_region,
                 accounts: Arc::new(accounts(settings)),
                 trust_forwarded: settings.trust_forwarded,
@@ -162,8 +162,8 @@ impl Assembly {
     }
 }
 
-/// Opens the database on a thread of its own, which ends with the process: an upgrade may take
-/// minutes, and a stop of the server meanwhile does not wait for it.
+/// Opens the database on a separate thread. An upgrade may take minutes, and the server can stop
+/// without waiting for it: the thread ends with the process.
 async fn open(location: Location, durability: Durability) -> Result<Sqlite, store::Error> {
     let (done, opened) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()
@@ -173,27 +173,27 @@ async fn open(location: Location, durability: Durability) -> Result<Sqlite, stor
     opened.await.map_err(|_| store::Error::Closed)?
 }
 
-fn place(location: &Location, reserve: Option<u64>) -> Result<Place, store::Error> {
+fn place(location: &Location, reserve: Option<u64>) -> Result<StorageLocation, store::Error> {
     match location {
-        Location::Memory => Ok(Place::Memory),
+        Location::Memory => Ok(StorageLocation::Memory),
         Location::Directory(directory) => OpenFiles::of(directory)
-            .map(|files| Place::Files(files, reserve))
+            .map(|files| StorageLocation::Files(files, reserve))
             .map_err(|error| store::Error::Unavailable(error.to_string())),
     }
 }
 
-/// Returns the settings that may change while the server runs.
+/// Returns the settings that can change while the server runs.
 pub(super) fn live(settings: &Settings) -> Live {
     Live {
         cool_downs: CoolDowns {
             purge: settings.delay_purge_retry,
             recreate: settings.delay_recently_deleted,
         },
-        conventions: Arc::new(conventions(settings)),
+        compat_options: Arc::new(compat_options(settings)),
     }
 }
 
-fn conventions(settings: &Settings) -> CompatOptions {
+fn compat_options(settings: &Settings) -> CompatOptions {
     let (url_form, is_fixed) = match settings.sqs_endpoint_strategy {
         EndpointStrategy::Standard => (UrlForm::Standard, true),
         EndpointStrategy::Domain => (UrlForm::Domain, true),
@@ -217,12 +217,12 @@ fn accounts(settings: &Settings) -> Accounts {
     Accounts { default: settings.account.clone(), parity: settings.parity_access_keys }
 }
 
-fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
+fn read_credentials(settings: &Settings) -> Result<Credentials, StartupError> {
     let accounts = accounts(settings);
     let mut credentials = match &settings.credentials_file {
         None => Credentials::default(),
         Some(path) => {
-            let refuse = |reason: String| AssemblyError::Credentials { path: path.clone(), reason };
+            let refuse = |reason: String| StartupError::Credentials { path: path.clone(), reason };
             let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
             if store::is_readable_by_others(path) {
                 let path = path.display();
@@ -236,20 +236,20 @@ fn read_credentials(settings: &Settings) -> Result<Credentials, AssemblyError> {
     };
     if let Some(key) = &settings.access_key {
         let mut credential = Credential::new(key.id.clone(), key.secret.clone())
-            .map_err(|error| AssemblyError::AccessKey(error.to_string()))?;
+            .map_err(|error| StartupError::AccessKey(error.to_string()))?;
         credential.account = accounts.of(&key.id);
         credentials.insert(credential);
     }
     Ok(credentials)
 }
 
-fn mail_sender(settings: &Settings) -> Result<Option<MailSender>, AssemblyError> {
+fn mail_sender(settings: &Settings) -> Result<Option<MailSender>, StartupError> {
     let relay = settings.mail_relay.as_ref();
     let sender = relay.map(|relay| MailSender::new(&relay.url, &relay.from));
-    sender.transpose().map_err(AssemblyError::MailRelay)
+    sender.transpose().map_err(StartupError::MailRelay)
 }
 
-/// The depths of all queues, read a page at a time.
+/// Returns the depths of all queues, read one page at a time.
 async fn queue_depths(runtime: Arc<Runtime>) -> Vec<QueueDepth> {
     let mut depths = Vec::new();
     let mut after = 0;
@@ -292,7 +292,7 @@ fn depth(tx: &mut store::Txn<'_>, queue: store::Queue) -> Result<QueueDepth, Ref
     })
 }
 
-/// What became of deliveries, and what is yet to become of them.
+/// Returns the numbers of finished and pending deliveries.
 async fn deliveries(runtime: Arc<Runtime>) -> Deliveries {
     let counts = runtime.deliveries().counts();
     let pending = runtime

@@ -1,7 +1,8 @@
-//! The queues, topics and subscriptions that the settings declare, made at start.
+//! Creates the queues, topics and subscriptions that the settings declare, at startup.
 //!
-//! What is declared and missing is made; what is there is changed to what is declared; what is not
-//! mentioned is left alone, attributes, tags and subscriptions included. So a start can be repeated.
+//! A declared resource is created if it is missing, and changed to match the declaration if it
+//! exists. Attributes, tags and subscriptions that no declaration mentions stay as they are, so
+//! startup is repeatable.
 
 use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Origin, Settings, Target};
 use crate::domain::Refusal;
@@ -17,9 +18,9 @@ use crate::runtime::Runtime;
 use crate::store::{Forwards, SubscriptionState, Txn};
 use indexmap::IndexMap;
 
-/// Why something that is declared cannot be made.
+/// Why a declared resource cannot be created.
 #[derive(Debug, thiserror::Error)]
-pub enum DeclarationError {
+pub enum ProvisioningError {
     /// A queue.
     #[error("{origin}: the declared queue {name}: {reason}")]
     Queue {
@@ -27,7 +28,7 @@ pub enum DeclarationError {
         origin: Origin,
         /// Its name.
         name: String,
-        /// What AWS would say.
+        /// AWS's message.
         reason: String,
     },
     /// A topic, or one of its subscriptions.
@@ -37,29 +38,29 @@ pub enum DeclarationError {
         origin: Origin,
         /// Its name.
         name: String,
-        /// What AWS would say.
+        /// AWS's message.
         reason: String,
     },
 }
 
-/// Makes everything that the settings declare: queues in their order, then topics.
-pub async fn make(runtime: &Runtime, settings: &Settings) -> Result<(), DeclarationError> {
+/// Creates everything that the settings declare: queues in their order, then topics.
+pub async fn make(runtime: &Runtime, settings: &Settings) -> Result<(), ProvisioningError> {
     for queue in &settings.queues {
-        make_queue(runtime, settings, queue).await.map_err(|refusal| DeclarationError::Queue {
+        make_queue(runtime, settings, queue).await.map_err(|refusal| ProvisioningError::Queue {
             origin: queue.origin.clone(),
             name: queue.name.clone(),
             reason: reason(refusal),
         })?;
     }
     for topic in &settings.topics {
-        make_topic(runtime, settings, topic).await.map_err(|reason| DeclarationError::Topic {
+        make_topic(runtime, settings, topic).await.map_err(|reason| ProvisioningError::Topic {
             origin: topic.origin.clone(),
             name: topic.name.clone(),
             reason,
         })?;
     }
     if !settings.topics.is_empty() {
-        // The first publication may come soon, and making a key takes a moment.
+        // The first publish may come soon, and generating a key takes a moment.
         runtime.sns_signer().prepare();
     }
     Ok(())
@@ -100,7 +101,8 @@ async fn make_queue(
     runtime.reschedule_delayed(rest).await
 }
 
-/// Changes which queues get copies of messages or the messages themselves, where the declaration says so.
+/// Changes which queues get copies of messages, or the messages themselves, according to the
+/// declaration.
 fn put_forwards(
     tx: &mut Txn<'_>,
     address: &QueueAddress,
@@ -228,7 +230,7 @@ async fn make_subscription(
     put.map_err(|refusal| format!("{of}: {}", reason(refusal)))
 }
 
-/// Returns what links in confirmations begin with: here no request says by which address it came.
+/// Returns the base of links in confirmations. No request provides an address here.
 fn base_url(settings: &Settings) -> String {
     settings.public_url.clone().unwrap_or_else(|| {
         let port = settings.listen.first().and_then(|address| address.rsplit_once(':'));
@@ -236,8 +238,8 @@ fn base_url(settings: &Settings) -> String {
     })
 }
 
-/// Changes the attributes of a subscription that is there, or subscribes. One that is not confirmed
-/// yet is asked for again.
+/// Changes the attributes of an existing subscription, or subscribes. A pending subscription gets
+/// another confirmation message.
 fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> {
     let topic = topics::find(tx, &request.access, &request.topic)?;
     let existing = tx
@@ -255,8 +257,8 @@ fn put_subscription(tx: &mut Txn<'_>, request: &Request) -> Result<(), Refusal> 
     subscriptions::subscribe(tx, request).map(drop)
 }
 
-/// The attributes in an order in which policy and scope fit each other at each step: every policy
-/// makes sense for bodies, not every one for attributes.
+/// Returns the attributes in an order in which policy and scope fit each other at each step: every
+/// policy is valid for bodies, but not every policy is valid for attributes.
 fn scope_where_it_fits(attributes: &IndexMap<String, String>) -> Vec<(&String, &String)> {
     let mut ordered: Vec<_> = attributes.iter().collect();
     ordered.sort_by_key(|(name, value)| match (name.as_str(), value.as_str()) {
