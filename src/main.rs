@@ -1,13 +1,14 @@
 //! The `squab` program: arguments and startup.
 //!
-//! Exit status: 0 after a clean shutdown; 1 after a failure, such as an address in use; 2 if the settings
-//! are invalid.
+//! Exit status: 0 after a clean shutdown; 1 after a failure, such as an address in use; 2 if the settings,
+//! the credentials file or the declared queues and topics are invalid.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use squab::config::{self, Action, ConfigError, Settings, Storage};
-use squab::server::{self, End, health, logging};
+use squab::server::assembly::AssemblyError;
+use squab::server::{self, End, StartError, health, logging};
 use squab::store::Sqlite;
 
 /// Requests make many small allocations on several threads.
@@ -56,8 +57,21 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
         match runtime.block_on(server::run(settings.clone())) {
             Ok(End::Restart) => {}
             Ok(End::Stop) => return ExitCode::SUCCESS,
-            Err(error) => return fail(FAILURE, &error),
+            Err(error) => return fail(status_of(&error), &error),
         }
+    }
+}
+
+/// Returns the exit status for a server that could not start.
+fn status_of(error: &StartError) -> u8 {
+    match error {
+        StartError::Assembly(
+            AssemblyError::Credentials { .. }
+            | AssemblyError::AccessKey(_)
+            | AssemblyError::MailRelay(_)
+            | AssemblyError::Declaration(_),
+        ) => UNUSABLE_SETTINGS,
+        _ => FAILURE,
     }
 }
 

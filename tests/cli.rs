@@ -128,25 +128,36 @@ fn declared_topics_deliver_once_it_says_ready_and_follow_the_file_at_the_next_st
 }
 
 #[test]
-fn a_subscription_of_a_queue_that_is_not_there_ends_it_with_1_and_what_was_meant() {
+fn a_subscription_of_a_queue_that_does_not_exist_ends_it_with_2_and_a_suggestion() {
     let (_directory, file) =
         config("[[topics.events.subscriptions]]\nqueue = \"order\"\n[queues.orders]\n");
     let (status, said) =
         run(&["--ephemeral", "--log-level", "error", "--config", &file, "--listen", "127.0.0.1:0"]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(2), "{said}");
     assert!(said.starts_with(&format!("squab: {file}:1: the declared topic events")), "{said}");
     let sentence = "there is no queue `order` and none is declared; did you mean `orders`?";
     assert!(said.contains(sentence), "{said}");
 }
 
 #[test]
-fn a_declared_queue_that_aws_would_refuse_ends_it_with_1_and_a_sentence() {
+fn a_declared_queue_that_aws_would_reject_ends_it_with_2_and_a_sentence() {
     let (_directory, file) = config("[queues.\"what a name\"]\n");
     let (status, said) =
         run(&["--ephemeral", "--log-level", "error", "--config", &file, "--listen", "127.0.0.1:0"]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(2), "{said}");
     let sentence = format!("squab: {file}:1: the declared queue what a name: Can only include");
     assert!(said.starts_with(&sentence), "{said}");
+}
+
+#[test]
+fn an_invalid_credentials_file_ends_it_with_2() {
+    let key = "[[credential]]\naccess_key_id = \"AKIAORDERS\"\nsecret_access_key = \"s\"\nrole = \"boss\"\n";
+    let (_directory, invalid) = config(key);
+    for file in ["/nowhere/credentials.toml", &invalid] {
+        let (status, said) = run(&["--ephemeral", "--log-level", "error", "--credentials", file]);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(&format!("the credentials file {file}: ")), "{said}");
+    }
 }
 
 #[test]
@@ -206,7 +217,7 @@ fn a_second_program_on_one_data_directory_ends_with_1_and_a_sentence() {
     let (status, said) = run(&["--data", data, "--log-level", "error", "--listen", "127.0.0.1:0"]);
     assert_eq!(status, Some(1), "{said}");
     let sentence = format!(
-        "squab: {data} is in use by another process; two servers cannot share one data directory\n"
+        "squab: {data} is in use by another process: stop that server first, or use another --data directory\n"
     );
     assert_eq!(said, sentence);
     let mut connection = first.connect();

@@ -321,7 +321,7 @@ fn a_second_server_on_one_data_directory_is_refused() {
     assert_eq!(
         refusal_to_open(data.path()),
         format!(
-            "{} is in use by another process; two servers cannot share one data directory",
+            "{} is in use by another process: stop that server first, or use another --data directory",
             data.path().display()
         )
     );

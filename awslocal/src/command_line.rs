@@ -294,7 +294,7 @@ fn operation(words: &[String]) -> Result<Operation, Failure> {
     };
     if !model::SERVICES.contains(&service.as_str()) {
         return Err(Failure::unusable(format_args!(
-            "argument command: {service} is not served here; there are sqs, sns and sts"
+            "argument command: {service} is not supported; supported services: sqs, sns, sts"
         )));
     }
     model::find(service, command).ok_or_else(|| {
@@ -304,7 +304,7 @@ fn operation(words: &[String]) -> Result<Operation, Failure> {
             .collect();
         let hint = did_you_mean(command, known.iter().map(String::as_str));
         Failure::unusable(format_args!(
-            "argument operation: {command} is no operation of {service}{hint}"
+            "argument operation: {command} is not an operation of {service}{hint}"
         ))
     })
 }
@@ -439,7 +439,7 @@ mod tests {
     fn what_is_meant_is_told() {
         for (arguments, said) in [
             ("sqs", "the following arguments are required: operation"),
-            ("s3 ls", "s3 is not served here; there are sqs, sns and sts"),
+            ("s3 ls", "s3 is not supported; supported services: sqs, sns, sts"),
             ("sqs create-que", "did you mean `create-queue`?"),
             ("sqs create-queue", "the following arguments are required: --queue-name"),
             ("sqs delete-queue --queue-uri q", "Unknown options: --queue-uri; did you mean"),

@@ -55,7 +55,9 @@ impl Environment {
             .filter(|name| !is_kubernetes_service_link(name))
             .map(|name| {
                 let hint = did_you_mean(&name, known.iter().map(String::as_str));
-                format!("{name} in the environment is no setting of Squab and is ignored{hint}")
+                format!(
+                    "the environment variable {name} is not a setting of Squab and is ignored{hint}"
+                )
             })
             .collect();
         Ok(Self { sources, access_key, warnings })
@@ -103,7 +105,7 @@ fn access_key(
     };
     let missing = |variable: &str, other: &str| ConfigError::Environment {
         variable: variable.to_owned(),
-        message: format!("missing, while {other} is set"),
+        message: format!("not set, but {other} is: set both"),
     };
     match (id, secret) {
         (None, None) => Ok(None),

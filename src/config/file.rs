@@ -86,7 +86,14 @@ pub(super) fn parse(text: &str) -> Result<File, Fault> {
     };
     let table = DeTable::parse(text).map_err(fault)?;
     refuse_unknown_keys(source, table.get_ref())?;
-    let options = toml::from_str::<Options>(text).map_err(fault)?;
+    let options = toml::from_str::<Options>(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = expectation(error.message());
+        match table.get_ref().iter().find(|(_, value)| value.span().contains(&at)) {
+            Some((key, _)) => source.fault(at, format!("{}: {message}", key.get_ref())),
+            None => source.fault(at, message),
+        }
+    })?;
     let declared = |section| {
         let found = table.get_ref().get_key_value(section);
         found.map_or(Ok(Vec::new()), |entry| Entry::new(source, entry).entries())
@@ -94,6 +101,21 @@ pub(super) fn parse(text: &str) -> Result<File, Fault> {
     let queues = queues::parse(source, &declared(QUEUES)?)?;
     let topics = topics::parse(&declared(TOPICS)?)?;
     Ok(File { options, queues, topics })
+}
+
+/// Returns serde's sentence about a value of another type in plain words, and others unchanged.
+fn expectation(message: &str) -> String {
+    let parts = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((found, expected)) = parts else { return message.to_owned() };
+    let expected = match expected {
+        "u32" | "u64" | "usize" => "a number",
+        "a boolean" => "true or false",
+        other => other,
+    };
+    format!("expected {expected}, found the {found}")
 }
 
 /// A key of the file and its value.
@@ -152,7 +174,7 @@ impl<'t, 'i> Entry<'t, 'i> {
         match entries.iter().find(is_dotted) {
             None => Ok(entries),
             Some(entry) => Err(entry.fault(format!(
-                "write [{section}.\"{}.fifo\"] with quotes: the name has a dot",
+                "write [{section}.\"{}.fifo\"] in quotes, because the name contains a dot",
                 self.key
             ))),
         }
@@ -230,7 +252,18 @@ mod tests {
         let (line, message) = fault("region = 'r'\ndurability = 'fully'\n");
         assert_eq!(line, 2);
         assert!(message.contains("`full` or `process`"), "{message}");
-        assert_eq!(fault("\n\nlisten = 5").0, 3);
+        assert_eq!(
+            fault("\n\nlisten = 5"),
+            (3, "listen: expected a text or a list of texts".to_owned())
+        );
+        assert_eq!(
+            fault("shutdown_grace = '8'"),
+            (1, "shutdown_grace: expected a number, found the string \"8\"".to_owned())
+        );
+        assert_eq!(
+            fault("region = 'r'\nephemeral = 'yes'"),
+            (2, "ephemeral: expected true or false, found the string \"yes\"".to_owned())
+        );
         assert_eq!(fault("queues = 5"), (1, "`queues` must be a table".to_owned()));
     }
 

@@ -50,7 +50,7 @@ pub(super) enum Subcommand {
 
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Sources {
-    /// A TOML file with settings, and with queues and topics that are to exist at start
+    /// A TOML file with settings, and with queues and topics to create at startup
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
@@ -113,17 +113,17 @@ macro_rules! options {
 options! {
     /// Address and port to listen on; repeatable, or a list with commas [default: 127.0.0.1:4566]
     listen: list "ADDRESS:PORT";
-    /// Listen where other machines can call unsigned; implied by --compat [default: false]
+    /// Allow listening where other machines can call without a signature; implied by --compat [default: false]
     allow_anonymous: switch;
     /// Name queues in /metrics to callers who do not sign [default: true without keys, else false]
     open_metrics: switch;
-    /// Directory that holds the state; made when it is missing [default: ./data]
+    /// Directory of the state; created if missing [default: ./data]
     data: PathBuf "DIR";
-    /// Keep the state in memory only; wins over --data and --durability [default: false]
+    /// Keep the state in memory only; overrides --data and --durability [default: false]
     ephemeral: switch;
-    /// What an answer promises: to survive a power cut, or a crash of the program [default: full]
+    /// What an acknowledged change survives: a power cut (full), or a crash of the program (process) [default: full]
     durability: Durability "LEVEL";
-    /// Bytes of the volume that no message may use [default: 64 MiB, or a tenth of a small volume]
+    /// Bytes of the volume to keep free: with less, sends are rejected [default: 64 MiB, or a tenth of a small volume]
     disk_reserve: u64 "BYTES";
     /// Overwrite deleted messages in the database file, which costs time [default: false]
     secure_delete: switch;
@@ -131,13 +131,13 @@ options! {
     auth: AuthMode "MODE";
     /// File with the access keys that may sign requests
     credentials: PathBuf "FILE";
-    /// Region of requests that do not say theirs [default: us-east-1]
+    /// Region of requests that name none [default: us-east-1]
     region: String "REGION";
     /// How log lines on stderr are written [default: text]
     log_format: LogFormat "FORMAT";
     /// What is logged: error, warn, info, debug, trace, or directives per module [default: info]
     log_level: String "LEVEL";
-    /// Connections open at once; further ones take the places of idle ones [default: 10000]
+    /// Connections open at once; a new one evicts one that waits for its client [default: 10000]
     max_connections: usize "N";
     /// Largest body of a request in bytes [default: 8388608]
     max_body_bytes: usize "BYTES";
@@ -145,13 +145,13 @@ options! {
     header_timeout: u32 "SECONDS";
     /// Seconds that running requests get to finish after SIGTERM or SIGINT [default: 8]
     shutdown_grace: u32 "SECONDS";
-    /// Refuse a second PurgeQueue within 60 s, as AWS does [default: false]
+    /// Reject a second PurgeQueue within 60 s, as AWS does [default: false]
     delay_purge_retry: switch;
-    /// Refuse to create a queue deleted less than 60 s ago, as AWS does [default: false]
+    /// Reject the creation of a queue deleted less than 60 s ago, as AWS does [default: false]
     delay_recently_deleted: switch;
     /// Base of queue URLs and of links in messages [default: the scheme and host of the request]
     public_url: String "URL";
-    /// Believe X-Forwarded-Proto, X-Forwarded-Host and Forwarded of a proxy [default: false]
+    /// Trust X-Forwarded-Proto, X-Forwarded-Host and Forwarded of a proxy [default: false]
     trust_forwarded: switch;
     /// Host, or base URL, of the certificate of SNS signatures [default: as queue URLs]
     sns_cert_url_host: String "HOST";
@@ -159,9 +159,9 @@ options! {
     lambda_url: list "FUNCTION=URL";
     /// Connect to these only: network, host, loopback, private, metadata, public; repeatable [default: all]
     allow_endpoints: list "WHERE";
-    /// Never connect to these endpoints, metadata among them; repeatable [default: metadata, with keys]
+    /// Never connect to these endpoints, for example metadata; repeatable [default: metadata, with keys]
     deny_endpoints: list "WHERE";
-    /// Bytes of captured messages of an account; the oldest make room [default: 67108864]
+    /// Bytes of captured messages of an account; the oldest are deleted [default: 67108864]
     max_captured_bytes: u64 "BYTES";
     /// Bytes that may wait for endpoints of an account's topics [default: 1073741824]
     max_outbox_bytes: u64 "BYTES";
@@ -169,23 +169,23 @@ options! {
     mail_relay: String "URL";
     /// Sender of mail [default: no-reply@sns.amazonaws.com]
     mail_from: String "ADDRESS";
-    /// Stand in for this server: its variables, addresses, hooks and first lines [default: none]
+    /// Replace this server: read its variables, use its port, run its hooks, print its startup lines [default: none]
     compat: Compat "SERVER";
     /// How queue URLs are written; all forms are read [default: dynamic]
     sqs_endpoint_strategy: EndpointStrategy "FORM";
     /// Host in queue URLs that do not follow the request [default: localhost.localstack.cloud:PORT]
     external_host: String "HOST:PORT";
-    /// Give a receiver as many messages as it asks for, not ten at most [default: false]
+    /// Allow receives of more than ten messages [default: false]
     unlimited_receives: switch;
-    /// Take larger batches, messages and waits than AWS; implies --unlimited-receives [default: false]
+    /// Accept larger batches, larger messages and longer waits than AWS; implies --unlimited-receives [default: false]
     relaxed_limits: switch;
-    /// Make a queue when it is first used [default: false]
+    /// Create a queue when it is first used [default: false]
     auto_create_queues: switch;
     /// Account of callers whose access key id names none [default: 000000000000]
     account: String "12 DIGITS";
-    /// Have one region, --region, whatever callers sign for [default: as what it stands in for]
+    /// Put all callers into --region [default: true with --compat elasticmq and goaws]
     one_region: switch;
-    /// Read the account out of AKIA and ASIA keys as AWS does [default: false]
+    /// Derive the account from AKIA and ASIA keys as AWS does [default: false]
     parity_access_keys: switch;
     /// Origin whose pages may call from a browser, or *; repeatable [default: none]
     cors_allowed_origins: list "ORIGIN";
@@ -197,7 +197,7 @@ options! {
     diagnose: switch;
     /// Directory with boot.d, start.d, ready.d and shutdown.d, whose scripts are run [default: none]
     init_dir: PathBuf "DIR";
-    /// Milliseconds by which each answer is delayed, or from which to which: 50, 50-200 [default: 0]
+    /// Delay of each response in milliseconds, or a range: 50, 50-200 [default: 0]
     latency: text_or_number "MS";
     /// A file of another server to take queues, topics and addresses from; repeatable
     import: list "FILE";

@@ -103,7 +103,7 @@ pub(super) fn read_always(
         .collect();
     if !ignored.is_empty() {
         warnings.push(format!(
-            "ignored, as they are LocalStack's and there is no --compat localstack: {}",
+            "ignored, because --compat localstack is not set: LocalStack's variables {}",
             ignored.join(", ")
         ));
     }
@@ -287,7 +287,7 @@ impl Variables {
             let name = service.split(':').next().unwrap_or_default().to_ascii_lowercase();
             if !matches!(name.as_str(), "sqs" | "sns" | "sts") {
                 warnings.push(format!(
-                    "SERVICES names {name}, which is not served: there are sqs, sns and sts"
+                    "SERVICES names {name}, which Squab does not support; it supports sqs, sns and sts"
                 ));
             }
         }
@@ -303,7 +303,7 @@ impl Variables {
             .map(|name| (name, did_you_mean(name, NAMES)))
             .filter(|(_, hint)| is_worth_it(hint))
             .map(|(name, hint)| {
-                format!("{name} in the environment is not known and is ignored{hint}")
+                format!("the environment variable {name} is not supported and is ignored{hint}")
             })
             .collect()
     }
@@ -328,7 +328,7 @@ mod tests {
             assert_eq!(invocation.settings, settings(arguments, &[]));
             assert_eq!(
                 invocation.warnings,
-                ["ignored, as they are LocalStack's and there is no --compat localstack: \
+                ["ignored, because --compat localstack is not set: LocalStack's variables \
                   DEBUG, EDGE_PORT, DATA_DIR"]
             );
         }
@@ -361,7 +361,7 @@ mod tests {
             );
             assert_eq!(
                 invocation.warnings[0],
-                "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
+                "the environment variable SQS_ENDPOINT_STRATEGI is not supported and is ignored; did you \
                  mean `SQS_ENDPOINT_STRATEGY`?"
             );
         }
@@ -473,8 +473,8 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "SERVICES names s3, which is not served: there are sqs, sns and sts",
-                "SQS_ENDPOINT_STRATEGI in the environment is not known and is ignored; did you \
+                "SERVICES names s3, which Squab does not support; it supports sqs, sns and sts",
+                "the environment variable SQS_ENDPOINT_STRATEGI is not supported and is ignored; did you \
                  mean `SQS_ENDPOINT_STRATEGY`?",
                 "LS_LOG in the environment: `loud` is no level of a log; it is ignored",
             ]

@@ -278,7 +278,7 @@ mod tests {
         for (text, message) in [
             (
                 "[queues.orders.fifo]\nDelaySeconds = 1\n",
-                "write [queues.\"orders.fifo\"] with quotes: the name has a dot",
+                "write [queues.\"orders.fifo\"] in quotes, because the name contains a dot",
             ),
             (
                 "[queues.q]\nDelaySeconds = 1.5\n",

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use tracing::level_filters::LevelFilter;
 
 use super::AuthMode;
 use super::ConfigError;
@@ -25,7 +27,10 @@ fn refused(setting: &'static str, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { setting, message: message.into() }
 }
 
-/// Milliseconds by which answers can be delayed: ten minutes.
+/// The levels of the log.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// Milliseconds by which responses can be delayed: ten minutes.
 pub const LONGEST_LATENCY_MS: u32 = 600_000;
 
 /// Returns the settings of these options, without queues and topics.
@@ -88,10 +93,7 @@ pub(super) fn resolve(
             options.max_outbox_bytes,
             limits.outbox as u64,
         )?,
-        mail_relay: options.mail_relay.map(|url| MailRelay {
-            url,
-            from: options.mail_from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned()),
-        }),
+        mail_relay: options.mail_relay.map(|url| mail_relay(url, options.mail_from)).transpose()?,
         compat,
         sqs_endpoint_strategy: options.sqs_endpoint_strategy.unwrap_or_default(),
         unlimited_receives: options.unlimited_receives.unwrap_or(false) || relaxed_limits,
@@ -102,13 +104,11 @@ pub(super) fn resolve(
             .one_region
             .unwrap_or(matches!(compat, Some(Compat::Elasticmq | Compat::Goaws))),
         parity_access_keys: options.parity_access_keys.unwrap_or(false),
-        cors_allowed_origins: options.cors_allowed_origins.unwrap_or_default(),
+        cors_allowed_origins: allowed_origins(options.cors_allowed_origins.unwrap_or_default())?,
         allowed_hosts: allowed_hosts(options.allowed_hosts.unwrap_or_default())?,
         config_updates: options.config_updates.unwrap_or(false),
         diagnose: options.diagnose.unwrap_or(false),
-        init_dir: options.init_dir.or_else(|| {
-            (compat == Some(Compat::Localstack)).then(|| PathBuf::from("/etc/localstack/init"))
-        }),
+        init_dir: init_dir(options.init_dir, compat)?,
         latency_ms: latency(options.latency.as_deref())?,
         queues: Vec::new(),
         topics: Vec::new(),
@@ -250,6 +250,20 @@ fn endpoint_rules(
 
 fn log_level(given: Option<String>) -> Result<String, ConfigError> {
     let level = given.unwrap_or_else(|| "info".to_owned());
+    // EnvFilter reads every other word as the name of a module and logs nothing else. Fields of spans, in
+    // braces, may be such words.
+    let is_misspelled =
+        |word: &&str| !word.contains(['=', ':', '[']) && LevelFilter::from_str(word).is_err();
+    let mut words = level.split(',').map(str::trim).filter(|_| !level.contains('{'));
+    if let Some(word) = words.find(is_misspelled) {
+        let hint = did_you_mean(word, LEVELS);
+        let message = format!(
+            "`{word}` is not a level ({}) or a list of directives such as \
+             `info,squab::runtime=debug`{hint}",
+            LEVELS.join(", ")
+        );
+        return Err(refused("log_level", message));
+    }
     match tracing_subscriber::EnvFilter::builder().parse(&level) {
         Ok(_) => Ok(level),
         Err(error) => Err(refused(
@@ -257,6 +271,57 @@ fn log_level(given: Option<String>) -> Result<String, ConfigError> {
             format!("`{level}` is neither a level nor a list of directives: {error}"),
         )),
     }
+}
+
+/// Returns the directory of the init scripts. The default of `--compat localstack` need not exist.
+fn init_dir(
+    given: Option<PathBuf>,
+    compat: Option<Compat>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(directory) = given else {
+        let is_localstack = compat == Some(Compat::Localstack);
+        return Ok(is_localstack.then(|| PathBuf::from("/etc/localstack/init")));
+    };
+    if directory.is_dir() {
+        return Ok(Some(directory));
+    }
+    Err(refused("init_dir", format!("`{}` is not a directory", directory.display())))
+}
+
+/// Returns the allowed origins: a scheme and a host each, or `*`. Pages of desktop applications and of
+/// extensions have schemes other than http and https.
+fn allowed_origins(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let is_origin = |origin: &str| {
+        origin == "*" || origin.parse::<hyper::Uri>().is_ok_and(|uri| {
+            let parts = (uri.scheme_str(), uri.authority());
+            matches!(parts, (Some(scheme), Some(host)) if origin == format!("{scheme}://{host}"))
+        })
+    };
+    let origins = given.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty());
+    origins
+        .map(|origin| {
+            if is_origin(origin) {
+                return Ok(origin.to_owned());
+            }
+            let message = format!("`{origin}` is not an origin such as http://localhost:3000");
+            Err(refused("cors_allowed_origins", message))
+        })
+        .collect()
+}
+
+fn mail_relay(url: String, from: Option<String>) -> Result<MailRelay, ConfigError> {
+    let is_relay = url.parse::<hyper::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("smtp" | "smtps")) && uri.host().is_some()
+    });
+    if !is_relay {
+        let message = format!(
+            "`{}` is not a URL such as smtp://host:25 or smtps://user:password@host",
+            quotable(&url)
+        );
+        return Err(refused("mail_relay", message));
+    }
+    let from = from.unwrap_or_else(|| "no-reply@sns.amazonaws.com".to_owned());
+    Ok(MailRelay { url, from })
 }
 
 fn at_least_one<N: Default + PartialEq>(

@@ -120,7 +120,7 @@ pub struct Settings {
     /// Which http and https endpoints the server connects to; default all, and with keys all but
     /// link-local and metadata addresses.
     pub endpoint_rules: EndpointRules,
-    /// Bytes of captured messages that an account may have; default 64 MiB. The oldest make room.
+    /// Bytes of captured messages that an account may have; default 64 MiB. The oldest are deleted.
     pub max_captured_bytes: u64,
     /// Bytes that may wait in the outbox of an account; default 1 GiB.
     pub max_outbox_bytes: u64,

@@ -112,7 +112,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
             ("SQUAB_CORS_ALLOWED_ORIGINS", "http://a,http://b"),
             ("SQUAB_CONFIG_UPDATES", "1"),
             ("SQUAB_DIAGNOSE", "1"),
-            ("SQUAB_INIT_DIR", "/i"),
+            ("SQUAB_INIT_DIR", "/"),
             ("SQUAB_ONE_REGION", "1"),
             ("SQUAB_LATENCY", "50-200"),
             ("SQUAB_RELAXED_LIMITS", "1"),
@@ -166,7 +166,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
         allowed_hosts: vec!["queues".to_owned(), "*.example".to_owned()],
         config_updates: true,
         diagnose: true,
-        init_dir: Some("/i".into()),
+        init_dir: Some("/".into()),
         latency_ms: 50..=200,
         relaxed_limits: true,
         auto_create_queues: Some(IndexMap::new()),
@@ -185,7 +185,7 @@ fn every_option_arrives_from_the_environment_and_from_the_file() {
          public_url = 'https://q.example/'\ntrust_forwarded = true\n\
          sqs_endpoint_strategy = 'path'\nexternal_host = 'h:1'\nunlimited_receives = true\n\
          parity_access_keys = true\ncors_allowed_origins = 'http://a,http://b'\n\
-         config_updates = true\ndiagnose = true\ninit_dir = '/i'\nlatency = '50-200'\n\
+         config_updates = true\ndiagnose = true\ninit_dir = '/'\nlatency = '50-200'\n\
          relaxed_limits = true\nauto_create_queues = true\naccount = '123456789012'\n\
          one_region = true\nallow_anonymous = true\nallowed_hosts = ['Queues', '*.example']\n\
          allow_endpoints = ['public', '10.1.0.0/16']\ndeny_endpoints = '*.bad.example'\n\
@@ -330,7 +330,7 @@ fn half_a_key_is_refused_and_its_secret_not_told() {
     let said = refusal(&[], &[("SQUAB_SECRET_ACCESS_KEY", "hush")]);
     assert_eq!(
         said,
-        "SQUAB_ACCESS_KEY_ID in the environment: missing, while SQUAB_SECRET_ACCESS_KEY is set"
+        "SQUAB_ACCESS_KEY_ID in the environment: not set, but SQUAB_SECRET_ACCESS_KEY is: set both"
     );
 }
 
@@ -351,7 +351,7 @@ fn a_secret_on_the_command_line_is_no_option() {
 #[test]
 fn an_unknown_variable_is_told_with_what_was_meant() {
     let warnings = load_with(&[], &[("SQUAB_LISTENS", "x"), ("OTHER", "y")]).unwrap().warnings;
-    let expected = "SQUAB_LISTENS in the environment is no setting of Squab and is ignored; \
+    let expected = "the environment variable SQUAB_LISTENS is not a setting of Squab and is ignored; \
                     did you mean `SQUAB_LISTEN`?";
     assert_eq!(warnings, [expected]);
 }
@@ -408,11 +408,54 @@ fn values_without_sense_are_refused_with_a_reason() {
             ["--allowed-hosts", "queues.example:80"],
             "allowed_hosts: `queues.example:80` is not a host name such as queues.example.com",
         ),
+        (
+            ["--log-level", "infoo"],
+            "log_level: `infoo` is not a level (error, warn, info, debug, trace) or a list of \
+             directives such as `info,squab::runtime=debug`; did you mean `info`?",
+        ),
+        (
+            ["--log-level", "squab=warn, verbose"],
+            "log_level: `verbose` is not a level (error, warn, info, debug, trace) or a list of \
+             directives such as `info,squab::runtime=debug`",
+        ),
+        (["--init-dir", "/no/such"], "init_dir: `/no/such` is not a directory"),
+        (
+            ["--mail-relay", "mail.example"],
+            "mail_relay: `mail.example` is not a URL such as smtp://host:25 or \
+             smtps://user:password@host",
+        ),
+        (
+            ["--mail-relay", "http://user:hush@mail.example"],
+            "mail_relay: `http://mail.example` is not a URL such as smtp://host:25 or \
+             smtps://user:password@host",
+        ),
     ] {
         assert_eq!(refusal(&arguments, &[]), expected);
     }
     let said = refusal(&["--log-level", "squab=loud"], &[]);
     assert!(said.starts_with("log_level: `squab=loud` is neither a level nor"), "{said}");
+}
+
+#[test]
+fn a_log_level_is_a_level_in_any_case_or_a_list_of_directives() {
+    for level in ["off", "WARN", "info,squab::runtime=debug", "info,squab::runtime"] {
+        assert_eq!(settings(&["--log-level", level], &[]).log_level, level);
+    }
+}
+
+#[test]
+fn an_allowed_origin_is_a_scheme_and_a_host() {
+    let origins = "*,http://localhost:3000,tauri://localhost,chrome-extension://abc";
+    let settings = settings(&["--cors-allowed-origins", origins], &[]);
+    assert_eq!(settings.cors_allowed_origins, origins.split(',').collect::<Vec<_>>());
+    for origin in ["localhost:3000", "/x", "http://", "http://localhost:3000/", "http://a b"] {
+        assert_eq!(
+            refusal(&["--cors-allowed-origins", origin], &[]),
+            format!(
+                "cors_allowed_origins: `{origin}` is not an origin such as http://localhost:3000"
+            )
+        );
+    }
 }
 
 /// The page lists each setting with its three names, and no other.

@@ -243,7 +243,11 @@ mod tests {
                 1,
                 "write [[topics.\"t\".subscriptions]] with two brackets: it is a list",
             ),
-            ("[topics.t.fifo]\n", 1, "write [topics.\"t.fifo\"] with quotes: the name has a dot"),
+            (
+                "[topics.t.fifo]\n",
+                1,
+                "write [topics.\"t.fifo\"] in quotes, because the name contains a dot",
+            ),
             ("topics = 1\n", 1, "`topics` must be a table"),
         ] {
             assert_eq!(fault(text), (line, message.to_owned()));

@@ -32,7 +32,9 @@ pub enum Error {
         error: Box<Error>,
     },
     /// Another process has the data directory.
-    #[error("{0} is in use by another process; two servers cannot share one data directory")]
+    #[error(
+        "{0} is in use by another process: stop that server first, or use another --data directory"
+    )]
     InUse(String),
     /// The file was written by a later version.
     #[error(

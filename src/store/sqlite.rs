@@ -68,7 +68,7 @@ impl Sqlite {
             Location::Directory(directory) => {
                 make_directory(directory).map_err(|error| {
                     let path = directory.display();
-                    Error::Unavailable(format!("cannot make the directory {path}: {error}"))
+                    Error::Unavailable(format!("cannot create the directory {path}: {error}"))
                 })?;
                 Self::open_here(location, durability).map_err(|error| of_file(error, directory))
             }
@@ -176,7 +176,7 @@ fn open_in_memory() -> rusqlite::Result<Connection> {
 
 fn open_file(directory: &Path) -> Result<Connection, Error> {
     let path = directory.join(FILE);
-    make_file(&path).map_err(|error| Error::Unavailable(format!("cannot make it: {error}")))?;
+    make_file(&path).map_err(|error| Error::Unavailable(format!("cannot create it: {error}")))?;
     if let Some(warning) = exposure(directory) {
         tracing::warn!("{warning}");
     }
