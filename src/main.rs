@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use squab::config::{self, Action, ConfigError, Settings, Storage};
-use squab::server::assembly::AssemblyError;
+use squab::server::startup::StartupError;
 use squab::server::{self, End, StartError, health, logging};
 use squab::store::Sqlite;
 
@@ -65,11 +65,11 @@ fn serve(settings: Settings, warnings: &[String]) -> ExitCode {
 /// Returns the exit status for a server that could not start.
 fn status_of(error: &StartError) -> u8 {
     match error {
-        StartError::Assembly(
-            AssemblyError::Credentials { .. }
-            | AssemblyError::AccessKey(_)
-            | AssemblyError::MailRelay(_)
-            | AssemblyError::Declaration(_),
+        StartError::Startup(
+            StartupError::Credentials { .. }
+            | StartupError::AccessKey(_)
+            | StartupError::MailRelay(_)
+            | StartupError::Declaration(_),
         ) => UNUSABLE_SETTINGS,
         _ => FAILURE,
     }
