@@ -1,8 +1,8 @@
 //! The memory that connections, requests and responses share.
 //!
 //! Everything that a client can make the server hold is charged to one budget: connections, large
-//! heads, bodies, their decoded forms, and responses until they are read. The budget is half of the
-//! memory that the process may use; the other half is for the store and for everything uncharged.
+//! heads, bodies, their decoded forms, and responses until they are read. The budget is three
+//! eighths of the memory that the process may use; the rest is for the store and for everything uncharged.
 //!
 //! A charge has a [`Stage`]. A later stage may fill the budget further than an earlier one, so that
 //! running requests can finish while no new ones begin.
@@ -69,9 +69,9 @@ impl Memory {
         Arc::new(Self { capacity, used, freed, reclaim: OnceLock::new() })
     }
 
-    /// Returns a budget of half the memory that this process may use, at most 1 GiB.
+    /// Returns a budget of three eighths of the memory that this process may use, at most 1 GiB.
     pub fn of_process() -> Arc<Self> {
-        Self::new((available() / 2).clamp(LEAST, MOST))
+        Self::new((available() / 8 * 3).clamp(LEAST, MOST))
     }
 
     /// Returns the bytes of the budget.

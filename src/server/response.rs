@@ -27,7 +27,7 @@ pub(super) fn charged_body(charge: Arc<Charge>, bytes: Vec<u8>) -> Body {
     if bytes.len() <= FREE {
         return Body::from(bytes);
     }
-    charge.set(bytes.capacity());
+    charge.set(bytes.len());
     Body::from(Bytes::from_owner(Charged { bytes, _charge: charge }))
 }
 
