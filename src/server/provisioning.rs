@@ -4,7 +4,9 @@
 //! exists. Attributes, tags and subscriptions that no declaration mentions stay as they are, so
 //! startup is repeatable.
 
-use crate::config::{DeclaredQueue, DeclaredSubscription, DeclaredTopic, Origin, Settings, Target};
+use crate::config::{
+    AuthMode, DeclaredQueue, DeclaredSubscription, DeclaredTopic, Origin, Settings, Target,
+};
 use crate::domain::Refusal;
 use crate::domain::address::{QueueAddress, QueueName};
 use crate::domain::sns_endpoint::{Protocol, without_secrets};
@@ -17,6 +19,7 @@ use crate::engine::{queues, topics};
 use crate::runtime::Runtime;
 use crate::store::{Forwards, SubscriptionState, Txn};
 use indexmap::IndexMap;
+use serde_json::json;
 
 /// Why a declared resource cannot be created.
 #[derive(Debug, thiserror::Error)]
@@ -209,8 +212,9 @@ async fn make_subscription(
     let of = format!("the subscription of {}", without_secrets(&endpoint));
     if let Some(queue) = queue {
         let name = queue.name.clone();
-        let found = runtime.run(move |tx| Ok(tx.queue(&queue)?)).await;
-        if found.map_err(reason)?.is_none() {
+        let needs_policy = settings.auth != AuthMode::Off;
+        let found = runtime.run(move |tx| admit_topics(tx, &queue, needs_policy)).await;
+        if !found.map_err(reason)? {
             let declared = settings.queues.iter().map(|queue| queue.name.as_str());
             let hint = crate::config::suggestion::did_you_mean(&name, declared);
             return Err(format!("{of}: there is no queue `{name}` and none is declared{hint}"));
@@ -228,6 +232,32 @@ async fn make_subscription(
     };
     let put = runtime.run(move |tx| put_subscription(tx, &request)).await;
     put.map_err(|refusal| format!("{of}: {}", reason(refusal)))
+}
+
+/// Gives a queue without a policy one that lets topics of its own account deliver, because the declaration of a
+/// subscription says that they shall. Returns whether the queue exists.
+fn admit_topics(
+    tx: &mut Txn<'_>,
+    address: &QueueAddress,
+    needs_policy: bool,
+) -> Result<bool, Refusal> {
+    let Some(queue) = tx.queue(address)? else { return Ok(false) };
+    if needs_policy && queue.attributes.policy.is_none() {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "DeclaredSubscriptions",
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": address.arn(),
+                "Condition": {"StringEquals": {"aws:SourceAccount": address.account}},
+            }],
+        });
+        let attributes = IndexMap::from([("Policy".to_owned(), policy.to_string())]);
+        queues::set_attributes(tx, &Access::everything(), address, &attributes)?;
+    }
+    Ok(true)
 }
 
 /// Returns the base of links in confirmations. No request provides an address here.
